@@ -1,0 +1,3 @@
+"""Benchmark and reproduction suite for video action recognition."""
+
+__version__ = "0.1.0"

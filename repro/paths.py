@@ -1,0 +1,50 @@
+"""Where things lie. The only reader of environment variables; nothing here enters a content id."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, default: Path) -> Path:
+    return Path(os.environ[variable]).expanduser() if os.environ.get(variable) else default
+
+
+def results() -> Path:
+    """`REPRO_RESULTS`, else `results/` of this checkout, else `results/` of the current folder."""
+    checkout = (_ROOT / "pyproject.toml").exists()
+    return _folder("REPRO_RESULTS", _ROOT / "results" if checkout else Path.cwd() / "results")
+
+
+def published() -> Path:
+    """The CSV files of printed values; they ship with the package."""
+    return _ROOT / "results" / "published"
+
+
+def records() -> Path:
+    """Finished measurements, written once."""
+    return results() / "records"
+
+
+def cache() -> Path:
+    """`REPRO_CACHE`, else `~/.cache/repro`: twins, decoded frames, checkpoints of unfinished runs; safe to delete."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return _folder("REPRO_CACHE", base / "repro")
+
+
+def weights() -> Path:
+    """Imported checkpoints."""
+    return _folder("REPRO_WEIGHTS", cache() / "weights")
+
+
+def config() -> Path:
+    """`REPRO_CONFIG`, else `~/.config/repro`: where this user's datasets are."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    return _folder("REPRO_CONFIG", base / "repro")
+
+
+def work(content_id: str, seed: int) -> Path:
+    """The folder of an unfinished run: checkpoints to resume from."""
+    return cache() / "work" / f"{content_id[:16]}-s{seed}"

@@ -1,0 +1,139 @@
+"""Named models, backbones, methods and datasets. Listing them imports no torch: an entry is a `module:attribute` string
+until somebody builds it.
+
+A third party adds entries by an entry point in the groups `repro.models`, `repro.backbones`, `repro.methods`,
+`repro.datasets`, or for one run by `--module my_file.py`, whose decorators register:
+
+    from repro.registry import methods
+
+    @methods.register("mine", summary="my module after each stage")
+    def insert(model, options): ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from repro.errors import BadOption, UnknownName
+
+T = TypeVar("T")
+
+_BUILTIN = ("baselines", "methods", "repro.data.datasets")
+_state = {"loaded": False}
+#: files given by `--module`: path -> sha256; they enter the records of the run
+loaded_modules: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered thing: where it is, one line about it, and facts that can be told without building it."""
+
+    name: str
+    target: str | Callable[..., Any]
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    origin: str = "repro"
+
+    def load(self) -> Any:
+        """The object itself; imports its module."""
+        if not isinstance(self.target, str):
+            return self.target
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+
+class Registry:
+    """A plain dict of entries of one kind."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._entries: dict[str, Entry] = {}
+
+    def add(
+        self, name: str, target: str | Callable[..., Any], summary: str = "", *, origin: str = "repro", **facts: Any
+    ) -> None:
+        """Register `target` under `name`. The same name twice is refused, unless it is the same target."""
+        old = self._entries.get(name)
+        if old is not None and old.target != target and old.origin != origin:
+            raise BadOption(
+                f"{self.kind} {name!r} of {origin} is registered already by {old.origin}", fix="choose another name"
+            )
+        self._entries[name] = Entry(name, target, summary, facts, origin)
+
+    def register(self, name: str, summary: str = "", **facts: Any) -> Callable[[T], T]:
+        """The decorator form of `add`, for a user's own file or package."""
+
+        def wrap(thing: T) -> T:
+            origin = getattr(thing, "__module__", "user")
+            self.add(name, thing, summary, origin=origin, **facts)  # type: ignore[arg-type]
+            return thing
+
+        return wrap
+
+    def __getitem__(self, name: str) -> Entry:
+        load_all()
+        try:
+            return self._entries[name]
+        except KeyError:
+            raise UnknownName(self.kind, name, self._entries) from None
+
+    def __contains__(self, name: str) -> bool:
+        load_all()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[Entry]:
+        load_all()
+        return iter(sorted(self._entries.values(), key=lambda entry: entry.name))
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return [entry.name for entry in self]
+
+
+models = Registry("model")
+backbones = Registry("backbone")
+methods = Registry("method")
+datasets = Registry("dataset")
+
+
+def load_all() -> None:
+    """Import the built-in tables (cheap: no torch) and note the entry points of installed packages."""
+    if _state["loaded"]:
+        return
+    _state["loaded"] = True
+    for module in _BUILTIN:
+        importlib.import_module(module)
+    for registry in (models, backbones, methods, datasets):
+        for point in importlib.metadata.entry_points(group=f"repro.{registry.kind}s"):
+            origin = point.dist.name if point.dist else point.value
+            registry.add(point.name, point.value, f"from {origin}", origin=origin)
+
+
+def load_module(path: str | Path) -> None:
+    """Run a user's file so that its decorators register; its sha256 is noted for the records."""
+    file = Path(path).expanduser().resolve()
+    if not file.is_file():
+        raise BadOption(f"--module {str(path)!r} is not a file", allowed="the path of a .py file")
+    name = f"repro_module_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise BadOption(f"--module {str(path)!r} is not Python", allowed="the path of a .py file")
+    load_all()
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}") from error
+    loaded_modules[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,247 @@
+"""What is measured, as frozen dataclasses with canonical JSON and a content id.
+
+A spec says what, never where: no path, device, worker count or memory budget. Two runs with the same content id and the
+same seed are the same experiment. A row derives from another with `replace`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from repro.errors import BadOption
+
+#: raised when the meaning of a field changes; it is part of every content id
+SPEC_VERSION = 1
+
+Options = Mapping[str, Any]
+replace = dataclasses.replace
+
+
+def frozen(options: Options | None = None, **more: Any) -> Options:
+    """An immutable mapping for the option fields below."""
+    return MappingProxyType({**(options or {}), **more})
+
+
+_NONE: Options = frozen()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network: temporal model on a backbone, with at most one method inserted."""
+
+    name: str
+    """Registered model: tsn, tsm, tanet, tdn, ..."""
+    backbone: str
+    """Registered backbone: resnet50, ..., or tiny_resnet for the twins."""
+    frames: int = 8
+    """Frames (TDN: segments of five frames) that one view feeds to the network."""
+    num_classes: int = 400
+    dropout: float = 0.5
+    """Probability before the classifier."""
+    pretrained: str = "none"
+    """Initial weights: none, imagenet, or `sha256:...` of an imported file."""
+    options: Options = field(default=_NONE)
+    """Options of the model, as its builder takes them."""
+    method: str | None = None
+    """Registered method, or None for the plain network."""
+    method_options: Options = field(default=_NONE)
+    """Options of the method's `insert`; a missing one has its default."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """How a test video becomes clips x crops views, and how their scores become one."""
+
+    sampling: str
+    """Named rule of `repro.data.sampling`, e.g. `mmaction2.dense_test_8`; it fixes frames and number of clips."""
+    clips: int = 1
+    crops: int = 1
+    """1 centre crop; 3 crops along the longer side; 5 corners and centre; 10 those and their mirror images."""
+    resize: int = 256
+    """Short side in pixels before cropping; 0 keeps the video's own size."""
+    crop: int = 256
+    """Side of the square crop in pixels."""
+    fusion: str = "softmax"
+    """Mean over views of: `logits`, `softmax`, or `features` (before a linear classifier: equal to logits)."""
+
+    @property
+    def count(self) -> int:
+        """Views per video."""
+        return self.clips * self.crops
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """A training recipe. The learning rate belongs to `batch`, the global batch; fewer devices accumulate gradients."""
+
+    epochs: int
+    batch: int
+    """Clips per optimizer step, over all devices."""
+    lr: float
+    sampling: str
+    """Named rule of `repro.data.sampling`."""
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+    decay_on: str = "all"
+    """`all` parameters, or only `matrices` (two dimensions or more)."""
+    groups: str = "plain"
+    """Parameter groups: `plain`, `tsm` (mmaction2's TSM rule: only the last linear is x5), `tsm-author`, `tdn`."""
+    schedule: str = "cosine"
+    """`cosine` per `schedule_by`, or `step` (x0.1 at `milestones`)."""
+    milestones: tuple[float, ...] = ()
+    """In epochs."""
+    schedule_by: str = "epoch"
+    """Whether the learning rate changes each `epoch` or each `step`."""
+    warmup_epochs: float = 0.0
+    warmup_ratio: float = 0.1
+    """Share of the learning rate at which the linear warm-up starts."""
+    clip_norm: float = 0.0
+    """Gradients are scaled down to this total norm; 0 leaves them."""
+    crop: int = 224
+    crop_rule: str = "multi_scale"
+    """`multi_scale` (13 positions), `multi_scale_5`, `random`, `centre`."""
+    resize: int = 256
+    """Short side before cropping; 0 crops from the video's own size."""
+    flip: float = 0.5
+    """Probability of mirroring a clip."""
+    flip_labels: tuple[tuple[int, int], ...] = ()
+    """Labels that change places in a mirrored clip."""
+    partial_bn: bool = False
+    """Freeze the statistics of all batch normalizations but the first."""
+    amp: str = "off"
+    """`off`, `bf16`, `fp16`; refused where the device has it not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Static:
+    """Measure parameters and multiply-accumulates (GMACs) of one view at each crop size; no weights needed."""
+
+    sizes: tuple[int, ...] = (224, 256)
+    kind: str = "static"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Measure forward time of views of frames x 3 x size x size; beside `against`, in turn, when that is given."""
+
+    size: int = 224
+    batch: int = 1
+    repeats: int = 7
+    precision: str = "fp32"
+    """`fp32`, `bf16`."""
+    form: str = "eager"
+    """`eager` as written, or `fast`: the fastest form within 1e-5 of eager."""
+    against: Model | None = None
+    """The network without the method, timed in turn with it."""
+    kind: str = "speed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Train on a dataset's `train` split (unless `train` is None) and score its `test_split`."""
+
+    dataset: str
+    """Registered dataset: kinetics400, twin-temporal, ..."""
+    test: Views
+    train: Train | None = None
+    test_split: str = "val"
+    decoder: str = "decord"
+    kind: str = "accuracy"
+
+
+Measure = Static | Speed | Accuracy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """One measurement of one network: the unit that is run, recorded and shown in a cell."""
+
+    model: Model
+    measure: Measure
+
+    @cached_property
+    def id(self) -> str:
+        """sha256 of the canonical JSON: 64 hexadecimal digits."""
+        return content_id(self)
+
+
+def to_dict(spec: Any) -> Any:
+    """Nested plain data of a spec; tuples become lists, mappings become dicts."""
+    if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
+        return {f.name: to_dict(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
+    if isinstance(spec, Mapping):
+        return {str(key): to_dict(spec[key]) for key in spec}
+    if isinstance(spec, (list, tuple)):
+        return [to_dict(item) for item in spec]
+    if spec is None or isinstance(spec, (bool, int, float, str)):
+        return spec
+    raise BadOption(f"a spec cannot hold {type(spec).__name__} {spec!r}", allowed="text, numbers, lists and mappings")
+
+
+def canonical_json(spec: Any) -> str:
+    """JSON with sorted keys and no spaces; equal specs give equal text. `1.0` and `1` in an option are equal."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(value[key]) for key in sorted(value)}
+        if isinstance(value, list):
+            return [plain(item) for item in value]
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return json.dumps(plain(to_dict(spec)), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def content_id(spec: Any) -> str:
+    """sha256 over the spec version, the class name and the canonical JSON."""
+    text = f"{SPEC_VERSION}:{type(spec).__name__}:{canonical_json(spec)}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
+    """Dotted field name -> (value in a, value in b) for all that differs; a missing option counts as None."""
+
+    def flat(value: Any, prefix: str = "") -> dict[str, Any]:
+        if isinstance(value, dict) and value:
+            return {k: v for key in value for k, v in flat(value[key], f"{prefix}{key}.").items()}
+        return {prefix[:-1]: value}
+
+    left, right = flat(to_dict(a)), flat(to_dict(b))
+    keys = [*left, *(key for key in right if key not in left)]
+    return {key: (left.get(key), right.get(key)) for key in keys if left.get(key) != right.get(key)}
+
+
+_S = TypeVar("_S")
+_MEASURES: dict[str, type] = {"static": Static, "speed": Speed, "accuracy": Accuracy}
+
+
+def _build(cls: type[_S], data: Mapping[str, Any]) -> _S:
+    names = {f.name for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    unknown = set(data) - names
+    if unknown:
+        raise BadOption(f"{cls.__name__} has no field {sorted(unknown)[0]!r}", allowed=", ".join(sorted(names)))
+    return cls(**{key: _tuples(value) for key, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return frozen(value) if isinstance(value, dict) else value
+
+
+def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
+    """The inverse of `to_dict` for an `Experiment`, e.g. out of a record."""
+    measure = dict(data["measure"])
+    cls = _MEASURES[measure["kind"]]
+    nested = {"against": Model, "test": Views, "train": Train}
+    for key, inner in nested.items():
+        if measure.get(key) is not None:
+            measure[key] = _build(inner, measure[key])
+    return Experiment(model=_build(Model, data["model"]), measure=_build(cls, measure))
