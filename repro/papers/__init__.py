@@ -1,0 +1,38 @@
+"""The tables of the three papers by name. Naming them imports only this file; `find` imports the paper asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from repro.errors import UnknownName
+
+if TYPE_CHECKING:
+    from repro.papers.layout import TableSpec
+
+#: full name -> (where it is built, title)
+TABLES: dict[str, tuple[str, str]] = {
+    "dnr/table6": ("repro.papers.dnr:table6", "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks"),
+}
+
+#: short names that stand for a full one; any other short name works where only one paper has it
+SHORT = {"table6": "dnr/table6"}
+
+
+def full_name(name: str) -> str:
+    """`dnr/table6` for `table6`; an unknown or ambiguous name raises with the nearest ones."""
+    if name in TABLES:
+        return name
+    if name in SHORT:
+        return SHORT[name]
+    matches = [full for full in TABLES if full.split("/")[1] == name]
+    if len(matches) == 1:
+        return matches[0]
+    raise UnknownName("table", name, [*TABLES, *SHORT])
+
+
+def find(name: str) -> TableSpec:
+    """The table's rows, columns and experiments."""
+    module, _, attribute = TABLES[full_name(name)][0].partition(":")
+    table: TableSpec = getattr(importlib.import_module(module), attribute)()
+    return table

@@ -1,0 +1,34 @@
+"""`python -m repro`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from repro.errors import ReproError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error, 130 interrupted."""
+    from repro.cli import build_parser
+
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 0
+    try:
+        return int(args.run(args))
+    except ReproError as error:
+        print(f"repro: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("repro: interrupted; the same command resumes", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

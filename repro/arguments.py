@@ -1,0 +1,106 @@
+"""The arguments that several verbs share, and the specs they become."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from repro.errors import BadOption
+from repro.papers import find
+from repro.registry import backbones, methods, models
+from repro.spec import Model, frozen, replace
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """MODEL and what it is built with."""
+    parser.add_argument("model", metavar="MODEL", help="a model (tsm), or a table's row (table6/tsm_r50_dnr)")
+    add_model_options(parser)
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """What a model is built with."""
+    parser.add_argument("--backbone", help="default resnet50")
+    parser.add_argument("--frames", type=_positive, help="frames (TDN: segments) of one view; default 8")
+    parser.add_argument("--classes", type=_positive, help="default 400")
+    parser.add_argument("--method", help="insert a method, e.g. dnr")
+    parser.add_argument("--option", action="append", default=[], metavar="K=V", help="option of the model")
+    parser.add_argument("--method-option", action="append", default=[], metavar="K=V", help="option of the method")
+
+
+def add_module(parser: argparse.ArgumentParser) -> None:
+    """--module, for a user's own models, methods and datasets."""
+    parser.add_argument(
+        "--module", action="append", default=[], metavar="FILE", help="run FILE, whose decorators register more names"
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """--device and --threads."""
+    parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:1")
+    parser.add_argument("--threads", type=_positive, help="CPU threads; default: all cores")
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return value
+
+
+positive = _positive
+
+
+def options_of(pairs: list[str]) -> dict[str, Any]:
+    """`["relay_distance=2", "ct=null"]` as a dict; values are JSON where they can be, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key:
+            raise BadOption(f"option {pair!r} has no '='", allowed="NAME=VALUE", fix="--method-option relay_distance=2")
+        try:
+            value = json.loads(text)
+        except json.JSONDecodeError:
+            value = {"True": True, "False": False, "None": None}.get(text, text)
+        found[key] = tuple(value) if isinstance(value, list) else value
+    return found
+
+
+def model_of(args: argparse.Namespace) -> Model:
+    """The Model spec that the arguments name; a row's own settings are the defaults when a row is named."""
+    base = row_model(args.model) if "/" in args.model else None
+    if base is None:
+        models[args.model]
+        base = Model(name=args.model, backbone="resnet50")
+    changes: dict[str, Any] = {}
+    if args.backbone:
+        changes["backbone"] = backbones[args.backbone].name
+    if args.frames:
+        changes["frames"] = args.frames
+    if args.classes:
+        changes["num_classes"] = args.classes
+    if args.option:
+        changes["options"] = frozen(base.options, **options_of(args.option))
+    if args.method:
+        changes["method"] = methods[args.method].name
+        changes["method_options"] = frozen(base.method_options if base.method == args.method else {})
+    if args.method_option:
+        if not (args.method or base.method):
+            raise BadOption("--method-option without a method", fix="--method dnr")
+        options = changes.get("method_options", base.method_options)
+        changes["method_options"] = frozen(options, **options_of(args.method_option))
+    return replace(base, **changes)
+
+
+def row_model(name: str) -> Model | None:
+    """The model of `table6/tsm_r50_dnr`: the full-size network of that row."""
+    from repro.run import row_of
+
+    table_name, _, row_key = name.rpartition("/")
+    row = row_of(find(table_name), row_key)
+    for experiment in row.cells.values():
+        if experiment.measure.kind == "static":
+            return experiment.model
+    raise BadOption(
+        f"row {name!r} holds no network", allowed="a row that is measured", fix=f"python -m repro show {table_name}"
+    )

@@ -1,0 +1,100 @@
+"""On what a number was measured: one dict for the record. Host names and paths stay out of it."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+_PACKAGES = (
+    "torch", "torchvision", "timm", "fvcore", "ptflops", "decord", "av", "numpy", "safetensors", "pandas", "pydantic",
+)  # fmt: skip
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment(device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
+    """Packages, git state, processor, memory, device, flags that change numbers. Imports torch for the device part."""
+    import torch
+
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "packages": packages(),
+        "git": dict(git_state()),
+        "cpu": cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": memory_gib(),
+        "device": device,
+        "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
+        "cuda": torch.version.cuda if device.startswith("cuda") else None,
+        "threads": threads or torch.get_num_threads(),
+        "flags": {
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+            "float32_matmul_precision": torch.get_float32_matmul_precision(),
+            "cudnn_benchmark": torch.backends.cudnn.benchmark,
+            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+            "mkldnn": torch.backends.mkldnn.is_available(),
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+    }
+
+
+@functools.cache
+def packages() -> dict[str, str]:
+    """Versions of the packages that numbers depend on; a missing one is left out."""
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@functools.cache
+def git_state() -> dict[str, Any]:
+    """Commit, and whether files of the code differ from it (results are data, and do not count)."""
+    commit = _git("rev-parse", "HEAD")
+    if commit is None:
+        return {"commit": None, "dirty": None}
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", ".", ":!results"))}
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The processor's own name."""
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        match = re.search(r"model name\s*:\s*(.+)", info.read_text(errors="replace"))
+        if match:
+            return match.group(1).strip()
+    return platform.processor() or platform.machine()
+
+
+def memory_gib() -> float | None:
+    """Memory of the machine in GiB."""
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def command() -> list[str]:
+    """The command line as a reader can repeat it, without this machine's paths."""
+    name = Path(sys.argv[0]).name
+    head = ["python", "-m", "repro"] if name in {"__main__.py", "repro"} else [name]
+    return [*head, *(Path(a).name if Path(a).is_absolute() else a for a in sys.argv[1:])]

@@ -1,0 +1,205 @@
+"""Jobs on this machine's cores: worker processes that outlive a job and are replaced when one dies.
+
+Static and accuracy jobs run side by side, one thread each; a speed job has the machine to itself, with all threads.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from repro import registry
+from repro.run import EXPECTED_SECONDS, Job, write_failure
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class Worker:
+    """A process that runs one job at a time."""
+
+    process: BaseProcess
+    pipe: Connection
+    job: Job | None = None
+    began: float = 0.0
+    note: str = ""
+
+
+@dataclass
+class State:
+    """What a progress display shows: who does what, what is left, and how long that takes."""
+
+    total: int
+    done: int = 0
+    failed: int = 0
+    waiting: list[Job] = field(default_factory=list)
+    workers: list[Worker] = field(default_factory=list)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+
+    def expected(self, job: Job) -> float:
+        """Mean seconds of the jobs of this kind that have finished, else the first guess."""
+        seen = self.seconds.get(job.kind)
+        return sum(seen) / len(seen) if seen else EXPECTED_SECONDS[job.kind]
+
+    def eta(self, width: int) -> float:
+        """Seconds until all is done, by kind: speed jobs run alone, the others `width` at a time."""
+        now = time.monotonic()
+        left = [(job, self.expected(job)) for job in self.waiting]
+        left += [(w.job, max(1.0, self.expected(w.job) - (now - w.began))) for w in self.workers if w.job is not None]
+        return sum(seconds / (1 if job.kind == "speed" else width) for job, seconds in left)
+
+
+Event = Callable[[str, State, dict[str, Any]], None]
+
+
+def run_local(jobs: list[Job], *, device: str, width: int | None, replace: bool, on_event: Event) -> State:
+    """Run all jobs; `on_event(what, state, facts)` with what = start, progress, done, failed, tick.
+
+    On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded stays, training resumes.
+    """
+    width = width or cores()
+    state = State(total=len(jobs), waiting=list(jobs))
+    try:
+        for kind in EXPECTED_SECONDS:
+            alone = kind == "speed"
+            phase = [job for job in state.waiting if job.kind == kind]
+            if phase:
+                _run_phase(
+                    state,
+                    kind,
+                    1 if alone else min(width, len(phase)),
+                    cores() if alone else 1,
+                    device,
+                    replace,
+                    on_event,
+                )
+    finally:
+        for worker in state.workers:
+            _end(worker)
+        state.workers.clear()
+    return state
+
+
+def _run_phase(state: State, kind: str, width: int, threads: int, device: str, replace: bool, on_event: Event) -> None:
+    _resize(state, width)
+    while True:
+        for worker in state.workers:
+            if worker.job is None:
+                _assign(state, worker, kind, threads, device, replace, on_event)
+        busy = [worker for worker in state.workers if worker.job is not None]
+        if not busy:
+            return
+        ready = wait([worker.pipe for worker in busy], timeout=0.5)
+        for worker in busy:
+            if worker.pipe in ready:
+                _receive(state, worker, replace, on_event)
+        on_event("tick", state, {})
+
+
+def _assign(state: State, worker: Worker, kind: str, threads: int, device: str, replace: bool, on_event: Event) -> None:
+    job = next((job for job in state.waiting if job.kind == kind), None)
+    if job is None:
+        return
+    state.waiting.remove(job)
+    worker.job, worker.began, worker.note = job, time.monotonic(), ""
+    worker.pipe.send({"job": job.to_message(), "device": device, "threads": threads, "replace": replace})
+    on_event("start", state, {"job": job})
+
+
+def _receive(state: State, worker: Worker, replace: bool, on_event: Event) -> None:
+    job = worker.job
+    assert job is not None
+    try:
+        message = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join(5)
+        code = worker.process.exitcode
+        message = {"what": "failed", "reason": f"the worker process ended with exit code {code}"}
+        write_failure(job, message["reason"], replace=replace)
+        state.workers[state.workers.index(worker)] = _start()
+    if message["what"] == "progress":
+        worker.note = message["note"]
+        return
+    if message["what"] == "done":
+        state.done += 1
+        state.seconds.setdefault(job.kind, []).append(time.monotonic() - worker.began)
+    else:
+        state.failed += 1
+    worker.job = None
+    on_event(message["what"], state, {"job": job, **message, "seconds": time.monotonic() - worker.began})
+
+
+def _resize(state: State, width: int) -> None:
+    while len(state.workers) > width:
+        _end(state.workers.pop())
+    while len(state.workers) < width:
+        state.workers.append(_start())
+
+
+def _start() -> Worker:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, list(registry.loaded_modules), os.getpid()), daemon=False)
+    process.start()
+    theirs.close()
+    return Worker(process, ours)
+
+
+def _end(worker: Worker) -> None:
+    if worker.job is None:
+        worker.pipe.close()
+        worker.process.join(2)
+    if worker.process.is_alive():
+        worker.process.terminate()
+        worker.process.join(3)
+    if worker.process.is_alive():
+        worker.process.kill()
+        worker.process.join()
+
+
+def _serve(pipe: Connection, modules: list[str], parent: int) -> None:
+    """The worker: jobs in, progress and outcomes out, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for module in modules:
+        registry.load_module(module)
+    from repro.run import execute
+
+    last = 0.0
+
+    def progress(facts: dict[str, Any]) -> None:
+        nonlocal last
+        if os.getppid() != parent:
+            raise SystemExit("the parent process is gone")
+        if time.monotonic() - last > 0.5:
+            last = time.monotonic()
+            pipe.send({"what": "progress", "note": note_of(facts)})
+
+    while True:
+        try:
+            message = pipe.recv()
+        except (EOFError, OSError):
+            return
+        made = execute(
+            Job.from_message(message["job"]),
+            device=message["device"],
+            threads=message["threads"],
+            on_progress=progress,
+            replace=message["replace"],
+        )
+        pipe.send({"what": made.status, "reason": made.reason})
+
+
+def note_of(facts: dict[str, Any]) -> str:
+    """`train 120/576` out of a progress dict."""
+    step, steps = facts.get("step"), facts.get("steps")
+    return f"{facts.get('phase', '')} {step}/{steps}" if step is not None else str(facts.get("phase", ""))

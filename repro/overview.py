@@ -1,0 +1,60 @@
+"""What a table holds and how far it is: the `show` and `status` verbs. Reads records' existence only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from repro.launch import State, cores
+from repro.papers.layout import TableSpec
+from repro.progress import clock
+from repro.record import state as record_state
+from repro.record import path_of
+from repro.run import jobs_of, records_root, runnable, state_of
+
+
+def render_overview(table: TableSpec, console: Console) -> None:
+    """Title, rows with the state of each cell, reasons, and what the missing cells would cost."""
+    root = records_root(False)
+    console.print(f"[bold]{table.paper}/{table.name}[/]  {table.title}")
+    console.print(table.caption, markup=False)
+    grid = Table(box=None, pad_edge=False)
+    for heading in ("row", "network", "cells"):
+        grid.add_column(heading, overflow="fold")
+    for row in table.rows:
+        states = []
+        for cell, experiment in row.cells.items():
+            path = path_of(root, table.paper, table.name, row.key, experiment.id, 0)
+            states.append(f"{cell}: {record_state(path) if runnable(experiment) else 'not configured'}")
+        grid.add_row(row.key, row.label, ", ".join(states) or row.quoted_reason)
+    console.print(grid)
+    for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
+        console.print(f"- {reason}", markup=False)
+    jobs = jobs_of(table)
+    waiting = [job for job in jobs if state_of(job, root) != "done"]
+    seconds = State(total=len(waiting), waiting=waiting).eta(cores())
+    console.print(
+        f"{len(jobs) - len(waiting)} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
+        f"on {cores()} cores: python -m repro run {table.paper}/{table.name}"
+    )
+
+
+def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
+    """One line a row: done, failed and missing cells; failures with their reason."""
+    from repro.record import find
+
+    for row in table.rows:
+        jobs = [job for job in jobs_of(table, rows=[row.key], smoke=smoke)]
+        if not jobs:
+            continue
+        by_state: dict[str, list[str]] = {"done": [], "failed": [], "missing": []}
+        for job in jobs:
+            by_state[state_of(job, root)].append(job.cell)
+        parts = [f"{state}: {' '.join(cells)}" for state, cells in by_state.items() if cells]
+        console.print(f"{row.key:<18}" + "   ".join(parts), markup=False)
+        for job in jobs:
+            if job.cell in by_state["failed"]:
+                made = find(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+                console.print(f"    {job.cell}: {made.reason if made else 'unreadable record'}", markup=False)

@@ -1,0 +1,62 @@
+"""What a run shows while it runs: a bar with rows and ETA, and a line for each worker; plain lines without a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from repro.launch import State, cores
+
+
+def clock(seconds: float) -> str:
+    """`1:05` minutes and seconds."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Display:
+    """Use as a context manager; its `event` is the `on_event` of `run_local`."""
+
+    def __init__(self, console: Console, title: str, width: int | None = None) -> None:
+        self.console, self.title, self.width = console, title, width or cores()
+        self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> Display:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+
+    def event(self, what: str, state: State, facts: dict[str, Any]) -> None:
+        """Show one event of the run."""
+        if what in {"done", "failed"}:
+            self._finished(what, state, facts)
+        if self._live:
+            self._live.update(self._frame(state))
+
+    def _finished(self, what: str, state: State, facts: dict[str, Any]) -> None:
+        done = state.done + state.failed
+        line = Text(f"[{done}/{state.total}] {facts['job'].name}: {what} in {facts['seconds']:.1f} s")
+        if what == "failed":
+            line.append(f": {facts['reason']}", style="red")
+        if not self._live:
+            line.append(f"   (about {clock(state.eta(self.width))} left)")
+        self.console.print(line)
+
+    def _frame(self, state: State) -> Group:
+        done = state.done + state.failed
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            Text(self.title, style="bold"),
+            ProgressBar(total=max(1, state.total), completed=done, width=30),
+            Text(f"{done}/{state.total} cells, about {clock(state.eta(self.width))} left"),
+        )
+        lines = [Text(f"  {w.job.kind}: {w.job.name}  {w.note}", style="dim") for w in state.workers if w.job]
+        return Group(head, *lines)

@@ -1,0 +1,215 @@
+"""A table's cells as jobs: what is done is skipped, what fails becomes a record that says why.
+
+The only module that knows all stages. Importing it imports no torch: `execute` does, in the worker that runs the job.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from repro import paths, record, registry
+from repro.errors import ReproError, UnknownName
+from repro.papers.layout import RowSpec, TableSpec
+from repro.spec import Accuracy, Experiment, Speed, Static, experiment_from_dict, to_dict
+
+Progress = Callable[[dict[str, Any]], None]
+
+#: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
+EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell of one row at one seed."""
+
+    paper: str
+    table: str
+    row: str
+    cell: str
+    experiment: Experiment
+    seed: int = 0
+    smoke: bool = False
+
+    @property
+    def kind(self) -> str:
+        """static, speed or accuracy."""
+        return self.experiment.measure.kind
+
+    @property
+    def name(self) -> str:
+        """How progress and messages call it."""
+        return f"{self.row} {self.cell}" + (f" seed {self.seed}" if self.seed else "")
+
+    def to_message(self) -> dict[str, Any]:
+        """Plain data for another process; `from_message` is the inverse."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**plain, "experiment": to_dict(self.experiment)}
+
+    @staticmethod
+    def from_message(message: dict[str, Any]) -> Job:
+        """The job that `to_message` described."""
+        return Job(**{**message, "experiment": experiment_from_dict(message["experiment"])})
+
+
+def records_root(smoke: bool) -> Path:
+    """Smoke records never lie beside results."""
+    return paths.cache() / "smoke-records" if smoke else paths.records()
+
+
+def jobs_of(
+    table: TableSpec,
+    *,
+    rows: Iterable[str] = (),
+    cells: Iterable[str] = (),
+    seeds: Iterable[int] = (0,),
+    smoke: bool = False,
+) -> list[Job]:
+    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job."""
+    chosen = _choose("row", rows, [row.key for row in table.rows])
+    wanted = _choose("cell", cells, sorted({cell for row in table.rows for cell in row.cells}))
+    found = []
+    for row in table.rows:
+        for cell, experiment in row.cells.items():
+            if row.key not in chosen or cell not in wanted or not runnable(experiment):
+                continue
+            for seed in seeds if isinstance(experiment.measure, Accuracy) else (0,):
+                found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
+    order = list(EXPECTED_SECONDS)
+    return sorted(found, key=lambda job: order.index(job.kind))
+
+
+def _choose(kind: str, names: Iterable[str], known: list[str]) -> set[str]:
+    chosen = list(names)
+    for name in chosen:
+        if name not in known:
+            raise UnknownName(kind, name, known, fix="python -m repro show TABLE")
+    return set(chosen or known)
+
+
+def runnable(experiment: Experiment) -> bool:
+    """Whether its dataset, if it needs one, is at hand."""
+    measure = experiment.measure
+    if not isinstance(measure, Accuracy):
+        return True
+    from repro.data.datasets import is_configured
+
+    return is_configured(measure.dataset)
+
+
+def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
+    """Of these jobs: `missing` those without a record, `failed` those whose attempt failed, `undone` both, `force` all."""
+    if mode == "force":
+        return jobs
+    wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
+    return [job for job in jobs if state_of(job, root) in wanted]
+
+
+def state_of(job: Job, root: Path) -> str:
+    """done, failed or missing."""
+    return record.state(record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed))
+
+
+def execute(
+    job: Job, *, device: str, threads: int | None, on_progress: Progress | None = None, replace: bool = False
+) -> record.Record:
+    """Run one job and write its record. An error of the measurement becomes a failed record; Ctrl-C passes through."""
+    import torch
+
+    from repro.environment import environment
+
+    if threads:
+        torch.set_num_threads(threads)
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    began, clock = datetime.now(UTC), time.monotonic()
+    status: Literal["done", "failed"] = "failed"
+    try:
+        found, status, reason = _measure(job, device, threads, on_progress), "done", None
+    except ReproError as error:
+        found, reason = {}, str(error)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{Path(last.filename).name}:{last.lineno}"
+        found, reason = {}, f"{type(error).__name__}: {error} ({where})"
+    made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
+    record.write(made, records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
+    return made
+
+
+def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Record:
+    """The record of a job whose process died and could not write its own."""
+    from repro.environment import git_state, packages
+
+    facts = {"packages": packages(), "git": dict(git_state())}
+    made = _record(job, {}, "failed", reason, facts, datetime.now(UTC), 0.0)
+    record.write(made, records_root(job.smoke), replace=replace)
+    return made
+
+
+def _record(
+    job: Job,
+    found: dict[str, Any],
+    status: Literal["done", "failed"],
+    reason: str | None,
+    facts: dict[str, Any],
+    began: datetime,
+    wall_s: float,
+) -> record.Record:
+    from repro.environment import command
+
+    return record.Record(
+        id=job.experiment.id,
+        paper=job.paper,
+        table=job.table,
+        row=job.row,
+        cell=job.cell,
+        kind=job.kind,
+        seed=job.seed,
+        status=status,
+        reason=reason,
+        smoke=job.smoke,
+        spec=to_dict(job.experiment),
+        results=found.get("results", {}),
+        effective=found.get("effective", {}),
+        weights_sha256=found.get("weights_sha256"),
+        dataset=found.get("dataset"),
+        decoder=found.get("decoder"),
+        environment=facts,
+        command=command(),
+        modules={Path(path).name: digest for path, digest in registry.loaded_modules.items()},
+        started=began.isoformat(timespec="seconds"),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_s=round(wall_s, 2),
+        curve=found.get("curve", []),
+    )
+
+
+def _measure(job: Job, device: str, threads: int | None, on_progress: Progress | None) -> dict[str, Any]:
+    model, measure = job.experiment.model, job.experiment.measure
+    if isinstance(measure, Static):
+        from repro.cost.macs import measure_static
+
+        return {"results": measure_static(model, measure)}
+    if isinstance(measure, Speed):
+        from repro.cost.speed import measure_speed
+
+        return {"results": measure_speed(model, measure, device=device, threads=threads)}
+    from repro.accuracy import measure_accuracy
+
+    work = paths.work(job.experiment.id, job.seed)
+    return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress)
+
+
+def row_of(table: TableSpec, key: str) -> RowSpec:
+    """A row by its key."""
+    for row in table.rows:
+        if row.key == key:
+            return row
+    raise UnknownName(
+        "row", key, [row.key for row in table.rows], fix=f"python -m repro show {table.paper}/{table.name}"
+    )

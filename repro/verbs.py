@@ -1,0 +1,244 @@
+"""What each verb does: one call into the suite, and its outcome on the screen. Heavy imports stay inside."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from repro import papers, paths
+from repro.arguments import model_of, options_of
+from repro.errors import BadOption
+from repro.registry import Registry, backbones, datasets, load_module, methods, models
+from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace, to_dict
+
+
+def _prepare(args: argparse.Namespace) -> Console:
+    for module in getattr(args, "module", []):
+        load_module(module)
+    return Console(highlight=False, soft_wrap=True)
+
+
+def list_names(args: argparse.Namespace) -> int:
+    """Tables, models, backbones, methods and datasets, with one line each."""
+    console = _prepare(args)
+    console.print("[bold]tables[/]")
+    for name, (_, title) in papers.TABLES.items():
+        short = [s for s, full in papers.SHORT.items() if full == name]
+        console.print(f"  {name:<16}{title}" + (f" (also: {', '.join(short)})" if short else ""), markup=False)
+    kinds: list[Registry] = [models, backbones, methods, datasets]
+    for registry in kinds:
+        console.print(f"[bold]{registry.kind}s[/]")
+        for entry in registry:
+            console.print(f"  {entry.name:<16}{entry.summary}", markup=False)
+    return 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """A table's rows and cells with their state, the reasons of what cannot run, and the cost of what is missing."""
+    from repro.overview import render_overview
+
+    console = _prepare(args)
+    render_overview(papers.find(args.table), console)
+    return 0
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the cells of a table that have no record yet; then the table and the report's path."""
+    from repro.launch import run_local
+    from repro.progress import Display
+    from repro.run import jobs_of, records_root, select
+    from repro.smoke import smoke_table
+
+    console = _prepare(args)
+    table = papers.find(args.table)
+    name = f"{table.paper}/{table.name}"
+    if args.smoke:
+        table = smoke_table(table)
+    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=range(args.seeds), smoke=args.smoke)
+    todo = select(jobs, args.mode, records_root(args.smoke))
+    failed = 0
+    if not todo:
+        console.print(f"{name}: nothing to do; all {len(jobs)} cells that this machine can measure have their records")
+    else:
+        console.print(f"{name}: {len(todo)} of {len(jobs)} cells to measure")
+        with Display(console, name, args.jobs) as display:
+            state = run_local(
+                todo, device=args.device, width=args.jobs, replace=args.mode == "force", on_event=display.event
+            )
+        failed = state.failed
+    if args.smoke:
+        console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
+        return 1 if failed else 0
+    _print_table(console, args.table, "text")
+    console.print(f"report: {_write_report(None)}")
+    if failed:
+        console.print(
+            f"{failed} cells failed; their reasons stand in the table; try again: python -m repro run {args.table} --failed"
+        )
+    return 1 if failed else 0
+
+
+def status(args: argparse.Namespace) -> int:
+    """Done, failed and missing cells, row by row."""
+    from repro.overview import render_status
+    from repro.run import records_root
+    from repro.smoke import smoke_table
+
+    console = _prepare(args)
+    found = papers.find(args.table)
+    render_status(smoke_table(found) if args.smoke else found, records_root(args.smoke), console, smoke=args.smoke)
+    return 0
+
+
+def table(args: argparse.Namespace) -> int:
+    """A table from records and published values in one of five formats."""
+    console = _prepare(args)
+    if args.out is None:
+        _print_table(console, args.table, args.format)
+        return 0
+    from repro.report import render
+
+    args.out.write_text(render(papers.find(args.table), args.format), encoding="utf-8")
+    console.print(f"wrote {args.out}")
+    return 0
+
+
+def _print_table(console: Console, name: str, form: str) -> None:
+    from repro.report import print_text, render
+
+    found = papers.find(name)
+    if form == "text":
+        print_text(found, console)
+    else:
+        print(render(found, form))
+
+
+def report(args: argparse.Namespace) -> int:
+    """The HTML report."""
+    _prepare(args).print(f"report: {_write_report(args.out)}")
+    return 0
+
+
+def _write_report(out: Path | None) -> Path:
+    from repro.report import write_report
+
+    target = out or paths.results() / "report.html"
+    write_report(target, [papers.find(name) for name in papers.TABLES])
+    return target
+
+
+def flops(args: argparse.Namespace) -> int:
+    """Parameters and GMACs by three counters."""
+    from repro.cost.macs import measure_static, render_flops
+
+    console = _prepare(args)
+    model = model_of(args)
+    console.print(render_flops(model, measure_static(model, Static(sizes=tuple(args.size)))))
+    return 0
+
+
+def speed(args: argparse.Namespace) -> int:
+    """Forward time at each batch size; beside the plain host when a method is inserted."""
+    from repro.cost.speed import measure_speed, render_speed
+
+    console = _prepare(args)
+    model = model_of(args)
+    against = replace(model, method=None, method_options={}) if model.method else None
+    for batch in args.batch:
+        measure = Speed(
+            size=args.size,
+            batch=batch,
+            repeats=args.repeats,
+            precision=args.precision,
+            form="fast" if args.fast else "eager",
+            against=against,
+        )
+        found = measure_speed(model, measure, device=_device(args.device), threads=args.threads)
+        console.print(render_speed(model, found))
+    return 0
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise BadOption(f"--device {name}: no CUDA device is visible", allowed="auto, cpu", fix="--device cpu")
+    return name
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train with the dataset's recipe, score, and write weights, scores and a record."""
+    from repro.accuracy import recipe_for, run_single
+
+    console = _prepare(args)
+    measure = recipe_for(args.dataset, model_of(args))
+    changes = options_of(args.set)
+    if changes:
+        known = sorted(to_dict(measure.train))
+        for key in changes:
+            if key not in known:
+                from repro.errors import UnknownName
+
+                raise UnknownName("recipe field", key, known, fix="--set epochs=2")
+        measure = replace(measure, train=replace(measure.train, **changes))
+    return _single(console, Experiment(model=model_of(args), measure=measure), args, run_single, seed=args.seed)
+
+
+def test(args: argparse.Namespace) -> int:
+    """Score one split with given weights."""
+    from repro.accuracy import run_single
+    from repro.data.sampling import clips_of
+
+    console = _prepare(args)
+    views = Views(
+        sampling=args.sampling,
+        clips=clips_of(args.sampling),
+        crops=args.crops,
+        crop=args.crop,
+        resize=args.resize,
+        fusion=args.fusion,
+    )
+    measure = Accuracy(dataset=args.dataset, test=views, test_split=args.split, decoder=args.decoder)
+    return _single(console, Experiment(model=model_of(args), measure=measure), args, run_single, weights=args.weights)
+
+
+def _single(console: Console, experiment: Experiment, args: argparse.Namespace, call: Any, **more: Any) -> int:
+    with console.status("starting") as line:
+
+        def progress(facts: dict[str, Any]) -> None:
+            line.update(" ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
+
+        made = call(
+            experiment, out=args.out, device=_device(args.device), threads=args.threads, on_progress=progress, **more
+        )
+    console.print(made.summary, markup=False)
+    return 0
+
+
+def import_weights(args: argparse.Namespace) -> int:
+    """Read a public checkpoint, print the strict report, write safetensors."""
+    from repro.weights import import_weights as run_import
+    from repro.weights import render_report
+
+    console = _prepare(args)
+    found = run_import(args.file, model_of(args), args.out, partial=args.partial)
+    console.print(render_report(found), markup=False)
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Golden files: the figure for each, exit 1 on a miss."""
+    from repro.verify import verify_file
+
+    console = _prepare(args)
+    missed = 0
+    for file in args.files:
+        for outcome in verify_file(file):
+            console.print(outcome.line(), markup=False)
+            missed += not outcome.passed
+    return 1 if missed else 0

@@ -1,0 +1,18 @@
+"""Shared by all tests: one torch thread a process, and no test touches the user's own folders."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "agg")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory, monkeypatch):
+    """Cache, config and weights of a test lie in a temporary folder."""
+    base = tmp_path_factory.mktemp("own")
+    for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_WEIGHTS"):
+        monkeypatch.setenv(variable, str(base / variable.lower()))

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from repro import registry
+from repro.errors import BadOption, UnknownName
+
+PLUGIN = textwrap.dedent(
+    """
+    from repro.registry import methods, models
+
+    @methods.register("doubled", summary="twice the logits")
+    def insert(model, options):
+        return model
+    """
+)
+
+
+def test_the_built_in_names_are_there():
+    assert {"tsn", "tsm", "tanet", "tdn"} <= set(registry.models.names())
+    assert {"resnet18", "resnet34", "resnet50", "resnet101", "tiny_resnet"} <= set(registry.backbones.names())
+    assert "dnr" in registry.methods
+    assert {"twin-appearance", "twin-temporal", "kinetics400"} <= set(registry.datasets.names())
+
+
+def test_every_entry_has_a_summary_and_loads():
+    for kind in (registry.models, registry.methods):
+        for entry in kind:
+            assert entry.summary
+            assert callable(entry.load())
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("tsnn", "tsn"), ("TDN", "tdn"), ("tanett", "tanet")])
+def test_an_unknown_name_suggests_the_nearest(wrong, right):
+    with pytest.raises(UnknownName) as caught:
+        registry.models[wrong]
+    assert right in str(caught.value)
+    assert "python -m repro list" in str(caught.value)
+
+
+def test_two_packages_cannot_share_a_name():
+    own = registry.Registry("model")
+    own.add("x", "a:b", origin="one")
+    own.add("x", "a:b", origin="two")
+    with pytest.raises(BadOption, match="registered already by two"):
+        own.add("x", "c:d", origin="three")
+
+
+def test_a_module_file_registers_for_one_run(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(PLUGIN)
+    code = (
+        "from repro import registry; registry.load_module(%r); print(registry.methods['doubled'].summary, "
+        "list(registry.loaded_modules.values())[0][:4])" % str(file)
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.startswith("twice the logits"), done.stderr
+
+
+@pytest.mark.parametrize("text", ["raise RuntimeError('inside')", "def broken(:"])
+def test_a_broken_module_is_named(tmp_path, text):
+    file = tmp_path / "broken.py"
+    file.write_text(text)
+    with pytest.raises(BadOption, match=r"broken\.py"):
+        registry.load_module(file)
+
+
+def test_entry_points_of_an_installed_package_are_listed(tmp_path):
+    package = tmp_path / "site"
+    info = package / "third_party-1.0.dist-info"
+    info.mkdir(parents=True)
+    (package / "third_party.py").write_text("def insert(model, options):\n    return model\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[repro.methods]\nthirdly = third_party:insert\n")
+    code = "from repro.registry import methods; e = methods['thirdly']; print(e.origin, e.load().__name__)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(package)!r}); {code}"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.split() == ["third-party", "insert"], done.stderr
