@@ -29,9 +29,6 @@ def frozen(options: Options | None = None, **more: Any) -> Options:
     return MappingProxyType({**(options or {}), **more})
 
 
-_NONE: Options = frozen()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """A network: temporal model on a backbone, with at most one method inserted."""
@@ -47,11 +44,11 @@ class Model:
     """Probability before the classifier."""
     pretrained: str = "none"
     """Initial weights: none, imagenet, or `sha256:...` of an imported file."""
-    options: Options = field(default=_NONE)
+    options: Options = field(default_factory=frozen)
     """Options of the model, as its builder takes them."""
     method: str | None = None
     """Registered method, or None for the plain network."""
-    method_options: Options = field(default=_NONE)
+    method_options: Options = field(default_factory=frozen)
     """Options of the method's `insert`; a missing one has its default."""
 
 
