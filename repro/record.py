@@ -1,0 +1,460 @@
+"""What was measured: one JSON file per experiment and seed, complete or absent, written once, checked when read.
+
+    <root>/<paper>/<table>/<row>/<first 16 digits of the content id>-s<seed>.json      and .npz with the scores
+
+A failure is a record too. Writing goes to a temporary name, is synced, then linked to the final name; a finished record
+is replaced only by `replace=True`, and the old one is kept in `superseded/`. Every file carries the sha256 of its own
+content, and the content id of the spec that it claims: a file that does not fit either is a problem, told by its path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+from repro import paths
+from repro.errors import RecordError
+from repro.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
+
+#: version of the document; raise it with an upgrader from the version before
+SCHEMA_VERSION = 1
+#: version -> function that turns a document of that version into one of the next
+upgraders: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+_SUPERSEDED = "superseded"
+_NEEDED = ("python", "packages", "device", "threads", "flags", "git")
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@=-]{0,119}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Percent = Annotated[float, Field(ge=0, le=100)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Natural = Annotated[int, Field(ge=0)]
+
+
+class RecordExists(RecordError):
+    """The experiment has its finished record already."""
+
+
+class _Result(BaseModel):
+    """Measuring functions may tell more than is required here; what is required must be there and be possible."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Count(_Result):
+    """Multiply-accumulates of one view at one crop size, by three counters; None: that counter failed."""
+
+    gmacs: Positive
+    fvcore: Positive | None = None
+    ptflops: Positive | None = None
+    ptflops_aten: Positive | None = None
+
+
+class StaticResult(_Result):
+    """Parameters and multiply-accumulates."""
+
+    params: Natural
+    params_trainable: Natural
+    params_method: Natural
+    sizes: Annotated[dict[str, Count], Field(min_length=1)]
+
+
+class Ratio(_Result):
+    """The network without the method, timed in turn; ratio = time with / time without."""
+
+    median_s: Positive
+    ratios: Annotated[list[Positive], Field(min_length=1)]
+    ratio_median: Positive
+    ratio_iqr: Any
+
+
+class SpeedResult(_Result):
+    """Forward time of a batch of views, in seconds."""
+
+    times_s: Annotated[list[Positive], Field(min_length=1)]
+    median_s: Positive
+    views_per_s: Positive
+    batch: Annotated[int, Field(ge=1)]
+    size: Annotated[int, Field(ge=1)]
+    threads: Annotated[int, Field(ge=1)]
+    device: str
+    device_name: str
+    precision: str
+    form: str
+    against: Ratio | None = None
+
+
+class Rate(_Result):
+    """Shares of videos in percent."""
+
+    top1: Percent
+    top5: Percent
+
+    @pydantic.model_validator(mode="after")
+    def _ordered(self) -> Rate:
+        if self.top1 > self.top5 + 1e-9:
+            raise ValueError(f"top1 {self.top1} exceeds top5 {self.top5}")
+        return self
+
+
+class AccuracyResult(Rate):
+    """Accuracy over the scored videos; those left out are named."""
+
+    videos: Annotated[int, Field(ge=1)]
+    left_out: list[dict[str, Any]]
+    aggregations: dict[str, Rate] = {}
+
+
+_RESULTS: dict[str, type[_Result]] = {"static": StaticResult, "speed": SpeedResult, "accuracy": AccuracyResult}
+
+
+class Scores(BaseModel):
+    """The file beside the record that holds the scores of every video and view."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    file: Annotated[str, Field(pattern=r"^[0-9a-f]{16}-s\d+\.npz$")]
+    sha256: Sha256
+
+
+class Record(BaseModel):
+    """One finished or failed measurement, with all that its numbers depend on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
+
+    schema_version: Literal[1] = 1
+    spec_version: int = SPEC_VERSION
+    id: Sha256
+    """Content id of `spec`."""
+    paper: Name
+    table: Name
+    row: Name
+    cell: Name
+    """Name of the measurement in its row: static, speed, twin-temporal, ..."""
+    kind: Literal["static", "speed", "accuracy"]
+    seed: Natural = 0
+    status: Literal["done", "failed"]
+    reason: str | None = None
+    """Why it failed."""
+    smoke: bool = False
+    """Run only to see that it runs; never a result."""
+    spec: dict[str, Any]
+    """The experiment as plain data."""
+    results: dict[str, Any] = {}
+    effective: dict[str, Any] = {}
+    """What was used where the spec leaves it to the machine: steps, micro-batch, accumulated gradients."""
+    weights_sha256: Sha256 | None = None
+    dataset: dict[str, Any] | None = None
+    """Name, split, number of videos and fingerprint."""
+    decoder: str | None = None
+    environment: dict[str, Any] = {}
+    command: list[str] = []
+    modules: dict[str, str] = {}
+    """Files given by --module -> sha256."""
+    started: str
+    finished: str
+    """ISO 8601 in UTC."""
+    wall_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    curve: list[dict[str, Any]] = []
+    """Training curve: one dict a point."""
+    scores: Scores | None = None
+
+    @pydantic.field_validator("started", "finished")
+    @classmethod
+    def _utc(cls, value: str) -> str:
+        if datetime.fromisoformat(value).utcoffset() != timedelta(0):
+            raise ValueError(f"{value!r} is not an ISO 8601 time in UTC, such as 2026-01-31T12:00:00+00:00")
+        return value
+
+    @pydantic.model_validator(mode="after")
+    def _consistent(self) -> Record:
+        text = f"{self.spec_version}:Experiment:{canonical_json(self.spec)}"
+        if hashlib.sha256(text.encode()).hexdigest() != self.id:
+            raise ValueError("id is not the content id of spec")
+        kind = self.spec.get("measure", {}).get("kind")
+        if kind != self.kind:
+            raise ValueError(f"kind is {self.kind!r}, but spec measures {kind!r}")
+        if self.status == "failed":
+            if not (self.reason or "").strip() or self.results:
+                raise ValueError("a failed record has a reason and no results")
+            return self
+        _RESULTS[self.kind].model_validate(self.results)
+        missing = [key for key in _NEEDED if key not in self.environment]
+        if missing:
+            raise ValueError(f"environment lacks {', '.join(missing)}")
+        return self
+
+    @property
+    def name(self) -> str:
+        """File name without its ending; unique within a row, and the record's anchor in the report."""
+        return f"{self.id[:16]}-s{self.seed}"
+
+    @property
+    def relative_path(self) -> Path:
+        """Where the record lies below its root."""
+        return Path(self.paper, self.table, self.row, f"{self.name}.json")
+
+    def experiment(self) -> Experiment:
+        """The spec as dataclasses; refused when it was written under another meaning of the fields."""
+        if self.spec_version != SPEC_VERSION:
+            raise RecordError(f"record {self.name} has spec version {self.spec_version}, this is {SPEC_VERSION}")
+        return experiment_from_dict(self.spec)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that should be a record and is not usable."""
+
+    path: str
+    """Below the records' root."""
+    reason: str
+
+
+class Loaded(NamedTuple):
+    """All usable records, sorted by path, and the files that are not usable."""
+
+    records: list[Record]
+    problems: list[Problem]
+
+
+def default_root(smoke: bool = False) -> Path:
+    """The folder of results; that of smoke runs lies elsewhere."""
+    return paths.cache() / "smoke-records" if smoke else paths.records()
+
+
+def path_of(root: Path, paper: str, table: str, row: str, id: str, seed: int = 0) -> Path:
+    """Where the record of an experiment lies, or would."""
+    return root / paper / table / row / f"{id[:16]}-s{seed}.json"
+
+
+def state(path: Path) -> Literal["done", "failed", "missing"]:
+    """What lies at a record's path; a damaged file counts as missing, so that the next run measures again."""
+    found = _load_or_none(path)
+    return found.status if found else "missing"
+
+
+def write(record: Record, root: Path | None = None, *, replace: bool = False, scores: Path | None = None) -> Path:
+    """Store a record, with a copy of its `scores` file beside it, and return its path.
+
+    A failed record makes way for any later one. A finished one stays: `RecordExists` is raised unless `replace`, which
+    moves the old one to `superseded/`.
+    """
+    root = default_root(record.smoke) if root is None else Path(root)
+    if record.smoke and root.resolve() == paths.records().resolve():
+        raise RecordError(
+            "a smoke record cannot stand among the results", fix="leave the root to default_root(smoke=True)"
+        )
+    path = root / record.relative_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _only_writer(path.parent):
+        over = _make_way(path, replace)
+        if scores is not None:
+            target = path.with_suffix(".npz")
+            _place(target, scores)
+            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=_file_sha256(target))})
+        _place(path, _document(record), over=over)
+    return path
+
+
+def load(path: Path) -> Record:
+    """One record, of this or an older schema version, checked; `RecordError` names the file and the fault."""
+    try:
+        document = json.loads(Path(path).read_bytes(), parse_constant=_no_constant)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise RecordError(f"{path}: holds {type(document).__name__}, not a record")
+    digest = document.pop("digest", None)
+    if digest != _digest(document):
+        raise RecordError(f"{path}: content does not fit its own sha256; it was damaged or edited")
+    record = _validated(_upgraded(document, path), path)
+    if Path(path).name != f"{record.name}.json":
+        raise RecordError(f"{path}: the name should be {record.name}.json")
+    return record
+
+
+def load_all(root: Path | None = None, *, paper: str | None = None, table: str | None = None) -> Loaded:
+    """All records below `root`; `paper` and `table` narrow it. What cannot be used is told in `problems`."""
+    root = default_root() if root is None else Path(root)
+    records, problems = [], []
+    for path in _files(root, paper, table):
+        relative = path.relative_to(root)
+        try:
+            record = load(path)
+            if record.relative_path != relative:
+                raise RecordError(f"{path}: belongs at {record.relative_path.as_posix()}")
+            if record.smoke and root.resolve() == paths.records().resolve():
+                raise RecordError(f"{path}: a smoke record among the results")
+            records.append(record)
+        except RecordError as error:
+            problems.append(Problem(relative.as_posix(), error.what.removeprefix(f"{path}: ")))
+    return Loaded(records, problems)
+
+
+def find(id: str, seed: int = 0, root: Path | None = None, *, records: Iterable[Record] | None = None) -> Record | None:
+    """The record of an experiment, of whatever table; a finished one before a failed one.
+
+    Looks in `records` where given, else reads only the files of that name below `root`.
+    """
+    if records is None:
+        root = default_root() if root is None else Path(root)
+        found = sorted(p for p in root.rglob(f"{id[:16]}-s{seed}.json") if p.parent.name != _SUPERSEDED)
+        records = [record for record in map(_load_or_none, found) if record is not None]
+    fitting = [record for record in records if record.id == id and record.seed == seed]
+    return min(fitting, key=lambda record: record.status != "done", default=None)
+
+
+def scores_path(record: Record, root: Path | None = None) -> Path:
+    """The file of scores of a record, after its sha256 is checked."""
+    if record.scores is None:
+        raise RecordError(f"record {record.name} has no scores")
+    path = (
+        (default_root(record.smoke) if root is None else Path(root)) / record.relative_path.parent / record.scores.file
+    )
+    if not path.is_file():
+        raise RecordError(f"{path}: the scores of record {record.name} are missing")
+    if _file_sha256(path) != record.scores.sha256:
+        raise RecordError(f"{path}: content does not fit the sha256 in record {record.name}")
+    return path
+
+
+def _load_or_none(path: Path) -> Record | None:
+    with contextlib.suppress(RecordError):
+        return load(path)
+    return None
+
+
+def _files(root: Path, paper: str | None, table: str | None) -> list[Path]:
+    found = root.glob(f"{paper or '*'}/{table or '*'}/*/*.json")
+    return sorted(p for p in found if not p.name.startswith(".") and p.parent.name != _SUPERSEDED)
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
+
+
+def _upgraded(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    version = document.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise RecordError(f"{path}: schema version {version!r}; this program reads up to {SCHEMA_VERSION}")
+    while version < SCHEMA_VERSION:
+        if version not in upgraders:
+            raise RecordError(f"{path}: schema version {version} is no longer read")
+        document = upgraders[version](document)
+        version += 1
+        document["schema_version"] = version
+    return document
+
+
+def _validated(document: dict[str, Any], path: Path) -> Record:
+    try:
+        return Record.model_validate(document)
+    except pydantic.ValidationError as error:
+        raise RecordError(f"{path}: {faults(error)}") from error
+
+
+def faults(error: pydantic.ValidationError) -> str:
+    """A validation error in one line: field and fault of the first three."""
+    told = []
+    for fault in error.errors(include_url=False)[:3]:
+        place = ".".join(str(part) for part in fault["loc"])
+        told.append(f"{place}: {fault['msg']}" if place else fault["msg"])
+    return "; ".join(told)
+
+
+def _digest(document: dict[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _document(record: Record) -> bytes:
+    try:
+        data = record.model_dump(mode="json")
+        data["digest"] = _digest(data)
+    except ValueError as error:  # pydantic's for what is no plain data, json's for NaN and infinity
+        raise RecordError(f"record {record.name} holds what JSON cannot: {error}") from error
+    return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def _file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system drops when a process dies, and clear what a killed writer left."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        for stale in folder.glob(".*.tmp"):
+            stale.unlink(missing_ok=True)
+        yield
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_way(path: Path, replace: bool) -> bool:
+    """Clear the place of a record, as far as it may be cleared; a damaged file is kept aside, never lost.
+
+    Returns whether a failed record still lies there, to be written over.
+    """
+    scores = path.with_suffix(".npz")
+    old = _load_or_none(path) if path.exists() else None
+    if not path.exists() or (old is not None and old.status == "failed"):
+        scores.unlink(missing_ok=True)
+        return old is not None
+    if old is not None and not replace:
+        raise RecordExists(f"record {path.name} of {path.parent.name} is finished already", fix="run with --force")
+    aside = path.parent / _SUPERSEDED
+    aside.mkdir(exist_ok=True)
+    number = 1 + len(list(aside.glob(f"{path.stem}.*.json")))
+    for file in (scores, path):
+        if file.exists():
+            file.replace(aside / f"{path.stem}.{number}{file.suffix}")
+    return False
+
+
+def _place(path: Path, content: bytes | Path, *, over: bool = False) -> None:
+    """Content appears under `path` whole or not at all, and only with `over` in place of another file."""
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        with temporary.open("xb") as file:
+            if isinstance(content, bytes):
+                file.write(content)
+            else:
+                with content.open("rb") as source:
+                    shutil.copyfileobj(source, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if over:
+            temporary.replace(path)
+        else:
+            _link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links; the folder's lock keeps other writers out
+        if path.exists():
+            raise
+        temporary.rename(path)

@@ -1,0 +1,273 @@
+"""Records: written once, checked when read, upgraded, and safe under many writers."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repro import paths, record, spec
+from repro.errors import RecordError
+from repro.record import Record, RecordExists
+
+ENVIRONMENT = {
+    "python": "3.11.9", "packages": {"torch": "2.11.0"}, "device": "cpu", "device_name": "A CPU", "threads": 1,
+    "flags": {}, "git": {"commit": None, "dirty": None},
+}  # fmt: skip
+STATIC = {
+    "params": 24_327_632, "params_trainable": 24_327_632, "params_method": 0,
+    "sizes": {"224": {"gmacs": 32.704, "fvcore": 32.882, "ptflops": 33.05, "ptflops_aten": 32.704}},
+}  # fmt: skip
+
+
+def experiment(**changes: object) -> spec.Experiment:
+    model = spec.Model(name="tsn", backbone="resnet50", **changes)  # type: ignore[arg-type]
+    return spec.Experiment(model=model, measure=spec.Static())
+
+
+def static_record(**changes: object) -> Record:
+    job = changes.pop("experiment", experiment())
+    fields = {
+        "id": job.id, "paper": "dnr", "table": "table6", "row": "tsn_r50", "cell": "static", "kind": "static",
+        "status": "done", "spec": spec.to_dict(job), "results": STATIC, "environment": ENVIRONMENT,
+        "command": ["python", "-m", "repro", "run", "table6"], "started": "2026-01-01T00:00:00+00:00",
+        "finished": "2026-01-01T00:00:02+00:00", "wall_s": 2.0,
+    }  # fmt: skip
+    return Record.model_validate(fields | changes)
+
+
+def failed(**changes: object) -> Record:
+    return static_record(status="failed", reason="out of memory", results={}, **changes)
+
+
+def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    written = static_record(curve=[{"epoch": 0, "loss": 0.1 + 0.2}])
+    path = record.write(written, tmp_path)
+    assert path == tmp_path / "dnr/table6/tsn_r50" / f"{written.id[:16]}-s0.json"
+    assert record.load(path) == written
+    assert record.load_all(tmp_path) == ([written], [])
+    assert record.load(path).experiment() == experiment()
+    assert sorted(p.name for p in path.parent.iterdir()) == [path.name]
+
+
+def test_a_finished_record_is_not_overwritten_without_replace(tmp_path: Path) -> None:
+    path = record.write(static_record(), tmp_path)
+    before = path.read_bytes()
+    for later in (static_record(wall_s=9.0), failed()):
+        with pytest.raises(RecordExists, match="--force"):
+            record.write(later, tmp_path)
+        assert path.read_bytes() == before
+    for wall in (3.0, 4.0):
+        record.write(static_record(wall_s=wall), tmp_path, replace=True)
+    assert record.load(path).wall_s == 4.0
+    kept = sorted((path.parent / "superseded").iterdir())
+    assert [json.loads(p.read_text())["wall_s"] for p in kept] == [2.0, 3.0]
+    assert [r.wall_s for r in record.load_all(tmp_path).records] == [4.0]
+
+
+def test_a_failed_record_makes_way(tmp_path: Path) -> None:
+    record.write(failed(), tmp_path)
+    record.write(failed(wall_s=7.0), tmp_path)
+    path = record.write(static_record(), tmp_path)
+    assert record.load(path).status == "done"
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_find_prefers_the_finished_one_of_any_table(tmp_path: Path) -> None:
+    record.write(failed(table="supp2"), tmp_path)
+    done = static_record()
+    record.write(done, tmp_path)
+    assert record.find(done.id, 0, tmp_path) == done
+    assert record.find(done.id, 0, records=record.load_all(tmp_path).records) == done
+    assert record.find(done.id, 1, tmp_path) is None
+    assert record.find("0" * 64, 0, tmp_path) is None
+
+
+def _edit(path: Path, sign: bool = True, **changes: object) -> None:
+    document = json.loads(path.read_text()) | changes
+    if sign:
+        del document["digest"]
+        document["digest"] = record._digest(document)
+    path.write_text(json.dumps(document))
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda p: p.write_bytes(p.read_bytes()[:300]), "not readable as JSON"),
+        (lambda p: p.write_bytes(b""), "not readable as JSON"),
+        (lambda p: p.write_bytes(b"\xff\xfe\x00"), "not readable as JSON"),
+        (lambda p: p.write_text("[1]"), "holds list"),
+        (lambda p: p.write_text("[" * 100_000), "not readable as JSON"),
+        (lambda p: p.write_text(p.read_text().replace("32.704", "30.704")), "does not fit its own sha256"),
+        (lambda p: _edit(p, seed=1), "the name should be"),
+        (lambda p: _edit(p, row="other"), "belongs at"),
+        (lambda p: _edit(p, id="0" * 64), "content id"),
+        (lambda p: _edit(p, schema_version=99), "schema version 99"),
+        (lambda p: _edit(p, surprise=1), "surprise"),
+        (lambda p: _edit(p, results={}), "params"),
+        (lambda p: _edit(p, smoke=True, spec={}), "content id"),
+        (lambda p: p.rename(p.with_name("0123456789abcdef-s0.json")), "the name should be"),
+    ],
+)
+def test_damage_is_reported_by_path_and_the_rest_is_read(tmp_path: Path, damage, told) -> None:  # type: ignore[no-untyped-def]
+    good = static_record(row="tsm_r50", experiment=experiment(dropout=0.3))
+    record.write(good, tmp_path)
+    path = record.write(static_record(), tmp_path)
+    try:
+        damage(path)
+    except ValueError:  # what JSON cannot hold cannot be on disk either
+        return
+    records, problems = record.load_all(tmp_path)
+    assert records == [good]
+    assert len(problems) == 1
+    assert problems[0].path.startswith("dnr/table6/tsn_r50/")
+    assert re.search(told, problems[0].reason), problems[0].reason
+
+
+def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: Path) -> None:
+    path = record.write(static_record(), tmp_path)
+    path.write_text("{")
+    record.write(static_record(), tmp_path)
+    assert record.load(path).status == "done"
+    assert (path.parent / "superseded" / f"{path.stem}.1.json").read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"row": "../../etc"},
+        {"row": ""},
+        {"paper": "a/b"},
+        {"status": "failed", "results": {}, "reason": " "},
+        {"status": "failed", "reason": "why", "results": STATIC},
+        {"kind": "speed"},
+        {"started": "2026-01-01T00:00:00"},
+        {"started": "yesterday"},
+        {"environment": {"python": "3.11"}},
+        {"results": STATIC | {"params": -1}},
+        {"results": STATIC | {"sizes": {}}},
+        {"results": STATIC | {"sizes": {"224": {"gmacs": 0.0}}}},
+        {"results": STATIC | {"sizes": {"224": {"gmacs": float("nan")}}}},
+        {"wall_s": -1.0},
+        {"seed": -1},
+        {"unknown": 1},
+    ],
+)
+def test_impossible_records_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        static_record(**changes)
+
+
+def test_accuracy_results_must_be_possible() -> None:
+    good = {"top1": 50.0, "top5": 75.0, "videos": 8, "left_out": []}
+    record.AccuracyResult.model_validate(good)
+    for bad in ({"top1": 80.0}, {"top5": 101.0}, {"videos": 0}, {"left_out": None}):
+        with pytest.raises(ValueError):
+            record.AccuracyResult.model_validate(good | bad)
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), np.float32(1.0), Path])
+def test_what_json_cannot_hold_is_refused_with_a_reason(tmp_path: Path, loss: object) -> None:
+    with pytest.raises(RecordError, match="holds what JSON cannot"):
+        record.write(static_record(curve=[{"loss": loss}]), tmp_path)
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = record.write(static_record(), tmp_path)
+    document = json.loads(path.read_text())
+    document["duration"] = document.pop("wall_s")
+    path.write_text(json.dumps(document))
+    _edit(path, schema_version=0)
+    assert "schema version 0 is no longer read" in record.load_all(tmp_path).problems[0].reason
+    monkeypatch.setitem(
+        record.upgraders, 0, lambda old: {k: v for k, v in old.items() if k != "duration"} | {"wall_s": old["duration"]}
+    )
+    assert record.load(path) == static_record()
+
+
+def test_smoke_records_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    smoke = static_record(smoke=True)
+    assert (tmp_path / "cache" / "smoke-records") in record.write(smoke).parents
+    with pytest.raises(RecordError, match="smoke"):
+        record.write(smoke, paths.records())
+    assert record.load_all().records == []
+    other = record.write(static_record())
+    other.write_bytes((tmp_path / "cache" / "smoke-records" / smoke.relative_path).read_bytes())
+    assert "smoke" in record.load_all().problems[0].reason
+
+
+def test_scores_lie_beside_the_record_and_are_checked(tmp_path: Path) -> None:
+    source = tmp_path / "scores.npz"
+    np.savez(source, logits=np.ones((4, 2), np.float32))
+    path = record.write(static_record(), tmp_path / "r", scores=source)
+    loaded = record.load(path)
+    file = record.scores_path(loaded, tmp_path / "r")
+    assert file == path.with_suffix(".npz") and file.read_bytes() == source.read_bytes()
+    file.write_bytes(b"x")
+    with pytest.raises(RecordError, match="sha256"):
+        record.scores_path(loaded, tmp_path / "r")
+    file.unlink()
+    with pytest.raises(RecordError, match="missing"):
+        record.scores_path(loaded, tmp_path / "r")
+
+
+def _write_many(root: str, worker: int) -> list[str]:
+    """25 records of its own, and one that every worker tries to write."""
+    refused = []
+    for seed in range(25):
+        record.write(static_record(seed=1000 * (worker + 1) + seed), Path(root))
+        try:
+            record.write(static_record(seed=seed, wall_s=float(worker)), Path(root))
+        except RecordExists:
+            refused.append(f"{worker}:{seed}")
+    return refused
+
+
+def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(8) as pool:
+        refused = [r for told in pool.map(_write_many, [str(tmp_path)] * 8, range(8)) for r in told]
+    records, problems = record.load_all(tmp_path)
+    assert problems == []
+    assert len(records) == 8 * 25 + 25
+    assert len(refused) == 7 * 25  # of eight writers of one record, one wins
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_what_a_killed_writer_left_is_no_record_and_is_cleared(tmp_path: Path) -> None:
+    folder = tmp_path / "dnr/table6/tsn_r50"
+    folder.mkdir(parents=True)
+    (folder / ".0123456789abcdef-s0.json.77.tmp").write_text("{")
+    assert record.load_all(tmp_path) == ([], [])
+    path = record.write(static_record(), tmp_path)
+    assert [p.name for p in folder.iterdir()] == [path.name]
+
+
+@pytest.mark.bench
+def test_a_thousand_records_load_in_two_seconds(tmp_path: Path) -> None:
+    modules = [{"name": f"layer{i}", "type": "Conv2d", "params": i, "gmacs": 0.1} for i in range(40)]
+    path = record.write(static_record(results=STATIC | {"modules": modules}), tmp_path)
+    for seed in range(1000):
+        document = json.loads(path.read_text()) | {"seed": seed}
+        del document["digest"]
+        (path.parent / f"{path.name[:16]}-s{seed}.json").write_text(
+            json.dumps(document | {"digest": record._digest(document)})
+        )
+    start = time.perf_counter()
+    assert len(record.load_all(tmp_path).records) == 1000
+    assert time.perf_counter() - start < 2
+
+
+def test_reading_imports_no_torch() -> None:
+    code = "import sys, repro.record; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
