@@ -18,16 +18,19 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
 
 from repro import paths
 from repro.errors import RecordError
-from repro.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
+from repro.schema import Record, Scores, faults
+
+__all__ = [
+    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "find", "load", "load_all", "path_of",
+    "scores_path", "state", "upgraders", "write",
+]  # fmt: skip
 
 #: version of the document; raise it with an upgrader from the version before
 SCHEMA_VERSION = 1
@@ -35,183 +38,10 @@ SCHEMA_VERSION = 1
 upgraders: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 _SUPERSEDED = "superseded"
-_NEEDED = ("python", "packages", "device", "threads", "flags", "git")
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@=-]{0,119}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Natural = Annotated[int, Field(ge=0)]
 
 
 class RecordExists(RecordError):
     """The experiment has its finished record already."""
-
-
-class _Result(BaseModel):
-    """Measuring functions may tell more than is required here; what is required must be there and be possible."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Count(_Result):
-    """Multiply-accumulates of one view at one crop size, by three counters; None: that counter failed."""
-
-    gmacs: Positive
-    fvcore: Positive | None = None
-    ptflops: Positive | None = None
-    ptflops_aten: Positive | None = None
-
-
-class StaticResult(_Result):
-    """Parameters and multiply-accumulates."""
-
-    params: Natural
-    params_trainable: Natural
-    params_method: Natural
-    sizes: Annotated[dict[str, Count], Field(min_length=1)]
-
-
-class Ratio(_Result):
-    """The network without the method, timed in turn; ratio = time with / time without."""
-
-    median_s: Positive
-    ratios: Annotated[list[Positive], Field(min_length=1)]
-    ratio_median: Positive
-    ratio_iqr: Any
-
-
-class SpeedResult(_Result):
-    """Forward time of a batch of views, in seconds."""
-
-    times_s: Annotated[list[Positive], Field(min_length=1)]
-    median_s: Positive
-    views_per_s: Positive
-    batch: Annotated[int, Field(ge=1)]
-    size: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
-    device: str
-    device_name: str
-    precision: str
-    form: str
-    against: Ratio | None = None
-
-
-class Rate(_Result):
-    """Shares of videos in percent."""
-
-    top1: Percent
-    top5: Percent
-
-    @pydantic.model_validator(mode="after")
-    def _ordered(self) -> Rate:
-        if self.top1 > self.top5 + 1e-9:
-            raise ValueError(f"top1 {self.top1} exceeds top5 {self.top5}")
-        return self
-
-
-class AccuracyResult(Rate):
-    """Accuracy over the scored videos; those left out are named."""
-
-    videos: Annotated[int, Field(ge=1)]
-    left_out: list[dict[str, Any]]
-    aggregations: dict[str, Rate] = {}
-
-
-_RESULTS: dict[str, type[_Result]] = {"static": StaticResult, "speed": SpeedResult, "accuracy": AccuracyResult}
-
-
-class Scores(BaseModel):
-    """The file beside the record that holds the scores of every video and view."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    file: Annotated[str, Field(pattern=r"^[0-9a-f]{16}-s\d+\.npz$")]
-    sha256: Sha256
-
-
-class Record(BaseModel):
-    """One finished or failed measurement, with all that its numbers depend on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
-
-    schema_version: Literal[1] = 1
-    spec_version: int = SPEC_VERSION
-    id: Sha256
-    """Content id of `spec`."""
-    paper: Name
-    table: Name
-    row: Name
-    cell: Name
-    """Name of the measurement in its row: static, speed, twin-temporal, ..."""
-    kind: Literal["static", "speed", "accuracy"]
-    seed: Natural = 0
-    status: Literal["done", "failed"]
-    reason: str | None = None
-    """Why it failed."""
-    smoke: bool = False
-    """Run only to see that it runs; never a result."""
-    spec: dict[str, Any]
-    """The experiment as plain data."""
-    results: dict[str, Any] = {}
-    effective: dict[str, Any] = {}
-    """What was used where the spec leaves it to the machine: steps, micro-batch, accumulated gradients."""
-    weights_sha256: Sha256 | None = None
-    dataset: dict[str, Any] | None = None
-    """Name, split, number of videos and fingerprint."""
-    decoder: str | None = None
-    environment: dict[str, Any] = {}
-    command: list[str] = []
-    modules: dict[str, str] = {}
-    """Files given by --module -> sha256."""
-    started: str
-    finished: str
-    """ISO 8601 in UTC."""
-    wall_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    curve: list[dict[str, Any]] = []
-    """Training curve: one dict a point."""
-    scores: Scores | None = None
-
-    @pydantic.field_validator("started", "finished")
-    @classmethod
-    def _utc(cls, value: str) -> str:
-        if datetime.fromisoformat(value).utcoffset() != timedelta(0):
-            raise ValueError(f"{value!r} is not an ISO 8601 time in UTC, such as 2026-01-31T12:00:00+00:00")
-        return value
-
-    @pydantic.model_validator(mode="after")
-    def _consistent(self) -> Record:
-        text = f"{self.spec_version}:Experiment:{canonical_json(self.spec)}"
-        if hashlib.sha256(text.encode()).hexdigest() != self.id:
-            raise ValueError("id is not the content id of spec")
-        kind = self.spec.get("measure", {}).get("kind")
-        if kind != self.kind:
-            raise ValueError(f"kind is {self.kind!r}, but spec measures {kind!r}")
-        if self.status == "failed":
-            if not (self.reason or "").strip() or self.results:
-                raise ValueError("a failed record has a reason and no results")
-            return self
-        _RESULTS[self.kind].model_validate(self.results)
-        missing = [key for key in _NEEDED if key not in self.environment]
-        if missing:
-            raise ValueError(f"environment lacks {', '.join(missing)}")
-        return self
-
-    @property
-    def name(self) -> str:
-        """File name without its ending; unique within a row, and the record's anchor in the report."""
-        return f"{self.id[:16]}-s{self.seed}"
-
-    @property
-    def relative_path(self) -> Path:
-        """Where the record lies below its root."""
-        return Path(self.paper, self.table, self.row, f"{self.name}.json")
-
-    def experiment(self) -> Experiment:
-        """The spec as dataclasses; refused when it was written under another meaning of the fields."""
-        if self.spec_version != SPEC_VERSION:
-            raise RecordError(f"record {self.name} has spec version {self.spec_version}, this is {SPEC_VERSION}")
-        return experiment_from_dict(self.spec)
 
 
 @dataclass(frozen=True)
@@ -364,15 +194,6 @@ def _validated(document: dict[str, Any], path: Path) -> Record:
         return Record.model_validate(document)
     except pydantic.ValidationError as error:
         raise RecordError(f"{path}: {faults(error)}") from error
-
-
-def faults(error: pydantic.ValidationError) -> str:
-    """A validation error in one line: field and fault of the first three."""
-    told = []
-    for fault in error.errors(include_url=False)[:3]:
-        place = ".".join(str(part) for part in fault["loc"])
-        told.append(f"{place}: {fault['msg']}" if place else fault["msg"])
-    return "; ".join(told)
 
 
 def _digest(document: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import paths, record, spec
+from repro import paths, record, schema, spec
 from repro.errors import RecordError
 from repro.record import Record, RecordExists
 
@@ -168,10 +168,10 @@ def test_impossible_records_are_refused(changes: dict[str, object]) -> None:
 
 def test_accuracy_results_must_be_possible() -> None:
     good = {"top1": 50.0, "top5": 75.0, "videos": 8, "left_out": []}
-    record.AccuracyResult.model_validate(good)
+    schema.AccuracyResult.model_validate(good)
     for bad in ({"top1": 80.0}, {"top5": 101.0}, {"videos": 0}, {"left_out": None}):
         with pytest.raises(ValueError):
-            record.AccuracyResult.model_validate(good | bad)
+            schema.AccuracyResult.model_validate(good | bad)
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), np.float32(1.0), Path])

@@ -1,0 +1,182 @@
+"""What the papers print: `results/published/*.csv`, one file a table, read and checked.
+
+Columns, as everywhere in these files: `row` (unique key), `top1`/`top5` and columns ending in `_pct` in percent,
+`delta_*` in percentage points, `gflops` of ONE view as printed (the papers print multiply-accumulates under that name),
+`views` = clips x crops, `params_m` in millions, `videos_per_s` as printed, `note` on what was unclear. An empty cell is
+a value that the paper leaves out or that could not be read; the note says which.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from repro import paths
+from repro.errors import RecordError, UnknownName
+
+#: columns of text; every other column holds numbers of the kinds below
+TEXT = frozenset(
+    "row model method backbone pretrain frames dataset setting relay norm location relay_direction quantity unit "
+    "design fusion max_receptive_field irregular multi_scale skip reuse adaptive ir_interactions dropout_rate "
+    "reproduced_by_paper note".split()
+)
+WHOLE = frozenset(
+    "views batch_size_per_gpu reduction_ratio depth relay_distance hidden_units input_size kernel_shapes".split()
+)
+POSITIVE = frozenset("gflops videos_per_s".split())
+NOT_NEGATIVE = frozenset("params_m lambda value".split())
+
+_NAME = re.compile(r"^(?P<paper>[a-z0-9]+)_(?P<table>[a-z0-9_]+)$")
+_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A printed value: its text, and its number where the column holds numbers."""
+
+    text: str
+    number: float | None
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One printed row; a value that is not printed is not in `values`."""
+
+    key: str
+    values: Mapping[str, Value]
+    note: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """One file."""
+
+    stem: str
+    columns: tuple[str, ...]
+    rows: Mapping[str, PublishedRow]
+
+    def value(self, row: str, column: str) -> Value | None:
+        """A printed value, or None where the paper prints none. Unknown rows and columns are errors."""
+        if column not in self.columns:
+            raise UnknownName(f"column of {self.stem}.csv", column, self.columns)
+        if row not in self.rows:
+            raise UnknownName(f"row of {self.stem}.csv", row, self.rows)
+        return self.rows[row].values.get(column)
+
+    def difference(self, row: str, base: str, column: str) -> float | None:
+        """Printed value of `row` minus that of `base`; None where either is not printed."""
+        pair = self._numbers(row, base, column)
+        return pair[0] - pair[1] if pair else None
+
+    def ratio(self, row: str, base: str, column: str) -> float | None:
+        """Printed value of `base` divided by that of `row`: for speeds, how many times slower `row` is."""
+        pair = self._numbers(row, base, column)
+        return pair[1] / pair[0] if pair else None
+
+    def _numbers(self, row: str, base: str, column: str) -> tuple[float, float] | None:
+        here, there = self.value(row, column), self.value(base, column)
+        if here is None or there is None or here.number is None or there.number is None:
+            return None
+        return here.number, there.number
+
+
+def stems() -> list[str]:
+    """Names of the files, sorted."""
+    return sorted(path.stem for path in paths.published().glob("*.csv"))
+
+
+@cache
+def load(stem: str) -> PublishedTable:
+    """The checked content of `results/published/<stem>.csv`."""
+    known = stems()
+    if stem not in known:
+        raise UnknownName("published table", stem, known)
+    return read(paths.published() / f"{stem}.csv")
+
+
+def load_all() -> dict[str, PublishedTable]:
+    """Every file, by its name without ending."""
+    return {stem: load(stem) for stem in stems()}
+
+
+def read(path: Path) -> PublishedTable:
+    """Parse and check one file; `RecordError` names file, line and column."""
+    if not _NAME.match(path.stem):
+        raise RecordError(f"{path.name}: the name should be <paper>_<table>.csv in small letters")
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise RecordError(f"{path.name}: not readable as CSV: {error}") from error
+    if not lines:
+        raise RecordError(f"{path.name}: empty")
+    columns = tuple(lines[0])
+    _check_columns(path.name, columns)
+    rows: dict[str, PublishedRow] = {}
+    for line, fields in enumerate(lines[1:], start=2):
+        if len(fields) != len(columns):
+            raise RecordError(f"{path.name} line {line}: {len(fields)} fields for {len(columns)} columns")
+        row = _row(path.name, line, dict(zip(columns, fields, strict=True)))
+        if row.key in rows:
+            raise RecordError(f"{path.name} line {line}, column row: {row.key!r} stands twice")
+        rows[row.key] = row
+    if not rows:
+        raise RecordError(f"{path.name}: no rows")
+    return PublishedTable(path.stem, columns, rows)
+
+
+def _check_columns(name: str, columns: tuple[str, ...]) -> None:
+    for number, column in enumerate(columns, start=1):
+        if column not in TEXT and _rule(column) is None:
+            raise RecordError(
+                f"{name} line 1, column {number}: unknown column {column!r}", allowed=", ".join(sorted(TEXT))
+            )
+        if columns.index(column) != number - 1:
+            raise RecordError(f"{name} line 1, column {number}: {column!r} stands twice")
+    for needed in ("row", "note"):
+        if needed not in columns:
+            raise RecordError(f"{name} line 1: column {needed!r} is missing")
+
+
+def _rule(column: str) -> tuple[Callable[[float], bool], str] | None:
+    """What numbers a column may hold: a test and its wording; None for an unknown column."""
+    if column in {"top1", "top5"} or column.endswith("_pct"):
+        return (lambda x: 0 <= x <= 100), "a percentage from 0 to 100"
+    if column.startswith("delta_"):
+        return (lambda x: -100 <= x <= 100), "percentage points from -100 to 100"
+    if column in WHOLE:
+        return (lambda x: x >= 0 and x == int(x)), "a whole number"
+    if column in POSITIVE:
+        return (lambda x: x > 0), "a positive number"
+    if column in NOT_NEGATIVE:
+        return (lambda x: x >= 0), "a number of at least 0"
+    return None
+
+
+def _row(name: str, line: int, fields: dict[str, str]) -> PublishedRow:
+    def fault(column: str, allowed: str) -> RecordError:
+        return RecordError(f"{name} line {line}, column {column}: {fields[column]!r}", allowed=allowed)
+
+    if not _KEY.match(fields["row"]):
+        raise fault("row", "letters, digits and _ . + -")
+    values = {}
+    for column, text in fields.items():
+        if text != text.strip() or any(ord(letter) < 32 for letter in text):
+            raise fault(column, "text without surrounding spaces or control characters")
+        if column in {"row", "note"} or not text:
+            continue
+        rule = _rule(column)
+        number = None
+        if rule is not None:
+            if not _NUMBER.match(text) or not rule[0](float(text)):
+                raise fault(column, rule[1])
+            number = float(text)
+        values[column] = Value(text, number)
+    best = {column: values[column].number or 0.0 for column in ("top1", "top5") if column in values}
+    if len(best) == 2 and best["top1"] > best["top5"]:
+        raise fault("top1", f"at most top5, {fields['top5']}")
+    return PublishedRow(fields["row"], values, fields["note"])
