@@ -1,0 +1,125 @@
+"""The form in which a paper's module says what a table holds: rows of experiments, and columns that read results.
+
+A column's `source` is one of
+    published:COLUMN            as printed, from the table's own CSV; `A*B` joins two columns as `A x B`
+    published:STEM:COLUMN       as printed, from `results/published/STEM.csv` under the same row key
+    difference:[STEM:]COLUMN    printed value minus that of the row's `baseline`
+    slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
+    record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from repro.errors import BadOption
+from repro.spec import Experiment
+
+#: a row that the paper takes from elsewhere, or one that it ran itself and that is measured here
+Section = Literal["quoted", "reproduced"]
+
+_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), "record": (2, 2)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSpec:
+    """One column: where its values come from and how they are shown."""
+
+    key: str
+    title: str
+    source: str
+    """See the module's text."""
+    group: str = ""
+    """Title over neighbouring columns. A group is either printed or measured, and says so."""
+    unit: str = ""
+    digits: int = 2
+    """Decimal places; a printed value keeps its own."""
+    scale: float = 1.0
+    """Factor from the stored number to the shown unit: 1e-6 for parameters in millions."""
+    better: Literal["higher", "lower"] | None = None
+    """Which end is best: bold, the second underlined, over all rows of section `reproduced`."""
+    spread: str = ""
+    """PATH in the same results of the interquartile range (a width, or its two ends), shown behind the value."""
+    absent: str = "not applicable"
+    """What an empty place in a finished record means."""
+    note: str = ""
+    """Footnote of the column."""
+
+    def __post_init__(self) -> None:
+        kind, *parts = self.source.split(":")
+        low, high = _PARTS.get(kind, (1, 0))
+        if not low <= len(parts) <= high or not all(parts):
+            raise BadOption(f"column {self.key!r}: source {self.source!r}", allowed="see repro.papers.layout")
+
+    @property
+    def measured(self) -> bool:
+        """Whether the value comes out of a record."""
+        return self.source.startswith("record:")
+
+    @property
+    def cell(self) -> str:
+        """The row's cell that a measured column reads."""
+        return self.source.split(":")[1] if self.measured else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSpec:
+    """One row: what the paper prints under `published_row`, and the experiments that are run here."""
+
+    key: str
+    label: str
+    published_row: str | None = None
+    """Key in the CSV; None for a row that no paper prints, such as a user's own method."""
+    section: Section = "reproduced"
+    cells: Mapping[str, Experiment] = field(default_factory=dict)
+    """Cell name (static, speed, twin-temporal, ...) -> what is run."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Cell name or column key -> why it is empty as long as no record fills it."""
+    baseline: str | None = None
+    """Key of the row that this one is compared with: the same network without the method."""
+    quoted_reason: str = "quoted by the paper; not run here"
+    """Why the measured columns of a quoted row are empty."""
+    note: str = ""
+    """Footnote of the row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """One table of a paper."""
+
+    paper: str
+    name: str
+    """As on the command line: table6, supp2."""
+    title: str
+    caption: str = ""
+    published_csv: str
+    """File in `results/published`, without its ending."""
+    rows: tuple[RowSpec, ...]
+    columns: tuple[ColumnSpec, ...]
+    footnotes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
+            twice = sorted({key for key in keys if keys.count(key) > 1})
+            if twice:
+                raise BadOption(f"table {self.paper}/{self.name}: {kind} {twice[0]!r} stands twice")
+        known = {row.key for row in self.rows}
+        for row in self.rows:
+            if row.baseline is not None and row.baseline not in known:
+                raise BadOption(
+                    f"row {row.key!r}: baseline {row.baseline!r} is no row", allowed=", ".join(sorted(known))
+                )
+
+    @property
+    def full_name(self) -> str:
+        """paper/name."""
+        return f"{self.paper}/{self.name}"
+
+    def row(self, key: str) -> RowSpec:
+        """The row of this key."""
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise BadOption(f"table {self.full_name} has no row {key!r}", allowed=", ".join(r.key for r in self.rows))
