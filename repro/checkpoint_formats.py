@@ -1,0 +1,211 @@
+"""How public checkpoints name their tensors, as small rules that turn each name into ours.
+
+Ours are torchvision's plain names: conv1, bn1, layerL.B.convK, bnK, downsample.{0,1}, fc; beside them TAM
+`layerL.B.tam.*`, TDN's own modules under the authors' names, DNR's cells `layerL.cl_cell.*` (one a stage) and
+`layerL.B.bn2.cell.*` (one a block), each with `x.{0,2}` on the pooled input and `h.{0,2}` on the state.
+
+A further format is one more `add(Format(...))`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from repro.errors import UnknownName, WeightsError
+
+Rule = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What values a network was trained on: (pixel / 255 * scale - mean) / std, in this colour order."""
+
+    order: str = "RGB"
+    scale: float = 1.0
+    """1 for pixels in 0..1, 255 for pixels in 0..255."""
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> Contract:
+        """The inverse of `to_dict`."""
+        return Contract(data["order"], float(data["scale"]), tuple(data["mean"]), tuple(data["std"]))
+
+
+IMAGENET = Contract()
+#: Caffe's convention, which the BN-Inception weights of the TSN and TSM authors keep
+CAFFE = Contract("BGR", 255.0, (104.0, 117.0, 128.0), (1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Format:
+    """The naming of one family of checkpoints."""
+
+    name: str
+    """As `checkpoint_format` in goldens."""
+    origin: str
+    """Whose files these are."""
+    matches: Callable[[frozenset[str]], bool]
+    """Whether these tensor names can be of this family."""
+    rules: tuple[Rule, ...] = ()
+    """Pattern and replacement, applied to each name in this order."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Pattern of a (renamed) name that such files hold without use -> why it may be dropped."""
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    """Backbone -> input contract, where it is not ImageNet's."""
+    shift: str | None = None
+    """Pattern of the file's names that only a temporal shift leaves."""
+
+    def rename(self, name: str) -> str:
+        """Our name for the file's tensor `name`."""
+        for pattern, replacement in self.rules:
+            name = re.sub(pattern, replacement, name)
+        return name
+
+    def reason_unused(self, name: str) -> str | None:
+        """Why a tensor (by our name) may be dropped, or None if it may not."""
+        return next((reason for pattern, reason in self.unused.items() if re.search(pattern, name)), None)
+
+    def contract(self, backbone: str) -> Contract:
+        """What input the weights of this backbone expect."""
+        return self.contracts.get(backbone, IMAGENET)
+
+
+FORMATS: dict[str, Format] = {}
+
+
+def add(rule: Format) -> Format:
+    """Register a format; among those that match a file, the one that names most of the network's tensors is taken."""
+    FORMATS[rule.name] = rule
+    return rule
+
+
+def get(name: str) -> Format:
+    """The format called `name`."""
+    if name not in FORMATS:
+        raise UnknownName("checkpoint format", name, FORMATS)
+    return FORMATS[name]
+
+
+def strip_wrappers(name: str) -> str:
+    """`name` without what DataParallel and torch.compile put before it."""
+    while name.startswith(("module.", "_orig_mod.")):
+        name = name.partition(".")[2]
+    return name
+
+
+def detect(names: Iterable[str], wanted: Iterable[str]) -> Format:
+    """The format of a file with these tensor names, for a network that has the `wanted` ones.
+
+    Raises `WeightsError` naming some of the file's tensors when no format fits.
+    """
+    present, targets = frozenset(names), frozenset(wanted)
+    candidates = [rule for rule in FORMATS.values() if rule.matches(present)]
+    if not candidates:
+        sample = ", ".join(sorted(present)[:5]) or "none"
+        raise WeightsError(
+            f"no known checkpoint format names its tensors so: {sample}", allowed=", ".join(sorted(FORMATS))
+        )
+    return max(candidates, key=lambda rule: len(targets & {rule.rename(name) for name in present}))
+
+
+def _any(pattern: str) -> Callable[[frozenset[str]], bool]:
+    compiled = re.compile(pattern)
+    return lambda names: any(compiled.search(name) for name in names)
+
+
+def _all_of(*patterns: str, without: str | None = None) -> Callable[[frozenset[str]], bool]:
+    tests = [_any(pattern) for pattern in patterns]
+    banned = _any(without) if without else None
+    return lambda names: all(test(names) for test in tests) and not (banned and banned(names))
+
+
+_AUTHOR: tuple[Rule, ...] = ((r"^base_model\.", ""), (r"^new_fc\.", "fc."))
+_BN_INCEPTION = {"bninception": CAFFE}
+
+#: TSN and TSM: mit-han-lab/temporal-shift-module@1f6a834. With dropout 0 the classifier stays `base_model.fc`.
+TSM_REPO = add(
+    Format(
+        "tsm-repo",
+        "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
+        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\."),
+        (*_AUTHOR, (r"\.conv1\.net\.", ".conv1.")),
+        contracts=_BN_INCEPTION,
+        shift=r"\.conv1\.net\.",
+    )
+)
+
+#: TANet: liu-zhy/temporal-adaptive-module@5fcb46f
+TANET_REPO = add(
+    Format(
+        "tanet-repo",
+        "authors of TANet: liu-zhy/temporal-adaptive-module",
+        _all_of(r"^base_model\.", r"\.tam\."),
+        (*_AUTHOR, (r"^(layer\d+\.\d+)\.net\.", r"\1.")),
+    )
+)
+
+#: TDN: MCG-NJU/TDN@a7c7e9b
+TDN_REPO = add(
+    Format(
+        "tdn-repo",
+        "authors of TDN: MCG-NJU/TDN",
+        _all_of(r"^base_model\.layer\d+_bak\."),
+        (*_AUTHOR, (r"^(layer\d+)_bak\.", r"\1.")),
+        unused={r"^conv1_temp\.": "the authors' network holds it but never calls it"},
+    )
+)
+
+#: DNR: caidonkey/dnr@0110580 on open-mmlab/mmaction@c7e3b7c; also plain TSN of mmaction 0.x
+DNR_REPO = add(
+    Format(
+        "dnr-repo",
+        "author of DNR: caidonkey/dnr, on mmaction",
+        _all_of(r"^backbone\.conv1\.weight$"),
+        (
+            (r"^backbone\.", ""),
+            (r"^cls_head\.fc_cls\.", "fc."),
+            (r"\.ModuleList\.", "."),
+            (r"^(layer\d+)\.lstm\.", r"\1.cl_cell."),
+            (r"\.lstm\.", ".cell."),
+            (r"cell\.w_ih\.0\.seq\.", "cell.x."),
+            (r"cell\.w_hh\.0\.seq\.", "cell.h."),
+        ),
+    )
+)
+
+#: mmaction2 0.x and 1.x: open-mmlab/mmaction2@4d6c934
+MMACTION2 = add(
+    Format(
+        "mmaction2",
+        "mmaction2 0.x and 1.x: open-mmlab/mmaction2",
+        _all_of(r"^(backbone\..*\.conv\.|cls_head\.fc_cls\.)", without=r"^backbone\.conv1\.weight$"),
+        (
+            (r"^backbone\.", ""),
+            (r"^cls_head\.fc_cls\.", "fc."),
+            (r"^(layer\d+\.\d+)\.block\.", r"\1."),
+            (r"\bconv(\d)\.conv\.(?:net\.)?", r"conv\1."),
+            (r"\bconv(\d)\.bn\.", r"bn\1."),
+            (r"\bdownsample\.conv\.", "downsample.0."),
+            (r"\bdownsample\.bn\.", "downsample.1."),
+        ),
+        unused={r"^data_preprocessor\.": "mean and std of the input; the input contract has them"},
+        shift=r"\bconv1\.conv\.net\.",
+    )
+)
+
+#: torchvision's and timm's own names, which are ours
+PLAIN = add(
+    Format(
+        "plain",
+        "torchvision, timm, or a state dict of this suite",
+        _all_of(r"^conv1\.weight$", r"^layer\d+\."),
+    )
+)

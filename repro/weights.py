@@ -1,0 +1,356 @@
+"""Import public checkpoints into our networks, strictly, and keep them as safetensors that say what they are.
+
+A file is read without running it (`repro.checkpoint_files`), its naming is recognised (`repro.checkpoint_formats`), and
+every tensor of the file and of the network must find its counterpart of equal shape. What does not is an error with the
+whole report, unless it is known to be of no use, or `partial` allows it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from repro import checkpoint_files, checkpoint_formats, spec
+from repro.checkpoint_formats import Contract, Format
+from repro.errors import WeightsError
+
+Tensors = dict[str, torch.Tensor]
+Shapes = Mapping[str, tuple[int, ...]]
+
+_CLASSIFIER = ("fc.weight", "fc.bias")
+_COUNTER = "num_batches_tracked"
+_OURS = "repro"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of every tensor of the file and of the network."""
+
+    source: str
+    sha256: str
+    format: str
+    model: spec.Model
+    contract: Contract
+    matched: tuple[str, ...]
+    """Our names that the file fills."""
+    renamed: tuple[tuple[str, str], ...]
+    """(file's name, our name) of those matched under another name."""
+    missing: tuple[str, ...]
+    """Our names that the file lacks."""
+    unexpected: tuple[str, ...]
+    """The file's names that the network lacks."""
+    dropped: tuple[tuple[str, str], ...]
+    """(file's name, why it is of no use)."""
+    shapes: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    """(our name, shape in the file, shape in the network) where they differ."""
+    problems: tuple[str, ...] = ()
+    """Other reasons why the file is not of this network."""
+    partial: bool = False
+    """Whether missing, unexpected and `problems` were allowed."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the weights may be used."""
+        if self.shapes or not self.matched:
+            return False
+        return self.partial or not (self.missing or self.unexpected or self.problems)
+
+
+class Misfit(WeightsError):
+    """A checkpoint of another network; `report` has every name."""
+
+    def __init__(self, what: str, report: Report, *, fix: str | None) -> None:
+        self.report = report
+        super().__init__(what, fix=fix)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Where the weights in a module came from."""
+
+    sha256: str
+    """Of the file they were imported from; of the loaded file itself where it was trained here."""
+    format: str
+    contract: Contract
+    source: str
+
+
+def import_weights(
+    file: str | Path, model: spec.Model, out: str | Path, *, partial: bool = False, new_classifier: bool = False
+) -> Report:
+    """Import a checkpoint and write it as safetensors; nothing is written unless the report fits."""
+    tensors, report = import_checkpoint(file, model, partial=partial, new_classifier=new_classifier)
+    save_weights(
+        out,
+        tensors,
+        model=model,
+        contract=report.contract,
+        format=report.format,
+        source=Path(file).name,
+        source_sha256=report.sha256,
+        left_new=report.missing,
+    )
+    return report
+
+
+def import_checkpoint(
+    path: str | Path, model: spec.Model, *, partial: bool = False, new_classifier: bool = False
+) -> tuple[Tensors, Report]:
+    """The tensors of a checkpoint under our names, and the report.
+
+    `partial` allows layers that the file lacks (they stay as initialised) or has in excess; `new_classifier` leaves the
+    file's classifier out, for another class count. Raises `Misfit` when the file does not fit otherwise.
+    """
+    checkpoint = checkpoint_files.read(path)
+    known = checkpoint.metadata.get("repro.contract")
+    return import_tensors(
+        checkpoint.tensors,
+        model,
+        shapes_of(model),
+        source=str(path),
+        sha256=checkpoint.sha256,
+        contract=Contract.from_dict(json.loads(known)) if known else None,
+        partial=partial,
+        new_classifier=new_classifier,
+    )
+
+
+def shapes_of(model: spec.Model) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every tensor that the network keeps."""
+    from repro.build import build_meta
+
+    return {name: tuple(value.shape) for name, value in build_meta(model).state_dict().items()}
+
+
+def import_tensors(
+    tensors: Mapping[str, torch.Tensor],
+    model: spec.Model,
+    wanted: Shapes,
+    *,
+    source: str,
+    sha256: str = "",
+    format: str | None = None,
+    contract: Contract | None = None,
+    partial: bool = False,
+    new_classifier: bool = False,
+) -> tuple[Tensors, Report]:
+    """`import_checkpoint` for tensors in memory; `wanted` has the network's names and shapes, `format` the naming
+    where it is known (it must then suit the names).
+    """
+    plain = {checkpoint_formats.strip_wrappers(name): value for name, value in tensors.items()}
+    rule = _rule(plain, wanted, format)
+    found, dropped = _rename(plain, wanted, rule)
+    if new_classifier:
+        dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if new in _CLASSIFIER]
+        found = {new: pair for new, pair in found.items() if new not in _CLASSIFIER}
+    fill = {new: value for new, (_, value) in found.items() if new in wanted and tuple(value.shape) == wanted[new]}
+    absent = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
+    report = Report(
+        source=source,
+        sha256=sha256,
+        format=rule.name,
+        model=model,
+        contract=contract or rule.contract(model.backbone),
+        matched=tuple(fill),
+        renamed=tuple((old, new) for new, (old, _) in found.items() if new in fill and old != new),
+        missing=tuple(name for name in absent if not (new_classifier and name in _CLASSIFIER)),
+        unexpected=tuple(old for new, (old, _) in found.items() if new not in wanted),
+        dropped=tuple(dropped),
+        shapes=tuple(
+            (new, tuple(value.shape), wanted[new])
+            for new, (_, value) in found.items()
+            if new in wanted and new not in fill
+        ),
+        problems=_shift_problem(plain, model, rule),
+        partial=partial,
+    )
+    if not report.fits:
+        raise _misfit(report)
+    return fill, report
+
+
+def _rule(plain: Mapping[str, torch.Tensor], wanted: Shapes, format: str | None) -> Format:
+    if format is None:
+        return checkpoint_formats.detect(plain, wanted)
+    rule = checkpoint_formats.get(format)
+    if not rule.matches(frozenset(plain)):
+        looks = checkpoint_formats.detect(plain, wanted).name
+        raise WeightsError(f"the tensors are not named as in {format}", allowed=f"{format}; these look like {looks}")
+    return rule
+
+
+def _rename(
+    plain: Mapping[str, torch.Tensor], wanted: Shapes, rule: Format
+) -> tuple[dict[str, tuple[str, torch.Tensor]], list[tuple[str, str]]]:
+    """Our name -> (file's name, tensor), and what is of no use."""
+    found: dict[str, tuple[str, torch.Tensor]] = {}
+    dropped: list[tuple[str, str]] = []
+    for old, value in plain.items():
+        new = rule.rename(old)
+        reason = rule.reason_unused(new) if new not in wanted else None
+        if reason is None and new not in wanted and new.endswith(_COUNTER):
+            reason = "a counter of training steps that this network does not keep"
+        if reason is not None:
+            dropped.append((old, reason))
+        elif new in found and not torch.equal(found[new][1], value):
+            raise WeightsError(f"{found[new][0]} and {old} both become {new}, but differ")
+        else:
+            found.setdefault(new, (old, value))
+    return found, dropped
+
+
+def _shift_problem(plain: Mapping[str, torch.Tensor], model: spec.Model, rule: Format) -> tuple[str, ...]:
+    """TSN and TSM have the same tensors; only the file's names tell whether it was trained with the shift."""
+    if rule.shift is None or model.name not in ("tsn", "tsm") or model.method is not None:
+        return ()
+    shifted = any(re.search(rule.shift, name) for name in plain)
+    if shifted == (model.name == "tsm"):
+        return ()
+    had, asked = ("with", "tsn, which has none") if shifted else ("without", "tsm, which has it")
+    return (f"the file's names are of a network {had} temporal shift, the model asked for is {asked}",)
+
+
+def _misfit(report: Report) -> Misfit:
+    model = report.model
+    network = f"{model.name} on {model.backbone}" + (f" with {model.method}" if model.method else "")
+    head = f"{report.source!r} ({report.format}) does not fit {network}, {model.frames} frames"
+    classes = next((shape for shape in report.shapes if shape[0] == _CLASSIFIER[0]), None)
+    others = [shape for shape in report.shapes if shape[0] not in _CLASSIFIER]
+    parts, fix = list(report.problems), "look at the report, or allow new and unused layers with --partial"
+    if classes is not None:
+        parts.append(f"the file has {classes[1][0]} classes, the network {classes[2][0]}")
+        fix = f"--classes {classes[1][0]}, or --new-classifier to leave the file's classifier out"
+    if others:
+        parts.append("shapes differ: " + _some([f"{n} {list(a)} in the file, {list(b)} here" for n, a, b in others]))
+        fix = "another --backbone, --frames or --model: a tensor of another shape cannot be used"
+    if report.missing:
+        parts.append(f"{len(report.missing)} missing: {_some(report.missing)}")
+    if report.unexpected:
+        parts.append(f"{len(report.unexpected)} unexpected: {_some(report.unexpected)}")
+    if not report.matched:
+        parts.append("no tensor fits")
+        fix = "check --model and --backbone"
+    return Misfit(f"{head}: {'; '.join(parts)}", report, fix=fix)
+
+
+def _some(names: list[str] | tuple[str, ...], most: int = 4) -> str:
+    return ", ".join(names[:most]) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
+
+
+def render_report(report: Report, most: int = 12) -> str:
+    """The report as text; at most `most` names of each kind, with the count of the rest."""
+    contract = report.contract
+    lines = [
+        f"{report.source}",
+        f"  sha256     {report.sha256}",
+        f"  format     {report.format}: {checkpoint_formats.get(report.format).origin}",
+        f"  input      {contract.order}, 0..{contract.scale:g}, mean {list(contract.mean)}, std {list(contract.std)}",
+        f"  matched    {len(report.matched)} tensors, {len(report.renamed)} of them renamed",
+    ]
+    renamed = [f"{old} -> {new}" for old, new in report.renamed]
+    shapes = [f"{name}: {list(there)} in the file, {list(here)} here" for name, there, here in report.shapes]
+    sections = {
+        "renamed": renamed[:3] if report.fits else renamed,
+        "missing": list(report.missing),
+        "unexpected": list(report.unexpected),
+        "dropped": [f"{name} ({reason})" for name, reason in report.dropped],
+        "shape": shapes,
+        "problem": list(report.problems),
+    }
+    counts = {"renamed": len(renamed)}
+    for title, entries in sections.items():
+        count = counts.get(title, len(entries))
+        if title not in ("renamed", "problem"):
+            lines.append(f"  {title:<10} {count}")
+        shown = entries[:most]
+        lines += [f"    {title}: {entry}" for entry in shown]
+        if count > len(shown):
+            lines.append(f"    {title}: ... {count - len(shown)} more")
+    return "\n".join(lines)
+
+
+def save_weights(
+    path: str | Path,
+    tensors: Mapping[str, torch.Tensor],
+    *,
+    model: spec.Model,
+    contract: Contract,
+    format: str = _OURS,
+    source: str = "",
+    source_sha256: str = "",
+    left_new: tuple[str, ...] = (),
+) -> Path:
+    """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all."""
+    target = Path(path).expanduser()
+    metadata = {
+        "repro.version": "1",
+        "repro.model": spec.canonical_json(model),
+        "repro.contract": json.dumps(contract.to_dict()),
+        "repro.format": format,
+        "repro.source": source,
+        "repro.source_sha256": source_sha256,
+        "repro.left_new": json.dumps(list(left_new)),
+    }
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
+    try:
+        # clones: safetensors refuses tensors that share memory
+        save_file(
+            {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary, metadata
+        )
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        raise WeightsError(f"{str(target)!r} cannot be written: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def load_weights(module: nn.Module, path: str | Path, model: spec.Model | None = None) -> Loaded:
+    """Fill `module` from a file of `save_weights`, whose network must be `model` (dropout, initialisation and frame
+    count aside) and whose tensors must be those of the module.
+    """
+    checkpoint = checkpoint_files.read(path)
+    facts = checkpoint.metadata
+    if "repro.model" not in facts:
+        fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
+        raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)
+    if model is not None:
+        _require_same_network(str(path), json.loads(facts["repro.model"]), model)
+    wanted = module.state_dict()
+    left_new = set(json.loads(facts.get("repro.left_new", "[]")))
+    lacking = [n for n in wanted if n not in checkpoint.tensors and n not in left_new and not n.endswith(_COUNTER)]
+    excess = [name for name in checkpoint.tensors if name not in wanted]
+    differ = [n for n, v in checkpoint.tensors.items() if n in wanted and v.shape != wanted[n].shape]
+    for kind, names in (("lacks", lacking), ("has in excess", excess), ("has in another shape", differ)):
+        if names:
+            raise WeightsError(f"{str(path)!r} {kind} {_some(names)}", fix="build the network the file was written for")
+    module.load_state_dict(checkpoint.tensors, strict=False)
+    return Loaded(
+        sha256=facts.get("repro.source_sha256") or checkpoint.sha256,
+        format=facts["repro.format"],
+        contract=Contract.from_dict(json.loads(facts["repro.contract"])),
+        source=facts.get("repro.source", ""),
+    )
+
+
+def _require_same_network(path: str, saved: Mapping[str, Any], model: spec.Model) -> None:
+    asked = json.loads(spec.canonical_json(model))
+    for field in ("name", "backbone", "num_classes", "options", "method", "method_options"):
+        if saved.get(field) != asked[field]:
+            raise WeightsError(
+                f"{path!r} was written for {field} {saved.get(field)!r}, the network asked for has {asked[field]!r}",
+                fix="build the network the file was written for, or import the checkpoint again for this one",
+            )
