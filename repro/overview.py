@@ -7,11 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from repro import record
 from repro.launch import State, cores
 from repro.papers.layout import TableSpec
 from repro.progress import clock
-from repro.record import state as record_state
-from repro.record import path_of
 from repro.run import jobs_of, records_root, runnable, state_of
 
 
@@ -26,8 +25,8 @@ def render_overview(table: TableSpec, console: Console) -> None:
     for row in table.rows:
         states = []
         for cell, experiment in row.cells.items():
-            path = path_of(root, table.paper, table.name, row.key, experiment.id, 0)
-            states.append(f"{cell}: {record_state(path) if runnable(experiment) else 'not configured'}")
+            path = record.path_of(root, table.paper, table.name, row.key, experiment.id, 0)
+            states.append(f"{cell}: {record.state(path) if runnable(experiment) else 'not configured'}")
         grid.add_row(row.key, row.label, ", ".join(states) or row.quoted_reason)
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
@@ -43,8 +42,6 @@ def render_overview(table: TableSpec, console: Console) -> None:
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
     """One line a row: done, failed and missing cells; failures with their reason."""
-    from repro.record import find
-
     for row in table.rows:
         jobs = [job for job in jobs_of(table, rows=[row.key], smoke=smoke)]
         if not jobs:
@@ -56,5 +53,5 @@ def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool
         console.print(f"{row.key:<18}" + "   ".join(parts), markup=False)
         for job in jobs:
             if job.cell in by_state["failed"]:
-                made = find(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+                made = record.find(job.experiment.id, job.seed, root)
                 console.print(f"    {job.cell}: {made.reason if made else 'unreadable record'}", markup=False)

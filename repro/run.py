@@ -59,7 +59,7 @@ class Job:
 
 def records_root(smoke: bool) -> Path:
     """Smoke records never lie beside results."""
-    return paths.cache() / "smoke-records" if smoke else paths.records()
+    return record.default_root(smoke)
 
 
 def jobs_of(
@@ -103,7 +103,7 @@ def runnable(experiment: Experiment) -> bool:
 
 
 def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
-    """Of these jobs: `missing` those without a record, `failed` those whose attempt failed, `undone` both, `force` all."""
+    """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all)."""
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
@@ -137,7 +137,10 @@ def execute(
         where = f"{Path(last.filename).name}:{last.lineno}"
         found, reason = {}, f"{type(error).__name__}: {error} ({where})"
     made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
-    record.write(made, records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
+    try:
+        record.write(made, records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
+    except record.RecordExists:  # another process finished the same cell meanwhile; its record stands
+        pass
     return made
 
 

@@ -1,0 +1,70 @@
+"""Training recipes and test protocols as their authors give them, for the networks that the papers train.
+
+Sources: DNR's supplement B and `caidonkey/dnr@0110580` (its one configuration); `open-mmlab/mmaction2` v0.15.0, the
+version in use when DNR was written; `MCG-NJU/TDN@a7c7e9b`.
+"""
+
+from __future__ import annotations
+
+from repro.spec import Train, Views
+
+#: DNR, Kinetics-400 from scratch: 196 epochs, cosine from 0.1, warm-up over 127,840 steps (34 epochs) from 0.01 of it
+DNR_K400 = Train(
+    epochs=196,
+    batch=64,
+    lr=0.1,
+    sampling="mmaction1_dnr_8x8.train",
+    weight_decay=1e-4,
+    schedule="cosine",
+    warmup_epochs=34,
+    warmup_ratio=0.01,
+    clip_norm=40,
+    crop_rule="multi_scale_5",
+)
+
+#: mmaction2 v0.15 tsm_r50_dense_1x1x8_100e_kinetics400_rgb
+TSM_K400_DENSE = Train(
+    epochs=100,
+    batch=64,
+    lr=0.02,
+    sampling="mmaction2.dense_train_8",
+    weight_decay=1e-4,
+    groups="tsm",
+    schedule="step",
+    milestones=(40, 80),
+    clip_norm=20,
+)
+
+#: mmaction2 v0.15 tanet_r50_dense_1x1x8_100e_kinetics400_rgb
+TANET_K400_DENSE = Train(
+    epochs=100,
+    batch=64,
+    lr=0.01,
+    sampling="mmaction2.dense_train_8",
+    weight_decay=1e-4,
+    groups="tsm",
+    schedule="step",
+    milestones=(50, 75, 90),
+    clip_norm=20,
+)
+
+#: TDN's README and main.py, Kinetics-400, 8 segments; crops from the original frame
+TDN_K400 = Train(
+    epochs=100,
+    batch=128,
+    lr=0.02,
+    sampling="tdn.train_8",
+    weight_decay=1e-4,
+    groups="tdn",
+    schedule="step",
+    milestones=(50, 75, 90),
+    schedule_by="step",
+    clip_norm=20,
+    resize=0,
+)
+
+#: 10 clips x 3 crops of 256: DNR's supplement B ("uniformly sample 10 clips"), with its code's 8 x 8 windows
+DNR_K400_TEST = Views(sampling="mmaction1_dnr_8x8.test_10", clips=10, crops=3, fusion="features")
+
+#: 10 dense clips x 3 crops of 256; mmaction2's own configuration takes one centre crop
+DENSE_K400_TEST = Views(sampling="mmaction2.dense_test_8", clips=10, crops=3)

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from repro import launch
+from repro.launch import State, run_local
+from repro.papers import find
+from repro.run import Job, execute, jobs_of, records_root, select, state_of
+from repro.smoke import smoke_table
+from repro.spec import replace
+
+
+@pytest.fixture(scope="module")
+def jobs():
+    return jobs_of(smoke_table(find("table6")), rows=["tsn_r50", "tsm_r50"], cells=["static"], smoke=True)
+
+
+def test_a_job_travels_as_plain_data(jobs):
+    assert Job.from_message(jobs[0].to_message()).experiment.id == jobs[0].experiment.id
+
+
+def test_jobs_run_in_workers_and_are_skipped_afterwards(jobs):
+    events = []
+    state = run_local(jobs, device="cpu", width=2, replace=False, on_event=lambda what, *_: events.append(what))
+    assert (state.done, state.failed) == (2, 0)
+    assert events.count("start") == events.count("done") == 2
+    assert select(jobs, "undone", records_root(True)) == []
+    assert len(select(jobs, "force", records_root(True))) == 2
+
+
+def test_a_failure_is_a_record_with_its_reason(jobs):
+    broken = replace(jobs[0].experiment, model=replace(jobs[0].experiment.model, method="dnr", method_options={"no": 1}))
+    job = replace(jobs[0], experiment=broken)
+    made = execute(job, device="cpu", threads=1)
+    assert made.status == "failed"
+    assert "no" in made.reason
+    assert state_of(job, records_root(True)) == "failed"
+    assert select([job], "failed", records_root(True)) == [job]
+    assert select([job], "missing", records_root(True)) == []
+
+
+def test_a_killed_worker_fails_its_job_and_the_others_go_on(jobs, monkeypatch):
+    killed = []
+
+    def kill_once(what, state, facts):
+        if what == "start" and not killed:
+            worker = next(w for w in state.workers if w.job is facts["job"])
+            killed.append(facts["job"])
+            threading.Timer(0.2, os.kill, (worker.process.pid, signal.SIGKILL)).start()
+
+    state = run_local(jobs, device="cpu", width=1, replace=False, on_event=kill_once)
+    assert (state.done, state.failed) == (1, 1)
+    assert state_of(killed[0], records_root(True)) == "failed"
+
+
+def test_an_interrupt_ends_the_workers(jobs):
+    pids = []
+
+    def interrupt(what, state, facts):
+        if what == "start":
+            pids.extend(w.process.pid for w in state.workers)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_local(jobs, device="cpu", width=2, replace=False, on_event=interrupt)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(_alive(pid) for pid in pids):
+        time.sleep(0.1)
+    assert not any(_alive(pid) for pid in pids)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_the_eta_uses_what_was_seen(jobs):
+    state = State(total=2, waiting=list(jobs))
+    first = state.eta(1)
+    state.seconds["static"] = [100.0]
+    assert state.eta(1) == 200.0 > first
+    assert state.eta(2) == 100.0
+    assert launch.cores() >= 1
