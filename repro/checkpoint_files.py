@@ -28,6 +28,11 @@ _PLACES = ("state_dict", "model", "model_state", "model_state_dict", "module", "
 #: bookkeeping that training frameworks leave beside the tensors: whole packages, and single names
 _BOOKKEEPING_PACKAGES = ("mmengine", "mmcv", "mmaction", "numpy", "addict", "yacs", "easydict", "pathlib", "datetime")
 _BOOKKEEPING_NAMES = {"builtins.getattr", "argparse.Namespace", "copyreg._reconstructor", "builtins.object"}
+#: what PyTorch builds itself when it reads tensors alone
+_PLAIN = {
+    *("collections.OrderedDict", "collections.Counter", "_codecs.encode"),
+    *("builtins.set", "builtins.bytearray", "builtins.complex"),
+}
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
@@ -100,23 +105,21 @@ def _refusal(file: Path, refused: list[str], error: Exception) -> WeightsError:
     copy = file.with_suffix(".tensors.pth").name
     script = (
         "import torch, sys; c = torch.load(sys.argv[1], map_location='cpu', weights_only=False); "
-        "torch.save(c.get('state_dict', c), sys.argv[2])"
+        "torch.save(c.get('state_dict', c) if isinstance(c, dict) else c.state_dict(), sys.argv[2])"
     )
     fix = (
         "if, and only if, you trust its author, keep the tensors alone with "
         f'python -c "{script}" {shlex.quote(file.name)} {shlex.quote(copy)} and import that'
     )
-    if refused:
-        what = f"{str(file)!r} asks to import {', '.join(refused)}; that could run code, so it was not done"
-        return WeightsError(what, allowed="tensors and plain containers", fix=fix)
-    detail = str(error).splitlines()[-1] if "Weights only load failed" not in str(error) else _inner(str(error))
-    return WeightsError(f"{str(file)!r} cannot be read as plain tensors ({_start(file)}): {detail}", fix=fix)
+    why = f"asks to import {', '.join(refused)}" if refused else f"is more than plain tensors ({_inner(str(error))})"
+    what = f"{str(file)!r} {why}; reading that could run code, so it was not read"
+    return WeightsError(what, allowed="tensors and plain containers", fix=fix)
 
 
 def _inner(message: str) -> str:
     """The one line of torch's long advice that says what was wrong."""
     lines = [line.strip() for line in message.splitlines() if "WeightsUnpickler error" in line]
-    return lines[0].partition("WeightsUnpickler error: ")[2] if lines else message.splitlines()[0]
+    return lines[0].partition("WeightsUnpickler error: ")[2].partition(". ")[0] if lines else message.splitlines()[0]
 
 
 def _start(file: Path) -> str:
@@ -142,7 +145,7 @@ def foreign_names(file: Path) -> set[str]:
                 strings.append(argument)
             continue
         names.add(f"{_PYTHON_2_MODULES.get(module, module)}.{name}")
-    return {name for name in names if name.partition(".")[0] not in ("torch", "collections", "_codecs")}
+    return {name for name in names if name.partition(".")[0] != "torch" and name not in _PLAIN}
 
 
 def _opcodes(file: Path) -> Iterator[tuple[str, Any]]:

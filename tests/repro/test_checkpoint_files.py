@@ -1,0 +1,177 @@
+"""Real files of every kind, honest and hostile."""
+
+import argparse
+import collections
+import os
+import pickle
+import sys
+import types
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from repro import checkpoint_files
+from repro.errors import WeightsError
+
+STATE = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "bn1.num_batches_tracked": torch.tensor(3)}
+
+
+def same(found: dict[str, torch.Tensor]) -> bool:
+    return found.keys() == STATE.keys() and all(torch.equal(found[name], STATE[name]) for name in STATE)
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("place", [None, "state_dict", "model", "model_state"])
+def test_state_dicts_in_their_usual_places(tmp_path, zipped, place):
+    content = STATE if place is None else {"epoch": 3, "arch": "resnet50", place: STATE}
+    torch.save(content, tmp_path / "c.pth.tar", _use_new_zipfile_serialization=zipped)
+    assert same(checkpoint_files.read(tmp_path / "c.pth.tar").tensors)
+
+
+def test_parameters_and_ordered_dicts_are_tensors_too(tmp_path):
+    content = collections.OrderedDict({name: value for name, value in STATE.items() if value.is_floating_point()})
+    content["conv1.weight"] = torch.nn.Parameter(content["conv1.weight"])
+    torch.save(content, tmp_path / "c.pth")
+    assert not checkpoint_files.read(tmp_path / "c.pth").tensors["conv1.weight"].requires_grad
+
+
+def test_safetensors(tmp_path):
+    save_file(STATE, tmp_path / "c.safetensors", {"format": "pt"})
+    found = checkpoint_files.read(tmp_path / "c.safetensors")
+    assert same(found.tensors) and found.metadata == {"format": "pt"} and len(found.sha256) == 64
+
+
+class HistoryBuffer:
+    """As mmengine's: arrays, and a table of its own methods, which pickle writes as `getattr(HistoryBuffer, ...)`."""
+
+    def __init__(self) -> None:
+        self._log_history = np.arange(4.0)
+        self._statistics_methods = {"mean": HistoryBuffer.mean}
+
+    def mean(self) -> float:
+        return float(self._log_history.mean())
+
+
+@pytest.fixture
+def mmengine(monkeypatch):
+    """A module under mmengine's name, there while the file is written and gone when it is read."""
+    module = types.ModuleType("mmengine.logging.history_buffer")
+    module.HistoryBuffer = HistoryBuffer
+    with monkeypatch.context() as patch:
+        patch.setattr(HistoryBuffer, "__module__", module.__name__)
+        patch.setattr(HistoryBuffer.mean, "__module__", module.__name__)
+        for name in ("mmengine", "mmengine.logging", module.__name__):
+            patch.setitem(sys.modules, name, module)
+        yield
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_mmengine_bookkeeping_is_read_past(tmp_path, mmengine, zipped):
+    content = {
+        "meta": {"epoch": 50, "args": argparse.Namespace(lr=0.1), "time": np.float64(3.5)},
+        "message_hub": {"log_scalars": {"train/loss": HistoryBuffer()}},
+        "state_dict": STATE,
+    }
+    torch.save(content, tmp_path / "c.pth", _use_new_zipfile_serialization=zipped)
+    asked = checkpoint_files.foreign_names(tmp_path / "c.pth")
+    assert {"mmengine.logging.history_buffer.HistoryBuffer", "builtins.getattr", "argparse.Namespace"} <= asked
+    assert same(checkpoint_files.read(tmp_path / "c.pth").tensors)
+    with pytest.raises(pickle.UnpicklingError):  # the stand-ins were for that one file
+        torch.load(tmp_path / "c.pth", weights_only=True)
+
+
+class Payload:
+    def __init__(self, function, *arguments) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def hostile(flag: Path, kind: str) -> object:
+    if kind == "system":
+        return Payload(os.system, f"touch {flag}")
+    if kind == "exec":
+        return Payload(exec, f"open({str(flag)!r}, 'w')")
+    return Payload(os.mkdir, str(flag))
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+@pytest.mark.parametrize("kind", ["system", "exec", "mkdir"])
+def test_a_hostile_file_is_refused_and_nothing_runs(tmp_path, kind, zipped, protocol):
+    flag, file = tmp_path / "ran", tmp_path / "evil.pth"
+    content = {"state_dict": STATE, "meta": hostile(flag, kind)}
+    torch.save(content, file, _use_new_zipfile_serialization=zipped, pickle_protocol=protocol)
+    with pytest.raises(WeightsError, match=r"evil\.pth") as caught:
+        checkpoint_files.read(file)
+    assert not flag.exists()
+    message = str(caught.value)
+    name = {
+        "system": f"{os.system.__module__}.system",
+        "exec": "builtins.exec",
+        "mkdir": f"{os.mkdir.__module__}.mkdir",
+    }
+    assert name[kind] in message and "weights_only=False" in message and "trust" in message
+
+
+def test_stand_ins_are_inert(tmp_path):
+    """Even a function of a package that is known for bookkeeping never runs."""
+    flag = tmp_path / "array.npy"
+    torch.save({"state_dict": STATE, "meta": Payload(np.save, str(flag), 1.0)}, tmp_path / "c.pth")
+    assert same(checkpoint_files.read(tmp_path / "c.pth").tensors)
+    assert not flag.exists()
+
+
+def test_a_plain_pickle_that_runs_code_is_refused(tmp_path):
+    flag, file = tmp_path / "ran", tmp_path / "evil.pkl"
+    file.write_bytes(pickle.dumps(hostile(flag, "system")))
+    with pytest.raises(WeightsError, match=r"evil\.pkl"):
+        checkpoint_files.read(file)
+    assert not flag.exists()
+
+
+def test_a_pickled_module_is_refused_by_name(tmp_path):
+    torch.save({"model": torch.nn.Linear(2, 2)}, tmp_path / "whole.pth")
+    with pytest.raises(WeightsError, match=r"torch\.nn\.modules\.linear\.Linear"):
+        checkpoint_files.read(tmp_path / "whole.pth")
+
+
+def truncated(file: Path) -> None:
+    torch.save(STATE, file)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: file.write_bytes(b""),
+        lambda file: file.write_bytes(b"<!DOCTYPE html><html>sign in</html>"),
+        lambda file: file.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"),
+        lambda file: file.write_bytes(os.urandom(4096)),
+        lambda file: zipfile.ZipFile(file, "w").close(),
+        truncated,
+        lambda file: torch.save({"epoch": 3}, file),
+        lambda file: torch.save([1, 2], file),
+        lambda file: torch.save({**STATE, "other": "text"}, file),
+        lambda file: torch.save({"conv1.weight": torch.tensor([float("nan")])}, file),
+    ],
+    ids=["empty", "html", "lfs", "random", "empty zip", "truncated", "no tensors", "list", "mixed", "nan"],
+)
+def test_what_is_no_checkpoint_is_named(tmp_path, write):
+    file = tmp_path / "odd.pth"
+    write(file)
+    with pytest.raises(WeightsError, match=r"odd\.pth"):
+        checkpoint_files.read(file)
+
+
+def test_missing_and_damaged_safetensors(tmp_path):
+    with pytest.raises(WeightsError, match=r"none\.pth"):
+        checkpoint_files.read(tmp_path / "none.pth")
+    (tmp_path / "bad.safetensors").write_bytes(b"12345678{")
+    with pytest.raises(WeightsError, match=r"bad\.safetensors"):
+        checkpoint_files.read(tmp_path / "bad.safetensors")
