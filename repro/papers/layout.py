@@ -79,7 +79,7 @@ class RowSpec:
     """Cell name or column key -> why it is empty as long as no record fills it."""
     baseline: str | None = None
     """Key of the row that this one is compared with: the same network without the method."""
-    quoted_reason: str = "quoted by the paper; not run here"
+    quoted_reason: str = "not run: the paper quotes this row from another publication"
     """Why the measured columns of a quoted row are empty."""
     note: str = ""
     """Footnote of the row."""

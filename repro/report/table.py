@@ -1,0 +1,116 @@
+"""The one form of a table that all renderers read: plain texts, already rounded, chosen and marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+#: printed by a paper; measured here; arithmetic of printed values; why there is no value
+Kind = Literal["published", "measured", "derived", "reason"]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One place of the table. It holds a value, or the reason why it holds none."""
+
+    kind: Kind
+    text: str
+    """What is shown: the rounded number, the printed text, or the short form of the reason."""
+    value: float | None = None
+    """The number in the column's unit, not rounded."""
+    spread: str = ""
+    """Shown small behind the value."""
+    reason: str = ""
+    """Why the cell is empty, in full."""
+    best: bool = False
+    second: bool = False
+    notes: tuple[int, ...] = ()
+    """Positions in the table's footnotes."""
+    records: tuple[str, ...] = ()
+    """Names of the records behind the value or the failure."""
+
+    @property
+    def full(self) -> str:
+        """Value and spread, or the reason in full, in one line."""
+        return self.reason or " ".join(part for part in (self.text, self.spread) if part)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Heading of one column."""
+
+    key: str
+    title: str
+    group: str = ""
+    unit: str = ""
+    notes: tuple[int, ...] = ()
+
+    @property
+    def heading(self) -> str:
+        """Title with unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network."""
+
+    key: str
+    label: str
+    section: str
+    cells: tuple[Cell, ...]
+    notes: tuple[int, ...] = ()
+    reproduced: bool = True
+    """Whether its cells compete for best and second."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Everything that a reader sees, in order."""
+
+    paper: str
+    name: str
+    title: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    footnotes: tuple[str, ...] = ()
+    """Referred to by columns, rows and cells."""
+    remarks: tuple[str, ...] = ()
+    """On the whole table."""
+
+    @property
+    def full_name(self) -> str:
+        """paper/name."""
+        return f"{self.paper}/{self.name}"
+
+    def groups(self) -> list[tuple[str, int, int]]:
+        """(title, first column, past the last column) of neighbours that share a group."""
+        spans, start = [], 0
+        for title, members in groupby(self.columns, key=lambda column: column.group):
+            count = len(list(members))
+            spans.append((title, start, start + count))
+            start += count
+        return spans
+
+    def sections(self) -> Iterator[tuple[str, list[Row]]]:
+        """(title, rows) of neighbours that share a section."""
+        for title, rows in groupby(self.rows, key=lambda row: row.section):
+            yield title, list(rows)
+
+
+def mark(note: int) -> str:
+    """Sign of a footnote by its position: a, b, ..., z, aa, ab, ..."""
+    letters = ""
+    number = note + 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(ord("a") + rest) + letters
+    return letters
+
+
+def marks(notes: tuple[int, ...]) -> str:
+    """Signs of several footnotes: `a,c`."""
+    return ",".join(mark(note) for note in notes)

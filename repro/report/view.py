@@ -1,0 +1,259 @@
+"""A table's layout, the printed values and the records become one `Table`.
+
+Nothing is measured or evaluated here: values are looked up, rounded, and set beside each other. Where there are several
+seeds, their mean and standard deviation are shown. An empty cell always carries its reason.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from repro.evidence import published
+from repro.evidence.published import PublishedTable
+from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.record import Record
+from repro.report.conditions import conditions
+from repro.report.table import Cell, Column, Row, Table
+from repro.spec import Experiment, diff, to_dict
+
+SECTIONS = {"quoted": "Quoted by the paper from other publications", "reproduced": "Run by the paper; measured here"}
+
+#: start of a reason -> what stands in the cell; the whole reason is a footnote
+_SHORT = {
+    "not run": "not run",
+    "running": "running",
+    "failed": "failed",
+    "not published": "not printed",
+    "not applicable": "n/a",
+    "data not configured": "no data",
+    "protocol differs": "differs",
+}
+
+
+def table_view(
+    layout: TableSpec,
+    records: Iterable[Record],
+    *,
+    running: Collection[str] = (),
+    smoke: bool = False,
+) -> Table:
+    """The table as it stands. `running`: ids of experiments under way. Smoke records count only with `smoke`."""
+    view = _View(layout, [record for record in records if record.smoke == smoke], frozenset(running))
+    notes = [(*view.notes_of(column), *view.condition_notes(column)) for column in layout.columns]
+    columns = tuple(
+        Column(column.key, column.title, column.group, column.unit, own)
+        for column, own in zip(layout.columns, notes, strict=True)
+    )
+    rows = [view.row(row) for row in layout.rows]
+    return Table(
+        paper=layout.paper,
+        name=layout.name,
+        title=layout.title,
+        caption=layout.caption,
+        columns=columns,
+        rows=tuple(_marked(rows, layout.columns, view.mixed)),
+        footnotes=tuple(view.footnotes),
+        remarks=layout.footnotes,
+    )
+
+
+@dataclass
+class _View:
+    layout: TableSpec
+    records: list[Record]
+    running: frozenset[str]
+    footnotes: list[str] = field(default_factory=list)
+    mixed: set[str] = field(default_factory=set)
+    """Columns whose values were measured under different conditions."""
+
+    def __post_init__(self) -> None:
+        self._by_id: dict[str, list[Record]] = defaultdict(list)
+        for record in self.records:
+            self._by_id[record.id].append(record)
+        self._printed = published.load(self.layout.published_csv)
+
+    def note(self, text: str) -> int:
+        """Position of a footnote; the same text stands once."""
+        if text not in self.footnotes:
+            self.footnotes.append(text)
+        return self.footnotes.index(text)
+
+    def notes_of(self, spec: ColumnSpec | RowSpec) -> tuple[int, ...]:
+        return (self.note(spec.note),) if spec.note else ()
+
+    def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
+        """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
+        if not column.measured:
+            return ()
+        told: dict[str, list[str]] = defaultdict(list)
+        for row in self.layout.rows:
+            for record in self._done(row.cells.get(column.cell)):
+                if row.label not in told[conditions(record)]:
+                    told[conditions(record)].append(row.label)
+        told.pop("", None)
+        if len(told) <= 1:
+            return tuple(self.note(text) for text in told)
+        self.mixed.add(column.key)
+        listed = "; ".join(f"{', '.join(labels)}: {text}" for text, labels in told.items())
+        return (self.note(f"measured under different conditions, so that no best value is marked. {listed}"),)
+
+    def row(self, row: RowSpec) -> Row:
+        notes = self.notes_of(row)
+        if row.published_row is not None:
+            printed = self._printed.rows[row.published_row].note if row.published_row in self._printed.rows else ""
+            notes += (self.note(f"printed values: {printed}"),) if printed else ()
+        cells = tuple(self.cell(row, column) for column in self.layout.columns)
+        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section == "reproduced")
+
+    def cell(self, row: RowSpec, column: ColumnSpec) -> Cell:
+        kind, *parts = column.source.split(":")
+        if kind == "record":
+            return self._measured(row, column, parts[0], parts[1])
+        if column.key in row.reasons:
+            return self._empty(row.reasons[column.key])
+        if row.published_row is None:
+            return self._empty("not published: no paper prints this row")
+        table = published.load(parts[0]) if len(parts) == 2 else self._printed
+        if kind == "published":
+            return self._published(row.published_row, table, parts[-1])
+        return self._derived(row, table, kind, parts[-1], column)
+
+    def _published(self, key: str, table: PublishedTable, names: str) -> Cell:
+        if key not in table.rows:
+            return self._empty(f"not published: {table.stem} has no such row")
+        values = [table.value(key, name) for name in names.split("*")]
+        found = [value for value in values if value is not None]
+        if len(found) < len(values):
+            return self._empty("not published: the paper leaves this value out, or it could not be read")
+        number = found[0].number if len(found) == 1 else None
+        return Cell("published", " × ".join(value.text for value in found), number)
+
+    def _derived(self, row: RowSpec, table: PublishedTable, kind: str, name: str, column: ColumnSpec) -> Cell:
+        base = self.layout.row(row.baseline).published_row if row.baseline else None
+        if base is None or row.published_row is None:
+            return self._empty(column.absent)
+        if row.published_row not in table.rows or base not in table.rows:
+            return self._empty(f"not published: {table.stem} has no such row")
+        compute = table.difference if kind == "difference" else table.ratio
+        value = compute(row.published_row, base, name)
+        if value is None:
+            return self._empty("not published: one of the two values is not printed")
+        sign = "+" if kind == "difference" else ""
+        return Cell("derived", f"{value:{sign}.{column.digits}f}", value)
+
+    def _done(self, experiment: Experiment | None) -> list[Record]:
+        """One finished record a seed; of several tables' records of the same experiment, the last measured."""
+        found = self._by_id.get(experiment.id, []) if experiment else []
+        done = sorted((r for r in found if r.status == "done"), key=lambda r: r.finished)
+        return [record for _, record in sorted({record.seed: record for record in done}.items())]
+
+    def _measured(self, row: RowSpec, column: ColumnSpec, cell: str, path: str) -> Cell:
+        experiment = row.cells.get(cell)
+        done = self._done(experiment)
+        if experiment is None or not done:
+            return self._without_record(row, column, cell, experiment)
+        found = [look_up(record.results, path) for record in done]
+        values = [value * column.scale for value in found if isinstance(value, int | float)]
+        names = tuple(record.name for record in done)
+        if len(values) < len(found):
+            reason = row.reasons.get(column.key, column.absent)
+            return replace(self._empty(reason), records=names)
+        spread = _spread_of_seeds(values, column) or _spread_of_repeats(done[0], column)
+        mean = statistics.fmean(values)
+        notes = self._trouble(experiment, done)
+        return Cell("measured", f"{mean:.{column.digits}f}", mean, spread, notes=notes, records=names)
+
+    def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
+        """Footnotes on seeds that failed and on videos that were left out."""
+        texts = [
+            f"seed {record.seed} failed: {record.reason}"
+            for record in self._by_id[experiment.id]
+            if record.status == "failed" and record.seed not in {other.seed for other in done}
+        ]
+        for record in done:
+            left_out = record.results.get("left_out") or []
+            if left_out:
+                total = len(left_out) + int(record.results["videos"])
+                texts.append(
+                    f"{len(left_out)} of {total} videos could not be read and are left out (named in the record)"
+                )
+        return tuple(self.note(text) for text in dict.fromkeys(texts))
+
+    def _without_record(self, row: RowSpec, column: ColumnSpec, cell: str, experiment: Experiment | None) -> Cell:
+        if experiment is None:
+            reason = row.reasons.get(column.key) or row.reasons.get(cell)
+            return self._empty(reason or (row.quoted_reason if row.section == "quoted" else "not applicable"))
+        failed = [record for record in self._by_id.get(experiment.id, []) if record.status == "failed"]
+        if failed:
+            return replace(self._empty(f"failed: {failed[-1].reason}"), records=(failed[-1].name,))
+        if experiment.id in self.running:
+            return self._empty("running, or interrupted: a second start of the same command resumes it")
+        reason = row.reasons.get(column.key) or row.reasons.get(cell) or self._other_protocol(row, cell, experiment)
+        return self._empty(reason or f"not run: python -m repro run {self.layout.full_name}")
+
+    def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
+        """The reason when a record of this place exists whose spec is another one."""
+        place = (self.layout.paper, self.layout.name, row.key, cell)
+        others = [r for r in self.records if (r.paper, r.table, r.row, r.cell) == place and r.status == "done"]
+        if not others:
+            return ""
+        differences = list(diff(others[-1].spec, to_dict(experiment)).items())[:3]
+        told = ", ".join(f"{name} {old!r} there, {new!r} here" for name, (old, new) in differences)
+        return f"protocol differs: the stored record {others[-1].name} has {told}"
+
+    def _empty(self, reason: str) -> Cell:
+        short = next((text for start, text in _SHORT.items() if reason.startswith(start)), "none")
+        notes = () if reason in {"not run", "not applicable"} else (self.note(reason),)
+        return Cell("reason", short, reason=reason, notes=notes)
+
+
+def look_up(results: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
+    if path in results:
+        return results[path]
+    for end in range(len(path)):
+        inner = results.get(path[:end]) if path[end] == "." else None
+        if isinstance(inner, Mapping):
+            found = look_up(inner, path[end + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def _spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
+    if len(values) < 2:
+        return ""
+    return f"±{statistics.stdev(values):.{column.digits}f} (n={len(values)})"
+
+
+def _spread_of_repeats(record: Record, column: ColumnSpec) -> str:
+    spread = look_up(record.results, column.spread) if column.spread else None
+    if isinstance(spread, int | float):
+        return f"({spread * column.scale:.{column.digits}f})"
+    if isinstance(spread, list) and len(spread) == 2:
+        low, high = (f"{end * column.scale:.{column.digits}f}" for end in spread)
+        return f"({low}–{high})"
+    return ""
+
+
+def _marked(rows: Sequence[Row], columns: Sequence[ColumnSpec], mixed: Collection[str]) -> list[Row]:
+    """Best and second of each column over the rows that compete; equal as shown means equal."""
+    cells = [list(row.cells) for row in rows]
+    for index, column in enumerate(columns):
+        if column.better is None or column.key in mixed:
+            continue
+        shown = {
+            number: round(row.cells[index].value or 0.0, column.digits)
+            for number, row in enumerate(rows)
+            if row.reproduced and row.cells[index].value is not None
+        }
+        ranks = sorted(set(shown.values()), reverse=column.better == "higher")
+        if len(ranks) < 2:
+            continue
+        for number, value in shown.items():
+            cells[number][index] = replace(cells[number][index], best=value == ranks[0], second=value == ranks[1])
+    return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]

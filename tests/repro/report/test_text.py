@@ -1,0 +1,38 @@
+"""The terminal's table: nothing is cut at any width, and no name steers the terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from repro.papers.layout import TableSpec
+from repro.record import Record
+from repro.report.text import render_text
+from repro.report.view import table_view
+from repro.spec import replace
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 400])
+def test_no_value_is_cut_at_any_width(layout: TableSpec, records: list[Record], width: int) -> None:
+    table = table_view(layout, records)
+    text = render_text(table, width)
+    words = text.split()
+    for row in table.rows:
+        for cell in row.cells:
+            assert all(part in words for part in cell.text.split()), cell
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    folded = " ".join(words)
+    assert all(note.split()[0] in folded for note in table.footnotes)
+
+
+def test_a_wide_terminal_has_one_block_and_a_narrow_one_several(layout: TableSpec, records: list[Record]) -> None:
+    table = table_view(layout, records)
+    assert render_text(table, 400).count("TSN + DNR") == 1
+    assert render_text(table, 60).count("Run by the paper") > 3
+
+
+def test_markup_and_control_characters_stay_text(layout: TableSpec) -> None:
+    rows = tuple(replace(row, label="[red]x[/red]\x1b[31m\n") for row in layout.rows)
+    text = render_text(table_view(replace(layout, rows=rows), []))
+    assert "[red]x[/red]\\x1b[31m\\x0a" in text
+    assert "\x1b" not in text
