@@ -105,7 +105,9 @@ def compare(case: Case, what: str, ours: np.ndarray, reference: Any, limit: floa
 def _verify_network(name: str, data: Mapping[str, Any]) -> list[Outcome]:
     try:
         case, outcomes = _prepare(name, data)
-    except (KeyError, TypeError) as error:
+    except ReproError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         return [Outcome(name, "read", None, None, False, f"the golden lacks or garbles {error}")]
     for section, check in CHECKS.items():
         if data.get(section) is None:
@@ -187,9 +189,7 @@ def _check_train(case: Case) -> list[Outcome]:
     gradients = {name: float(value.grad.norm()) for name, value in module.named_parameters() if value.grad is not None}
     outcomes.append(_compare_named(case, "train gradient norms", gradients, facts["grad_norm"]))
     running = {
-        name: [float(value.mean()), float(value.std(correction=0))]
-        for name, value in module.named_buffers()
-        if "running_" in name
+        name: [float(value.mean()), float(value.std())] for name, value in module.named_buffers() if "running_" in name
     }
     outcomes.append(_compare_named(case, "train running statistics", running, facts["running"]))
     module.zero_grad(set_to_none=True)

@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repro import verify
+
+GOLDENS = Path(__file__).parents[1] / "golden"
+NETWORKS = sorted(file.stem for file in GOLDENS.glob("*.json") if file.name != "sampling.json")
+LAYOUTS = sorted(file.stem for file in (GOLDENS / "layouts").glob("*.json"))
+
+
+def all_passed(outcomes: list[verify.Outcome]) -> bool:
+    missed = [outcome.line() for outcome in outcomes if not outcome.passed]
+    assert not missed, "\n".join(missed)
+    return bool(outcomes)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_equal_the_authors(name):
+    outcomes = verify.verify_file(GOLDENS / f"{name}.json")
+    assert all_passed(outcomes)
+    figures = {outcome.what: outcome for outcome in outcomes}
+    assert figures["logits float64"].relative_error <= 1e-9 and figures["logits float32"].relative_error <= 1e-5
+    has_train = "train" in json.loads((GOLDENS / f"{name}.json").read_text())
+    assert ("train logits" in figures) == has_train
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_fit(name):
+    outcomes = verify.verify_file(GOLDENS / "layouts" / f"{name}.json")
+    assert all_passed(outcomes)
+    assert {"layout fits", "parameters"} == {outcome.what for outcome in outcomes}
+
+
+def test_sampling_rules_equal_the_authors():
+    outcomes = verify.verify_file(GOLDENS / "sampling.json")
+    assert all_passed(outcomes) and len(outcomes) == 29
+
+
+def golden_data(name: str) -> dict:
+    return json.loads((GOLDENS / name).read_text())
+
+
+def outcomes_of(tmp_path: Path, data: object) -> list[verify.Outcome]:
+    (tmp_path / "g.json").write_text(json.dumps(data))
+    return verify.verify_file(tmp_path / "g.json")
+
+
+def test_a_wrong_logit_is_a_miss_with_its_figure(tmp_path):
+    data = golden_data("tsn_resnet50.json")
+    data["logits"][1][3] += 1e-6 * np.abs(data["logits"]).max()
+    found = {outcome.what: outcome for outcome in outcomes_of(tmp_path, data)}
+    assert not found["logits float64"].passed and found["logits float64"].relative_error == pytest.approx(
+        1e-6, rel=0.01
+    )
+    assert found["logits float32"].passed
+    assert "MISS" in found["logits float64"].line() and "1e-09" in found["logits float64"].line()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "tms"}, "did you mean"),
+        ({"backbone": "resnet51"}, "did you mean"),
+        ({"method": "dnrr"}, "did you mean"),
+        ({"checkpoint_format": "tsm_repo"}, "tsm-repo"),
+        ({"checkpoint_format": "dnr-repo"}, "look like tsm-repo"),
+        ({"backbone": "resnet34"}, "does not fit"),
+        ({"method_options": {"relay": 2}, "method": "dnr"}, "relay"),
+    ],
+)
+def test_a_spec_that_cannot_be_built_is_a_miss(tmp_path, change, message):
+    data = golden_data("layouts/tsm_resnet18.json")
+    data["spec"].update(change)
+    (outcome,) = outcomes_of(tmp_path, data)
+    assert not outcome.passed and message in outcome.note
+
+
+def test_layouts_are_strict(tmp_path):
+    data = golden_data("layouts/tsm_resnet18.json")
+    data["tensors"][0][1] = [64, 4, 7, 7]
+    (outcome,) = outcomes_of(tmp_path, data)
+    assert not outcome.passed and "conv1.weight" in outcome.note
+    data = golden_data("layouts/tsm_resnet18.json")
+    data["tensors"].append(["base_model.layer9.0.conv1.weight", [3, 3], "float32"])
+    (outcome,) = outcomes_of(tmp_path, data)
+    assert not outcome.passed and "layer9" in outcome.note
+    data = golden_data("layouts/tsm_resnet18.json")
+    data["params"] += 1
+    assert [outcome.what for outcome in outcomes_of(tmp_path, data) if not outcome.passed] == ["parameters"]
+
+
+def test_numpy_drawing_other_numbers_is_told_apart(tmp_path):
+    data = golden_data("tsn_resnet50.json")
+    del data["logits"]
+    data["weights_sha256"] = "0" * 64
+    missed = [outcome for outcome in outcomes_of(tmp_path, data) if not outcome.passed]
+    assert [outcome.what for outcome in missed] == ["checksum"] and "numpy" in missed[0].note
+
+
+def test_sampling_misses_name_rule_and_length(tmp_path):
+    good = golden_data("sampling.json")["mmaction2.uniform_test_8"]
+    bad = {**good, "13": [0] * 8}
+    data = {"_notes": "x", "mmaction2.uniform_test_8": bad, "mmaction2.uniform_tset_8": good}
+    wrong, unknown = outcomes_of(tmp_path, data)
+    assert not wrong.passed and "13" in wrong.note and wrong.what == "mmaction2.uniform_test_8"
+    assert not unknown.passed and "mmaction2.uniform_tset_8" in unknown.note
+
+
+@pytest.mark.parametrize(
+    "data", [{}, [1], {"a": 1}, {"spec": {}, "tensors": []}, {"rule": {"x": [1]}}, {"_notes": "x"}]
+)
+def test_what_is_no_golden_is_a_miss(tmp_path, data):
+    (outcome,) = outcomes_of(tmp_path, data)
+    assert not outcome.passed and outcome.note
+
+
+def test_a_missing_file_is_a_miss(tmp_path):
+    (outcome,) = verify.verify_file(tmp_path / "none.json")
+    assert not outcome.passed and "none.json" in outcome.note
+
+
+def test_relative_error():
+    assert verify.relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])) == 0.5
+    assert verify.relative_error(np.array([1.0]), np.array([1.0, 4.0])) == float("inf")
+    assert verify.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
+    assert verify.relative_error(np.zeros(2), np.zeros(2)) == 0.0
