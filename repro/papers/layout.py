@@ -1,7 +1,7 @@
 """The form in which a paper's module says what a table holds: rows of experiments, and columns that read results.
 
 A column's `source` is one of
-    published:COLUMN            as printed, from the table's own CSV; `A*B` joins two columns as `A x B`
+    published:COLUMN            as printed, from the table's own CSV; `A*B` shows `A x B`, whose value is the product
     published:STEM:COLUMN       as printed, from `results/published/STEM.csv` under the same row key
     difference:[STEM:]COLUMN    printed value minus that of the row's `baseline`
     slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
@@ -86,6 +86,18 @@ class RowSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """A scatter plot of two columns: a point for each row that has both values, a line from baseline to method."""
+
+    title: str
+    x: str
+    """Column key."""
+    y: str
+    note: str = ""
+    """What a reader must know: which of the two is printed, which measured."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """One table of a paper."""
 
@@ -99,12 +111,17 @@ class TableSpec:
     rows: tuple[RowSpec, ...]
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
+    figures: tuple[FigureSpec, ...] = ()
 
     def __post_init__(self) -> None:
         for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
             twice = sorted({key for key in keys if keys.count(key) > 1})
             if twice:
                 raise BadOption(f"table {self.paper}/{self.name}: {kind} {twice[0]!r} stands twice")
+        columns = {column.key for column in self.columns}
+        for figure in self.figures:
+            if not {figure.x, figure.y} <= columns:
+                raise BadOption(f"figure {figure.title!r}: no such column", allowed=", ".join(sorted(columns)))
         known = {row.key for row in self.rows}
         for row in self.rows:
             if row.baseline is not None and row.baseline not in known:

@@ -1,0 +1,90 @@
+"""Tables and the report, from records and printed values alone: nothing here measures, and torch is not imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.errors import BadOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from repro.papers.layout import TableSpec
+    from repro.record import Record
+    from repro.report.table import Table
+
+FORMATS = ("text", "markdown", "latex", "html", "csv")
+
+
+def render(layout: TableSpec, form: str) -> str:
+    """The table in one of `FORMATS`."""
+    if form not in FORMATS:
+        raise BadOption(f"unknown format {form!r}", allowed=", ".join(FORMATS))
+    table = current(layout)
+    if form == "text":
+        from repro.report.text import render_text
+
+        return render_text(table)
+    if form == "markdown":
+        from repro.report.markdown import render_markdown
+
+        return render_markdown(table)
+    if form == "latex":
+        from repro.report.latex import render_latex
+
+        return render_latex(table)
+    if form == "html":
+        from repro.report.html import render_html
+
+        return render_html(table)
+    from repro.report.delimited import render_csv
+
+    return render_csv(table)
+
+
+def print_text(layout: TableSpec, console: Console) -> None:
+    """The table on a terminal."""
+    from repro.report.text import print_text as show
+
+    show(current(layout), console)
+
+
+def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
+    """One HTML file with these tables and every record behind them."""
+    from repro import record
+    from repro.report.page import write_page
+
+    records, problems = record.load_all()
+    write_page(path, [_table(layout, records) for layout in layouts], records, problems)
+
+
+def current(layout: TableSpec) -> Table:
+    """The table as the records of this checkout make it."""
+    from repro import record
+
+    return _table(layout, record.load_all().records)
+
+
+def _table(layout: TableSpec, records: Iterable[Record]) -> Table:
+    from repro.report.view import table_view
+
+    return table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+
+
+def _under_way(layout: TableSpec) -> set[str]:
+    """Experiments with a folder of checkpoints: somebody trains them, or was interrupted."""
+    from repro import paths
+
+    experiments = [experiment for row in layout.rows for experiment in row.cells.values()]
+    return {experiment.id for experiment in experiments if paths.work(experiment.id, 0).is_dir()}
+
+
+def _unconfigured(layout: TableSpec) -> set[str]:
+    from repro.data.datasets import is_configured
+    from repro.spec import Accuracy
+
+    measures = [experiment.measure for row in layout.rows for experiment in row.cells.values()]
+    names = {measure.dataset for measure in measures if isinstance(measure, Accuracy)}
+    return {name for name in names if not is_configured(name)}

@@ -64,6 +64,18 @@ class Row:
     notes: tuple[int, ...] = ()
     reproduced: bool = True
     """Whether its cells compete for best and second."""
+    baseline: str | None = None
+    """Key of the row of the same network without the method."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A scatter plot of two columns, by their keys."""
+
+    title: str
+    x: str
+    y: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,7 @@ class Table:
     """Referred to by columns, rows and cells."""
     remarks: tuple[str, ...] = ()
     """On the whole table."""
+    figures: tuple[Figure, ...] = ()
 
     @property
     def full_name(self) -> str:

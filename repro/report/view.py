@@ -6,6 +6,7 @@ seeds, their mean and standard deviation are shown. An empty cell always carries
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,7 +18,7 @@ from repro.evidence.published import PublishedTable
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions
-from repro.report.table import Cell, Column, Row, Table
+from repro.report.table import Cell, Column, Figure, Row, Table
 from repro.spec import Experiment, diff, to_dict
 
 SECTIONS = {"quoted": "Quoted by the paper from other publications", "reproduced": "Run by the paper; measured here"}
@@ -27,6 +28,7 @@ _SHORT = {
     "not run": "not run",
     "running": "running",
     "failed": "failed",
+    "quoted": "quoted",
     "not published": "not printed",
     "not applicable": "n/a",
     "data not configured": "no data",
@@ -39,10 +41,16 @@ def table_view(
     records: Iterable[Record],
     *,
     running: Collection[str] = (),
+    unconfigured: Collection[str] = (),
     smoke: bool = False,
 ) -> Table:
-    """The table as it stands. `running`: ids of experiments under way. Smoke records count only with `smoke`."""
-    view = _View(layout, [record for record in records if record.smoke == smoke], frozenset(running))
+    """The table as it stands.
+
+    `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. Smoke records
+    count only with `smoke`.
+    """
+    chosen = [record for record in records if record.smoke == smoke]
+    view = _View(layout, chosen, frozenset(running), frozenset(unconfigured))
     notes = [(*view.notes_of(column), *view.condition_notes(column)) for column in layout.columns]
     columns = tuple(
         Column(column.key, column.title, column.group, column.unit, own)
@@ -58,6 +66,7 @@ def table_view(
         rows=tuple(_marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
         remarks=layout.footnotes,
+        figures=tuple(Figure(figure.title, figure.x, figure.y, figure.note) for figure in layout.figures),
     )
 
 
@@ -66,6 +75,7 @@ class _View:
     layout: TableSpec
     records: list[Record]
     running: frozenset[str]
+    unconfigured: frozenset[str]
     footnotes: list[str] = field(default_factory=list)
     mixed: set[str] = field(default_factory=set)
     """Columns whose values were measured under different conditions."""
@@ -83,7 +93,12 @@ class _View:
         return self.footnotes.index(text)
 
     def notes_of(self, spec: ColumnSpec | RowSpec) -> tuple[int, ...]:
-        return (self.note(spec.note),) if spec.note else ()
+        notes: tuple[int, ...] = (self.note(spec.note),) if spec.note else ()
+        if isinstance(spec, ColumnSpec) and spec.spread:
+            notes += (
+                self.note("in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"),
+            )
+        return notes
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
         """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
@@ -107,7 +122,7 @@ class _View:
             printed = self._printed.rows[row.published_row].note if row.published_row in self._printed.rows else ""
             notes += (self.note(f"printed values: {printed}"),) if printed else ()
         cells = tuple(self.cell(row, column) for column in self.layout.columns)
-        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section == "reproduced")
+        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section == "reproduced", row.baseline)
 
     def cell(self, row: RowSpec, column: ColumnSpec) -> Cell:
         kind, *parts = column.source.split(":")
@@ -129,7 +144,8 @@ class _View:
         found = [value for value in values if value is not None]
         if len(found) < len(values):
             return self._empty("not published: the paper leaves this value out, or it could not be read")
-        number = found[0].number if len(found) == 1 else None
+        numbers = [value.number for value in found if value.number is not None]
+        number = math.prod(numbers) if len(numbers) == len(found) else None
         return Cell("published", " × ".join(value.text for value in found), number)
 
     def _derived(self, row: RowSpec, table: PublishedTable, kind: str, name: str, column: ColumnSpec) -> Cell:
@@ -192,8 +208,19 @@ class _View:
             return replace(self._empty(f"failed: {failed[-1].reason}"), records=(failed[-1].name,))
         if experiment.id in self.running:
             return self._empty("running, or interrupted: a second start of the same command resumes it")
-        reason = row.reasons.get(column.key) or row.reasons.get(cell) or self._other_protocol(row, cell, experiment)
+        reason = (
+            row.reasons.get(column.key)
+            or row.reasons.get(cell)
+            or self._other_protocol(row, cell, experiment)
+            or self._without_data(experiment)
+        )
         return self._empty(reason or f"not run: python -m repro run {self.layout.full_name}")
+
+    def _without_data(self, experiment: Experiment) -> str:
+        dataset = getattr(experiment.measure, "dataset", None)
+        if dataset not in self.unconfigured:
+            return ""
+        return f"not run: {dataset} is not configured (python -m repro data add {dataset} ...)"
 
     def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
         """The reason when a record of this place exists whose spec is another one."""

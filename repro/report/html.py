@@ -1,0 +1,28 @@
+"""A table as an HTML fragment; the same template stands in the report. Every text is escaped by jinja2."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import jinja2
+
+from repro.report.table import Table, mark, marks
+
+
+def render_html(table: Table, *, linked: bool = False) -> str:
+    """Scrolling container, table, footnotes. With `linked`, values link to `#<record name>`, as in the report."""
+    return environment().get_template("table.html").render(table=table, linked=linked).strip() + "\n"
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """Templates of this package: autoescaped, and an unknown name in one is an error."""
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("repro.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(mark=mark, marks=marks)
+    return made

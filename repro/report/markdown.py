@@ -1,0 +1,61 @@
+"""A table as GitHub Markdown: groups in the header line, titles in the first row, footnotes as a list."""
+
+from __future__ import annotations
+
+import re
+
+from repro.report.table import Cell, Row, Table, marks
+
+_SPECIAL = re.compile(r"([\\`*_\[\]|~$])")
+_NUMBERED = re.compile(r"^(\d+)\.(?= |$)")
+_HTML = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def render_markdown(table: Table) -> str:
+    """The whole table with its footnotes."""
+    groups = [""] * len(table.columns)
+    for title, start, _ in table.groups():
+        groups[start] = escape(title)
+    lines = [f"### {escape(table.full_name)}: {escape(table.title)}", ""]
+    lines += [escape(table.caption), ""] if table.caption else []
+    lines.append(_line("", groups))
+    lines.append(_line("---", ["---:"] * len(table.columns)))
+    titles = [f"**{escape(column.heading)}**{_sup(column.notes)}" for column in table.columns]
+    lines.append(_line("", titles))
+    for section, rows in table.sections():
+        lines.append(_line(f"*{escape(section)}*", [""] * len(table.columns)))
+        lines += [_row(row) for row in rows]
+    lines += ["", "Bold: best, underlined: second best, of the rows that were run.", ""]
+    lines += [f"-{_sup((number,))} {escape(note)}" for number, note in enumerate(table.footnotes)]
+    lines += [f"- {escape(remark)}" for remark in table.remarks]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown and the HTML in it show as it is, on one line."""
+    text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
+    text = "".join(_HTML.get(letter, letter) for letter in _SPECIAL.sub(r"\\\1", text))
+    return f"\\{text}" if text[:1] in {"-", "+", "#", "="} else _NUMBERED.sub(r"\1\\.", text)
+
+
+def _line(label: str, cells: list[str]) -> str:
+    return "| " + " | ".join([label, *cells]) + " |"
+
+
+def _row(row: Row) -> str:
+    return _line(f"{escape(row.label)}{_sup(row.notes)}", [_cell(cell) for cell in row.cells])
+
+
+def _cell(cell: Cell) -> str:
+    text = escape(cell.text)
+    if cell.best:
+        text = f"**{text}**"
+    if cell.second:
+        text = f"<u>{text}</u>"
+    if cell.spread:
+        text += f" {escape(cell.spread)}"
+    return text + _sup(cell.notes)
+
+
+def _sup(notes: tuple[int, ...]) -> str:
+    return f" <sup>{marks(notes)}</sup>" if notes else ""
