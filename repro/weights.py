@@ -23,55 +23,26 @@ from torch import nn
 from repro import checkpoint_files, checkpoint_formats, spec
 from repro.checkpoint_formats import Contract, Format
 from repro.errors import WeightsError
+from repro.import_report import CLASSIFIER, Misfit, Report, misfit, render_report, some
+
+__all__ = [
+    "Loaded",
+    "Misfit",
+    "Report",
+    "import_checkpoint",
+    "import_tensors",
+    "import_weights",
+    "load_weights",
+    "render_report",
+    "save_weights",
+    "shapes_of",
+]
 
 Tensors = dict[str, torch.Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
-_CLASSIFIER = ("fc.weight", "fc.bias")
 _COUNTER = "num_batches_tracked"
 _OURS = "repro"
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of every tensor of the file and of the network."""
-
-    source: str
-    sha256: str
-    format: str
-    model: spec.Model
-    contract: Contract
-    matched: tuple[str, ...]
-    """Our names that the file fills."""
-    renamed: tuple[tuple[str, str], ...]
-    """(file's name, our name) of those matched under another name."""
-    missing: tuple[str, ...]
-    """Our names that the file lacks."""
-    unexpected: tuple[str, ...]
-    """The file's names that the network lacks."""
-    dropped: tuple[tuple[str, str], ...]
-    """(file's name, why it is of no use)."""
-    shapes: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
-    """(our name, shape in the file, shape in the network) where they differ."""
-    problems: tuple[str, ...] = ()
-    """Other reasons why the file is not of this network."""
-    partial: bool = False
-    """Whether missing, unexpected and `problems` were allowed."""
-
-    @property
-    def fits(self) -> bool:
-        """Whether the weights may be used."""
-        if self.shapes or not self.matched:
-            return False
-        return self.partial or not (self.missing or self.unexpected or self.problems)
-
-
-class Misfit(WeightsError):
-    """A checkpoint of another network; `report` has every name."""
-
-    def __init__(self, what: str, report: Report, *, fix: str | None) -> None:
-        self.report = report
-        super().__init__(what, fix=fix)
 
 
 @dataclass(frozen=True)
@@ -98,7 +69,7 @@ def import_weights(
         format=report.format,
         source=Path(file).name,
         source_sha256=report.sha256,
-        left_new=report.missing,
+        left_new=report.left_new,
     )
     return report
 
@@ -151,8 +122,8 @@ def import_tensors(
     rule = _rule(plain, wanted, format)
     found, dropped = _rename(plain, wanted, rule)
     if new_classifier:
-        dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if new in _CLASSIFIER]
-        found = {new: pair for new, pair in found.items() if new not in _CLASSIFIER}
+        dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if new in CLASSIFIER]
+        found = {new: pair for new, pair in found.items() if new not in CLASSIFIER}
     fill = {new: value for new, (_, value) in found.items() if new in wanted and tuple(value.shape) == wanted[new]}
     absent = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
     report = Report(
@@ -163,7 +134,8 @@ def import_tensors(
         contract=contract or rule.contract(model.backbone),
         matched=tuple(fill),
         renamed=tuple((old, new) for new, (old, _) in found.items() if new in fill and old != new),
-        missing=tuple(name for name in absent if not (new_classifier and name in _CLASSIFIER)),
+        missing=tuple(name for name in absent if not (new_classifier and name in CLASSIFIER)),
+        left_new=tuple(absent),
         unexpected=tuple(old for new, (old, _) in found.items() if new not in wanted),
         dropped=tuple(dropped),
         shapes=tuple(
@@ -175,7 +147,7 @@ def import_tensors(
         partial=partial,
     )
     if not report.fits:
-        raise _misfit(report)
+        raise misfit(report)
     return fill, report
 
 
@@ -220,65 +192,6 @@ def _shift_problem(plain: Mapping[str, torch.Tensor], model: spec.Model, rule: F
     return (f"the file's names are of a network {had} temporal shift, the model asked for is {asked}",)
 
 
-def _misfit(report: Report) -> Misfit:
-    model = report.model
-    network = f"{model.name} on {model.backbone}" + (f" with {model.method}" if model.method else "")
-    head = f"{report.source!r} ({report.format}) does not fit {network}, {model.frames} frames"
-    classes = next((shape for shape in report.shapes if shape[0] == _CLASSIFIER[0]), None)
-    others = [shape for shape in report.shapes if shape[0] not in _CLASSIFIER]
-    parts, fix = list(report.problems), "look at the report, or allow new and unused layers with --partial"
-    if classes is not None:
-        parts.append(f"the file has {classes[1][0]} classes, the network {classes[2][0]}")
-        fix = f"--classes {classes[1][0]}, or --new-classifier to leave the file's classifier out"
-    if others:
-        parts.append("shapes differ: " + _some([f"{n} {list(a)} in the file, {list(b)} here" for n, a, b in others]))
-        fix = "another --backbone, --frames or --model: a tensor of another shape cannot be used"
-    if report.missing:
-        parts.append(f"{len(report.missing)} missing: {_some(report.missing)}")
-    if report.unexpected:
-        parts.append(f"{len(report.unexpected)} unexpected: {_some(report.unexpected)}")
-    if not report.matched:
-        parts.append("no tensor fits")
-        fix = "check --model and --backbone"
-    return Misfit(f"{head}: {'; '.join(parts)}", report, fix=fix)
-
-
-def _some(names: list[str] | tuple[str, ...], most: int = 4) -> str:
-    return ", ".join(names[:most]) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
-
-
-def render_report(report: Report, most: int = 12) -> str:
-    """The report as text; at most `most` names of each kind, with the count of the rest."""
-    contract = report.contract
-    lines = [
-        f"{report.source}",
-        f"  sha256     {report.sha256}",
-        f"  format     {report.format}: {checkpoint_formats.get(report.format).origin}",
-        f"  input      {contract.order}, 0..{contract.scale:g}, mean {list(contract.mean)}, std {list(contract.std)}",
-        f"  matched    {len(report.matched)} tensors, {len(report.renamed)} of them renamed",
-    ]
-    renamed = [f"{old} -> {new}" for old, new in report.renamed]
-    shapes = [f"{name}: {list(there)} in the file, {list(here)} here" for name, there, here in report.shapes]
-    sections = {
-        "renamed": renamed[:3] if report.fits else renamed,
-        "missing": list(report.missing),
-        "unexpected": list(report.unexpected),
-        "dropped": [f"{name} ({reason})" for name, reason in report.dropped],
-        "shape": shapes,
-        "problem": list(report.problems),
-    }
-    counts = {"renamed": len(renamed)}
-    for title, entries in sections.items():
-        count = counts.get(title, len(entries))
-        if title not in ("renamed", "problem"):
-            lines.append(f"  {title:<10} {count}")
-        shown = entries[:most]
-        lines += [f"    {title}: {entry}" for entry in shown]
-        if count > len(shown):
-            lines.append(f"    {title}: ... {count - len(shown)} more")
-    return "\n".join(lines)
-
-
 def save_weights(
     path: str | Path,
     tensors: Mapping[str, torch.Tensor],
@@ -290,8 +203,13 @@ def save_weights(
     source_sha256: str = "",
     left_new: tuple[str, ...] = (),
 ) -> Path:
-    """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all."""
+    """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all.
+
+    Weights that were trained here have no source; their own sha256 names them.
+    """
     target = Path(path).expanduser()
+    if target.suffix != ".safetensors":
+        raise WeightsError(f"cannot write weights to {str(path)!r}", allowed="a name that ends in .safetensors")
     metadata = {
         "repro.version": "1",
         "repro.model": spec.canonical_json(model),
@@ -336,7 +254,7 @@ def load_weights(module: nn.Module, path: str | Path, model: spec.Model | None =
     differ = [n for n, v in checkpoint.tensors.items() if n in wanted and v.shape != wanted[n].shape]
     for kind, names in (("lacks", lacking), ("has in excess", excess), ("has in another shape", differ)):
         if names:
-            raise WeightsError(f"{str(path)!r} {kind} {_some(names)}", fix="build the network the file was written for")
+            raise WeightsError(f"{str(path)!r} {kind} {some(names)}", fix="build the network the file was written for")
     module.load_state_dict(checkpoint.tensors, strict=False)
     return Loaded(
         sha256=facts.get("repro.source_sha256") or checkpoint.sha256,

@@ -131,7 +131,7 @@ def test_missing_and_unexpected_are_errors_with_the_whole_report(tmp_path, state
     assert not (tmp_path / "a.safetensors").exists()
     report = caught.value.report
     assert report.missing == ("layer1.0.conv2.weight",) and report.unexpected == ("base_model.layer1.0.extra.weight",)
-    assert "missing: layer1.0.conv2.weight" in weights.render_report(report)
+    assert "missing    1\n    layer1.0.conv2.weight" in weights.render_report(report)
     assert weights.import_checkpoint(file, TSN, partial=True)[1].fits
 
 
@@ -211,6 +211,11 @@ def test_load_refuses_another_network(tmp_path, states):
     with pytest.raises(WeightsError, match="import-weights"):
         weights.load_weights(build(TSN), file)
     weights.load_weights(build(TSN), ours, replace(TSN, dropout=0.1, frames=8, pretrained="imagenet"))
+
+
+def test_the_name_must_tell_what_the_file_is(tmp_path, states):
+    with pytest.raises(WeightsError, match="safetensors"):
+        weights.save_weights(tmp_path / "a.pth", states["tsn"], model=TSN, contract=checkpoint_formats.IMAGENET)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
