@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -76,39 +77,62 @@ def _blocks(table: Table, width: int) -> list[list[int]]:
 
 def _block(table: Table, columns: list[int]) -> list[Text]:
     left = _label_width(table)
-    lines = [Text(" " * left), Text(" " * left), Text(" " * left)]
-    for title, members in groupby(columns, key=lambda index: table.columns[index].group):
-        own = list(members)
-        width = sum(_width(table, index) + len(_GAP) for index in own) - len(_GAP)
-        lines[0].append(_GAP).append(_rule(title, width), style="dim")
-        for index in own:
-            column = table.columns[index]
-            lines[1].append(_GAP).append(_heading(table, index))
-            lines[2].append(_GAP).append(_body(table, index, Text(column.unit, style="dim"), ()))
+    groups = [(title, list(own)) for title, own in groupby(columns, key=lambda index: table.columns[index].group)]
+    titles = [_centred(title, _span(table, own)) for title, own in groups]
+    height = max(map(len, titles))
+    lines = []
+    for number in range(height):
+        line = Text(" " * left)
+        for title, (_, own) in zip(titles, groups, strict=True):
+            padded = [" " * _span(table, own)] * (height - len(title)) + title
+            line.append(_GAP).append(padded[number], style="dim")
+        lines.append(line)
+    lines.append(_joined(left, [_heading(table, index) for index in columns]))
+    if any(table.columns[index].unit for index in columns):
+        units = [Text(table.columns[index].unit, style="dim") for index in columns]
+        lines.append(_joined(left, [_body(table, i, unit, ()) for i, unit in zip(columns, units, strict=True)]))
     for section, rows in table.sections():
         lines.append(Text(_printable(section), style="italic"))
-        lines += [_row(table, row, columns, left) for row in rows]
+        for _, alike in groupby(rows, key=lambda row: _sameness(row, columns)):
+            members = list(alike)
+            label = _label(members[0]) if len(members) == 1 else Text(f"{len(members)} rows", style="dim italic")
+            lines.append(_row(table, label, members[0], columns, left))
     return lines
 
 
-def _row(table: Table, row: Row, columns: list[int], left: int) -> Text:
-    label = Text("  ").append(_label(row))
+def _sameness(row: Row, columns: list[int]) -> tuple[object, ...]:
+    """Equal for neighbours that have nothing but the same reasons in these columns: they share one line."""
+    cells = [row.cells[index] for index in columns]
+    if any(cell.kind != "reason" or cell.records for cell in cells):
+        return (row.key,)
+    return tuple((cell.text, cell.notes) for cell in cells)
+
+
+def _row(table: Table, name: Text, row: Row, columns: list[int], left: int) -> Text:
+    label = Text("  ").append(name)
     label.append(" " * (left - label.cell_len))
-    for index in columns:
-        cell = row.cells[index]
-        label.append(_GAP).append(_body(table, index, _value(cell), cell.notes))
-    return label
+    return label.append(_joined(0, [_body(table, i, _value(row.cells[i]), row.cells[i].notes) for i in columns]))
 
 
-def _rule(title: str, width: int) -> str:
-    """`-- title --` over a group, cut where the columns are narrower."""
-    title = _printable(title)
+def _joined(left: int, parts: list[Text]) -> Text:
+    line = Text(" " * left)
+    for part in parts:
+        line.append(_GAP).append(part)
+    return line
+
+
+def _span(table: Table, columns: list[int]) -> int:
+    return sum(_width(table, index) + len(_GAP) for index in columns) - len(_GAP)
+
+
+def _centred(title: str, width: int) -> list[str]:
+    """A group's title over its columns, in as many lines as it needs, the last one ruled."""
     if not title:
-        return " " * width
-    rest = width - cell_len(title) - 2
-    if rest < 2:
-        return title.ljust(width)[:width] if cell_len(title) <= width else title[: width - 1] + "."
-    return f"{'─' * (rest // 2)} {title} {'─' * (rest - rest // 2)}"
+        return [" " * width]
+    folded = textwrap.wrap(_printable(title), width) or [""]
+    lines = [line.center(width) for line in folded]
+    lines[-1] = f" {folded[-1]} ".center(width, "─") if len(folded[-1]) + 4 <= width else lines[-1]
+    return lines
 
 
 def _label(row: Row) -> Text:
@@ -140,10 +164,9 @@ def _widths(table: Table, index: int) -> tuple[int, int]:
     column, cells = table.columns[index], [row.cells[index] for row in table.rows]
     body = max(cell_len(_printable(text)) for text in (column.title, column.unit))
     body = max([body, *(_value(cell).cell_len for cell in cells)])
-    alone = len(list(filter(lambda other: other.group == column.group, table.columns))) == 1
     signs = max(len(marks(notes)) for notes in (column.notes, *(cell.notes for cell in cells)))
-    wanted = cell_len(_printable(column.group)) if alone else 0
-    return max(body, wanted - (signs + 1 if signs else 0)), signs
+    longest = max(map(cell_len, _printable(column.group).replace("-", "- ").split()), default=0)
+    return max(body, longest - (signs + 1 if signs else 0)), signs
 
 
 def _width(table: Table, index: int) -> int:

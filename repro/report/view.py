@@ -139,7 +139,7 @@ class _View:
 
     def _published(self, key: str, table: PublishedTable, names: str) -> Cell:
         if key not in table.rows:
-            return self._empty(f"not published: {table.stem} has no such row")
+            return self._empty(f"not published: {table.stem} does not list this network")
         values = [table.value(key, name) for name in names.split("*")]
         found = [value for value in values if value is not None]
         if len(found) < len(values):
@@ -153,7 +153,7 @@ class _View:
         if base is None or row.published_row is None:
             return self._empty(column.absent)
         if row.published_row not in table.rows or base not in table.rows:
-            return self._empty(f"not published: {table.stem} has no such row")
+            return self._empty(f"not published: {table.stem} does not list this network")
         compute = table.difference if kind == "difference" else table.ratio
         value = compute(row.published_row, base, name)
         if value is None:

@@ -1,0 +1,188 @@
+"""The report: one HTML file that needs no network. The same tables, records and problems give the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from repro.record import Problem, Record
+from repro.report.figures import curves, scatter
+from repro.report.html import environment, render_html
+from repro.report.table import Table
+
+
+@dataclass(frozen=True)
+class TableView:
+    """A table's fragment and its plots."""
+
+    table: Table
+    html: Markup
+    figures: list[tuple[str, str, Markup]]
+    """Title, note, drawing."""
+    anchor: str
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A record as the page tells it."""
+
+    record: Record
+    anchor: str
+    headline: str
+    command: str
+    spec: list[tuple[str, str]]
+    environment: list[tuple[str, str]]
+    effective: list[tuple[str, str]]
+    results: str
+    curves: list[Markup]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One combination of processor, device and versions, and how many records come from it."""
+
+    name: str
+    facts: str
+    versions: str
+    commits: str
+    records: int
+
+
+def write_page(path: Path, tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem]) -> None:
+    """Write the report; a reader never sees half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        temporary.write_text(render_page(tables, records, problems), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def render_page(tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem]) -> str:
+    """The whole page. Smoke records are no results and are left out."""
+    ordered = sorted((r for r in records if not r.smoke), key=lambda r: r.relative_path.as_posix())
+    seen: Counter[str] = Counter()
+    views = [_record_view(record, seen) for record in ordered]
+    text = (
+        environment()
+        .get_template("page.html")
+        .render(
+            tables=[_table_view(table) for table in tables],
+            groups=_groups(views),
+            failures=[view for view in views if view.record.status == "failed"],
+            problems=problems,
+            machines=machines(ordered),
+            summary=_summary(ordered),
+        )
+    )
+    return f"{text.strip()}\n"
+
+
+def machines(records: Iterable[Record]) -> list[Machine]:
+    """Where the finished records come from, most frequent first."""
+    counts: Counter[tuple[str, str, str]] = Counter()
+    commits: dict[tuple[str, str, str], set[str]] = {}
+    for record in records:
+        if record.status != "done":
+            continue
+        facts = record.environment
+        key = (str(facts.get("device_name", facts["device"])), _hardware(facts), _versions(facts))
+        counts[key] += 1
+        commits.setdefault(key, set()).add(_commit(facts["git"]))
+    ordered = sorted(counts, key=lambda key: (-counts[key], key))
+    return [Machine(*key, ", ".join(sorted(commits[key])), counts[key]) for key in ordered]
+
+
+def _hardware(facts: Mapping[str, Any]) -> str:
+    parts = [f"{facts['cores']} cores" if facts.get("cores") else "", str(facts.get("platform", ""))]
+    memory = facts.get("memory_gib")
+    return ", ".join(part for part in (parts[0], f"{memory:g} GiB" if memory else "", parts[1]) if part)
+
+
+def _versions(facts: Mapping[str, Any]) -> str:
+    packages = facts["packages"]
+    named = [f"{name} {packages[name]}" for name in ("torch", "timm", "decord", "av", "numpy") if name in packages]
+    return ", ".join([f"Python {facts['python']}", *named])
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    if not git.get("commit"):
+        return "no git"
+    return str(git["commit"])[:12] + (" with local changes" if git.get("dirty") else "")
+
+
+def _summary(records: Sequence[Record]) -> dict[str, Any]:
+    kinds = Counter(record.kind for record in records if record.status == "done")
+    return {
+        "done": sum(kinds.values()),
+        "failed": sum(record.status == "failed" for record in records),
+        "kinds": ", ".join(f"{kinds[kind]} {kind}" for kind in ("static", "speed", "accuracy") if kinds[kind]),
+        "from": min((record.started for record in records), default="")[:10],
+        "to": max((record.finished for record in records), default="")[:10],
+        "hours": sum(record.wall_s for record in records) / 3600,
+    }
+
+
+def _table_view(table: Table) -> TableView:
+    anchor = f"table-{table.paper}-{table.name}"
+    drawn = [(figure, scatter(table, figure, f"{anchor}-fig{n}")) for n, figure in enumerate(table.figures)]
+    figures = [(figure.title, figure.note, drawing) for figure, drawing in drawn if drawing is not None]
+    return TableView(table, Markup(render_html(table, linked=True)), figures, anchor)
+
+
+def _groups(views: Sequence[RecordView]) -> list[tuple[str, list[RecordView]]]:
+    groups: dict[str, list[RecordView]] = {}
+    for view in views:
+        groups.setdefault(f"{view.record.paper}/{view.record.table}", []).append(view)
+    return list(groups.items())
+
+
+def _record_view(record: Record, seen: Counter[str]) -> RecordView:
+    """The first record of a name has it as its anchor; the same experiment in another table gets a number behind it."""
+    seen[record.name] += 1
+    anchor = record.name if seen[record.name] == 1 else f"{record.name}-{seen[record.name]}"
+    return RecordView(
+        record=record,
+        anchor=anchor,
+        headline=_headline(record),
+        command=shlex.join(record.command),
+        spec=flat(record.spec),
+        environment=flat(record.environment),
+        effective=flat(record.effective),
+        results=json.dumps(record.results, indent=1, ensure_ascii=False),
+        curves=curves(record.curve, f"{anchor}-curve"),
+    )
+
+
+def _headline(record: Record) -> str:
+    found = record.results
+    if record.status == "failed":
+        return f"failed: {record.reason}"
+    if record.kind == "static":
+        sizes = ", ".join(f"{count['gmacs']:.3f} GMACs at {size}" for size, count in found["sizes"].items())
+        return f"{found['params']:,} parameters, {sizes}"
+    if record.kind == "speed":
+        against = found.get("against")
+        ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
+        return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
+    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {found['videos']} videos"
+
+
+def flat(data: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested data as (dotted name, text) lines."""
+    lines: list[tuple[str, str]] = []
+    for key, value in data.items():
+        if isinstance(value, Mapping) and value:
+            lines += flat(value, f"{prefix}{key}.")
+        else:
+            lines.append((f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)))
+    return lines
