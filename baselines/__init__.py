@@ -1,0 +1,56 @@
+"""Published networks and their backbones. This table is all that listing them needs: torch is imported on building.
+
+A model's builder is called as `builder(backbone, num_classes=..., frames=..., dropout=..., **options)`, a backbone's as
+`builder(**options)`. Facts: `backbones` are those that the network is defined for, `published` those of them for which
+its authors print results, `clip_length` the consecutive frames that one segment takes from the video.
+"""
+
+from repro.registry import backbones, models
+
+_ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "tiny_resnet")
+_BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
+
+backbones.add("resnet18", "baselines.resnet:resnet18", "ResNet-18, basic blocks (timm)", feature_channels=512)
+backbones.add("resnet34", "baselines.resnet:resnet34", "ResNet-34, basic blocks (timm)", feature_channels=512)
+backbones.add("resnet50", "baselines.resnet:resnet50", "ResNet-50 v1.5, bottlenecks (timm)", feature_channels=2048)
+backbones.add("resnet101", "baselines.resnet:resnet101", "ResNet-101 v1.5, bottlenecks (timm)", feature_channels=2048)
+backbones.add(
+    "tiny_resnet",
+    "baselines.resnet:tiny_resnet",
+    "three bottleneck stages of width 16, 32, 64 for 32x32 twins; option blocks (a stage, default 1)",
+    feature_channels=256,
+    twin=True,
+)
+
+models.add(
+    "tsn",
+    "baselines.tsn:tsn",
+    "frames scored one by one, scores averaged (Wang et al., ECCV 2016)",
+    backbones=_ANY,
+    published=("resnet50", "resnet101"),
+    clip_length=1,
+)
+models.add(
+    "tsm",
+    "baselines.tsm:tsm",
+    "an eighth of the channels shifted in time each way (Lin et al., ICCV 2019)",
+    backbones=_ANY,
+    published=("resnet50", "resnet101"),
+    clip_length=1,
+)
+models.add(
+    "tanet",
+    "baselines.tanet:tanet",
+    "temporal kernels generated from the clip (Liu et al., ICCV 2021)",
+    backbones=_BOTTLENECK,
+    published=("resnet50",),
+    clip_length=1,
+)
+models.add(
+    "tdn",
+    "baselines.tdn:tdn",
+    "differences within and between segments of five frames (Wang et al., CVPR 2021)",
+    backbones=_BOTTLENECK,
+    published=("resnet50", "resnet101"),
+    clip_length=5,
+)

@@ -1,0 +1,100 @@
+"""2D residual backbones as timm builds them, with torchvision's names: conv1, bn1, layerL.B.convK, bnK, downsample.
+
+He et al., Deep Residual Learning for Image Recognition, CVPR 2016. The stride of a bottleneck sits on its 3x3
+convolution (v1.5, as in torchvision and in all the video repositories here).
+
+Known differences
+1. timm starts the last normalization of each block at zero; the video repositories do not, and neither do we.
+2. `tiny_resnet` is nobody's: it carries the same bottleneck to clips of 32x32 pixels that a CPU trains in minutes.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import timm
+from timm.models.resnet import Bottleneck, downsample_conv
+from torch import nn
+
+from baselines.options import refuse_unknown, require_count
+
+STAGES = ("layer1", "layer2", "layer3", "layer4")
+TINY_WIDTHS = (16, 32, 64)
+TINY_STEM = 32
+
+
+def backbone(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """The registered backbone `name`: a module with the parts conv1, bn1, act1, maxpool, layer1..4 and `num_features`.
+
+    An option that the backbone does not have is a ValueError.
+    """
+    from repro.registry import backbones
+
+    builder = backbones[name].load()
+    refuse_unknown(f"backbone {name!r}", options, inspect.signature(builder).parameters)
+    return builder(**options)
+
+
+def resnet18() -> nn.Module:
+    """ResNet-18 without classifier."""
+    return _timm("resnet18")
+
+
+def resnet34() -> nn.Module:
+    """ResNet-34 without classifier."""
+    return _timm("resnet34")
+
+
+def resnet50() -> nn.Module:
+    """ResNet-50 without classifier."""
+    return _timm("resnet50")
+
+
+def resnet101() -> nn.Module:
+    """ResNet-101 without classifier."""
+    return _timm("resnet101")
+
+
+def _timm(name: str) -> nn.Module:
+    return timm.create_model(name, pretrained=False, num_classes=0, zero_init_last=False)
+
+
+def tiny_resnet(blocks: int = 1) -> nn.Module:
+    """Bottleneck network for clips of 32x32: 3x3 stem of stride 2, no pooling, three stages of `blocks` bottlenecks."""
+    require_count("backbone 'tiny_resnet'", "blocks", blocks)
+    net = TinyResNet(blocks)
+    initialize_convolutions(net)
+    return net
+
+
+class TinyResNet(nn.Module):
+    """The parts of `tiny_resnet`; a video network takes them over and runs them."""
+
+    def __init__(self, blocks: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, TINY_STEM, kernel_size=3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(TINY_STEM)
+        self.act1 = nn.ReLU(inplace=True)
+        self.maxpool = nn.Identity()
+        channels = TINY_STEM
+        for index, width in enumerate(TINY_WIDTHS):
+            self.add_module(STAGES[index], _stage(channels, width, blocks, stride=1 if index == 0 else 2))
+            channels = width * Bottleneck.expansion
+        self.layer4 = nn.Identity()
+        self.num_features = channels
+
+
+def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    out = width * Bottleneck.expansion
+    shortcut = downsample_conv(channels, out, kernel_size=1, stride=stride)
+    first = Bottleneck(channels, width, stride, shortcut)
+    return nn.Sequential(first, *(Bottleneck(out, width) for _ in range(blocks - 1)))
+
+
+def initialize_convolutions(module: nn.Module) -> None:
+    """Every Conv2d weight from N(0, 2 / (k * k * channels out)), as all the repositories here initialize."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv2d):
+            nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")

@@ -1,0 +1,100 @@
+"""TSM: Temporal Shift Module (Lin et al., ICCV 2019, arXiv 1811.08383), residual shift on the input of each block.
+
+Authors' code: mit-han-lab/temporal-shift-module@1f6a834:ops/temporal_shift.py (shift_place blockres, shift_div 8).
+Tensors: (N*T, C, H, W). The first C/8 channels of frame t come from frame t+1, the second C/8 from t-1, with zeros at
+the ends; only the residual branch sees this.
+
+Known differences
+1. The shift is part of the convolution that reads it, so parameter names are those of the plain ResNet.
+2. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from baselines.video import VideoResNet, build
+
+SHIFT_DIV = 8
+_MANY_BLOCKS = 23
+
+
+def tsm(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, **options: Any) -> VideoResNet:
+    """TSM on a registered backbone. Options: `head` (`frame`, `clip`), and the backbone's.
+
+    With 23 or more blocks in the third stage (ResNet-101) only every second block is shifted, in all stages.
+    """
+    net: VideoResNet = build(
+        VideoResNet, backbone, num_classes=num_classes, frames=frames, dropout=dropout, options=options
+    )
+    stages = dict(net.stages())
+    step = 2 if len(stages["layer3"]) >= _MANY_BLOCKS else 1
+    for stage in stages.values():
+        for block in list(stage)[::step]:
+            block.conv1 = ShiftConv2d.like(block.get_submodule("conv1"), frames)
+    return net
+
+
+def temporal_shift(x: Tensor, frames: int, div: int = SHIFT_DIV) -> Tensor:
+    """(N*T, C, H, W) with an eighth of the channels taken from the next frame and an eighth from the previous one."""
+    if x.requires_grad and torch.is_grad_enabled() and not torch.jit.is_tracing():
+        return _Shift.apply(x, frames, x.shape[1] // div, False)
+    return _shift(x, frames, x.shape[1] // div, False)
+
+
+class ShiftConv2d(nn.Conv2d):
+    """A convolution over temporally shifted input."""
+
+    frames: int
+
+    @classmethod
+    def like(cls, conv: Any, frames: int) -> ShiftConv2d:
+        """`conv` with the shift before it; it keeps the weight and bias themselves."""
+        new = cls(
+            conv.in_channels,
+            conv.out_channels,
+            conv.kernel_size,  # type: ignore[arg-type]
+            conv.stride,  # type: ignore[arg-type]
+            conv.padding,  # type: ignore[arg-type]
+            conv.dilation,  # type: ignore[arg-type]
+            conv.groups,
+            bias=conv.bias is not None,
+            device="meta",
+        )
+        new.weight, new.bias, new.frames = conv.weight, conv.bias, frames
+        return new
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`conv(shift(x))`."""
+        return super().forward(temporal_shift(x, self.frames))
+
+    def extra_repr(self) -> str:
+        """The convolution's arguments and the frames of a clip."""
+        return f"{super().extra_repr()}, frames={self.frames}"
+
+
+class _Shift(torch.autograd.Function):
+    """The shift; its derivative is the shift the other way."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, frames: int, fold: int, reverse: bool) -> Tensor:
+        ctx.how = (frames, fold, reverse)
+        return _shift(x, frames, fold, reverse)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None, None]:
+        frames, fold, reverse = ctx.how
+        return _Shift.apply(grads[0], frames, fold, not reverse), None, None, None
+
+
+def _shift(x: Tensor, frames: int, fold: int, reverse: bool) -> Tensor:
+    first, second = (slice(fold, 2 * fold), slice(fold)) if reverse else (slice(fold), slice(fold, 2 * fold))
+    out = torch.empty_like(x)
+    old, new = x.unflatten(0, (-1, frames)), out.unflatten(0, (-1, frames))
+    new[:, :-1, first], new[:, -1, first] = old[:, 1:, first], 0
+    new[:, 1:, second], new[:, 0, second] = old[:, :-1, second], 0
+    new[:, :, 2 * fold :] = old[:, :, 2 * fold :]
+    return out

@@ -1,0 +1,110 @@
+"""From a `Model` spec to a network with its initial weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from repro import spec
+from repro.errors import BadOption, NotConfigured, ReproError
+from repro.registry import methods, models
+
+#: timm's tag of torchvision's first ImageNet weights, which the video repositories start from
+IMAGENET_TAG = "tv_in1k"
+
+
+def build(model: spec.Model) -> nn.Module:
+    """The network, on the CPU and in training mode, its initial weights drawn from torch's global generator.
+
+    `pretrained="imagenet"` loads the 2D backbone before the method is inserted. Weights named by a sha256 are loaded
+    afterwards, by `repro.weights`.
+    """
+    net = _plain(model)
+    if model.pretrained == "imagenet":
+        net.load_backbone(imagenet_state(model.backbone))  # type: ignore[operator]
+    elif model.pretrained != "none" and not model.pretrained.startswith("sha256:"):
+        raise BadOption(
+            f"pretrained {model.pretrained!r} is not possible", allowed="none, imagenet, sha256:... of an imported file"
+        )
+    return _with_method(net, model)
+
+
+def build_meta(model: spec.Model) -> nn.Module:
+    """The network on torch's meta device: shapes and names, no memory, no weights."""
+    with torch.device("meta"):
+        return _with_method(_plain(model), model)
+
+
+def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]:
+    """(N, T, 3, size, size), or (N, T, L, 3, size, size) where a segment has L > 1 consecutive frames."""
+    length = models[model.name].facts.get("clip_length", 1)
+    inner = () if length == 1 else (length,)
+    return (batch, model.frames, *inner, 3, size, size)
+
+
+def imagenet_state(backbone: str) -> Mapping[str, Tensor]:
+    """Weights of the 2D backbone from timm's cache or, once, its download."""
+    import timm
+
+    name = f"{backbone}.{IMAGENET_TAG}"
+    if not timm.is_model_pretrained(name):
+        raise BadOption(f"no ImageNet weights are known for backbone {backbone!r}", allowed="pretrained none")
+    try:
+        return timm.create_model(name, pretrained=True).state_dict()
+    except (OSError, RuntimeError, ConnectionError) as error:
+        raise NotConfigured(
+            f"ImageNet weights {name!r} are neither in timm's cache nor downloadable ({type(error).__name__})",
+            fix=f"on a machine with a network: python -c \"import timm; timm.create_model('{name}', pretrained=True)\"",
+        ) from error
+
+
+def _plain(model: spec.Model) -> nn.Module:
+    entry = models[model.name]
+    allowed = entry.facts.get("backbones")
+    with _bad_options(f"model {model.name!r}"):
+        if allowed and entry.origin == "repro" and _is_ours(model.backbone) and model.backbone not in allowed:
+            raise ValueError(
+                f"{model.name} on backbone {model.backbone!r} is not published; allowed: {', '.join(allowed)}"
+            )
+        return _call(
+            entry.load(),
+            model.backbone,
+            num_classes=model.num_classes,
+            frames=model.frames,
+            dropout=model.dropout,
+            **model.options,
+        )
+
+
+def _with_method(net: nn.Module, model: spec.Model) -> nn.Module:
+    if model.method is None:
+        if model.method_options:
+            raise BadOption("method_options are given, but no method", allowed="method_options with a method")
+        return net
+    with _bad_options(f"method {model.method!r} on {model.name!r}"):
+        return _call(methods[model.method].load(), net, model.method_options)
+
+
+def _call(builder: Callable[..., Any], *args: Any, **kwargs: Any) -> nn.Module:
+    return builder(*args, **kwargs)
+
+
+def _is_ours(backbone: str) -> bool:
+    from repro.registry import backbones
+
+    return backbones[backbone].origin == "repro"
+
+
+@contextmanager
+def _bad_options(what: str) -> Iterator[None]:
+    """Turn the plain errors of `baselines/` and `methods/` into one that the command line prints."""
+    try:
+        yield
+    except ReproError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise BadOption(f"{what} cannot be built: {error}") from error
