@@ -1,0 +1,136 @@
+"""How sure a number is: pure functions over numpy arrays; a generator is passed in where chance is used.
+
+Percentages stay percentages: a top-1 of 71.65 comes with an interval in the same unit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from repro.errors import BadOption
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value with the ends of its confidence interval, how it was made, and from how many values."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+    method: str
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside."""
+        return not self.low <= value <= self.high
+
+
+def mean_deviation(values: np.ndarray) -> tuple[float, float | None, int]:
+    """Mean, unbiased standard deviation (None of a single value), and n."""
+    x = _finite(values)
+    return float(x.mean()), float(x.std(ddof=1)) if x.size > 1 else None, int(x.size)
+
+
+def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
+    """Student's t interval of a mean; needs two values or more."""
+    x = _finite(values, at_least=2)
+    half = stats.t.ppf((1 + confidence) / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
+    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "t")
+
+
+def bootstrap_interval(
+    values: np.ndarray, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 10_000
+) -> Interval:
+    """Bias-corrected and accelerated bootstrap interval of a mean; needs two different values or more."""
+    x = _finite(values, at_least=2)
+    if np.ptp(x) == 0:
+        return Interval(float(x[0]), float(x[0]), float(x[0]), int(x.size), "bootstrap")
+    found = stats.bootstrap(
+        (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="BCa", rng=rng
+    ).confidence_interval
+    return Interval(float(x.mean()), float(found.low), float(found.high), int(x.size), "bootstrap")
+
+
+def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Interval:
+    """Wilson's interval of a share, in percent: what the size of the test set alone leaves open."""
+    if not 0 <= correct <= total or total < 1:
+        raise BadOption(f"{correct} correct of {total} videos", allowed="0 <= correct <= total, total > 0")
+    found = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
+    return Interval(100 * correct / total, 100 * found.low, 100 * found.high, total, "Wilson")
+
+
+def mcnemar(a_correct: np.ndarray, b_correct: np.ndarray) -> float:
+    """Exact McNemar test of two networks on the same videos: p of the split of the videos that only one has right."""
+    a, b = _pair(a_correct, b_correct)
+    only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
+    return 1.0 if only_a + only_b == 0 else float(stats.binomtest(only_a, only_a + only_b).pvalue)
+
+
+def paired_difference(
+    a_correct: np.ndarray,
+    b_correct: np.ndarray,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+    resamples: int = 10_000,
+) -> Interval:
+    """Top-1 of b minus that of a in points, with the percentile bootstrap over the videos that both scored."""
+    a, b = _pair(a_correct, b_correct)
+    gain, loss, n = int((~a & b).sum()), int((a & ~b).sum()), a.size
+    drawn = rng.multinomial(n, [gain / n, loss / n, 1 - (gain + loss) / n], size=resamples)
+    differences = 100 * (drawn[:, 0] - drawn[:, 1]) / n
+    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(100 * (gain - loss) / n, float(low), float(high), n, "paired bootstrap")
+
+
+def welch(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[Interval, float]:
+    """Mean of b minus mean of a across seeds, Welch's interval and its p; needs two seeds of each."""
+    x, y = _finite(a, at_least=2), _finite(b, at_least=2)
+    difference = float(y.mean() - x.mean())
+    if np.ptp(x) == 0 and np.ptp(y) == 0:
+        return Interval(difference, difference, difference, x.size + y.size, "Welch"), float(difference == 0)
+    found = stats.ttest_ind(y, x, equal_var=False)
+    ends = found.confidence_interval(confidence)
+    return Interval(difference, float(ends.low), float(ends.high), x.size + y.size, "Welch"), float(found.pvalue)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down correction of several p values, in their own order."""
+    p = np.asarray(p_values, float)
+    if p.ndim != 1 or ((p < 0) | (p > 1)).any():
+        raise BadOption("p values have to be a list of numbers from 0 to 1")
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate((p.size - np.arange(p.size)) * p[order])
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(stepped, 1.0)
+    return corrected
+
+
+def seeds_needed(difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05) -> int:
+    """Seeds of each of two networks at which a true `difference` is found with `power`; `deviation` is one seed's."""
+    if difference == 0 or deviation < 0:
+        raise BadOption(f"difference {difference}, deviation {deviation}", allowed="difference not 0, deviation >= 0")
+    effect = abs(difference) / max(deviation, 1e-12)
+    for n in range(2, 10_000):
+        freedom, shift = 2 * n - 2, effect * math.sqrt(n / 2)
+        limit = stats.t.ppf(1 - alpha / 2, freedom)
+        if 1 - stats.nct.cdf(limit, freedom, shift) + stats.nct.cdf(-limit, freedom, shift) >= power:
+            return n
+    return 10_000
+
+
+def _finite(values: np.ndarray, at_least: int = 1) -> np.ndarray:
+    x = np.asarray(values, float).ravel()
+    if x.size < at_least or not np.isfinite(x).all():
+        raise BadOption(f"{x.size} values, finite: {bool(np.isfinite(x).all())}", allowed=f"{at_least} finite or more")
+    return x
+
+
+def _pair(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(a, bool), np.asarray(b, bool)
+    if x.shape != y.shape or x.ndim != 1 or x.size == 0:
+        raise BadOption(f"results of {x.shape} and {y.shape} videos", allowed="the same videos in the same order")
+    return x, y

@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats as reference
+
+from repro.errors import BadOption
+from repro.evidence import stats
+
+ONE = np.array([71.2, 70.8, 72.0, 71.5])
+TWO = np.array([72.9, 73.4, 72.2])
+
+
+def test_a_single_value_has_no_deviation():
+    assert stats.mean_deviation(np.array([3.0])) == (3.0, None, 1)
+    mean, deviation, n = stats.mean_deviation(ONE)
+    assert (mean, n) == (pytest.approx(71.375), 4)
+    assert deviation == pytest.approx(np.std(ONE, ddof=1))
+
+
+def test_t_interval_equals_scipy():
+    found = stats.t_interval(ONE)
+    low, high = reference.t.interval(0.95, 3, loc=ONE.mean(), scale=reference.sem(ONE))
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_wilson_against_a_known_value():
+    found = stats.wilson_interval(81, 263)  # Newcombe 1998, Table I: 0.2553 to 0.3662
+    assert (round(found.low, 2), round(found.high, 2)) == (25.53, 36.62)
+
+
+def test_welch_equals_scipy():
+    interval, p = stats.welch(ONE, TWO)
+    assert p == pytest.approx(reference.ttest_ind(ONE, TWO, equal_var=False).pvalue)
+    assert interval.value == pytest.approx(TWO.mean() - ONE.mean())
+    assert interval.excludes(0) == (p < 0.05)
+
+
+def test_mcnemar_counts_only_videos_that_differ():
+    a = np.array([1] * 10 + [0] * 2 + [1] * 50, bool)
+    b = np.array([0] * 10 + [1] * 2 + [1] * 50, bool)
+    assert stats.mcnemar(a, b) == pytest.approx(reference.binomtest(10, 12).pvalue)
+    assert stats.mcnemar(a, a) == 1.0
+
+
+def test_holm_by_hand():
+    assert stats.holm(np.array([0.01, 0.04, 0.03, 0.005])).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_holm_never_lowers_a_p_and_keeps_the_order(p):
+    corrected = stats.holm(np.array(p))
+    assert (corrected >= np.array(p) - 1e-12).all()
+    assert (np.diff(corrected[np.argsort(p, kind="stable")]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("kind", ["t", "wilson", "paired", "welch"])
+def test_95_percent_intervals_cover_93_to_97(kind):
+    rng = np.random.default_rng(7)
+    tables, hits = 2000, 0
+    for _ in range(tables):
+        if kind == "t":
+            hits += not stats.t_interval(rng.normal(70, 2, 4)).excludes(70)
+        elif kind == "wilson":
+            hits += not stats.wilson_interval(int(rng.binomial(1000, 0.7)), 1000).excludes(70)
+        elif kind == "welch":
+            hits += not stats.welch(rng.normal(70, 1, 4), rng.normal(72, 2, 4))[0].excludes(2)
+        else:
+            a = rng.random(800) < 0.7
+            b = np.where(rng.random(800) < 0.8, a, rng.random(800) < 0.75)
+            hits += not stats.paired_difference(a, b, rng, resamples=400).excludes(1.0)
+    assert 0.93 <= hits / tables <= 0.97
+
+
+def test_bootstrap_covers_with_many_values():
+    rng = np.random.default_rng(3)
+    hits = sum(not stats.bootstrap_interval(rng.normal(0, 1, 40), rng, resamples=200).excludes(0.0) for _ in range(500))
+    assert 0.91 <= hits / 500 <= 0.98
+
+
+def test_seeds_needed_agrees_with_a_known_power_table():
+    assert stats.seeds_needed(1.0, 1.0) == 17  # d = 1, power 0.8, two sides: 17 a group
+    assert stats.seeds_needed(0.65, 0.3) < stats.seeds_needed(0.65, 0.6)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: stats.t_interval(np.array([1.0])),
+        lambda: stats.wilson_interval(5, 4),
+        lambda: stats.mcnemar(np.ones(3, bool), np.ones(4, bool)),
+        lambda: stats.holm(np.array([1.2])),
+        lambda: stats.mean_deviation(np.array([np.nan])),
+        lambda: stats.seeds_needed(0, 1),
+    ],
+)
+def test_impossible_input_is_refused(call):
+    with pytest.raises(BadOption):
+        call()
