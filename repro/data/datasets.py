@@ -1,0 +1,76 @@
+"""Names of datasets, and how a name or a CSV becomes an `Index`. Registering imports nothing heavy.
+
+An entry's target is called as `target(name, split)` and returns an `Index`; a third party registers the same.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.errors import BadOption, NotConfigured
+from repro.registry import datasets
+
+if TYPE_CHECKING:
+    from repro.data.index import Index
+
+_TWIN = "repro.data.twins:open_twin"
+datasets.add("twin-appearance", _TWIN, "synthetic; the class shows in any frame", num_classes=8)
+datasets.add("twin-temporal", _TWIN, "synthetic; the class shows only in the order of frames", num_classes=8)
+datasets.add("twin-appearance-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8)
+datasets.add("twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8)
+
+#: datasets of the papers that nobody can ship: class counts of their official releases
+_KNOWN = {
+    "kinetics400": (400, "Kinetics-400"),
+    "kinetics200": (200, "the 200-class subset of Kinetics-400 of Xie et al. 2018"),
+    "minikinetics": (200, "Mini-Kinetics as in AR-Net and AdaFuse"),
+    "sthv1": (174, "Something-Something V1"),
+    "sthv2": (174, "Something-Something V2"),
+    "jester": (27, "Jester V1"),
+    "diving48": (48, "Diving48"),
+}
+for _name, (_count, _summary) in _KNOWN.items():
+    datasets.add(_name, "repro.data.datasets:open_known", _summary, num_classes=_count, configured=False)
+
+
+def open_index(name: str, split: str) -> Index:
+    """The videos of a split, of a registered dataset or of a CSV (a name that ends in `.csv`)."""
+    if is_csv(name):
+        from repro.data.index import read_csv
+
+        return read_csv(name, split)
+    return datasets[name].load()(name, split)
+
+
+def is_csv(name: str) -> bool:
+    """Whether a dataset is meant as a file rather than as a registered name."""
+    return name.lower().endswith(".csv")
+
+
+def is_configured(name: str) -> bool:
+    """Whether the dataset can be opened on this machine; an unknown name is an error."""
+    if is_csv(name):
+        return Path(name).expanduser().is_file()
+    return bool(datasets[name].facts.get("configured", True))
+
+
+def num_classes(name: str) -> int:
+    """Classes of a registered dataset, without opening it; a CSV is read."""
+    if is_csv(name):
+        from repro.data.index import read_classes
+
+        return len(read_classes(name))
+    count = datasets[name].facts.get("num_classes")
+    if count is None:
+        raise BadOption(f"dataset {name!r} is registered without num_classes", fix="register it with num_classes=N")
+    return int(count)
+
+
+def open_known(name: str, split: str) -> Index:
+    """A dataset that is known by name but has no place on this machine."""
+    raise NotConfigured(
+        f"not run: {name} is not configured (its {split} split has no place on this machine)",
+        allowed="registered datasets with files, or a CSV with columns path,label,split",
+        fix=f"write {name}.csv and give --dataset {name}.csv",
+    )

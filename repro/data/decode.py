@@ -1,0 +1,157 @@
+"""Frames of a video file, by decord or PyAV, behind one function. Both give the same pixels; a record names which it was.
+
+A reader is opened, read and dropped in one call: an idle decord reader goes on decoding in the background. Indices are
+read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times slower).
+
+Known differences. decord ignores edit lists (it gives the frames before the cut as well), PyAV here obeys them. decord
+has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits may decode to garbage in both
+without any error; only a checksum of the file can tell.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from repro.data.resize import resize_short as _resize_short
+from repro.errors import BadOption, DataError, UnknownName
+
+DECODERS = ("decord", "pyav")
+
+#: frame count -> indices (any shape)
+Pick = Callable[[int], np.ndarray]
+
+
+class DecodeError(DataError):
+    """A video that cannot be read; `problem` is the reason alone, `str()` names the file too."""
+
+    def __init__(self, path: str | Path, problem: str, *, fix: str | None = None) -> None:
+        self.path, self.problem = Path(path), problem
+        super().__init__(f"video {str(path)!r}: {problem}", fix=fix)
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        return type(self), (self.path, self.problem)
+
+
+def read_frames(
+    path: str | Path, indices: Sequence[int] | np.ndarray, *, decoder: str = "decord", resize_short: int = 0
+) -> np.ndarray:
+    """RGB frames, uint8 (K, H, W, 3), in the order of `indices` (0-based, repeats allowed).
+
+    `resize_short` scales the short side to that many pixels, the other to int(x * scale + 0.5); 0 keeps the size.
+    """
+    wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
+    frames, place = pick_frames(path, lambda n: wanted, decoder=decoder, resize_short=resize_short)
+    return frames[place.reshape(-1)]
+
+
+def pick_frames(
+    path: str | Path, pick: Pick, *, decoder: str = "decord", resize_short: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The frames that `pick(frame count)` names, each once: uint8 (U, H, W, 3), and where each index of `pick` stands in
+    them, in its shape. One opening of the file serves counting and reading.
+    """
+    file = _checked(path)
+    found: list[np.ndarray] = []
+
+    def unique(n: int) -> np.ndarray:
+        wanted = np.asarray(pick(n), dtype=np.int64)
+        if wanted.size and (wanted.min() < 0 or wanted.max() >= n):
+            raise DecodeError(file, f"frame {wanted.max() if wanted.max() >= n else wanted.min()} of {n} was asked for")
+        numbers, place = np.unique(wanted, return_inverse=True)
+        found.append(place.reshape(wanted.shape))
+        return numbers
+
+    frames = _reader(decoder)(file, unique)
+    return _resize_short(frames, resize_short), found[0]
+
+
+def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
+    """The number of frames that can be asked for; read from the container where it can be trusted."""
+    counts: list[int] = []
+
+    def note(n: int) -> np.ndarray:
+        counts.append(n)
+        return np.empty(0, dtype=np.int64)
+
+    _reader(decoder)(_checked(path), note)
+    return counts[0]
+
+
+def version(decoder: str) -> str:
+    """Name and version of a decoder, for records."""
+    if decoder == "decord":
+        return f"decord {_decord(Path()).__version__}"
+    if decoder == "pyav":
+        import av
+
+        return f"pyav {av.__version__}"
+    raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
+
+
+def _checked(path: str | Path) -> Path:
+    """The absolute path (so that no name is taken for a URL) of a regular file that is not empty."""
+    file = Path(path).absolute()
+    try:
+        facts = file.stat()
+    except FileNotFoundError:
+        raise DecodeError(path, "missing: no such file") from None
+    except (OSError, ValueError) as error:
+        raise DecodeError(path, f"cannot be read: {error}") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise DecodeError(path, "not a regular file")
+    if facts.st_size == 0:
+        raise DecodeError(path, "empty file")
+    return file
+
+
+def _reader(decoder: str) -> Callable[[Path, Pick], np.ndarray]:
+    if decoder == "decord":
+        return _read_decord
+    if decoder == "pyav":
+        from repro.data.decode_av import read
+
+        return read
+    raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
+
+
+def _decord(path: Path) -> object:
+    try:
+        import decord
+    except (ImportError, OSError, RuntimeError) as error:
+        raise BadOption(
+            f"decoder 'decord' cannot be loaded here: {error}", allowed="pyav on this platform", fix="--decoder pyav"
+        ) from error
+    decord.logging.set_level(decord.logging.QUIET)
+    return decord
+
+
+def _read_decord(path: Path, unique: Pick) -> np.ndarray:
+    decord = _decord(path)
+    reader = None
+    try:
+        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)  # type: ignore[attr-defined]
+        count = len(reader)
+        if count < 1:
+            raise DecodeError(path, "no frames")
+        numbers = unique(count)
+        if not numbers.size:
+            return np.empty((0, 0, 0, 3), dtype=np.uint8)
+        return reader.get_batch(numbers.tolist()).asnumpy()
+    except (RuntimeError, IndexError, decord.DECORDError) as error:  # type: ignore[attr-defined]
+        if isinstance(error, DecodeError):
+            raise
+        raise DecodeError(path, _reason(path, str(error))) from error
+    finally:
+        del reader
+
+
+def _reason(path: Path, message: str) -> str:
+    """decord's last line without its stack; what PyAV says of the same file is often clearer, but is another decoder."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    text = lines[0] if lines else "unknown error"
+    text = text.split("Check failed:")[-1].strip().replace(str(path), "the file")
+    return f"decord cannot decode it: {text[:200]}"

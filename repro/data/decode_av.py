@@ -1,0 +1,116 @@
+"""The PyAV reader: seeks by time stamps where they can be trusted, decodes from the start where they cannot.
+
+Packets are listed without decoding. Their time stamps, sorted, number the frames, when every packet has its own; AVI
+with packed B-frames has not, and is decoded from the start, twice (to count, then to read). Packets that an edit list
+hides are left out, and rotation is applied, as decord does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.data.decode import DecodeError
+
+
+def read(path: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
+    """Frames uint8 (K, H, W, 3) at the sorted, distinct indices `unique(frame count)`."""
+    import av
+
+    try:
+        stamps, keys = _stamps(path)
+        count = len(stamps) if stamps else _count(path)
+        if count < 1:
+            raise DecodeError(path, "no frames")
+        numbers = unique(count)
+        if not numbers.size:
+            return np.empty((0, 0, 0, 3), dtype=np.uint8)
+        frames = _by_stamp(path, stamps, keys, numbers) if stamps else _in_order(path, numbers)
+        return _stacked(path, frames)
+    except av.error.FFmpegError as error:
+        raise DecodeError(path, f"pyav cannot decode it: {error.strerror or error}") from error
+
+
+def _open(path: Path) -> tuple[Any, Any]:
+    import av
+
+    container = av.open(str(path), metadata_errors="replace")
+    if not container.streams.video:
+        container.close()
+        raise DecodeError(path, "no video stream")
+    stream = container.streams.video[0]
+    stream.thread_type = "NONE"
+    return container, stream
+
+
+def _stamps(path: Path) -> tuple[list[int], list[int]]:
+    """Sorted time stamps of all shown frames, and those of key frames; empty where they cannot number the frames."""
+    container, stream = _open(path)
+    with container:
+        if "avi" in container.format.name.split(","):
+            return [], []
+        stamps, keys = [], []
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                continue
+            if packet.pts is None:
+                return [], []
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+            if not packet.is_discard:
+                stamps.append(packet.pts)
+    return ([], []) if len(set(stamps)) != len(stamps) else (sorted(stamps), sorted(keys))
+
+
+def _count(path: Path) -> int:
+    container, stream = _open(path)
+    with container:
+        return sum(1 for _ in container.decode(stream))
+
+
+def _in_order(path: Path, numbers: np.ndarray) -> Iterator[np.ndarray]:
+    wanted = set(numbers.tolist())
+    container, stream = _open(path)
+    with container:
+        for number, frame in enumerate(container.decode(stream)):
+            if number in wanted:
+                yield _rgb(frame)
+            if number >= numbers[-1]:
+                return
+
+
+def _by_stamp(path: Path, stamps: list[int], keys: list[int], numbers: np.ndarray) -> Iterator[np.ndarray]:
+    """Decode on while the next frame lies in the same group of pictures, else seek to its key frame."""
+    key_before = np.searchsorted(np.asarray(keys), np.asarray(stamps)[numbers], side="right") - 1
+    container, stream = _open(path)
+    with container:
+        frames, at, group = container.decode(stream), None, 0
+        for number, key in zip(numbers.tolist(), key_before.tolist(), strict=True):
+            target = stamps[number]
+            if key > group:
+                container.seek(keys[key], stream=stream, backward=True)
+                frames, at = container.decode(stream), None
+            group = max(key, group)
+            for frame in frames:
+                at = frame.pts
+                if at is not None and at >= target:
+                    break
+            if at != target:
+                raise DecodeError(path, f"frame {number} of {len(stamps)} does not decode")
+            yield _rgb(frame)
+
+
+def _rgb(frame: Any) -> np.ndarray:
+    image = frame.to_ndarray(format="rgb24")
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.rot90(image, turns) if turns else image
+
+
+def _stacked(path: Path, frames: Iterator[np.ndarray]) -> np.ndarray:
+    kept = list(frames)
+    if len({frame.shape for frame in kept}) > 1:
+        raise DecodeError(path, "the size of the picture changes within the video")
+    return np.ascontiguousarray(np.stack(kept))
