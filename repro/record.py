@@ -168,8 +168,12 @@ def _load_or_none(path: Path) -> Record | None:
 
 
 def _files(root: Path, paper: str | None, table: str | None) -> list[Path]:
-    found = root.glob(f"{paper or '*'}/{table or '*'}/*/*.json")
-    return sorted(p for p in found if not p.name.startswith(".") and p.parent.name != _SUPERSEDED)
+    """Every JSON file below the root, whether it lies where a record should or not."""
+    below = root.joinpath(*filter(None, (paper, table if paper else None)))
+    found = (p for p in below.rglob("*.json") if not p.name.startswith(".") and p.parent.name != _SUPERSEDED)
+    if table and not paper:
+        found = (p for p in found if p.relative_to(root).parts[1:2] == (table,))
+    return sorted(found)
 
 
 def _no_constant(text: str) -> Any:
@@ -217,12 +221,16 @@ def _file_sha256(path: Path) -> str:
 
 @contextlib.contextmanager
 def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system drops when a process dies, and clear what a killed writer left."""
+    """Hold the folder's lock, which the system drops when a process dies, and clear what a killed writer left.
+
+    Where the file system has no locks, the final link alone keeps two writers from losing a record.
+    """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        for stale in folder.glob(".*.tmp"):
-            stale.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            for stale in folder.glob(".*.tmp"):
+                stale.unlink(missing_ok=True)
         yield
         os.fsync(handle)
     finally:

@@ -132,6 +132,22 @@ def test_damage_is_reported_by_path_and_the_rest_is_read(tmp_path: Path, damage,
     assert re.search(told, problems[0].reason), problems[0].reason
 
 
+def test_a_file_at_a_wrong_depth_is_reported_and_tables_are_told_apart(tmp_path: Path) -> None:
+    path = record.write(static_record(), tmp_path)
+    other = static_record(table="supp2")
+    record.write(other, tmp_path)
+    (tmp_path / "dnr" / path.name).write_bytes(path.read_bytes())
+    (path.parent / "deep").mkdir()
+    (path.parent / "deep" / "x.json").write_text("{}")
+    assert [p.path for p in record.load_all(tmp_path).problems] == [
+        f"dnr/{path.name}",
+        "dnr/table6/tsn_r50/deep/x.json",
+    ]
+    assert record.load_all(tmp_path, paper="dnr", table="supp2") == ([other], [])
+    assert record.load_all(tmp_path, table="supp2") == ([other], [])
+    assert record.load_all(tmp_path, paper="psn") == ([], [])
+
+
 def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: Path) -> None:
     path = record.write(static_record(), tmp_path)
     path.write_text("{")

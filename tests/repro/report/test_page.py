@@ -145,8 +145,8 @@ def _browse(page: str, folder: Path) -> tuple[str, list[str]]:
     assert CHROMIUM is not None
     command = [
         CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--disable-dev-shm-usage",        "--enable-logging=stderr", "--virtual-time-budget=4000", f"--user-data-dir={folder / 'profile'}",
-        "--window-size=800,900", "--dump-dom", wrapper.as_uri(),
+        "--disable-dev-shm-usage", "--enable-logging=stderr", "--virtual-time-budget=4000", "--window-size=800,900",
+        f"--user-data-dir={folder / 'profile'}", "--dump-dom", wrapper.as_uri(),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     told = re.search(r'data-told="([^"]*)"', done.stdout)
