@@ -155,7 +155,7 @@ _COLUMNS = (
         digits=3,
         note="The supplement prints 4.1 M and 0.006 G for ResNet-50. The relay cells hold 4.054 M parameters, of which "
         "0.015 M replace affine parameters. 0.006 G is the count of one cell evaluation a layer: with two groups of "
-        "four frames each cross-temporal cell is evaluated twice, and the difference of the GMACs columns is the whole.",
+        "four frames each cross-temporal cell is evaluated twice; the difference of the GMACs columns is the whole.",
     ),
     ColumnSpec(
         key="speed",

@@ -142,10 +142,13 @@ def _axis_title(table: Table, index: int) -> str:
 
 
 def _labelled(points: list[Point]) -> list[Point]:
-    """Labels beside their points, each at the first free place; one that finds none is left to the point's title."""
+    """Labels beside their points, each at the first free place, the rows that were run first.
+
+    A label that finds no place is left to the point's title, which shows on hovering and to screen readers.
+    """
     taken = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points]
     placed = []
-    for point in points:
+    for point in sorted(points, key=lambda point: point.style == "quoted"):
         for x, y, anchor in _places(point):
             box = _box(point, x, y, anchor)
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM

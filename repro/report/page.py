@@ -69,7 +69,7 @@ def write_page(path: Path, tables: Sequence[Table], records: Sequence[Record], p
 
 def render_page(tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem]) -> str:
     """The whole page. Smoke records are no results and are left out."""
-    ordered = sorted((r for r in records if not r.smoke), key=lambda r: r.relative_path.as_posix())
+    ordered = sorted((record for record in records if not record.smoke), key=_order)
     seen: Counter[str] = Counter()
     views = [_record_view(record, seen) for record in ordered]
     text = (
@@ -85,6 +85,11 @@ def render_page(tables: Sequence[Table], records: Sequence[Record], problems: Se
         )
     )
     return f"{text.strip()}\n"
+
+
+def _order(record: Record) -> tuple[object, ...]:
+    kind = ("static", "speed", "accuracy").index(record.kind)
+    return record.paper, record.table, record.row, kind, record.cell, record.seed, record.id
 
 
 def machines(records: Iterable[Record]) -> list[Machine]:
