@@ -7,7 +7,7 @@ from repro.report.table import Cell, Row, Table, mark, marks
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}",
+    "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
     "×": r"$\times$", "±": r"$\pm$", "–": r"\textendash{}", "·": r"$\cdot$", "[": "{[}",
 }  # fmt: skip
 

@@ -6,13 +6,15 @@ import csv
 import html.parser
 import io
 import re
+from pathlib import Path
 
 import pytest
 
+from repro import paths, record
 from repro.errors import BadOption
 from repro.papers.layout import TableSpec
 from repro.record import Record
-from repro.report import FORMATS, render
+from repro.report import FORMATS, render, write_report
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
 from repro.report.latex import escape as escape_latex
@@ -138,11 +140,27 @@ def test_markdown_keeps_hostile_names_as_text() -> None:
 
 
 def test_all_formats_are_rendered_and_others_refused(
-    layout: TableSpec, monkeypatch: pytest.MonkeyPatch, tmp_path
-) -> None:  # type: ignore[no-untyped-def]
+    layout: TableSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
     monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
     for form in FORMATS:
         assert "TSN" in render(layout, form)
     with pytest.raises(BadOption, match="markdown"):
         render(layout, "pdf")
+
+
+def test_the_report_is_made_of_what_lies_in_the_results_folder(
+    layout: TableSpec, records: list[Record], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
+    written = [record.write(made) for made in records]
+    written[0].write_text("{")
+    paths.work(layout.row("tsm_r50").cells["speed"].id, 0).mkdir(parents=True)
+    write_report(tmp_path / "report.html", [layout])
+    page = (tmp_path / "report.html").read_text()
+    assert written[0].relative_to(tmp_path / "records").as_posix() in page and "not readable as JSON" in page
+    assert "28.37" in page and "24.33" in page
+    assert "running, or interrupted" in page
