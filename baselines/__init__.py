@@ -54,3 +54,5 @@ models.add(
     published=("resnet50", "resnet101"),
     clip_length=5,
 )
+
+from baselines import literature_3d  # noqa: E402, F401

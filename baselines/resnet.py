@@ -16,7 +16,7 @@ from typing import Any
 
 import timm
 from timm.models.resnet import Bottleneck, downsample_conv
-from torch import nn
+from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_count
 
@@ -98,3 +98,36 @@ def initialize_convolutions(module: nn.Module) -> None:
     for part in module.modules():
         if isinstance(part, nn.Conv2d):
             nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+class OpenBottleneck(nn.Module):
+    """timm's bottleneck with a place, `between`, after the first activation. It takes over the parts of `block`."""
+
+    conv1: nn.Module
+    bn1: nn.Module
+    act1: nn.Module
+    conv2: nn.Module
+    bn2: nn.Module
+    act2: nn.Module
+    conv3: nn.Module
+    bn3: nn.Module
+    act3: nn.Module
+    downsample: nn.Module | None
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        for name in ("conv1", "bn1", "act1", "conv2", "bn2", "act2", "conv3", "bn3", "act3"):
+            self.add_module(name, block.get_submodule(name))
+        self.downsample = block.downsample  # type: ignore[assignment]
+
+    def between(self, x: Tensor) -> Tensor:
+        """What a subclass does to the input of the 3x3 convolution."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Residual block of (N*T, C, H, W)."""
+        shortcut = x if self.downsample is None else self.downsample(x)
+        x = self.between(self.act1(self.bn1(self.conv1(x))))
+        x = self.bn3(self.conv3(self.act2(self.bn2(self.conv2(x)))))
+        x += shortcut
+        return self.act3(x)
