@@ -6,7 +6,7 @@ from repro.record import Record
 
 
 def conditions(record: Record) -> str:
-    """For a speed: the view, form, device and threads. For an accuracy: data, backbone, recipe and views."""
+    """For a speed: the view, form, device and threads. For an accuracy: data, backbone and views."""
     if record.kind == "speed":
         return _speed(record)
     if record.kind == "accuracy":
@@ -25,12 +25,20 @@ def _speed(record: Record) -> str:
 
 def _accuracy(record: Record) -> str:
     measure, model = record.spec["measure"], record.spec["model"]
-    test, train = measure["test"], measure["train"]
+    test = measure["test"]
     views = test["clips"] * test["crops"]
-    recipe = (
-        f"trained {train['epochs']:g} epochs, initial weights {model['pretrained']}" if train else "not trained here"
-    )
     return (
-        f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {model['frames']} frames, {recipe}, "
+        f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {model['frames']} segments, "
         f"{views} view{'s' if views != 1 else ''} of {test['crop']} × {test['crop']} a video, {measure['decoder']}"
+    )
+
+
+def recipe(record: Record) -> str:
+    """How the network of an accuracy was trained; it may differ between networks that are compared."""
+    train = record.spec["measure"].get("train")
+    if record.kind != "accuracy" or not train:
+        return ""
+    return (
+        f"trained {train['epochs']:g} epochs of {train['batch']} clips a step, learning rate {train['lr']:g}, "
+        f"{train['schedule']}, initial weights {record.spec['model']['pretrained']}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -112,6 +112,21 @@ class Table:
         """(title, rows) of neighbours that share a section."""
         for title, rows in groupby(self.rows, key=lambda row: row.section):
             yield title, list(rows)
+
+
+def runs(rows: Sequence[Row], columns: Sequence[int]) -> list[list[Row]]:
+    """Neighbouring rows that have nothing but the same reasons in these columns, together; every other row alone.
+
+    Where a table is cut into parts, such rows can share one line.
+    """
+
+    def sameness(row: Row) -> tuple[object, ...]:
+        cells = [row.cells[index] for index in columns]
+        if any(cell.kind != "reason" or cell.records for cell in cells):
+            return (row.key,)
+        return tuple((cell.text, cell.notes) for cell in cells)
+
+    return [list(alike) for _, alike in groupby(rows, key=sameness)]
 
 
 def mark(note: int) -> str:

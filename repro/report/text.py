@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from repro.report.table import Cell, Row, Table, mark, marks
+from repro.report.table import Cell, Row, Table, mark, marks, runs
 
 _STYLES = {"published": "", "measured": "cyan", "derived": "dim", "reason": "dim"}
 _GAP = "  "
@@ -93,19 +93,10 @@ def _block(table: Table, columns: list[int]) -> list[Text]:
         lines.append(_joined(left, [_body(table, i, unit, ()) for i, unit in zip(columns, units, strict=True)]))
     for section, rows in table.sections():
         lines.append(Text(_printable(section), style="italic"))
-        for _, alike in groupby(rows, key=lambda row: _sameness(row, columns)):
-            members = list(alike)
+        for members in runs(rows, columns):
             label = _label(members[0]) if len(members) == 1 else Text(f"{len(members)} rows", style="dim italic")
             lines.append(_row(table, label, members[0], columns, left))
     return lines
-
-
-def _sameness(row: Row, columns: list[int]) -> tuple[object, ...]:
-    """Equal for neighbours that have nothing but the same reasons in these columns: they share one line."""
-    cells = [row.cells[index] for index in columns]
-    if any(cell.kind != "reason" or cell.records for cell in cells):
-        return (row.key,)
-    return tuple((cell.text, cell.notes) for cell in cells)
 
 
 def _row(table: Table, name: Text, row: Row, columns: list[int], left: int) -> Text:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from repro.evidence import published
 from repro.evidence.published import PublishedTable
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
-from repro.report.conditions import conditions
+from repro.report.conditions import conditions, recipe
 from repro.report.table import Cell, Column, Figure, Row, Table
 from repro.spec import Experiment, diff, to_dict
 
@@ -104,17 +104,24 @@ class _View:
         """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
         if not column.measured:
             return ()
+        told = self._told(column, conditions)
+        if len(told) > 1:
+            self.mixed.add(column.key)
+            listed = "measured under different conditions, so that no best value is marked. " + _listed(told)
+            return (self.note(listed),)
+        recipes = self._told(column, recipe)
+        texts = [*told, *([_listed(recipes)] if len(recipes) > 1 else recipes)]
+        return tuple(self.note(text) for text in texts)
+
+    def _told(self, column: ColumnSpec, tell: Callable[[Record], str]) -> dict[str, list[str]]:
+        """What `tell` says of the column's records -> the rows of which it says so."""
         told: dict[str, list[str]] = defaultdict(list)
         for row in self.layout.rows:
             for record in self._done(row.cells.get(column.cell)):
-                if row.label not in told[conditions(record)]:
-                    told[conditions(record)].append(row.label)
+                if row.label not in told[tell(record)]:
+                    told[tell(record)].append(row.label)
         told.pop("", None)
-        if len(told) <= 1:
-            return tuple(self.note(text) for text in told)
-        self.mixed.add(column.key)
-        listed = "; ".join(f"{', '.join(labels)}: {text}" for text, labels in told.items())
-        return (self.note(f"measured under different conditions, so that no best value is marked. {listed}"),)
+        return told
 
     def row(self, row: RowSpec) -> Row:
         notes = self.notes_of(row)
@@ -249,6 +256,10 @@ def look_up(results: Mapping[str, Any], path: str) -> Any:
             if found is not None:
                 return found
     return None
+
+
+def _listed(told: Mapping[str, Sequence[str]]) -> str:
+    return "; ".join(f"{', '.join(labels)}: {text}" for text, labels in told.items())
 
 
 def _spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:

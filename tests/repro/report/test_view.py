@@ -99,6 +99,19 @@ def test_conditions_stand_under_the_table(layout: TableSpec, records: list[Recor
     table = table_view(layout, records)
     assert any("A CPU <7> (cpu), 1 thread" in note for note in table.footnotes)
     assert any("twin-temporal (val), tiny_resnet" in note for note in table.footnotes)
+    assert any(note.startswith("trained 2 epochs") for note in table.footnotes)
+
+
+def test_different_recipes_are_told_and_still_compared(layout: TableSpec) -> None:
+    row = layout.row("tsn_r50_dnr")
+    twin = row.cells["twin-temporal"]
+    other = replace(twin, measure=replace(twin.measure, train=replace(twin.measure.train, epochs=7)))
+    rows = (layout.row("tsn_r50"), replace(row, cells={"twin-temporal": other}))
+    changed = replace(layout, rows=rows)
+    made = [record_of(changed, r.key, "twin-temporal", accuracy(top1)) for r, top1 in zip(rows, (13, 97), strict=True)]
+    table = table_view(changed, made)
+    assert cell(table, "tsn_r50_dnr", "twin").best
+    assert any(note.startswith("TSN: trained 2 epochs") and "TSN + DNR: trained 7" in note for note in table.footnotes)
 
 
 def test_videos_left_out_and_failed_seeds_are_told(layout: TableSpec, records: list[Record]) -> None:
