@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from repro.checkpoint_formats_3d import BN_INCEPTION, MMACTION2_3D, PYSLOWFAST, TORCHVISION_VIDEO
 from repro.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
@@ -42,6 +43,8 @@ class Contract:
 IMAGENET = Contract()
 #: Caffe's convention, which the BN-Inception weights of the TSN and TSM authors keep
 CAFFE = Contract("BGR", 255.0, (104.0, 117.0, 128.0), (1.0, 1.0, 1.0))
+#: PySlowFast's, which mmaction2 keeps for X3D (114.75 and 57.38 of 255)
+KINETICS = Contract("RGB", 1.0, (0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,9 @@ class Format:
     unused: Mapping[str, str] = field(default_factory=dict)
     """Pattern of a (renamed) name that such files hold without use -> why it may be dropped."""
     contracts: Mapping[str, Contract] = field(default_factory=dict)
-    """Backbone -> input contract, where it is not ImageNet's."""
+    """Backbone -> input contract, where it is not the usual one."""
+    usual: Contract = Contract()
+    """The input contract of the other backbones."""
     shift: str | None = None
     """Pattern of the file's names that only a temporal shift leaves."""
 
@@ -75,7 +80,7 @@ class Format:
 
     def contract(self, backbone: str) -> Contract:
         """What input the weights of this backbone expect."""
-        return self.contracts.get(backbone, IMAGENET)
+        return self.contracts.get(backbone, self.usual)
 
 
 FORMATS: dict[str, Format] = {}
@@ -136,7 +141,7 @@ TSM_REPO = add(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
         _all_of(r"^base_model\.", without=r"\.tam\.|_bak\."),
-        (*_AUTHOR, (r"\.conv1\.net\.", ".conv1.")),
+        (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
     )
@@ -159,7 +164,6 @@ TDN_REPO = add(
         "authors of TDN: MCG-NJU/TDN",
         _all_of(r"^base_model\.layer\d+_bak\."),
         (*_AUTHOR, (r"^(layer\d+)_bak\.", r"\1.")),
-        unused={r"^conv1_temp\.": "the authors' network holds it but never calls it"},
     )
 )
 
@@ -181,6 +185,12 @@ DNR_REPO = add(
     )
 )
 
+#: C3D subtracts the means of blue, green, red from red, green, blue: its frames come in as RGB
+_MMACTION2_INPUTS = {
+    "c3d": Contract("RGB", CAFFE.scale, CAFFE.mean, CAFFE.std),
+    **{f"x3d_{size}": KINETICS for size in ("s", "m", "l", "xl")},
+}
+
 #: mmaction2 0.x and 1.x: open-mmlab/mmaction2@4d6c934
 MMACTION2 = add(
     Format(
@@ -195,9 +205,33 @@ MMACTION2 = add(
             (r"\bconv(\d)\.bn\.", r"bn\1."),
             (r"\bdownsample\.conv\.", "downsample.0."),
             (r"\bdownsample\.bn\.", "downsample.1."),
+            *MMACTION2_3D,
         ),
+        contracts=_MMACTION2_INPUTS,
         unused={r"^data_preprocessor\.": "mean and std of the input; the input contract has them"},
         shift=r"\bconv1\.conv\.net\.",
+    )
+)
+
+#: SlowFast, I3D, X3D of facebookresearch/SlowFast@287ec00 (.pyth files)
+PYSLOWFAST_REPO = add(
+    Format(
+        "pyslowfast",
+        "PySlowFast (SlowFast, I3D, X3D): facebookresearch/SlowFast",
+        _all_of(r"^s1\.pathway0_stem\.", r"^head\.projection\."),
+        PYSLOWFAST,
+        usual=KINETICS,
+    )
+)
+
+#: R(2+1)D in the original form: moabitcoin/ig65m-pytorch
+VMZ = add(
+    Format(
+        "vmz",
+        "R(2+1)D of VMZ as torchvision names it: moabitcoin/ig65m-pytorch",
+        _all_of(r"^stem\.0\.weight$", r"\.conv1\.0\.3\.weight$"),
+        TORCHVISION_VIDEO,
+        usual=Contract(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
     )
 )
 

@@ -127,3 +127,4 @@ def test_relative_error():
     assert verify.relative_error(np.array([1.0]), np.array([1.0, 4.0])) == float("inf")
     assert verify.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
     assert verify.relative_error(np.zeros(2), np.zeros(2)) == 0.0
+    assert verify.relative_error(np.array([0.5]), np.array([0.25]), floor=1.0) == 0.25

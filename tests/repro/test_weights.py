@@ -17,7 +17,7 @@ MODELS = {
     "tsn": TSN,
     "tsm": replace(TSN, name="tsm"),
     "tanet": replace(TSN, name="tanet"),
-    "tdn": Model(name="tdn", backbone="resnet50", frames=8, num_classes=5),
+    "tdn": replace(TSN, name="tdn"),
     "dnr": replace(TSN, method="dnr", method_options=frozen(relay_distance=2, channel_interlacing=False)),
 }
 
@@ -114,12 +114,12 @@ def test_dropout_0_models_keep_base_model_fc(tmp_path, states):
     assert weights.import_checkpoint(file, TSN)[1].format == "tsm-repo"
 
 
-def test_conv1_temp_of_tdn_is_dropped_and_said(tmp_path, states):
-    more = {**states["tdn"], "conv1_temp.weight": torch.randn(64, 3, 7, 7), "conv1_temp.bias": torch.randn(64)}
-    file = write(tmp_path / "tdn.pth", more, NAMINGS["tdn-repo"][1])
-    _, report = weights.import_checkpoint(file, MODELS["tdn"])
+def test_tensors_known_to_be_of_no_use_are_dropped_and_said(tmp_path, states):
+    more = {mmaction2(name): value for name, value in states["tsn"].items()}
+    more["data_preprocessor.mean"] = torch.zeros(3, 1, 1)
+    _, report = weights.import_checkpoint(write(tmp_path / "a.pth", more), TSN)
     text = weights.render_report(report)
-    assert report.fits and "conv1_temp" in text and "never calls it" in text
+    assert report.fits and "data_preprocessor.mean (mean and std of the input" in text
 
 
 def test_missing_and_unexpected_are_errors_with_the_whole_report(tmp_path, states):
