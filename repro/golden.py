@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import DataError
+from repro.registry import models
 from repro.spec import Model, frozen
 
 #: axes of the stored input -> order that puts them as our networks take them: clip, time, (frame,) channel, row, column
@@ -91,21 +92,25 @@ def raw_input(golden: Mapping[str, Any]) -> np.ndarray:
 
 def network_input(golden: Mapping[str, Any]) -> np.ndarray:
     """The golden's input as our networks take it: (N,T,3,H,W), TDN (N,T,5,3,H,W)."""
-    layout = golden["input"].get("layout", "NTCHW")
+    layout, _, _remark = str(golden["input"].get("layout", "NTCHW")).partition(" ")
     if layout not in LAYOUTS:
         raise DataError(f"unknown input layout {layout!r}", allowed=", ".join(LAYOUTS))
     return np.ascontiguousarray(raw_input(golden).transpose(LAYOUTS[layout]))
 
 
 def model_spec(golden: Mapping[str, Any]) -> Model:
-    """What the golden's `spec` says to build."""
+    """What the golden's `spec` says to build, in the form of the code that it comes from where there are several."""
     facts = golden["spec"]
+    options = dict(facts.get("model_options") or {})
+    origin = facts.get("checkpoint_format")
+    if origin in models[facts["model"]].facts.get("forms", ()):
+        options.setdefault("form", origin)
     return Model(
         name=facts["model"],
         backbone=facts["backbone"],
         frames=facts["frames"],
         num_classes=facts["num_classes"],
-        options=frozen(facts.get("model_options")),
+        options=frozen(options),
         method=facts.get("method"),
         method_options=frozen(facts.get("method_options")),
     )

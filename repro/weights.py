@@ -169,6 +169,7 @@ def _rename(
     dropped: list[tuple[str, str]] = []
     for old, value in plain.items():
         new = rule.rename(old)
+        value = _point_kernel(value, wanted.get(new))
         reason = rule.reason_unused(new) if new not in wanted else None
         if reason is None and new not in wanted and new.endswith(_COUNTER):
             reason = "a counter of training steps that this network does not keep"
@@ -179,6 +180,14 @@ def _rename(
         else:
             found.setdefault(new, (old, value))
     return found, dropped
+
+
+def _point_kernel(value: torch.Tensor, shape: tuple[int, ...] | None) -> torch.Tensor:
+    """A 1x1 or 1x1x1 kernel is a matrix, and public codes write the same layer either way: `value` as it is wanted."""
+    if shape is None or min(value.dim(), len(shape)) < 2 or tuple(value.shape[:2]) != tuple(shape[:2]):
+        return value
+    beyond = {*value.shape[2:], *shape[2:]}
+    return value.reshape(shape) if beyond == {1} else value
 
 
 def _shift_problem(plain: Mapping[str, torch.Tensor], model: spec.Model, rule: Format) -> tuple[str, ...]:

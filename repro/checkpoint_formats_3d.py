@@ -1,0 +1,76 @@
+"""Rules that turn the names of public 3D networks, and of BN-Inception, into ours; `checkpoint_formats` uses them.
+
+Ours: as in a ResNet (conv1, bn1, layerL.B.convK, bnK, downsample.{0,1}, fc); SlowFast's fast pathway under `fast`, its
+laterals `lateralL`; a non-local block `layerL.B.non_local.{theta,phi,g,out,bn}`; Inception modules
+`inception_3a.conv_3x3.{conv,bn}` in 2D and `mixed_3b.branchN_M.{conv,bn}` in 3D.
+"""
+
+from __future__ import annotations
+
+Rules = tuple[tuple[str, str], ...]
+
+_STAGES = tuple((stage, stage - 1) for stage in (2, 3, 4, 5))
+
+#: SlowFast, I3D, X3D: facebookresearch/SlowFast@287ec00
+PYSLOWFAST: Rules = (
+    (r"^s1\.pathway0_stem\.conv_xy\.", "conv1_s."),
+    (r"^s1\.pathway0_stem\.(conv|bn)\.", r"\g<1>1."),
+    (r"^s1\.pathway1_stem\.(conv|bn)\.", r"fast.\g<1>1."),
+    (r"^s(\d)_fuse\.conv_f2s\.", r"lateral\1.conv."),
+    (r"^s(\d)_fuse\.bn\.", r"lateral\1.bn."),
+    *((rf"^s{stage}\.pathway0_res", f"layer{layer}.") for stage, layer in _STAGES),
+    *((rf"^s{stage}\.pathway1_res", f"fast.layer{layer}.") for stage, layer in _STAGES),
+    *((rf"^s{stage}\.pathway0_nonlocal(\d+)\.(?:conv_)?", rf"layer{layer}.\1.non_local.") for stage, layer in _STAGES),
+    (r"\.non_local\.norm\.", ".non_local.bn."),
+    (r"\.branch1_bn\.", ".downsample.1."),
+    (r"\.branch1\.", ".downsample.0."),
+    *((rf"\.branch2\.{letter}_bn\.", f".bn{number}.") for number, letter in enumerate("abc", 1)),
+    *((rf"\.branch2\.{letter}\.", f".conv{number}.") for number, letter in enumerate("abc", 1)),
+    (r"\.branch2\.se\.", ".se."),
+    (r"^head\.conv_5\.", "conv5."),
+    (r"^head\.conv_5_bn\.", "bn5."),
+    (r"^head\.lin_5\.", "fc1."),
+    (r"^head\.projection\.", "fc."),
+)
+
+#: after the rules that mmaction2's 2D networks need
+MMACTION2_3D: Rules = (
+    (r"^slow_path\.", ""),
+    (r"^fast_path\.", "fast."),
+    (r"^conv1_lateral\.", "lateral1."),
+    *((rf"^layer{layer}_lateral\.", f"lateral{layer + 1}.") for layer in (1, 2, 3)),
+    (r"\.non_local_block\.(theta|phi|g)(?:\.0)?\.conv\.", r".non_local.\1."),
+    (r"\.non_local_block\.conv_out\.conv\.", ".non_local.out."),
+    (r"\.non_local_block\.conv_out\.bn\.", ".non_local.bn."),
+    (r"^conv1_s\.conv\.", "conv1_s."),
+    (r"^conv1_t\.conv\.", "conv1."),
+    (r"^conv1_t\.bn\.", "bn1."),
+    (r"\.se_module\.", ".se."),
+    (r"^cls_head\.fc1\.", "fc1."),
+    (r"^cls_head\.fc2\.", "fc."),
+    (r"^(conv\d[ab])\.conv\.", r"\1."),
+)
+
+#: R(2+1)D as torchvision names it: moabitcoin/ig65m-pytorch, converted from facebookresearch/VMZ
+TORCHVISION_VIDEO: Rules = (
+    (r"^stem\.0\.", "conv1.conv_s."),
+    (r"^stem\.1\.", "conv1.bn_s."),
+    (r"^stem\.3\.", "conv1.conv_t."),
+    (r"^stem\.4\.", "bn1."),
+    (r"\.conv(\d)\.0\.0\.", r".conv\1.conv_s."),
+    (r"\.conv(\d)\.0\.1\.", r".conv\1.bn_s."),
+    (r"\.conv(\d)\.0\.3\.", r".conv\1.conv_t."),
+    (r"\.conv(\d)\.1\.", r".bn\1."),
+)
+
+#: BN-Inception under its Caffe names (TSN, TSM, TRN, GSM, ECO, AdaFuse)
+BN_INCEPTION: Rules = (
+    (r"^conv1_7x7_s2_bn\.", "conv1.bn."),
+    (r"^conv1_7x7_s2\.", "conv1.conv."),
+    (r"^conv2_3x3_reduce_bn\.", "conv2_reduce.bn."),
+    (r"^conv2_3x3_reduce\.", "conv2_reduce.conv."),
+    (r"^conv2_3x3_bn\.", "conv2.bn."),
+    (r"^conv2_3x3\.", "conv2.conv."),
+    (r"^(inception_\d\w)_(\w+?)_bn\.", r"\1.conv_\2.bn."),
+    (r"^(inception_\d\w)_(\w+)\.(weight|bias)$", r"\1.conv_\2.conv.\3"),
+)
