@@ -7,13 +7,20 @@ its authors print results, `clip_length` the consecutive frames that one segment
 
 from repro.registry import backbones, models
 
-_ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "tiny_resnet")
+_ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101", "bninception", "tiny_resnet")
 _BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
 
 backbones.add("resnet18", "baselines.resnet:resnet18", "ResNet-18, basic blocks (timm)", feature_channels=512)
 backbones.add("resnet34", "baselines.resnet:resnet34", "ResNet-34, basic blocks (timm)", feature_channels=512)
 backbones.add("resnet50", "baselines.resnet:resnet50", "ResNet-50 v1.5, bottlenecks (timm)", feature_channels=2048)
 backbones.add("resnet101", "baselines.resnet:resnet101", "ResNet-101 v1.5, bottlenecks (timm)", feature_channels=2048)
+backbones.add("resnext101", "baselines.resnet:resnext101", "ResNeXt-101 32x4d (timm)", feature_channels=2048)
+backbones.add(
+    "bninception",
+    "baselines.bninception:bninception",
+    "BN-Inception, of BGR pixels 0..255",
+    feature_channels=1024,
+)
 backbones.add(
     "tiny_resnet",
     "baselines.resnet:tiny_resnet",

@@ -6,7 +6,9 @@ the ends; only the residual branch sees this.
 
 Known differences
 1. The shift is part of the convolution that reads it, so parameter names are those of the plain ResNet.
-2. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
+2. BN-Inception has no residual branch: as the authors' archs/bn_inception.py with shift_place `block`, all of a module's
+   input is shifted, from the second convolutions on (their default, `blockres`, adds maps of unequal channels there).
+3. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.bninception import InceptionModule, SecondConvolutions
 from baselines.video import VideoResNet, build
 
 SHIFT_DIV = 8
@@ -30,6 +33,11 @@ def tsm(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, *
     net: VideoResNet = build(
         VideoResNet, backbone, num_classes=num_classes, frames=frames, dropout=dropout, options=options
     )
+    if backbone == "bninception":
+        for part in net.modules():
+            if isinstance(part, InceptionModule | SecondConvolutions):
+                part.before = TemporalShift(frames)
+        return net
     stages = dict(net.stages())
     step = 2 if len(stages["layer3"]) >= _MANY_BLOCKS else 1
     for stage in stages.values():
@@ -43,6 +51,18 @@ def temporal_shift(x: Tensor, frames: int, div: int = SHIFT_DIV) -> Tensor:
     if x.requires_grad and torch.is_grad_enabled() and not torch.jit.is_tracing():
         return _Shift.apply(x, frames, x.shape[1] // div, False)
     return _shift(x, frames, x.shape[1] // div, False)
+
+
+class TemporalShift(nn.Module):
+    """`temporal_shift` as a module."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.frames = frames
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N*T, C, H, W), shifted."""
+        return temporal_shift(x, self.frames)
 
 
 class ShiftConv2d(nn.Conv2d):

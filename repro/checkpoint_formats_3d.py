@@ -2,7 +2,7 @@
 
 Ours: as in a ResNet (conv1, bn1, layerL.B.convK, bnK, downsample.{0,1}, fc); SlowFast's fast pathway under `fast`, its
 laterals `lateralL`; a non-local block `layerL.B.non_local.{theta,phi,g,out,bn}`; Inception modules
-`inception_3a.conv_3x3.{conv,bn}` in 2D and `mixed_3b.branchN_M.{conv,bn}` in 3D.
+`layerL.B.conv_3x3.{conv,bn}` in 2D and `mixed_3b.branchN_M.{conv,bn}` in 3D.
 """
 
 from __future__ import annotations
@@ -63,14 +63,21 @@ TORCHVISION_VIDEO: Rules = (
     (r"\.conv(\d)\.1\.", r".bn\1."),
 )
 
+#: Inception module -> where it stands in the outline of a ResNet
+_MODULES = {
+    name: f"layer{layer}.{index}"
+    for layer, names in ((2, ("3a", "3b", "3c")), (3, ("4a", "4b", "4c", "4d", "4e")), (4, ("5a", "5b")))
+    for index, name in enumerate(names)
+}
+
 #: BN-Inception under its Caffe names (TSN, TSM, TRN, GSM, ECO, AdaFuse)
 BN_INCEPTION: Rules = (
-    (r"^conv1_7x7_s2_bn\.", "conv1.bn."),
-    (r"^conv1_7x7_s2\.", "conv1.conv."),
-    (r"^conv2_3x3_reduce_bn\.", "conv2_reduce.bn."),
-    (r"^conv2_3x3_reduce\.", "conv2_reduce.conv."),
-    (r"^conv2_3x3_bn\.", "conv2.bn."),
-    (r"^conv2_3x3\.", "conv2.conv."),
-    (r"^(inception_\d\w)_(\w+?)_bn\.", r"\1.conv_\2.bn."),
-    (r"^(inception_\d\w)_(\w+)\.(weight|bias)$", r"\1.conv_\2.conv.\3"),
+    (r"^conv1_7x7_s2_bn\.", "bn1."),
+    (r"^conv1_7x7_s2\.", "conv1."),
+    (r"^conv2_3x3_reduce_bn\.", "layer1.reduce.bn."),
+    (r"^conv2_3x3_reduce\.", "layer1.reduce.conv."),
+    (r"^conv2_3x3_bn\.", "layer1.conv.bn."),
+    (r"^conv2_3x3\.", "layer1.conv.conv."),
+    *((rf"^inception_{name}_(\w+)_bn\.", rf"{place}.conv_\1.bn.") for name, place in _MODULES.items()),
+    *((rf"^inception_{name}_(\w+)\.(weight|bias)$", rf"{place}.conv_\1.conv.\2") for name, place in _MODULES.items()),
 )

@@ -191,8 +191,11 @@ def _point_kernel(value: torch.Tensor, shape: tuple[int, ...] | None) -> torch.T
 
 
 def _shift_problem(plain: Mapping[str, torch.Tensor], model: spec.Model, rule: Format) -> tuple[str, ...]:
-    """TSN and TSM have the same tensors; only the file's names tell whether it was trained with the shift."""
-    if rule.shift is None or model.name not in ("tsn", "tsm") or model.method is not None:
+    """TSN and TSM have the same tensors; only the file's names tell whether it was trained with the shift
+    (on BN-Inception not even these).
+    """
+    nameless = model.backbone == "bninception"
+    if rule.shift is None or nameless or model.name not in ("tsn", "tsm") or model.method is not None:
         return ()
     shifted = any(re.search(rule.shift, name) for name in plain)
     if shifted == (model.name == "tsm"):
