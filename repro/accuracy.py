@@ -1,0 +1,167 @@
+"""One accuracy cell: train if there is a recipe, score the test split, read off the accuracies."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from repro import paths, registry
+from repro.build import build
+from repro.checkpoint import weights_sha256
+from repro.errors import BadOption, NotConfigured
+from repro.evaluate import Scores, predictions, score, summarise
+from repro.spec import Accuracy, Model
+from repro.train import Normalize, Progress, describe, fit, seed_all
+
+
+def measure_accuracy(
+    model: Model,
+    accuracy: Accuracy,
+    seed: int,
+    workdir: Path,
+    *,
+    device: str = "cpu",
+    workers: int = 0,
+    weights: Path | None = None,
+    micro_batch: int | None = None,
+    on_progress: Progress | None = None,
+    checkpoint_every_s: float = 30.0,
+) -> dict[str, Any]:
+    """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
+
+    `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones. Started
+    again with the same `workdir` it goes on where it stopped.
+    """
+    from repro.data.datasets import open_index
+
+    test_index = open_index(accuracy.dataset, accuracy.test_split)
+    module, trained, normalize = _network(
+        model, accuracy, seed, workdir, device, workers, weights, micro_batch, on_progress, checkpoint_every_s
+    )
+    scores = score(
+        module,
+        test_index,
+        accuracy.test,
+        device=device,
+        decoder=accuracy.decoder,
+        workers=workers,
+        cache=_cache(test_index, accuracy, accuracy.test.resize, workers),
+        seed=seed,
+        normalize=normalize,
+        on_progress=on_progress,
+    )
+    path = workdir / "scores.npz"
+    scores.save(path)
+    fusion = accuracy.test.fusion
+    results = {**summarise(scores, fusion), "extra": extra_metrics(accuracy.dataset, scores, fusion)}
+    return {
+        **trained,
+        "results": results,
+        "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
+        "decoder": accuracy.decoder,
+        "weights_sha256": weights_sha256(module.state_dict()),
+        "scores_path": path,
+    }
+
+
+def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:
+    """What the dataset's registered `metrics` ("module:function" of labels and predicted classes) tell beyond top-k."""
+    target = registry.datasets[dataset].facts.get("metrics") if dataset in registry.datasets else None
+    if target is None:
+        return {}
+    if isinstance(target, str):
+        module, _, name = target.partition(":")
+        target = getattr(importlib.import_module(module), name)
+    call: Callable[[np.ndarray, np.ndarray], dict[str, float]] = target
+    return {key: float(value) for key, value in call(scores.labels, predictions(scores, fusion)).items()}
+
+
+def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
+    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
+    from repro.data.loader import normalize
+    from repro.weights import load_weights
+
+    if weights is None and not model.pretrained.startswith("sha256:"):
+        return None
+    path = weights if weights is not None else _imported(model.pretrained.removeprefix("sha256:"))
+    loaded = load_weights(module, path, model)
+    return functools.partial(normalize, **loaded.contract.to_dict())
+
+
+def _imported(sha256: str) -> Path:
+    """The imported file whose source had this sha256."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(paths.weights().glob("**/*.safetensors")):
+        try:
+            with safe_open(path, framework="pt") as file:
+                if (file.metadata() or {}).get("repro.source_sha256") == sha256:
+                    return path
+        except (OSError, SafetensorError):
+            continue
+    raise NotConfigured(
+        f"no imported weights have sha256 {sha256[:16]}...",
+        fix="python -m repro import-weights FILE --model MODEL --backbone BACKBONE --out w.safetensors, "
+        f"into {paths.weights()}",
+    )
+
+
+def _network(
+    model: Model,
+    accuracy: Accuracy,
+    seed: int,
+    workdir: Path,
+    device: str,
+    workers: int,
+    weights: Path | None,
+    micro_batch: int | None,
+    on_progress: Progress | None,
+    checkpoint_every_s: float,
+) -> tuple[nn.Module, dict[str, Any], Normalize | None]:
+    """The network to test, the record's account of its training, and its input normalization."""
+    from repro.data.datasets import open_index
+
+    if accuracy.train is None:
+        if weights is None and not model.pretrained.startswith("sha256:"):
+            raise BadOption(
+                f"{model.name} would be tested with random weights: no recipe, pretrained {model.pretrained!r}",
+                allowed="a training recipe, or the weights of an imported file",
+                fix="python -m repro import-weights FILE ...",
+            )
+        seed_all(seed)
+        module = build(model)
+        normalize = initialise(module, model, weights)
+        return module, {"curve": [], "effective": {}, "dataset": None}, normalize
+    index = open_index(accuracy.dataset, "train")
+    fitted = fit(
+        model,
+        accuracy,
+        seed,
+        workdir,
+        device=device,
+        workers=workers,
+        index=index,
+        cache=_cache(index, accuracy, accuracy.train.resize, workers),
+        micro_batch=micro_batch,
+        initialise=lambda net: initialise(net, model, weights),
+        on_progress=on_progress,
+        checkpoint_every_s=checkpoint_every_s,
+    )
+    effective = {**fitted.effective, "notes": fitted.notes}
+    return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
+
+
+def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:
+    """The decoded frames of a registered dataset that calls itself small; None for others."""
+    entry = registry.datasets[accuracy.dataset] if accuracy.dataset in registry.datasets else None
+    if entry is None or not entry.facts.get("small", False):
+        return None
+    from repro.data.cache import open_cache
+
+    return open_cache(index, decoder=accuracy.decoder, resize=resize, workers=workers)

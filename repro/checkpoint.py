@@ -1,0 +1,151 @@
+"""The state of an unfinished training run on disk: whole or absent, and only ever continued by the same experiment.
+
+A file is a line `repro-training-1 <sha256>` and what torch.save wrote. The two newest are kept, so that one damaged
+file costs the steps since the one before it, not the run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import pickle
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from repro.errors import BadOption, ReproError
+
+_MAGIC = b"repro-training-1 "
+_HEADER = len(_MAGIC) + 64 + 1
+_KEEP = 2
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """`path` holds all of `content` or what it held before, whenever the process or the machine stops."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def save(folder: Path, step: int, identity: dict[str, Any], state: dict[str, Any]) -> Path:
+    """Write the state after optimizer step `step`, then drop all but the newest two."""
+    buffer = io.BytesIO()
+    torch.save({"identity": identity, "step": step, "state": state}, buffer)
+    payload = buffer.getvalue()
+    path = folder / f"step-{step:09d}.pt"
+    write_atomic(path, _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+    for old in sorted(folder.glob("step-*.pt"))[:-_KEEP]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load(folder: Path, identity: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest usable state, or None, and notes on files that were not usable.
+
+    A sound file of another experiment is refused: going on from it would give a number that no spec describes.
+    """
+    notes = []
+    for path in sorted(folder.glob("step-*.pt"), reverse=True):
+        try:
+            found = _read(path)
+        except (OSError, EOFError, ValueError, RuntimeError, KeyError, pickle.UnpicklingError) as error:
+            notes.append(f"checkpoint {path.name} is damaged ({error}) and was passed over")
+            continue
+        for key, value in identity.items():
+            if found["identity"].get(key) != value:
+                raise BadOption(
+                    f"checkpoint {path} has {key} {found['identity'].get(key)!r}, this run has {value!r}",
+                    allowed="checkpoints of the same experiment",
+                    fix=f"rm -r {folder}",
+                )
+        state: dict[str, Any] = found["state"]
+        return state, notes
+    return None, notes
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    if not content.startswith(_MAGIC):
+        raise ValueError("no header")
+    if hashlib.sha256(content[_HEADER:]).hexdigest().encode() != content[len(_MAGIC) : _HEADER - 1]:
+        raise ValueError("content does not fit its sha256")
+    found: dict[str, Any] = torch.load(io.BytesIO(content[_HEADER:]), map_location="cpu", weights_only=True)
+    return found
+
+
+def discard(folder: Path) -> None:
+    """Remove all checkpoints of the folder."""
+    for path in folder.glob("step-*.pt"):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_run(folder: Path, on_wait: Callable[[], None] | None = None, timeout_s: float = 600.0) -> Iterator[None]:
+    """Hold the folder; the system lets go when the process dies. Waits for a run that is still ending."""
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    began = time.monotonic()
+    try:
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() - began > timeout_s:
+                    raise ReproError(f"another process is training in {folder}", fix="wait for it or end it") from None
+                if on_wait:
+                    on_wait()
+                time.sleep(0.2)
+        for stale in folder.glob(".*.tmp"):
+            stale.unlink(missing_ok=True)
+        yield
+    finally:
+        os.close(handle)
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """States of the random generators of Python, numpy, torch and the device, as plain data."""
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "python": random.getstate(),
+        "numpy": [str(name), [int(key) for key in keys], int(position), int(has_gauss), float(cached)],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """The inverse of `random_state`."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, np.array(keys, np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def weights_sha256(state: dict[str, torch.Tensor]) -> str:
+    """sha256 over names, types, shapes and values of a state dict, in order of names; layout in memory is no part."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

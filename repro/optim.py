@@ -1,0 +1,175 @@
+"""Which parameter gets which learning rate and decay, and when: SGD groups, schedules, the division of a batch.
+
+Sources: mmaction2 v0.15.0 `core/optimizer/tsm_optimizer_constructor.py` and mmcv's `lr_updater.py`;
+mit-han-lab/temporal-shift-module@1f6a834 `ops/models.py:get_optim_policies`; MCG-NJU/TDN@a7c7e9b `ops/models.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.errors import BadOption
+from repro.spec import Train
+
+GROUPS = ("plain", "tsm", "tsm-author", "tdn")
+_NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
+
+#: kind of parameter -> (learning rate, weight decay) as multiples of the recipe's
+_FACTORS = {
+    "weight": (1.0, 1.0),
+    "bias": (2.0, 0.0),
+    "norm": (1.0, 0.0),
+    "linear weight": (5.0, 1.0),
+    "linear bias": (10.0, 0.0),
+}
+
+
+def parameter_groups(module: nn.Module, train: Train) -> list[dict[str, Any]]:
+    """Groups for SGD: each trainable parameter in exactly one, with its name, factors and first learning rate.
+
+    `plain` treats all alike. `tsm` doubles the rate of biases, decays neither biases nor normalizations, and gives the
+    classifier 5 times (its bias 10 times) the rate. `tsm-author` is the same but takes *every* nn.Linear for a
+    classifier, also those inside TAM or DNR. `tdn` leaves the classifier among the others. The authors' group of the
+    first convolution has the same factors as the other convolutions on RGB input and is not kept apart.
+    """
+    if train.groups not in GROUPS:
+        raise BadOption(f"unknown parameter groups {train.groups!r}", allowed=", ".join(GROUPS))
+    if train.decay_on not in ("all", "matrices"):
+        raise BadOption(f"unknown decay_on {train.decay_on!r}", allowed="all, matrices")
+    found: dict[tuple[str, float, float], list[tuple[str, nn.Parameter]]] = {}
+    for name, parameter, kind in _kinds(module, train.groups):
+        rate, decay = (1.0, 1.0) if train.groups == "plain" else _FACTORS[kind]
+        if train.decay_on == "matrices" and parameter.ndim < 2:
+            decay = 0.0
+        label = kind if train.groups != "plain" else ("all" if decay else "vectors")
+        found.setdefault((label, rate, decay), []).append((name, parameter))
+    return [
+        {
+            "name": label,
+            "params": [parameter for _, parameter in members],
+            "names": [name for name, _ in members],
+            "lr_mult": rate,
+            "lr": train.lr * rate,
+            "weight_decay": train.weight_decay * decay,
+        }
+        for (label, rate, decay), members in found.items()
+    ]
+
+
+def _kinds(module: nn.Module, groups: str) -> Iterator[tuple[str, nn.Parameter, str]]:
+    """Each trainable parameter once: full name, itself, its kind. A shared parameter counts where it is met first."""
+    classifier = _classifier(module) if groups == "tsm" else None
+    seen: set[int] = set()
+    for path, owner in module.named_modules():
+        lifted = owner is classifier or (groups == "tsm-author" and isinstance(owner, nn.Linear))
+        for name, parameter in owner.named_parameters(recurse=False):
+            if id(parameter) in seen or not parameter.requires_grad:
+                continue
+            seen.add(id(parameter))
+            kind = "weight" if parameter.ndim > 1 else "bias"
+            if isinstance(owner, _NORMS):
+                kind = "norm"
+            yield f"{path}.{name}" if path else name, parameter, f"linear {kind}" if lifted else kind
+
+
+def _classifier(module: nn.Module) -> nn.Linear:
+    """The layer named `fc`, else the last nn.Linear, as mmaction2 takes it."""
+    linear = [(name, layer) for name, layer in module.named_modules() if isinstance(layer, nn.Linear)]
+    named = [layer for name, layer in linear if name.rpartition(".")[2] == "fc"]
+    if not linear:
+        raise BadOption("the network has no linear classifier", allowed="groups='plain' or 'tdn'")
+    return named[-1] if named else linear[-1][1]
+
+
+def group_table(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The groups without their tensors, for the record."""
+    return [
+        {
+            "name": group["name"],
+            "tensors": len(group["params"]),
+            "parameters": sum(parameter.numel() for parameter in group["params"]),
+            "lr": group["lr"],
+            "weight_decay": group["weight_decay"],
+        }
+        for group in groups
+    ]
+
+
+def sgd(groups: list[dict[str, Any]], train: Train) -> torch.optim.SGD:
+    """Stochastic gradient descent on the groups."""
+    kept = [{key: value for key, value in group.items() if key != "names"} for group in groups]
+    return torch.optim.SGD(kept, lr=train.lr, momentum=train.momentum, nesterov=train.nesterov, foreach=True)
+
+
+def learning_rate(train: Train, step: int, steps_per_epoch: int) -> float:
+    """The recipe's rate at optimizer step `step` (from 0), before the groups' factors.
+
+    The warm-up multiplies the scheduled rate, per step, by a line from `warmup_ratio` to 1, as in mmcv.
+    """
+    if train.schedule_by not in ("epoch", "step"):
+        raise BadOption(f"unknown schedule_by {train.schedule_by!r}", allowed="epoch, step")
+    at = float(step // steps_per_epoch) if train.schedule_by == "epoch" else step / steps_per_epoch
+    if train.schedule == "cosine":
+        rate = train.lr * 0.5 * (1.0 + math.cos(math.pi * at / train.epochs))
+    elif train.schedule == "step":
+        rate = train.lr * 0.1 ** sum(at >= milestone for milestone in train.milestones)
+    else:
+        raise BadOption(f"unknown schedule {train.schedule!r}", allowed="cosine, step")
+    warm = train.warmup_epochs * steps_per_epoch
+    if step < warm:
+        rate *= 1.0 - (1.0 - step / warm) * (1.0 - train.warmup_ratio)
+    return rate
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the recipe's batch is made up on this machine; the product of the last three is `batch`."""
+
+    videos: int
+    steps_per_epoch: int
+    """Whole batches only: the videos left over in an epoch wait for the next one's shuffle."""
+    batch: int
+    micro_batch: int
+    """Clips in one forward pass: what training batch normalization sees."""
+    accumulation: int
+    world_size: int
+
+    def effective(self, train: Train) -> dict[str, Any]:
+        """For the record: the values that were used, and each way in which they differ from the recipe."""
+        deviations = []
+        if self.micro_batch != self.batch:
+            deviations.append(
+                f"batch normalization sees {self.micro_batch} clips at a time, {self.accumulation} forward passes on "
+                f"each of {self.world_size} devices make the batch of {self.batch}"
+            )
+        return {
+            **asdict(self),
+            "lr": train.lr,
+            "lr_first": learning_rate(train, 0, self.steps_per_epoch),
+            "steps": self.steps_per_epoch * train.epochs,
+            "deviations": deviations,
+        }
+
+
+def plan(train: Train, videos: int, *, world_size: int = 1, micro_batch: int | None = None) -> Plan:
+    """Divide the batch over devices and forward passes of at most `micro_batch` clips; the learning rate stays true."""
+    if train.batch < 1 or train.epochs < 1:
+        raise BadOption(f"batch {train.batch} and epochs {train.epochs}", allowed="1 or more of each")
+    if train.batch % world_size:
+        raise BadOption(f"a batch of {train.batch} does not divide over {world_size} processes")
+    if micro_batch is not None and micro_batch < 1:
+        raise BadOption(f"micro_batch {micro_batch}", allowed="1 or more")
+    if videos < train.batch:
+        raise BadOption(
+            f"{videos} training videos are fewer than one batch of {train.batch}", fix="a recipe with a smaller batch"
+        )
+    share = train.batch // world_size
+    limit = min(share, micro_batch or share)
+    micro = next(size for size in range(limit, 0, -1) if share % size == 0)
+    return Plan(videos, videos // train.batch, train.batch, micro, share // micro, world_size)
