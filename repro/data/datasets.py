@@ -14,11 +14,13 @@ from repro.registry import datasets
 if TYPE_CHECKING:
     from repro.data.index import Index
 
-_TWIN = "repro.data.twins:open_twin"
+_TWIN, _PAIRS = "repro.data.twins:open_twin", "repro.data.twins:direction_metrics"
 datasets.add("twin-appearance", _TWIN, "synthetic; the class shows in any frame", num_classes=8)
-datasets.add("twin-temporal", _TWIN, "synthetic; the class shows only in the order of frames", num_classes=8)
+datasets.add(
+    "twin-temporal", _TWIN, "synthetic; the class shows only in the frames' order", num_classes=8, metrics=_PAIRS
+)
 datasets.add("twin-appearance-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8)
-datasets.add("twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8)
+datasets.add("twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, metrics=_PAIRS)
 
 #: datasets of the papers that nobody can ship: class counts of their official releases
 _KNOWN = {

@@ -32,7 +32,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Index:
-    """One split of a dataset. `fingerprint` tells copies of a dataset apart; it never depends on where the files lie."""
+    """One split of a dataset. `fingerprint` tells copies of a dataset apart; where they lie does not enter."""
 
     name: str
     split: str
@@ -117,7 +117,9 @@ def _read_rows(file: Path) -> list[Row]:
         reason = error.strerror or str(error)
         raise DataError(f"{str(file)!r} cannot be read: {reason}", allowed="a CSV file with path,label") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{str(file)!r} is not UTF-8: byte {error.object[error.start]:#x}", fix="save as UTF-8") from error
+        raise DataError(
+            f"{str(file)!r} is not UTF-8: byte {error.object[error.start]:#x}", fix="save as UTF-8"
+        ) from error
     except csv.Error as error:
         raise DataError(f"{str(file)!r} line {reader.line_num}: {error}", allowed="a well-formed CSV") from error
 
@@ -183,7 +185,9 @@ def read_labels(file: Path) -> tuple[str, ...]:
         if not name:
             raise DataError(f"label map {str(file)!r} line {line}: the class name is empty")
         if name in names[: line - 1]:
-            raise DataError(f"label map {str(file)!r} line {line}: {name!r} stands on line {names.index(name) + 1} already")
+            raise DataError(
+                f"label map {str(file)!r} line {line}: {name!r} stands on line {names.index(name) + 1} already"
+            )
     return tuple(names)
 
 
@@ -202,7 +206,7 @@ def _numbers(file: Path, rows: list[Row], classes: tuple[str, ...]) -> list[int]
             )
         if named is not None and counted is not None and named != counted:
             raise DataError(
-                f"{str(file)!r} line {row.line}: label {row.label!r} is the name of class {named} and the number of another",
+                f"{str(file)!r} line {row.line}: label {row.label!r} is the name of class {named} but a number too",
                 fix="write the class names in the label map with a letter",
             )
         numbers.append(counted if named is None else named)

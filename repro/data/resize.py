@@ -1,7 +1,7 @@
 """Bilinear resizing of uint8 frames, in numpy: half-pixel centres, no smoothing before shrinking, edges repeated.
 
-That is OpenCV's INTER_LINEAR, which mmaction2 uses, to within one grey level (OpenCV rounds its weights to 11 bits). The
-authors' repositories resize with PIL, which smooths when it shrinks: their pixels differ from these.
+That is OpenCV's INTER_LINEAR, which mmaction2 uses, to within one grey level (OpenCV rounds its weights to 11 bits).
+The authors' repositories resize with PIL, which smooths when it shrinks: their pixels differ from these.
 """
 
 from __future__ import annotations

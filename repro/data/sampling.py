@@ -89,7 +89,9 @@ def _find(rule: str) -> tuple[Rule, bool]:
             numbers = [int(text) for text in match.groups()]
             made = family.make(*numbers) if max(numbers) <= _MOST_FRAMES else None
             if made is None or made.clips > _MOST_CLIPS:
-                raise BadOption(f"sampling rule {rule!r}", allowed=f"at most {_MOST_FRAMES} frames, {_MOST_CLIPS} clips")
+                raise BadOption(
+                    f"sampling rule {rule!r}", allowed=f"at most {_MOST_FRAMES} frames, {_MOST_CLIPS} clips"
+                )
             return made, family.random
     raise UnknownName("sampling rule", rule, FORMS, fix="mmaction2.uniform_test_8")
 

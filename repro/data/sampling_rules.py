@@ -1,7 +1,7 @@
 """The sampling rules themselves, by origin. Each function makes a `Rule` out of the numbers in its name.
 
 n is the number of frames of a video, T of frames or segments of a clip. Known differences between the origins:
-1. n <= T in training: mmaction2 spreads the frames there are (half-even rounding), the authors' repositories take frame 0.
+1. n <= T in training: mmaction2 spreads the frames there are (half-even rounding), the authors' codes take frame 0.
 2. Windows of L frames, S apart: mmaction2 1.x tests over n - ((L-1)S+1) and rounds, 0.15 and mmaction over n - LS + 1.
 3. Past the end: mmaction2, TSM and TAM wrap round (modulo n); mmaction and TDN stay on the last frame they reached.
 """
@@ -272,7 +272,7 @@ def tdn_kinetics_random(segments: int, clips: int) -> Rule:
 
 
 def tdn_kinetics_test(segments: int, clips: int) -> Rule:
-    """Ours, in place of the random test: clip k starts (k + 1/2) / K into each segment, so the K clips cover evenly what
+    """Ours, in place of the random test: clip k starts (k + 1/2) / K into each segment, so K clips cover evenly what
     the authors' draws cover at random. All clips differ when a segment has at least K starts: n - 4 >= T * K.
     """
 

@@ -1,0 +1,150 @@
+"""Decoded frames of a small dataset in one memory-mapped file, so that many epochs decode each video once.
+
+The frames come from the common decoder, whole videos after the resize of the short side; nothing random is stored, and
+the clips made of them equal those made of the files. The folder is named by the dataset's fingerprint, decoder and its
+version, and resize; it appears whole (temporary name, rename) and its checksum is verified when it is opened.
+
+    <cache>/frames/<key>/frames.bin    all frames, uint8, one video after the other
+                        /table.json    shapes, problems and the sha256 of frames.bin
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro import paths
+from repro.data import decode
+from repro.data.clips import ArraySource
+from repro.data.index import Index
+from repro.data.pool import Pool, Problem
+from repro.errors import BadOption, DataError
+
+#: raised when the layout of the files changes
+_VERSION = 1
+#: bytes of frames beyond which a dataset is not small
+LIMIT_BYTES = 4 << 30
+
+
+class FrameCache:
+    """All frames of the videos of one index, for one decoder and one resize."""
+
+    def __init__(self, folder: Path, key: str, frames: np.ndarray, table: dict[str, Any]) -> None:
+        self.folder, self._key, self._frames = folder, key, frames
+        self.problems: dict[int, str] = {int(at): reason for at, reason in table["problems"].items()}
+        """Position in the index -> why the video could not be read."""
+        self._shapes = [tuple(shape) for shape in table["shapes"]]
+        sizes = [int(np.prod(shape)) for shape in self._shapes]
+        self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+    def source(self, position: int) -> ArraySource | Problem:
+        """The decoded video at a position of the index."""
+        if position in self.problems:
+            return Problem(self.problems[position])
+        start, end = self._starts[position], self._starts[position + 1]
+        return ArraySource(self._frames[start:end].reshape(self._shapes[position]))
+
+    def check(self, index: Index, decoder: str, resize: int) -> None:
+        """Refuse use for anything but what the cache was made of."""
+        if key_of(index, decoder, resize) != self._key:
+            raise BadOption(
+                f"the frame cache {self.folder.name} is not of {index.name}, {decoder}, short side {resize}",
+                fix="open_cache(index, decoder=..., resize=...)",
+            )
+
+
+def key_of(index: Index, decoder: str, resize: int) -> str:
+    """The name of a cache's folder."""
+    ids = hashlib.sha256("\0".join(video.id for video in index.videos).encode("utf-8", "surrogateescape")).hexdigest()
+    facts = [_VERSION, index.fingerprint, ids, decode.version(decoder), resize]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def open_cache(
+    index: Index, *, decoder: str = "decord", resize: int = 0, workers: int = 0, timeout_s: float = 60.0
+) -> FrameCache:
+    """The cache of a dataset, built by `workers` processes if it is not there, and again if it is damaged."""
+    key = key_of(index, decoder, resize)
+    folder = paths.cache() / "frames" / key
+    found = _open(folder, key)
+    if found is None:
+        _build(folder, index, decoder, resize, workers, timeout_s)
+        found = _open(folder, key)
+    if found is None:
+        raise DataError(f"the frame cache {str(folder)!r} is damaged as soon as written", fix="check the disk")
+    return found
+
+
+def _open(folder: Path, key: str) -> FrameCache | None:
+    try:
+        table = json.loads((folder / "table.json").read_text())
+        binary = folder / "frames.bin"
+        empty = binary.stat().st_size == 0
+        frames = np.empty(0, dtype=np.uint8) if empty else np.memmap(binary, dtype=np.uint8, mode="r")
+    except (OSError, ValueError):
+        return None
+    if hashlib.sha256(frames.data).hexdigest() != table.get("sha256"):
+        return None
+    return FrameCache(folder, key, frames, table)
+
+
+def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float) -> None:
+    """Write into a temporary folder; of two processes that build at once, the later one's work is dropped."""
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    part.mkdir(parents=True)
+    try:
+        table = _write_frames(part / "frames.bin", index, decoder, resize, workers, timeout_s)
+        with (part / "table.json").open("w") as file:
+            json.dump(table, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if folder.exists() and _open(folder, "") is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        try:
+            part.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _write_frames(
+    binary: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float
+) -> dict[str, Any]:
+    digest, total = hashlib.sha256(), 0
+    shapes: list[list[int]] = []
+    problems: dict[int, str] = {}
+    pool = Pool(_whole_video, workers=workers or min(4, os.cpu_count() or 1), timeout_s=timeout_s)
+    tasks = ((str(video.path), decoder, resize) for video in index.videos)
+    with binary.open("wb") as file:
+        for position, made in enumerate(pool.run(tasks, ahead=32)):
+            if isinstance(made, Problem):
+                problems[position] = made.reason
+                shapes.append([0, 0, 0, 3])
+                continue
+            total += made.nbytes
+            if total > LIMIT_BYTES:
+                raise DataError(
+                    f"{index.name}/{index.split} decodes to more than {LIMIT_BYTES >> 30} GiB",
+                    fix="train without a cache",
+                )
+            shapes.append(list(made.shape))
+            digest.update(made.data)
+            file.write(made.data)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"shapes": shapes, "problems": problems, "sha256": digest.hexdigest()}
+
+
+def _whole_video(path: str, decoder: str, resize: int) -> np.ndarray:
+    """All frames of a video, in a worker."""
+    frames, place = decode.pick_frames(path, np.arange, decoder=decoder, resize_short=resize)
+    return frames[place]

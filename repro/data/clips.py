@@ -1,0 +1,85 @@
+"""One video into what a network sees: the views of a test, or one augmented training clip. Runs beside the decoder.
+
+A source is a video's path, or frames that are decoded already (`repro.data.cache`); the same code serves both.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from repro.data import sampling, views
+from repro.data.decode import Pick, pick_frames
+from repro.spec import Train, Views
+
+#: purposes of random streams, so that no two share numbers
+ORDER, SAMPLE, TEST = 0, 1, 2
+
+
+def generator(seed: int, epoch: int, purpose: int, position: int) -> np.random.Generator:
+    """The random numbers of one place in the training: a function of these four alone (Philox counts)."""
+    key = [seed & (2**64 - 1), epoch & (2**64 - 1)]
+    return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, purpose, position]))
+
+
+class Source:
+    """Where frames come from; `pick(frame count)` says which, in any shape."""
+
+    def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
+        """Distinct frames (U, H, W, 3), already resized, and the place of each picked index in them."""
+        raise NotImplementedError
+
+
+class FileSource(Source):
+    """A video file."""
+
+    def __init__(self, path: str | Path, decoder: str, resize: int) -> None:
+        self.path, self.decoder, self.resize = path, decoder, resize
+
+    def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
+        """See `Source`."""
+        return pick_frames(self.path, pick, decoder=self.decoder, resize_short=self.resize)
+
+
+class ArraySource(Source):
+    """All frames of a video, decoded and resized (N, H, W, 3)."""
+
+    def __init__(self, frames: np.ndarray) -> None:
+        self.frames = frames
+
+    def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
+        """See `Source`."""
+        wanted = pick(len(self.frames))
+        return self.frames[wanted.reshape(-1)], np.arange(wanted.size).reshape(wanted.shape)
+
+
+def train_clip(source: Source, train: Train, label: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """One augmented clip uint8 (T * clip_length, 3, crop, crop) and its label. Draws: frames, box, flip."""
+    frames, place = source.read(lambda n: sampling.indices(train.sampling, n, rng)[0])
+    height, width = frames.shape[1:3]
+    box = views.train_box(train.crop_rule, height, width, train.crop, rng)
+    mirrored = bool(rng.random() < train.flip)
+    cut = views.crop(frames, box, train.crop, mirrored)
+    return np.ascontiguousarray(np.moveaxis(cut, -1, -3)[place]), views.swapped_label(
+        label, train.flip_labels
+    ) if mirrored else label
+
+
+def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.ndarray:
+    """All views uint8 (clips * crops, T * clip_length, 3, crop, crop); view = clip * crops + crop.
+
+    Random test rules draw from a stream of (seed, video id), so a video's views do not depend on the others.
+    """
+    stream = zlib.crc32(video_id.encode("utf-8", "surrogateescape"))
+    rng = generator(seed, 0, TEST, stream) if sampling.is_random(test.sampling) else None
+    frames, place = source.read(lambda n: sampling.indices(test.sampling, n, rng))
+    height, width = frames.shape[1:3]
+    boxes = views.test_boxes(height, width, test.crop, test.crops)
+    shape = (len(place), len(boxes), place.shape[1], 3, test.crop, test.crop)
+    out = np.empty(shape, dtype=np.uint8)
+    for number, (box, mirrored) in enumerate(boxes):
+        cut = np.moveaxis(views.crop(frames, box, mirrored=mirrored), -1, -3)
+        out[:, number] = cut[place]
+    return out.reshape(-1, *shape[2:])

@@ -1,0 +1,259 @@
+"""Batches for training and views for testing, as torch tensors of uint8; `normalize` makes them floats on the device.
+
+What is drawn for a place in the training depends on (seed, epoch, position) alone: never on the number of workers, on
+the time, or on where a run was resumed. Videos are decoded in worker processes (`repro.data.pool`), or taken from a
+cache of decoded frames (`repro.data.cache`), in which case no process is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from repro.data import clips, sampling
+from repro.data.index import Index, Video
+from repro.data.pool import Pool, Problem
+from repro.data.views import MEAN, STD
+from repro.errors import BadOption, DataError
+from repro.spec import Train, Views
+
+if TYPE_CHECKING:
+    from repro.data.cache import FrameCache
+
+#: videos that may fail one after the other in training before the dataset is given up
+_MOST_FAILURES = 50
+#: seconds for one video
+TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True)
+class TestVideo:
+    """One video of a test. `views` is uint8 (V, T, 3, H, W), TDN (V, T, 5, 3, H, W), or None with the `problem`."""
+
+    __test__ = False
+
+    position: int
+    video: Video
+    views: torch.Tensor | None
+    problem: str | None
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
+    """The permutation of all videos that an epoch walks through, int64 (count,)."""
+    return clips.generator(seed, epoch, clips.ORDER, 0).permutation(count)
+
+
+def clips_per_epoch(count: int, batch: int) -> int:
+    """Clips of one epoch: whole batches, the rest of the permutation is left out; all of them if they fill no batch."""
+    return count - count % batch if count >= batch else count
+
+
+def train_batches(
+    index: Index,
+    train: Train,
+    *,
+    clip_length: int,
+    seed: int,
+    epoch: int,
+    micro_batch: int,
+    start: int = 0,
+    decoder: str = "decord",
+    workers: int = 0,
+    cache: FrameCache | None = None,
+    timeout_s: float = TIMEOUT_S,
+    problems: dict[str, str] | None = None,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Micro-batches of one epoch: uint8 (B, T[, 5], 3, H, W) and int64 labels (B,); the last may be smaller.
+
+    `start` skips that many micro-batches, without decoding them. A video that cannot be read is entered in `problems`
+    (id -> reason) and left out; the next readable video of the epoch's order takes its place, with the random numbers
+    of that place, so that batches keep their size. `rank` of `world` takes every world-th clip.
+    """
+    frames = _checked(index, train.sampling, clip_length)
+    if micro_batch < 1 or start < 0:
+        raise BadOption(f"micro_batch {micro_batch}, start {start}", allowed="micro_batch 1 or more, start 0 or more")
+    order = epoch_order(len(index), seed, epoch)
+    places = np.arange(clips_per_epoch(len(index), train.batch))[rank::world][start * micro_batch :].tolist()
+    bad = {} if problems is None else problems
+    epoch_clips = _Epoch(index, train, order, seed, epoch, decoder, timeout_s, workers, cache, bad)
+    made = epoch_clips.run(places, ahead=max(2 * micro_batch, 2 * workers))
+    shape = (frames,) if clip_length == 1 else (frames, clip_length)
+    for first in range(0, len(places), micro_batch):
+        pairs = [next(made) for _ in places[first : first + micro_batch]]
+        x = torch.from_numpy(np.stack([clip for clip, _ in pairs]))
+        yield x.reshape(len(pairs), *shape, *x.shape[2:]), torch.tensor([label for _, label in pairs])
+
+
+@dataclass
+class _Epoch:
+    """The clips of one epoch, in order, with stand-ins for videos that cannot be read."""
+
+    index: Index
+    train: Train
+    order: np.ndarray
+    seed: int
+    epoch: int
+    decoder: str
+    timeout_s: float
+    workers: int
+    cache: FrameCache | None
+    bad: dict[str, str]
+
+    def run(self, places: Sequence[int], ahead: int) -> Iterator[tuple[np.ndarray, int]]:
+        """(clip, label) of each place."""
+        for place, made in zip(places, self._make([(place, place) for place in places], ahead), strict=True):
+            slot = place
+            for _ in range(min(_MOST_FAILURES, len(self.order))):
+                if not isinstance(made, Problem):
+                    break
+                self.bad[self._video(slot).id] = made.reason
+                slot = (slot + 1) % len(self.order)
+                made = next(self._make([(place, slot)], ahead=1))
+            if isinstance(made, Problem):
+                names = ", ".join(repr(name) for name in list(self.bad)[:3])
+                raise DataError(
+                    f"{len(self.bad)} videos of {self.index.name} cannot be read, among them {names}: {made.reason}",
+                    fix="check the paths in the CSV, or --decoder pyav",
+                )
+            yield made
+
+    def _video(self, slot: int) -> Video:
+        return self.index.videos[self.order[slot]]
+
+    def _make(self, places: Sequence[tuple[int, int]], ahead: int) -> Iterator[Any]:
+        """Clips with the random numbers of the first and the video of the second of each pair, or problems."""
+        train = self.train
+        if self.cache is None:
+            tasks = (
+                (str(video.path), video.label, self.decoder, train, (self.seed, self.epoch, place))
+                for place, video in ((place, self._video(slot)) for place, slot in places)
+            )
+            yield from Pool(_train_task, workers=self.workers, timeout_s=self.timeout_s).run(tasks, ahead=ahead)
+            return
+        self.cache.check(self.index, self.decoder, train.resize)
+        for place, slot in places:
+            source, video = self.cache.source(int(self.order[slot])), self._video(slot)
+            if isinstance(source, Problem):
+                yield source
+            else:
+                rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
+                yield clips.train_clip(source, train, video.label, rng)
+
+
+def _train_task(
+    path: str, label: int, decoder: str, train: Train, where: tuple[int, int, int]
+) -> tuple[np.ndarray, int]:
+    """One training clip, in a worker."""
+    seed, epoch, place = where
+    rng = clips.generator(seed, epoch, clips.SAMPLE, place)
+    return clips.train_clip(clips.FileSource(path, decoder, train.resize), train, label, rng)
+
+
+def test_videos(
+    index: Index,
+    views: Views,
+    *,
+    clip_length: int,
+    decoder: str = "decord",
+    workers: int = 0,
+    cache: FrameCache | None = None,
+    timeout_s: float = TIMEOUT_S,
+    positions: Sequence[int] | None = None,
+    seed: int = 0,
+) -> Iterator[TestVideo]:
+    """All views of each video, in the index's order; a video that cannot be read comes with its problem, never with
+    other frames. Each is decoded once. `positions` chooses some videos; `seed` is for rules that draw at random.
+    """
+    frames = _checked(index, views.sampling, clip_length)
+    if sampling.clips_of(views.sampling) != views.clips:
+        raise BadOption(
+            f"views of {views.clips} clips with {views.sampling!r}",
+            allowed=f"{sampling.clips_of(views.sampling)} clips",
+        )
+    chosen = list(range(len(index)) if positions is None else positions)
+    shape = (frames,) if clip_length == 1 else (frames, clip_length)
+    found = _test_results(index, views, chosen, decoder, workers, cache, timeout_s, seed)
+    for position, made in zip(chosen, found, strict=True):
+        video = index.videos[position]
+        if isinstance(made, Problem):
+            yield TestVideo(position, video, None, made.reason)
+        else:
+            x = torch.from_numpy(made)
+            yield TestVideo(position, video, x.reshape(len(x), *shape, *x.shape[2:]), None)
+
+
+test_videos.__test__ = False  # type: ignore[attr-defined]
+
+
+def _test_results(
+    index: Index,
+    views: Views,
+    chosen: Sequence[int],
+    decoder: str,
+    workers: int,
+    cache: FrameCache | None,
+    timeout_s: float,
+    seed: int,
+) -> Iterator[Any]:
+    videos = (index.videos[position] for position in chosen)
+    if cache is None:
+        tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
+        yield from Pool(_test_task, workers=workers, timeout_s=timeout_s).run(tasks, ahead=max(2, 2 * workers))
+        return
+    cache.check(index, decoder, views.resize)
+    for position, video in zip(chosen, videos, strict=True):
+        source = cache.source(position)
+        if isinstance(source, Problem):
+            yield source
+            continue
+        try:
+            yield clips.test_clips(source, views, video.id, seed)
+        except DataError as error:
+            yield Problem(str(error))
+
+
+def _test_task(path: str, video_id: str, decoder: str, views: Views, seed: int) -> np.ndarray:
+    """All views of one video, in a worker."""
+    return clips.test_clips(clips.FileSource(path, decoder, views.resize), views, video_id, seed)
+
+
+def _checked(index: Index, rule: str, clip_length: int) -> int:
+    """The frames of the rule's clips; refuses a rule whose segments are not those of the network."""
+    made = sampling.clip_length_of(rule)
+    if made != clip_length:
+        raise BadOption(
+            f"sampling rule {rule!r} gives segments of {made} frames, the network takes {clip_length}",
+            allowed="tdn.* and repro.centred5_* for TDN (5), other rules for other networks (1)",
+        )
+    if not len(index):
+        raise DataError(f"the {index.split} split of {index.name} holds no video")
+    return sampling.frames_of(rule)
+
+
+def normalize(
+    x: torch.Tensor,
+    *,
+    mean: Sequence[float] = MEAN,
+    std: Sequence[float] = STD,
+    order: str = "RGB",
+    scale: float = 1.0,
+    dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """uint8 RGB (..., 3, H, W) -> (pixel / 255 * scale - mean) / std on its device; `order` "BGR" turns the channels.
+
+    `mean` and `std` are in the order and the scale of the network's input, as `Contract.to_dict()` gives them.
+    """
+    if order not in ("RGB", "BGR"):
+        raise BadOption(f"colour order {order!r}", allowed="RGB, BGR")
+    if x.dtype != torch.uint8 or x.shape[-3] != 3:
+        raise BadOption(f"frames of {x.dtype}, shape {tuple(x.shape)}", allowed="uint8 (..., 3, H, W)")
+    values = (x.flip(-3) if order == "BGR" else x).to(torch.float32)
+    factor = torch.tensor([scale / 255.0 / float(s) for s in std], device=x.device).reshape(3, 1, 1)
+    shift = torch.tensor([-float(m) / float(s) for m, s in zip(mean, std, strict=True)], device=x.device)
+    return values.mul_(factor).add_(shift.reshape(3, 1, 1)).to(dtype)
