@@ -24,7 +24,7 @@ backbones.add(
 backbones.add(
     "tiny_resnet",
     "baselines.resnet:tiny_resnet",
-    "three bottleneck stages of width 16, 32, 64 for 32x32 twins; option blocks (a stage, default 1)",
+    "three bottleneck stages of width 16, 32, 64 for 32x32 twins; options blocks (a stage, default 1), pool",
     feature_channels=256,
     twin=True,
 )

@@ -5,8 +5,8 @@ convolution (v1.5, as in torchvision and in all the video repositories here).
 
 Known differences
 1. timm starts the last normalization of each block at zero; the video repositories do not, and neither do we.
-2. ResNeXt-101 (Xie et al., CVPR 2017) is the 32x4d one: DNR's Table 2 does not say which, mmaction2 publishes TSN on this,
-   and it is the one with the size and cost of ResNet-101.
+2. ResNeXt-101 (Xie et al., CVPR 2017) is the 32x4d one: DNR's Table 2 does not say which, mmaction2 publishes TSN on
+   this, and it is the one with the size and cost of ResNet-101.
 3. `tiny_resnet` is nobody's: it carries the same bottleneck to clips of 32x32 pixels that a CPU trains in minutes.
 """
 
@@ -20,7 +20,7 @@ import timm
 from timm.models.resnet import Bottleneck, downsample_conv
 from torch import Tensor, nn
 
-from baselines.options import refuse_unknown, require_count
+from baselines.options import refuse_unknown, require_choice, require_count
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 TINY_WIDTHS = (16, 32, 64)
@@ -68,10 +68,14 @@ def _timm(name: str) -> nn.Module:
     return timm.create_model(name, pretrained=False, num_classes=0, zero_init_last=False)
 
 
-def tiny_resnet(blocks: int = 1) -> nn.Module:
-    """Bottleneck network for clips of 32x32: 3x3 stem of stride 2, no pooling, three stages of `blocks` bottlenecks."""
+def tiny_resnet(blocks: int = 1, pool: bool = False) -> nn.Module:
+    """Bottleneck network for clips of 32x32: 3x3 stem of stride 2, three stages of `blocks` bottlenecks.
+
+    `pool` has the large networks' max pooling after the stem, which leaves maps of 8x8 and a third of the time.
+    """
     require_count("backbone 'tiny_resnet'", "blocks", blocks)
-    net = TinyResNet(blocks)
+    require_choice("backbone 'tiny_resnet'", "pool", pool, (False, True))
+    net = TinyResNet(blocks, pool)
     initialize_convolutions(net)
     return net
 
@@ -79,12 +83,12 @@ def tiny_resnet(blocks: int = 1) -> nn.Module:
 class TinyResNet(nn.Module):
     """The parts of `tiny_resnet`; a video network takes them over and runs them."""
 
-    def __init__(self, blocks: int) -> None:
+    def __init__(self, blocks: int, pool: bool) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, TINY_STEM, kernel_size=3, stride=2, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(TINY_STEM)
         self.act1 = nn.ReLU(inplace=True)
-        self.maxpool = nn.Identity()
+        self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
         channels = TINY_STEM
         for index, width in enumerate(TINY_WIDTHS):
             self.add_module(STAGES[index], _stage(channels, width, blocks, stride=1 if index == 0 else 2))

@@ -1,6 +1,7 @@
 """Names of datasets, and how a name or a CSV becomes an `Index`. Registering imports nothing heavy.
 
-An entry's target is called as `target(name, split)` and returns an `Index`; a third party registers the same.
+An entry's target is called as `target(name, split)` and returns an `Index`; a third party registers the same. Facts:
+`small`: its frames are kept decoded (`repro.data.cache`); `metrics`: "module:function" of labels and predicted classes.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ if TYPE_CHECKING:
     from repro.data.index import Index
 
 _TWIN, _PAIRS = "repro.data.twins:open_twin", "repro.data.twins:direction_metrics"
-datasets.add("twin-appearance", _TWIN, "synthetic; the class shows in any frame", num_classes=8)
+datasets.add("twin-appearance", _TWIN, "synthetic; the class shows in any frame", num_classes=8, small=True)
 datasets.add(
-    "twin-temporal", _TWIN, "synthetic; the class shows only in the frames' order", num_classes=8, metrics=_PAIRS
+    "twin-temporal",
+    _TWIN,
+    "synthetic; the class shows only in the frames' order",
+    num_classes=8,
+    metrics=_PAIRS,
+    small=True,
 )
-datasets.add("twin-appearance-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8)
-datasets.add("twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, metrics=_PAIRS)
+datasets.add("twin-appearance-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, small=True)
+datasets.add(
+    "twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, metrics=_PAIRS, small=True
+)
 
 #: datasets of the papers that nobody can ship: class counts of their official releases
 _KNOWN = {

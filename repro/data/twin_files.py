@@ -1,0 +1,220 @@
+"""The twin datasets as files: encoding, writing once, listing, and noticing damage.
+
+Every frame is coded by itself with one quantizer, so that the codec cannot give the direction of time away: a reversed
+video decodes to exactly the reversed frames. The encoder runs in one thread. A manifest keeps the size and sha256 of
+each file, and for each split a fingerprint over labels and decoded frames, which is what enters the records.
+
+    <cache>/twins/v1/twin-temporal/manifest.json
+                                   train/00000.mp4 ...
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.data.twin_render import FRAMES, SIDE, render
+from repro.errors import DataError
+
+#: raised when a file's content changes; it is part of the folder's name and of every seed
+VERSION = 1
+SPLITS = ("train", "val")
+CLASSES = 8
+_KINDS = ("appearance", "temporal")
+_QUANTIZER = 36
+_SEED = 20211
+
+Sizes = Mapping[str, int]
+Entries = dict[str, dict[str, Any]]
+
+
+def ensure(folder: Path, kind: str, sizes: Sizes) -> None:
+    """Write the dataset if it is not there. Of several processes that come first together, one writes."""
+    if (folder / "manifest.json").is_file():
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with _lock(folder):
+        if not (folder / "manifest.json").is_file():
+            write(folder, kind, sizes)
+
+
+def write(folder: Path, kind: str, sizes: Sizes, *, processes: int | None = None) -> None:
+    """Render, encode and list a dataset in a temporary folder, which then takes its name: it is whole or absent."""
+    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
+    try:
+        for split in SPLITS:
+            (part / split).mkdir(parents=True)
+        entries = _write_all(part, kind, sizes, processes or min(4, os.cpu_count() or 1))
+        with (part / "manifest.json").open("w") as file:
+            json.dump({"version": VERSION, "kind": kind, "splits": _listing(entries)}, file, indent=0)
+            file.flush()
+            os.fsync(file.fileno())
+        if folder.exists() and not (folder / "manifest.json").exists():
+            shutil.rmtree(folder)
+        try:
+            part.rename(folder)
+        except OSError:
+            if not (folder / "manifest.json").is_file():  # otherwise another process was first, with the same content
+                raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def listed(folder: Path, split: str) -> dict[str, Any]:
+    """The manifest's part on a split: its `fingerprint` and `files` (name -> label, size, sha256).
+
+    Refuses a dataset of which a file is missing or has another size. It reads no file; `problems` does.
+    """
+    entry = _manifest(folder)["splits"][split]
+    for file, facts in entry["files"].items():
+        path = folder / file
+        if not path.is_file() or path.stat().st_size != facts["size"]:
+            raise _damaged(folder, f"{path} is missing or has not its size")
+    return entry
+
+
+def problems(folder: Path) -> list[str]:
+    """Read every file and compare its sha256 with the manifest: one line for each that is missing or differs."""
+    found = []
+    for split in _manifest(folder)["splits"].values():
+        for file, facts in split["files"].items():
+            path = folder / file
+            if not path.is_file():
+                found.append(f"{path}: missing")
+            elif _sha256(path.read_bytes()) != facts["sha256"]:
+                found.append(f"{path}: content differs from what was written")
+    return found
+
+
+def generator(kind: str, split: str, position: int) -> np.random.Generator:
+    """The random numbers of one video, which no other video of any twin shares."""
+    return np.random.default_rng([_SEED, VERSION, _KINDS.index(kind), SPLITS.index(split), position])
+
+
+def encode(planes: np.ndarray) -> bytes:
+    """H.264 in mp4 of yuv420p frames (FRAMES, SIDE * 3 // 2, SIDE); the same bytes for the same frames and encoder."""
+    import av
+    from av.bitstream import BitStreamFilterContext
+
+    buffer = io.BytesIO()
+    settings = f"keyint=1:qp={_QUANTIZER}:threads=1:lookahead-threads=1"
+    with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
+        options = {"preset": "veryfast", "flags": "+bitexact", "x264-params": settings}
+        stream: Any = container.add_stream("libx264", rate=FRAMES, options=options)
+        stream.width, stream.height, stream.pix_fmt = SIDE, SIDE, "yuv420p"
+        # the encoder's banner (SEI, NAL type 6) is a sixth of such a short file, and names the encoder's build
+        strip = BitStreamFilterContext("filter_units=remove_types=6", stream)
+        frames = [av.VideoFrame.from_ndarray(np.ascontiguousarray(plane), format="yuv420p") for plane in planes]
+        for frame in [*frames, None]:
+            for packet in stream.encode(frame):
+                container.mux(strip.filter(packet))
+    return buffer.getvalue()
+
+
+def decode_planes(file: bytes) -> np.ndarray:
+    """The yuv420p frames of a file, as `encode` takes them: H.264 decodes to the same numbers on every machine."""
+    import av
+
+    with av.open(io.BytesIO(file), "r") as container:
+        return np.stack([frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)])
+
+
+def _write_some(part: Path, kind: str, sizes: Sizes, start: int, step: int) -> Entries:
+    """Write the videos start, start + step, ... of both splits; file name -> its entry in the manifest."""
+    entries: Entries = {}
+    for split in SPLITS:
+        for position in range(start, sizes[split], step):
+            label = position % CLASSES
+            content = encode(render(kind, label, generator(kind, split, position)))
+            file = f"{split}/{position:05d}.mp4"
+            (part / file).write_bytes(content)
+            frames = _sha256(decode_planes(content).tobytes())
+            entries[file] = {"label": label, "size": len(content), "sha256": _sha256(content), "frames": frames}
+    return entries
+
+
+def _write_all(part: Path, kind: str, sizes: Sizes, processes: int) -> Entries:
+    """Write all videos, in this process and in others beside it."""
+    processes = 1 if sum(sizes.values()) < 256 else processes
+    # plain child processes: a fork would copy the threads of torch, and spawning would run the user's script again
+    root = str(Path(__file__).resolve().parents[2])
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from repro.data.twin_files import child; child(*sys.argv[2:])"
+    fixed = [sys.executable, "-c", code, root, str(part), kind, json.dumps(dict(sizes))]
+    children = [
+        subprocess.Popen([*fixed, str(start), str(processes)], stdout=subprocess.PIPE, text=True)
+        for start in range(1, processes)
+    ]
+    try:
+        entries = _write_some(part, kind, sizes, 0, processes)
+        for process in children:
+            output, _ = process.communicate()
+            if process.returncode:
+                raise DataError(f"a process that writes twin videos into {part} ended with code {process.returncode}")
+            entries.update(json.loads(output))
+    finally:
+        for process in children:
+            process.kill()
+            process.wait()
+    return entries
+
+
+def child(part: str, kind: str, sizes: str, start: str, step: str) -> None:
+    """What each process that `_write_all` starts runs; the entries go to standard output."""
+    sys.stdout.write(json.dumps(_write_some(Path(part), kind, json.loads(sizes), int(start), int(step))))
+
+
+def _listing(entries: Entries) -> dict[str, dict[str, Any]]:
+    splits = {}
+    for split in SPLITS:
+        files = {file: entries[file] for file in sorted(entries) if file.startswith(f"{split}/")}
+        lines = "\n".join(f"{file} {entry['label']} {entry['frames']}" for file, entry in files.items())
+        facts = {file: {key: entry[key] for key in ("label", "size", "sha256")} for file, entry in files.items()}
+        splits[split] = {"fingerprint": _sha256(lines.encode()), "files": facts}
+    return splits
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text())
+        complete = manifest["version"] == VERSION and set(manifest["splits"]) == set(SPLITS)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, f"{path} cannot be read ({type(error).__name__})") from error
+    if not complete:
+        raise _damaged(folder, f"{path} does not list the dataset")
+    return manifest
+
+
+def _damaged(folder: Path, what: str) -> DataError:
+    return DataError(what, fix=f"rm -r {folder}  (it is written again on its next use)")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Wait for other writers of `folder`. Where files cannot be locked two may write, and the first rename wins."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with folder.with_name(f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        yield
