@@ -37,7 +37,7 @@ class FrameCache:
     """All frames of the videos of one index, for one decoder and one resize."""
 
     def __init__(self, folder: Path, key: str, frames: np.ndarray, table: dict[str, Any]) -> None:
-        self.folder, self._key, self._frames = folder, key, frames
+        self.folder, self._key, self._frames = folder, key, np.asarray(frames)
         self.problems: dict[int, str] = {int(at): reason for at, reason in table["problems"].items()}
         """Position in the index -> why the video could not be read."""
         self._shapes = [tuple(shape) for shape in table["shapes"]]

@@ -62,9 +62,9 @@ def train_clip(source: Source, train: Train, label: int, rng: np.random.Generato
     box = views.train_box(train.crop_rule, height, width, train.crop, rng)
     mirrored = bool(rng.random() < train.flip)
     cut = views.crop(frames, box, train.crop, mirrored)
-    return np.ascontiguousarray(np.moveaxis(cut, -1, -3)[place]), views.swapped_label(
-        label, train.flip_labels
-    ) if mirrored else label
+    if mirrored:
+        label = views.swapped_label(label, train.flip_labels)
+    return np.ascontiguousarray(np.moveaxis(cut, -1, -3)[place]), label
 
 
 def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.ndarray:

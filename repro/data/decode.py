@@ -1,9 +1,10 @@
-"""Frames of a video file, by decord or PyAV, behind one function. Both give the same pixels; records name it.
+"""Frames of a video file, by decord or PyAV, behind one function; records name the decoder.
 
 A reader is opened, read and dropped in one call: an idle decord reader goes on decoding in the background. Indices are
 read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times slower).
 
-Known differences. decord ignores edit lists (it gives the frames before the cut as well), PyAV here obeys them. decord
+Known differences. The pixels are the same where the height is even; at an odd one the two libraries' colour conversions
+interpolate chroma differently. decord ignores edit lists (it gives the frames before the cut as well), PyAV here obeys them. decord
 has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits may decode to garbage in both
 without any error; only a checksum of the file can tell.
 """
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.data.container import missing_bytes
 from repro.data.resize import resize_short as _resize_short
 from repro.errors import BadOption, DataError, UnknownName
 
@@ -107,6 +109,9 @@ def _checked(path: str | Path) -> Path:
         raise DecodeError(path, "not a regular file")
     if facts.st_size == 0:
         raise DecodeError(path, "empty file")
+    cut = missing_bytes(file)
+    if cut:
+        raise DecodeError(path, f"truncated: {cut} bytes of {facts.st_size + cut} are missing")
     return file
 
 
@@ -165,9 +170,20 @@ def _last_frame(path: Path, count: int, ending: np.ndarray) -> np.ndarray:
     return ending[1]
 
 
+#: part of decord's message -> what it means
+_MEANINGS = {
+    "Error reading the file": "not a video, or cut before its index (moov)",
+    "cannot find video stream": "no video stream, or no frames",
+    "av_read_frame failed": "truncated or damaged: reading stopped before the end",
+    "Error sending packet": "damaged: a frame does not decode",
+}
+
+
 def _reason(path: Path, message: str) -> str:
-    """The first line of decord's message, without its stack."""
+    """What decord's message means; else its first line, without its stack."""
+    for part, meaning in _MEANINGS.items():
+        if part in message:
+            return meaning
     lines = [line.strip() for line in message.splitlines() if line.strip()]
-    text = lines[0] if lines else "unknown error"
-    text = text.split("Check failed:")[-1].strip().replace(str(path), "the file")
-    return f"decord cannot decode it: {text[:200]}"
+    text = lines[0].split("Check failed:")[-1].strip() if lines else "no reason given"
+    return f"decord cannot decode it: {text.replace(str(path), 'the file')[:200]}"

@@ -15,6 +15,9 @@ import numpy as np
 
 from repro.data.decode import DecodeError
 
+#: PyAV's error -> what it means
+_MEANINGS = {"InvalidDataError": "not a video, truncated or damaged", "EOFError": "truncated: it ends too early"}
+
 
 def read(path: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
     """Frames uint8 (K, H, W, 3) at the sorted, distinct indices `unique(frame count)`."""
@@ -31,7 +34,7 @@ def read(path: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
         frames = _by_stamp(path, stamps, keys, numbers) if stamps else _in_order(path, numbers)
         return _stacked(path, frames)
     except av.error.FFmpegError as error:
-        raise DecodeError(path, f"pyav cannot decode it: {error.strerror or error}") from error
+        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"pyav cannot decode it: {error}")) from error
 
 
 def _open(path: Path) -> tuple[Any, Any]:
@@ -40,7 +43,7 @@ def _open(path: Path) -> tuple[Any, Any]:
     container = av.open(str(path), metadata_errors="replace")
     if not container.streams.video:
         container.close()
-        raise DecodeError(path, "no video stream")
+        raise DecodeError(path, "no video stream, or no frames")
     stream = container.streams.video[0]
     stream.thread_type = "NONE"
     return container, stream

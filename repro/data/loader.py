@@ -7,7 +7,7 @@ cache of decoded frames (`repro.data.cache`), in which case no process is starte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -139,11 +139,8 @@ class _Epoch:
         self.cache.check(self.index, self.decoder, train.resize)
         for place, slot in places:
             source, video = self.cache.source(int(self.order[slot])), self._video(slot)
-            if isinstance(source, Problem):
-                yield source
-            else:
-                rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
-                yield clips.train_clip(source, train, video.label, rng)
+            rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
+            yield _of_source(source, clips.train_clip, train, video.label, rng)
 
 
 def _train_task(
@@ -208,19 +205,22 @@ def _test_results(
         return
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
-        source = cache.source(position)
-        if isinstance(source, Problem):
-            yield source
-            continue
-        try:
-            yield clips.test_clips(source, views, video.id, seed)
-        except DataError as error:
-            yield Problem(str(error))
+        yield _of_source(cache.source(position), clips.test_clips, views, video.id, seed)
 
 
 def _test_task(path: str, video_id: str, decoder: str, views: Views, seed: int) -> np.ndarray:
     """All views of one video, in a worker."""
     return clips.test_clips(clips.FileSource(path, decoder, views.resize), views, video_id, seed)
+
+
+def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:
+    """What the pool gives, without a process: the value, or the problem of this video."""
+    if isinstance(source, Problem):
+        return source
+    try:
+        return make(source, *arguments)
+    except DataError as error:
+        return Problem(str(error))
 
 
 def _checked(index: Index, rule: str, clip_length: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from repro.errors import DataError
+from repro.errors import BadOption, DataError, ReproError
 
 #: seconds for a fresh interpreter to import what it needs, on a busy machine
 _START_S = 120.0
@@ -47,7 +48,10 @@ class _Worker:
 
 
 class Pool:
-    """`run` calls `function(*task)` for each task, and yields results in order: a value, or a `Problem`."""
+    """`run` calls `function(*task)` for each task, and yields results in order: a value, or a `Problem`.
+
+    A `DataError` of the function is a problem of that task; any other error ends the run.
+    """
 
     def __init__(self, function: Callable[..., Any], *, workers: int = 1, timeout_s: float = 60.0) -> None:
         if timeout_s <= 0:
@@ -127,6 +131,8 @@ class Pool:
             worker.ready, worker.deadline = True, float("inf")
             return
         ticket, worker.ticket, worker.deadline = worker.ticket, None, float("inf")
+        if kind == "refused":
+            raise BadOption(value)
         if kind == "bug":
             raise RuntimeError(f"a worker failed:\n{value}")
         assert ticket is not None
@@ -256,6 +262,7 @@ def serve(descriptor: int) -> None:
     connection = Connection(descriptor)
     try:
         function = connection.recv()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # FFmpeg's own complaints; ours go through the pipe
         _send(connection, "ready", None)
         while True:
             task, timeout_s = connection.recv()
@@ -264,6 +271,8 @@ def serve(descriptor: int) -> None:
                 kind, value = "value", function(*task)
             except DataError as error:
                 kind, value = "value", Problem(getattr(error, "problem", str(error)))
+            except ReproError as error:
+                kind, value = "refused", str(error)
             except Exception:
                 kind, value = "bug", traceback.format_exc()
             signal.alarm(0)
