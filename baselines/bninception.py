@@ -1,12 +1,12 @@
-"""BN-Inception (Ioffe and Szegedy, Batch Normalization, ICML 2015, arXiv 1502.03167), as the video repositories have it.
+"""BN-Inception (Ioffe and Szegedy, Batch Normalization, ICML 2015, arXiv 1502.03167), as video repositories have it.
 
 Code studied: mit-han-lab/temporal-shift-module@1f6a834:archs/bn_inception.py; yjxiong/tensorflow-model-zoo.torch (the
 Caffe network whose weights all of them share). Tensors: frames folded into the batch, (N*T, C, H, W). Weights expect
 BGR pixels 0..255 minus (104, 117, 128).
 
 It stands in the outline of a ResNet, so that every network over 2D backbones takes it: conv1, bn1, act1, maxpool;
-`layer1` the second convolutions and their pooling, `layer2` the modules 3a to 3c, `layer3` 4a to 4e, `layer4` 5a and 5b.
-A module has `conv_1x1`, `conv_3x3_reduce`, `conv_3x3`, `conv_double_3x3_reduce`, `conv_double_3x3_1`,
+`layer1` the second convolutions and their pooling, `layer2` the modules 3a to 3c, `layer3` 4a to 4e, `layer4` 5a and
+5b. A module has `conv_1x1`, `conv_3x3_reduce`, `conv_3x3`, `conv_double_3x3_reduce`, `conv_double_3x3_1`,
 `conv_double_3x3_2`, `conv_pool_proj`, each a convolution with bias, its normalization and ReLU.
 
 Known differences
@@ -94,12 +94,16 @@ class InceptionModule(nn.Module):
         self.conv_pool_proj = ConvNorm(channels, pooled) if pooled else None
         self.out_channels = one + three + double + (pooled or channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up."""
+    def double(self, x: Tensor) -> Tensor:
+        """The first two convolutions of the third branch: what ECO reads."""
+        return self.conv_double_3x3_1(self.conv_double_3x3_reduce(x))
+
+    def forward(self, x: Tensor, double: Tensor | None = None) -> Tensor:
+        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up. `double`: that method's value."""
         x = self.before(x)
         branches = [] if self.conv_1x1 is None else [self.conv_1x1(x)]
         branches.append(self.conv_3x3(self.conv_3x3_reduce(x)))
-        branches.append(self.conv_double_3x3_2(self.conv_double_3x3_1(self.conv_double_3x3_reduce(x))))
+        branches.append(self.conv_double_3x3_2(self.double(x) if double is None else double))
         pooled = self.pool(x)
         branches.append(pooled if self.conv_pool_proj is None else self.conv_pool_proj(pooled))
         return torch.cat(branches, dim=1)

@@ -92,3 +92,8 @@ for _size, _frames, _crop in (("s", 13, 182), ("m", 16, 256), ("l", 16, 356), ("
     _name = f"x3d_{_size}"
     _alone(_name, f"its own, of model {_name}")
     _add(_name, "x3d:x3d", "small network expanded step by step (Feichtenhofer, CVPR 2020)", (_name,), _frames, _crop)
+
+_ECO = "BN-Inception on frames, 3D ResNet on their maps (Zolfaghari et al., ECCV 2018)"
+_add("eco", "eco:eco", f"ECO full: {_ECO}", ("bninception",), 8, 224)
+_add("eco_lite", "eco:eco_lite", f"ECO Lite: {_ECO}", ("bninception",), 8, 224)
+_add("eco_en_lite", "eco:eco_en_lite", f"four ECO Lite of 16, 20, 24, 32 frames: {_ECO}", ("bninception",), 92, 224)

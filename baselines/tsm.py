@@ -6,8 +6,8 @@ the ends; only the residual branch sees this.
 
 Known differences
 1. The shift is part of the convolution that reads it, so parameter names are those of the plain ResNet.
-2. BN-Inception has no residual branch: as the authors' archs/bn_inception.py with shift_place `block`, all of a module's
-   input is shifted, from the second convolutions on (their default, `blockres`, adds maps of unequal channels there).
+2. BN-Inception has no residual branch: as in the authors' archs/bn_inception.py with shift_place `block`, all of a
+   module's input is shifted, from the second convolutions on (their default, `blockres`, adds unequal channels there).
 3. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
 """
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from repro.checkpoint_formats_3d import BN_INCEPTION, MMACTION2_3D, PYSLOWFAST, TORCHVISION_VIDEO
+from repro.checkpoint_formats_3d import BN_INCEPTION, ECO_VOLUME, MMACTION2_3D, PYSLOWFAST, TORCHVISION_VIDEO
 from repro.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
@@ -232,6 +232,17 @@ VMZ = add(
         _all_of(r"^stem\.0\.weight$", r"\.conv1\.0\.3\.weight$"),
         TORCHVISION_VIDEO,
         usual=Contract(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
+    )
+)
+
+#: ECO: mzolfaghari/ECO-pytorch@b175e7c
+ECO_REPO = add(
+    Format(
+        "eco-repo",
+        "authors of ECO: mzolfaghari/ECO-pytorch",
+        _all_of(r"^base_model\.res3a_2\."),
+        (*_AUTHOR, *BN_INCEPTION, *ECO_VOLUME),
+        usual=CAFFE,
     )
 )
 

@@ -81,3 +81,25 @@ BN_INCEPTION: Rules = (
     *((rf"^inception_{name}_(\w+)_bn\.", rf"{place}.conv_\1.bn.") for name, place in _MODULES.items()),
     *((rf"^inception_{name}_(\w+)\.(weight|bias)$", rf"{place}.conv_\1.conv.\2") for name, place in _MODULES.items()),
 )
+
+#: ECO's 3D part: each normalization stands before the block that reads it, the files name it after the one before
+ECO_VOLUME: Rules = (
+    (r"^res3a_2\.", "volume.conv."),
+    (r"^res5b_bn\.", "volume.bn."),
+    *(
+        (rf"^res{before}_bn\.", f"volume.{place}.bn1.")
+        for before, place in (("3a", "layer1.0"), ("3b", "layer2.0"), ("4a", "layer2.1"), ("4b", "layer3.0"))
+    ),
+    (r"^res5a_bn\.", "volume.layer3.1.bn1."),
+    *(
+        (rf"^res{name}_{theirs}\.", f"volume.{place}.{ours}.")
+        for name, place in (
+            ("3b", "layer1.0"),
+            ("4a", "layer2.0"),
+            ("4b", "layer2.1"),
+            ("5a", "layer3.0"),
+            ("5b", "layer3.1"),
+        )
+        for theirs, ours in (("1_bn", "bn2"), ("1", "conv1"), ("2", "conv2"), ("down", "downsample"))
+    ),
+)
