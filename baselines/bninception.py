@@ -94,16 +94,16 @@ class InceptionModule(nn.Module):
         self.conv_pool_proj = ConvNorm(channels, pooled) if pooled else None
         self.out_channels = one + three + double + (pooled or channels)
 
-    def double(self, x: Tensor) -> Tensor:
+    def first_double(self, x: Tensor) -> Tensor:
         """The first two convolutions of the third branch: what ECO reads."""
         return self.conv_double_3x3_1(self.conv_double_3x3_reduce(x))
 
     def forward(self, x: Tensor, double: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up. `double`: that method's value."""
+        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up. `double`: the value of `first_double`."""
         x = self.before(x)
         branches = [] if self.conv_1x1 is None else [self.conv_1x1(x)]
         branches.append(self.conv_3x3(self.conv_3x3_reduce(x)))
-        branches.append(self.conv_double_3x3_2(self.double(x) if double is None else double))
+        branches.append(self.conv_double_3x3_2(self.first_double(x) if double is None else double))
         pooled = self.pool(x)
         branches.append(pooled if self.conv_pool_proj is None else self.conv_pool_proj(pooled))
         return torch.cat(branches, dim=1)

@@ -81,7 +81,7 @@ class JointModule(nn.Module):
         self.conv_double_3x3_reduce = ConvNorm(channels, 64)
         self.conv_double_3x3_1 = ConvNorm(64, JOINT, 3)
 
-    def double(self, x: Tensor) -> Tensor:
+    def first_double(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, 96, H, W)."""
         return self.conv_double_3x3_1(self.conv_double_3x3_reduce(x))
 
@@ -111,10 +111,9 @@ class Eco(VolumeNetwork):
         """(N, 3, T, H, W) -> (N, D), dropped out: frames (Full only), then volume."""
         x = x.transpose(1, 2).flatten(0, 1)
         x = self.layer1(self.maxpool(self.act1(self.bn1(self.conv1(x)))))
-        *first, joint = self.layer2
-        for module in first:
-            x = module(x)
-        double = joint.double(x)
+        x = self.layer2[1](self.layer2[0](x))
+        joint: Any = self.layer2[2]
+        double = joint.first_double(x)
         volume = double.unflatten(0, (-1, self.frames)).transpose(1, 2)
         found = [self.dropout(self.volume(volume))]
         if self.layer3 is not None and self.layer4 is not None:

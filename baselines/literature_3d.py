@@ -97,3 +97,17 @@ _ECO = "BN-Inception on frames, 3D ResNet on their maps (Zolfaghari et al., ECCV
 _add("eco", "eco:eco", f"ECO full: {_ECO}", ("bninception",), 8, 224)
 _add("eco_lite", "eco:eco_lite", f"ECO Lite: {_ECO}", ("bninception",), 8, 224)
 _add("eco_en_lite", "eco:eco_en_lite", f"four ECO Lite of 16, 20, 24, 32 frames: {_ECO}", ("bninception",), 92, 224)
+
+_alone("inceptionv1", "Inception-V1 over volumes, of i3d_inceptionv1 and the S3D networks")
+_add(
+    "i3d_inceptionv1",
+    "i3d_inceptionv1:i3d_inceptionv1",
+    "Inception-V1 inflated in time (Carreira and Zisserman, CVPR 2017)",
+    ("inceptionv1",),
+    64,
+    224,
+)
+_S3D = "Inception-V1 with space and time apart (Xie et al., ECCV 2018)"
+_add("s3d", "s3d:s3d", _S3D, ("inceptionv1",), 64, 224)
+_add("s3dg", "s3d:s3dg", f"gated {_S3D}", ("inceptionv1",), 64, 224)
+_add("s3dg_s2d", "s3d:s3dg_s2d", f"gated, space-to-depth stem, {_S3D}", ("inceptionv1",), 64, 224)

