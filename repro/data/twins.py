@@ -2,7 +2,7 @@
 
 `twin-appearance` shows its class in any single frame; `twin-temporal` shows it only in the order of the frames. Each
 has eight classes of equal size; `train` and `val` come from seeds that never meet. The `-smoke` ones hold two videos a
-split, for a run of the whole machine that shows nothing. `repro.data.twin_render` draws, `repro.data.twin_files` writes.
+split, for a run of the whole machine that shows nothing. `twin_render` draws the frames, `twin_files` writes the files.
 """
 
 from __future__ import annotations
