@@ -99,7 +99,7 @@ class InceptionModule(nn.Module):
         return self.conv_double_3x3_1(self.conv_double_3x3_reduce(x))
 
     def forward(self, x: Tensor, double: Tensor | None = None) -> Tensor:
-        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up. `double`: the value of `first_double`."""
+        """(B, C, H, W) -> (B, out_channels, H', W'); H' is H, or H / 2 rounded up. `double`: `first_double(x)`."""
         x = self.before(x)
         branches = [] if self.conv_1x1 is None else [self.conv_1x1(x)]
         branches.append(self.conv_3x3(self.conv_3x3_reduce(x)))

@@ -5,8 +5,8 @@ N clips, T frames (64 in the paper); maps (N, C, T, H, W). Input RGB in -1..1. E
 zeros as TensorFlow's SAME does: by what its input size asks for, the smaller half in front.
 
 Known differences
-1. The public head takes windows of 2x7x7 and keeps an axis of time in its scores, which users average; we take the whole
-   map (the same at 224; at 256 the public code fails to reduce it) and average.
+1. The public head takes windows of 2x7x7 and keeps an axis of time in its scores, which users average; we take the
+   whole map (the same at 224; at 256 the public code fails to reduce it) and average.
 2. The public code hands the dropout's keep probability on as its drop probability; at one half they are the same.
 """
 

@@ -111,3 +111,19 @@ _S3D = "Inception-V1 with space and time apart (Xie et al., ECCV 2018)"
 _add("s3d", "s3d:s3d", _S3D, ("inceptionv1",), 64, 224)
 _add("s3dg", "s3d:s3dg", f"gated {_S3D}", ("inceptionv1",), 64, 224)
 _add("s3dg_s2d", "s3d:s3dg_s2d", f"gated, space-to-depth stem, {_S3D}", ("inceptionv1",), 64, 224)
+
+_alone("c3d", "eight 3x3x3 convolutions, of model c3d")
+_add("c3d", "c3d:c3d", "eight 3x3x3 convolutions, 112x112 (Tran et al., ICCV 2015)", ("c3d",), 16, 112)
+_add("p3d63", "p3d63:p3d63", "1x3x3 and 3x1x1 kernels in three ways (Qiu et al., ICCV 2017)", _R[:1], 16, 160)
+_GST = "ResNet-50, read from the GST paper (Luo and Yuille, ICCV 2019), no public reference"
+_add("c3d_resnet50", "resnet50_3d:c3d_resnet50", f"C3D as {_GST}", _R[:1], 16, 224)
+_add("p3d_resnet50", "resnet50_3d:p3d_resnet50", f"P3D as {_GST}", _R[:1], 16, 224)
+_alone("corrnet101", "R(2+1)D bottlenecks and correlation blocks, of model corrnet101")
+_add(
+    "corrnet101",
+    "corrnet:corrnet101",
+    "correlation of neighbouring frames (Wang et al., CVPR 2020), a third party's code",
+    ("corrnet101",),
+    32,
+    224,
+)

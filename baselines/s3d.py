@@ -10,8 +10,8 @@ Networks
   s3dg_s2d    s3dg whose stem reads 2x2x2 pixels as 24 channels through 2x4x4 kernels; T, H, W are even.
 
 Known differences
-1. The authors' gates have no bias, those of the public weights (HowTo100M), and ours, have one; the authors' eps is 1e-3,
-   the public S3D-G's 1e-5.
+1. The authors' gates have no bias; those of the public weights (HowTo100M), and ours, have one. The authors' eps is
+   1e-3, the public S3D-G's 1e-5.
 2. The authors' stem is never separated; the public S3D's is.
 3. The heads differ: S3D averages windows of two frames, scores them and averages the scores, so that the two end frames
    count half; S3D-G averages over the whole volume.

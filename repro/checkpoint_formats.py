@@ -282,6 +282,20 @@ S3DG_HOWTO = add(
     )
 )
 
+#: P3D-63: qijiezhao/pseudo-3d-pytorch@09bba23
+P3D_REPO = add(Format("p3d-repo", "P3D: qijiezhao/pseudo-3d-pytorch", _all_of(r"^conv1_custom\."), rules_3d.P3D))
+
+#: CorrNet: tefantasy/CorrNet@e533ef7, which keeps PySlowFast's input
+CORRNET = add(
+    Format(
+        "corrnet-tefantasy",
+        "CorrNet of a third party: tefantasy/CorrNet",
+        _all_of(r"\.correlation\.filter_weight$"),
+        rules_3d.CORRNET,
+        usual=KINETICS,
+    )
+)
+
 #: torchvision's and timm's own names, which are ours
 PLAIN = add(
     Format(

@@ -64,7 +64,7 @@ TORCHVISION_VIDEO: Rules = (
 )
 
 #: Inception module -> where it stands in the outline of a ResNet
-_MODULES = {
+INCEPTION_PLACES = {
     name: f"layer{layer}.{index}"
     for layer, names in ((2, ("3a", "3b", "3c")), (3, ("4a", "4b", "4c", "4d", "4e")), (4, ("5a", "5b")))
     for index, name in enumerate(names)
@@ -78,8 +78,11 @@ BN_INCEPTION: Rules = (
     (r"^conv2_3x3_reduce\.", "layer1.reduce.conv."),
     (r"^conv2_3x3_bn\.", "layer1.conv.bn."),
     (r"^conv2_3x3\.", "layer1.conv.conv."),
-    *((rf"^inception_{name}_(\w+)_bn\.", rf"{place}.conv_\1.bn.") for name, place in _MODULES.items()),
-    *((rf"^inception_{name}_(\w+)\.(weight|bias)$", rf"{place}.conv_\1.conv.\2") for name, place in _MODULES.items()),
+    *((rf"^inception_{name}_(\w+)_bn\.", rf"{place}.conv_\1.bn.") for name, place in INCEPTION_PLACES.items()),
+    *(
+        (rf"^inception_{name}_(\w+)\.(weight|bias)$", rf"{place}.conv_\1.conv.\2")
+        for name, place in INCEPTION_PLACES.items()
+    ),
 )
 
 #: ECO's 3D part: each normalization stands before the block that reads it, the files name it after the one before
@@ -143,4 +146,27 @@ S3DG_HOWTO: Rules = (
     (r"\.conv_b([03])(?:_b)?\.", r".branch\1."),
     (r"\.conv_b([12])_a\.", r".branch\1_reduce."),
     (r"\.conv_b([12])_b\.", r".branch\1."),
+)
+
+#: P3D-63: qijiezhao/pseudo-3d-pytorch@09bba23
+P3D: Rules = (
+    (r"^conv1_custom\.", "conv1."),
+    (r"\.(conv|bn)_normal\.", r".\g<1>2."),
+    (r"^layer4\.(\d+)\.(conv|bn)4\.", r"layer4.\1.\g<2>3."),
+)
+
+#: CorrNet: tefantasy/CorrNet@e533ef7
+CORRNET: Rules = (
+    *((rf"^res{stage}\.", f"layer{layer}.") for stage, layer in _STAGES),
+    (r"\.correlation\.filter_weight$", ".correlation.weight"),
+    (r"\.encode_conv\.0\.", ".conv1."),
+    (r"\.encode_conv\.1\.", ".bn1."),
+    (r"\.decode_conv\.0\.", ".conv2."),
+    (r"\.decode_conv\.1\.", ".bn2."),
+    (r"\.downsample_conv\.", ".downsample."),
+    (r"\.conv2\.0\.spatial_conv\.", ".conv2.conv_s."),
+    (r"\.conv2\.0\.temporal_conv\.", ".conv2.conv_t."),
+    (r"\.conv2\.0\.bn\.", ".conv2.bn_s."),
+    (r"(^|\.)conv(\d)\.1\.", r"\1bn\2."),
+    (r"(^|\.)conv(\d)\.0\.", r"\1conv\2."),
 )
