@@ -153,6 +153,7 @@ def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     weights.add_argument("--model", required=True)
     add_model_options(weights)
     weights.add_argument("--partial", action="store_true", help="leave layers that the file lacks as initialised")
+    weights.add_argument("--new-classifier", action="store_true", help="leave the file's classifier out")
     weights.add_argument("--out", type=Path, required=True)
 
     verify = _verb(

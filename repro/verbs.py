@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,35 @@ from repro.registry import Registry, backbones, datasets, load_module, methods, 
 from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace, to_dict
 
 
+_WIDTH_WITHOUT_TERMINAL = 160
+
+
 def _prepare(args: argparse.Namespace) -> Console:
     for module in getattr(args, "module", []):
         load_module(module)
-    return Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDTH_WITHOUT_TERMINAL
+    return console
 
 
 def list_names(args: argparse.Namespace) -> int:
     """Tables, models, backbones, methods and datasets, with one line each."""
     console = _prepare(args)
-    console.print("[bold]tables[/]")
-    for name, (_, title) in papers.TABLES.items():
-        short = [s for s, full in papers.SHORT.items() if full == name]
-        console.print(f"  {name:<16}{title}" + (f" (also: {', '.join(short)})" if short else ""), markup=False)
+    short = {full: f" (also: {name})" for name, full in papers.SHORT.items()}
+    named = {name: title + short.get(name, "") for name, (_, title) in papers.TABLES.items()}
+    _print_named(console, "tables", named)
     kinds: list[Registry] = [models, backbones, methods, datasets]
     for registry in kinds:
-        console.print(f"[bold]{registry.kind}s[/]")
-        for entry in registry:
-            console.print(f"  {entry.name:<16}{entry.summary}", markup=False)
+        _print_named(console, f"{registry.kind}s", {entry.name: entry.summary for entry in registry})
     return 0
+
+
+def _print_named(console: Console, heading: str, lines: dict[str, str]) -> None:
+    console.print(f"[bold]{heading}[/]")
+    width = max(map(len, lines), default=0) + 2
+    for name, line in lines.items():
+        console.print(f"  {name:<{width}}{line}", markup=False)
 
 
 def show(args: argparse.Namespace) -> int:
@@ -222,12 +233,19 @@ def _single(console: Console, experiment: Experiment, args: argparse.Namespace, 
 
 def import_weights(args: argparse.Namespace) -> int:
     """Read a public checkpoint, print the strict report, write safetensors."""
-    from repro.weights import import_weights as run_import
-    from repro.weights import render_report
+    from repro.import_report import Misfit, render_report
+    from repro.weights import import_weights as write_imported
 
     console = _prepare(args)
-    found = run_import(args.file, model_of(args), args.out, partial=args.partial)
+    try:
+        found = write_imported(
+            args.file, model_of(args), args.out, partial=args.partial, new_classifier=args.new_classifier
+        )
+    except Misfit as error:
+        console.print(render_report(error.report), markup=False)
+        raise
     console.print(render_report(found), markup=False)
+    console.print(f"wrote {args.out}", markup=False)
     return 0
 
 
