@@ -61,5 +61,13 @@ models.add(
     published=("resnet50", "resnet101"),
     clip_length=5,
 )
+models.add(
+    "gst",
+    "baselines.gst:gst",
+    "a quarter of each 3x3 convolution reaches over time (Luo and Yuille, ICCV 2019)",
+    backbones=_BOTTLENECK,
+    published=("resnet50", "resnet101"),
+    clip_length=1,
+)
 
 from baselines import literature_3d  # noqa: E402, F401

@@ -140,7 +140,7 @@ TSM_REPO = add(
     Format(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
-        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\."),
+        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\."),
         (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
@@ -156,6 +156,9 @@ TANET_REPO = add(
         (*_AUTHOR, (r"^(layer\d+\.\d+)\.net\.", r"\1.")),
     )
 )
+
+#: GST: chenxuluo/GST-video@47d39fc
+GST_REPO = add(Format("gst-repo", "authors of GST: chenxuluo/GST-video", _all_of(r"\.Tconv\.weight$"), _AUTHOR))
 
 #: TDN: MCG-NJU/TDN@a7c7e9b
 TDN_REPO = add(

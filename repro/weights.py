@@ -183,11 +183,14 @@ def _rename(
 
 
 def _point_kernel(value: torch.Tensor, shape: tuple[int, ...] | None) -> torch.Tensor:
-    """A 1x1 or 1x1x1 kernel is a matrix, and public codes write the same layer either way: `value` as it is wanted."""
+    """A 1x1 or 1x1x1 kernel is a matrix, a 1xHxW kernel one of HxW, and public codes write the same layer either way:
+    `value` as it is wanted.
+    """
     if shape is None or min(value.dim(), len(shape)) < 2 or tuple(value.shape[:2]) != tuple(shape[:2]):
         return value
     beyond = {*value.shape[2:], *shape[2:]}
-    return value.reshape(shape) if beyond == {1} else value
+    still = value.dim() == 5 and value.shape[2] == 1 and tuple(value.shape[3:]) == tuple(shape[2:])
+    return value.reshape(shape) if beyond == {1} or still else value
 
 
 def _shift_problem(plain: Mapping[str, torch.Tensor], model: spec.Model, rule: Format) -> tuple[str, ...]:
