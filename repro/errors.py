@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class ReproError(ValueError):
-    """An error that a user can act on. `str()` is the whole message; the command line prints it, without a traceback."""
+    """An error that a user can act on. `str()` is the whole message, printed without a traceback."""
 
     def __init__(self, what: str, *, allowed: str | None = None, fix: str | None = None) -> None:
         self.what, self.allowed, self.fix = what, allowed, fix

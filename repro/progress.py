@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a bar with rows and ETA, and a line for each worker; plain lines without a terminal."""
+"""What a run shows: a bar with rows and ETA, and a line for each worker; plain lines where there is no terminal."""
 
 from __future__ import annotations
 

@@ -37,9 +37,9 @@ class Job:
     smoke: bool = False
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Literal["static", "speed", "accuracy"]:
         """static, speed or accuracy."""
-        return self.experiment.measure.kind
+        return self.experiment.measure.kind  # type: ignore[return-value]
 
     @property
     def name(self) -> str:

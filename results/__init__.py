@@ -1,0 +1,1 @@
+"""Printed values (`published/`) and measurements (`records/`). Data only."""

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
 #: full name -> (where it is built, title)
 TABLES: dict[str, tuple[str, str]] = {
-    "dnr/table6": ("repro.papers.dnr:table6", "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks"),
+    "dnr/table6": (
+        "repro.papers.dnr:table6",
+        "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
+    ),
 }
 
 #: short names that stand for a full one; any other short name works where only one paper has it
@@ -20,7 +23,8 @@ SHORT = {"table6": "dnr/table6"}
 
 
 def full_name(name: str) -> str:
-    """`dnr/table6` for `table6`; an unknown or ambiguous name raises with the nearest ones."""
+    """`dnr/table6` for `table6` or `dnr-table6`; an unknown or ambiguous name raises with the nearest ones."""
+    name = name.replace("-", "/", 1)
     if name in TABLES:
         return name
     if name in SHORT:

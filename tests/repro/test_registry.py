@@ -54,8 +54,8 @@ def test_a_module_file_registers_for_one_run(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(PLUGIN)
     code = (
-        "from repro import registry; registry.load_module(%r); print(registry.methods['doubled'].summary, "
-        "list(registry.loaded_modules.values())[0][:4])" % str(file)
+        f"from repro import registry; registry.load_module({str(file)!r}); "
+        "print(registry.methods['doubled'].summary, list(registry.loaded_modules.values())[0][:4])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.startswith("twice the logits"), done.stderr

@@ -50,7 +50,8 @@ def test_an_experiment_survives_json(measure):
 
 
 def test_the_id_is_the_same_in_another_process():
-    code = "from repro.spec import *; print(Experiment(model=Model(name='tsn', backbone='resnet50'), measure=Static()).id)"
+    made = "Experiment(model=Model(name='tsn', backbone='resnet50'), measure=Static())"
+    code = f"from repro.spec import *; print({made}.id)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert other == Experiment(model=TSN, measure=Static()).id
 
