@@ -15,7 +15,6 @@ from repro.errors import BadOption
 from repro.registry import Registry, backbones, datasets, load_module, methods, models
 from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace, to_dict
 
-
 _WIDTH_WITHOUT_TERMINAL = 160
 
 
@@ -86,9 +85,8 @@ def run(args: argparse.Namespace) -> int:
     _print_table(console, args.table, "text")
     console.print(f"report: {_write_report(None)}")
     if failed:
-        console.print(
-            f"{failed} cells failed; their reasons stand in the table; try again: python -m repro run {args.table} --failed"
-        )
+        again = f"python -m repro run {args.table} --failed"
+        console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
     return 1 if failed else 0
 
 

@@ -34,7 +34,9 @@ def test_jobs_run_in_workers_and_are_skipped_afterwards(jobs):
 
 
 def test_a_failure_is_a_record_with_its_reason(jobs):
-    broken = replace(jobs[0].experiment, model=replace(jobs[0].experiment.model, method="dnr", method_options={"no": 1}))
+    broken = replace(
+        jobs[0].experiment, model=replace(jobs[0].experiment.model, method="dnr", method_options={"no": 1})
+    )
     job = replace(jobs[0], experiment=broken)
     made = execute(job, device="cpu", threads=1)
     assert made.status == "failed"
