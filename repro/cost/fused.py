@@ -1,0 +1,190 @@
+"""A network for the CPU with each convolution, its normalization, residual sum and activation as one oneDNN call.
+
+`fuse` reads the order of operations off a torch.fx graph, so that it depends on what a network does, not on how its
+parts are called: a batch normalization, sum or ReLU goes into the convolution before it when nothing else reads the value
+in between. Weights are packed once for their kernel; maps stay in channels_last, the layout that 1x1 convolutions prefer.
+The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++ compiler is needed.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+_SUMS = (operator.add, operator.iadd, torch.add)
+
+
+def fold(module: nn.Module) -> fx.GraphModule:
+    """A copy in evaluation with each batch normalization folded into the convolution before it."""
+    graph = _trace(copy.deepcopy(module).eval())
+    modules = dict(graph.named_modules())
+    for node in list(graph.graph.nodes):
+        norm = _module(modules, node)
+        before = node.args[0] if norm is not None and node.args else None
+        conv = _module(modules, before)
+        if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d) and _alone(before, modules):
+            if norm.running_mean is None:
+                continue
+            conv.weight, conv.bias = fuse_conv_bn_weights(
+                conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+            )
+            node.replace_all_uses_with(before)
+            graph.graph.erase_node(node)
+    graph.recompile()
+    return graph
+
+
+def fuse(module: nn.Module, dtype: torch.dtype = torch.float32) -> fx.GraphModule:
+    """`fold`, and each convolution with what follows it as one oneDNN call. CPU and evaluation only."""
+    graph = fold(module).to(dtype)
+    modules = dict(graph.named_modules())
+    for node in list(graph.graph.nodes):
+        conv = _module(modules, node)
+        if isinstance(conv, nn.Conv2d) and _alone(node, modules) and conv.padding_mode == "zeros":
+            _fuse_one(graph, node, modules)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph
+
+
+class FusedConv2d(nn.Module):
+    """Convolution, optional sum with `other`, optional ReLU: (N, C, H, W) -> channels_last (N, C', H', W').
+
+    A subclass of Conv2d that works on its input first, such as TSM's shift, keeps doing so: only its convolution proper
+    is replaced.
+    """
+
+    def __init__(self, conv: nn.Conv2d, *, relu: bool) -> None:
+        super().__init__()
+        if isinstance(conv.padding, str):
+            raise NotImplementedError(f"a convolution with padding {conv.padding!r} is not fused")
+        self.conv, self.relu = conv, relu
+        self.where = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
+        self.packed: Tensor | None = None
+        self.other: Tensor | None = None
+        conv._conv_forward = self._run  # type: ignore[method-assign]
+
+    def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
+        """`relu(conv(x) + other)`, as far as there are ReLU and `other`."""
+        self.other = other
+        try:
+            return self.conv(x)
+        finally:
+            self.other = None
+
+    def _run(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        x = x.contiguous(memory_format=torch.channels_last)
+        if self.packed is None:
+            padding, stride, dilation, groups = self.where
+            self.packed = torch.ops.mkldnn._reorder_convolution_weight(
+                weight.detach(), padding, stride, dilation, groups, list(x.shape)
+            )
+        act = "relu" if self.relu else None
+        if self.other is None:
+            return torch.ops.mkldnn._convolution_pointwise(
+                x, self.packed, bias, *self.where, act or "none", [], ""
+            )
+        other = self.other.contiguous(memory_format=torch.channels_last)
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            x, other, self.packed, bias, *self.where, "add", 1.0, act, [], None
+        )
+
+
+def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> None:
+    """Replace the convolution at `node`, and the sum and ReLU behind it that read it alone, by one call."""
+    last, other = node, None
+    total = _only_user(last)
+    if total is not None and _is_sum(total):
+        others = [arg for arg in total.args if arg is not last]
+        if len(others) == 1 and isinstance(others[0], fx.Node):
+            last, other = total, others[0]
+    act = _only_user(last)
+    relu = act is not None and _is_relu(act, modules)
+    last = act if relu and act is not None else last
+    name = str(node.target)
+    parent, _, child = name.rpartition(".")
+    fused = FusedConv2d(graph.get_submodule(name), relu=relu)  # type: ignore[arg-type]
+    graph.get_submodule(parent).register_module(child, fused)
+    modules[name] = fused
+    with graph.graph.inserting_after(last):
+        new = graph.graph.call_module(name, (node.args[0], other) if other is not None else (node.args[0],))
+    last.replace_all_uses_with(new)
+    while last is not node:
+        before = next(arg for arg in last.args if isinstance(arg, fx.Node) and arg is not other)
+        graph.graph.erase_node(last)
+        last = before
+    graph.graph.erase_node(node)
+
+
+def _is_sum(node: fx.Node) -> bool:
+    if node.op == "call_method":
+        return node.target in ("add", "add_") and not node.kwargs
+    return node.op == "call_function" and node.target in _SUMS and len(node.args) == 2 and not node.kwargs
+
+
+def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    if isinstance(_module(modules, node), nn.ReLU):
+        return True
+    functions: tuple[Callable[..., Any], ...] = (torch.relu, torch.relu_, nn.functional.relu)
+    return (node.op == "call_function" and node.target in functions) or (
+        node.op == "call_method" and node.target in ("relu", "relu_")
+    )
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _module(modules: dict[str, nn.Module], node: Any) -> nn.Module | None:
+    return modules.get(str(node.target)) if isinstance(node, fx.Node) and node.op == "call_module" else None
+
+
+def _alone(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+    """Whether this is the only call of its module, under any name, and one other operation reads its value."""
+    conv = _module(modules, node)
+    calls = [other for other in node.graph.nodes if _module(modules, other) is conv]
+    return len(calls) == 1 and len(node.users) == 1
+
+
+class _Tracer(fx.Tracer):
+    """Goes into modules that hold convolutions and can be traced; all others are called as they are."""
+
+    def __init__(self, closed: set[nn.Module]) -> None:
+        super().__init__()
+        self.closed = closed
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        if m in self.closed or isinstance(m, nn.Conv2d):
+            return True
+        return not any(isinstance(part, nn.Conv2d) for part in m.modules())
+
+
+def _trace(module: nn.Module) -> fx.GraphModule:
+    """The graph of `module`; inner modules that fx cannot read, as they branch on values, stay closed."""
+    closed: set[nn.Module] = set()
+    inner = [part for part in module.modules() if part is not module and any(part.children())]
+    with _tracing():
+        for part in reversed(inner):  # children come after their parents in modules()
+            tracer = _Tracer(closed)
+            if tracer.is_leaf_module(part, ""):
+                continue
+            try:
+                tracer.trace(part)
+            except (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError):
+                closed.add(part)
+        return fx.GraphModule(module, _Tracer(closed).trace(module))
+
+
+@contextmanager
+def _tracing() -> Iterator[None]:
+    """Networks leave out checks of their input's shape while torch traces them; fx does not say so by itself."""
+    with mock.patch.object(torch.jit, "is_tracing", lambda: True):
+        yield
