@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from repro import checkpoint_formats_3d as rules_3d
+from repro.checkpoint_formats_adafuse import ADAFUSE
 from repro.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
@@ -140,10 +141,22 @@ TSM_REPO = add(
     Format(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
-        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\."),
+        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net"),
         (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
+    )
+)
+
+#: AdaFuse: mengyuest/AdaFuse@91c3a5d
+ADAFUSE_REPO = add(
+    Format(
+        "adafuse-repo",
+        "authors of AdaFuse: mengyuest/AdaFuse",
+        _all_of(r"^base_model\.(gate_fc0s\.|.*policy_net)"),
+        (*_AUTHOR, *ADAFUSE, *rules_3d.BN_INCEPTION),
+        contracts=_BN_INCEPTION,
+        unused={r"^layer\d+\.\d+\.policy\.fc[01]\.": "another name of a policy's shared layer"},
     )
 )
 

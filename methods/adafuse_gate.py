@@ -1,0 +1,123 @@
+"""AdaFuse's gate: fuses a block's first features with those of the previous frame (AdaFuse eq. 3).
+
+Tensors: N clips, T frames, C channels; maps (N*T, C, H, W). y~[t] = keep[t] y[t] + reuse[t] y[t-1], where y[t-1] is
+what the first convolution gave for the frame before, not what was fused there; before the first frame it is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from methods.adafuse_cost import Neighbours
+from methods.adafuse_policy import Layers, Policy, choose, fresh_gumbel, from_codes, gumbel, sample
+
+POLICIES = ("argmax", "sample")
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What one gate decided in a forward."""
+
+    decisions: Tensor
+    """One-hot (N, T, C, A); with a gradient in training."""
+    size: tuple[int, int]
+    """Of the gated map."""
+
+
+@dataclass
+class Ledger:
+    """What every gate decided in the last forward, by block. Copies of a network start with an empty one."""
+
+    entries: dict[str, Decided] = field(default_factory=dict)
+    input_size: tuple[int, int] | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Ledger:
+        return Ledger()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"entries": {}, "input_size": None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """How gates come to their decisions."""
+
+    policy: str = "argmax"
+    temperature: float = 0.67
+    noise_seed: int | None = 0
+
+
+class Gate(Policy):
+    """A policy and the fusion that it steers. `block` is the name of the block that it stands in."""
+
+    def __init__(
+        self,
+        block: str,
+        channels: int,
+        decided: int,
+        *,
+        hidden: int,
+        actions: Sequence[str],
+        frames: int,
+        shared: Layers | None,
+        around: Neighbours,
+        rule: Rule,
+        ledger: Ledger,
+    ) -> None:
+        super().__init__(channels, decided, hidden, actions, frames, shared)
+        self.block, self.channels, self.around, self.rule, self.ledger = block, channels, around, rule, ledger
+        self.noise: Tensor | None = None
+        """Noise to sample with, (T, C, A) or (N, T, C, A), in place of drawn noise."""
+        self.forced: Tensor | None = None
+        """Decisions to take, codes (T, C) or (N, T, C), in place of the policy's."""
+
+    def forward(self, pooled: Tensor, x: Tensor, first: Callable[[Tensor], Tensor]) -> Tensor:
+        """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
+        decisions = self.decisions(pooled)
+        y = first(x)
+        if not (torch.jit.is_tracing() or y.is_meta):
+            self.ledger.entries[self.block] = Decided(decisions, (y.shape[2], y.shape[3]))
+        return fuse(y, decisions.to(y.dtype), self.history)
+
+    def decisions(self, pooled: Tensor) -> Tensor:
+        """One-hot decisions (N, T, C, A)."""
+        logits = self.logits(pooled)
+        if self.forced is not None:
+            return from_codes(self.forced, self.actions, logits)
+        if not self.training and self.noise is None and self.rule.policy == "argmax":
+            return choose(logits)
+        return sample(logits, self.noise_for(logits), self.rule.temperature)
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
+        pooled = pooled.to(self.dtype)
+        if torch.amp.is_autocast_available(pooled.device.type):
+            with torch.autocast(pooled.device.type, enabled=False):
+                return self.score(pooled)
+        return self.score(pooled)
+
+    def noise_for(self, logits: Tensor) -> Tensor:
+        """The noise given; or new noise in training and without a seed; or the block's own, the same in each clip."""
+        if self.noise is not None:
+            return self.noise.to(logits)
+        if self.training or self.rule.noise_seed is None or logits.is_meta:
+            return fresh_gumbel(logits)
+        return torch.from_numpy(gumbel(self.block, logits.shape[1:], self.rule.noise_seed)).to(logits)
+
+    def extra_repr(self) -> str:
+        """Block, channels and actions."""
+        return f"{self.block}, {self.channels} -> {self.decided} x {'/'.join(self.actions)}, frames={self.frames}"
+
+
+def fuse(y: Tensor, decisions: Tensor, history: bool) -> Tensor:
+    """(N*T, C, H, W) and one-hot (N, T, C, A) -> the fused maps; without `history` nothing is reused."""
+    clips = y.unflatten(0, decisions.shape[:2])
+    fused = clips * decisions[..., -1, None, None]
+    if history:
+        fused[:, 1:].addcmul_(clips[:, :-1], decisions[:, 1:, :, -2, None, None])
+    return fused.flatten(0, 1)

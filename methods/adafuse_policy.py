@@ -1,0 +1,130 @@
+"""AdaFuse's policy networks: what each channel of each frame does, from pooled features (AdaFuse eq. 2 and 7).
+
+Tensors: N clips, T frames, c channels that enter the gated block, C channels that are decided, A actions. Pooled input
+(N*T, c), logits and decisions (N, T, C, A), the last axis in the order skip, reuse, keep as far as they are allowed.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+#: in the order of the authors' masks; a decision's code is its place here. The paper numbers them the other way round.
+ACTIONS = ("skip", "reuse", "keep")
+SKIP, REUSE, KEEP = range(3)
+SMALLEST = 1e-8
+"""Probabilities are not taken smaller before their logarithm (the authors' clamp)."""
+_STD = 0.001
+
+
+class Layers(nn.Module):
+    """The two fully connected layers; several blocks may share them."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.fc0 = nn.Linear(inputs, hidden)
+        self.fc1 = nn.Linear(hidden, outputs)
+        for layer in (self.fc0, self.fc1):
+            nn.init.normal_(layer.weight, 0.0, _STD)
+            nn.init.zeros_(layer.bias)
+
+
+class Policy(nn.Module):
+    """Linear, batch normalization, ReLU, linear: one value for each channel and action.
+
+    With `reuse` among the actions it reads [previous frame, this frame], zeros before the first; else this frame alone.
+    `shared` layers belong to somebody else and do not appear among this module's parameters.
+    """
+
+    fc0: nn.Linear
+    fc1: nn.Linear
+
+    def __init__(
+        self, channels: int, decided: int, hidden: int, actions: Sequence[str], frames: int, shared: Layers | None
+    ) -> None:
+        super().__init__()
+        self.actions, self.frames, self.decided = tuple(actions), frames, decided
+        self.history = "reuse" in self.actions
+        if shared is None:
+            own = Layers(*layer_sizes(channels, decided, hidden, actions))
+            self.fc0, self.fc1 = own.fc0, own.fc1
+        self.bn = nn.BatchNorm1d(hidden)
+        self._shared = () if shared is None else (shared,)  # a tuple keeps it out of the parameters
+
+    def score(self, pooled: Tensor) -> Tensor:
+        """Logits: (N*T, c) -> (N, T, C, A)."""
+        if self.history:
+            clips = pooled.unflatten(0, (-1, self.frames))
+            before = torch.cat([torch.zeros_like(clips[:, :1]), clips[:, :-1]], dim=1)
+            pooled = torch.cat([before, clips], dim=2).flatten(0, 1)
+        return self.decide(pooled).unflatten(0, (-1, self.frames))
+
+    def decide(self, joined: Tensor) -> Tensor:
+        """Logits (M, C, A) of M frames, from [previous, this] pooled features (M, 2c), or (M, c) without history."""
+        layers = self._shared[0] if self._shared else self
+        logits = layers.fc1(torch.relu(self.bn(layers.fc0(joined))))
+        return logits.unflatten(1, (self.decided, len(self.actions)))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.bn.weight.dtype
+
+
+def layer_sizes(channels: int, decided: int, hidden: int, actions: Sequence[str]) -> tuple[int, int, int]:
+    """Inputs, hidden and outputs of a block's two layers."""
+    return channels * (2 if "reuse" in actions else 1), hidden, decided * len(actions)
+
+
+def gumbel(block: str, shape: Sequence[int], seed: int = 0) -> np.ndarray:
+    """Gumbel noise that belongs to a block: the same on every machine. float64, of `shape` (frames, channels, actions).
+
+    -log(-log u), u uniform in (1e-12, 1) from PCG64, whose seed is the CRC-32 of `gumbel:layer1.0` (seed 0), or of
+    `gumbel:7:layer1.0` with another seed than 0.
+    """
+    text = f"gumbel:{block}" if seed == 0 else f"gumbel:{seed}:{block}"
+    generator = np.random.Generator(np.random.PCG64(zlib.crc32(text.encode())))
+    return -np.log(-np.log(generator.uniform(1e-12, 1.0, tuple(shape))))
+
+
+def fresh_gumbel(like: Tensor) -> Tensor:
+    """Gumbel noise of the shape of `like` from torch's global generator of its device."""
+    return -torch.empty_like(like).exponential_().log()
+
+
+def choose(logits: Tensor) -> Tensor:
+    """The likeliest action, one-hot."""
+    return _one_hot(logits, logits)
+
+
+def sample(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
+    """A drawn action, one-hot, whose gradient is that of the softmax at `temperature` (straight-through, eq. 7)."""
+    scores = (logits.softmax(-1).clamp(min=SMALLEST).log() + noise) / temperature
+    hard = _one_hot(scores, logits)
+    if not torch.is_grad_enabled():
+        return hard
+    soft = scores.softmax(-1)
+    return hard - soft.detach() + soft
+
+
+def _one_hot(scores: Tensor, like: Tensor) -> Tensor:
+    return torch.zeros_like(like).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
+
+
+def from_codes(codes: Tensor, actions: Sequence[str], like: Tensor) -> Tensor:
+    """One-hot decisions of the shape of `like` (N, T, C, A) from codes (N, T, C) or (T, C): places in `ACTIONS`."""
+    places = torch.tensor([actions.index(a) if a in actions else -1 for a in ACTIONS], device=codes.device)[codes]
+    if bool((places < 0).any()):
+        raise ValueError(f"method 'adafuse': given decisions hold an action that is not among {', '.join(actions)}")
+    places = places.to(like.device).expand(like.shape[:-1])
+    return torch.zeros_like(like).scatter_(-1, places[..., None], 1.0)
+
+
+def to_codes(decisions: Tensor, actions: Sequence[str]) -> Tensor:
+    """Codes (N, T, C), places in `ACTIONS`, of one-hot decisions."""
+    codes = torch.tensor([ACTIONS.index(a) for a in actions], device=decisions.device)
+    return codes[decisions.argmax(-1)]
