@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,8 +69,8 @@ def _plain(model: spec.Model) -> nn.Module:
             raise ValueError(
                 f"{model.name} on backbone {model.backbone!r} is not published; allowed: {', '.join(allowed)}"
             )
-        return _call(
-            entry.load(),
+        builder = entry.load()
+        return builder(
             model.backbone,
             num_classes=model.num_classes,
             frames=model.frames,
@@ -86,11 +85,8 @@ def _with_method(net: nn.Module, model: spec.Model) -> nn.Module:
             raise BadOption("method_options are given, but no method", allowed="method_options with a method")
         return net
     with _bad_options(f"method {model.method!r} on {model.name!r}"):
-        return _call(methods[model.method].load(), net, model.method_options)
-
-
-def _call(builder: Callable[..., Any], *args: Any, **kwargs: Any) -> nn.Module:
-    return builder(*args, **kwargs)
+        insert = methods[model.method].load()
+        return insert(net, model.method_options)
 
 
 def _is_ours(backbone: str) -> bool:
