@@ -26,7 +26,7 @@ from torch.nn.functional import relu
 
 from baselines.bninception import BNInception, ConvNorm, InceptionModule, modules
 from baselines.options import require_choice
-from baselines.volume import Sizes, VolumeNetwork, conv3d, initialize_volumes, read_options
+from baselines.volume import Sizes, VolumeNetwork, conv3d, initialize_volumes, read_options, require_clips
 
 JOINT = 96
 WIDTHS = (128, 256, 512)
@@ -142,6 +142,7 @@ class EcoEnsemble(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 92, 3, H, W) -> (N, K)."""
+        require_clips(x, self.frames)
         logits = [
             member(x[:, [(2 * index + 1) * self.frames // (2 * count) for index in range(count)]])
             for member, count in zip(self.members, ENSEMBLE, strict=True)

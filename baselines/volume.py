@@ -80,12 +80,13 @@ class VolumeNetwork(nn.Module, ABC):
         self.load_state_dict(fill, strict=False)
 
     def _check(self, x: Tensor) -> None:
-        if torch.jit.is_tracing():
-            return
-        if x.dim() != 5 or tuple(x.shape[1:3]) != (self.frames, 3):
-            raise ValueError(
-                f"input of shape {tuple(x.shape)} does not fit this network; allowed: (N, {self.frames}, 3, H, W)"
-            )
+        require_clips(x, self.frames)
+
+
+def require_clips(x: Tensor, frames: int) -> None:
+    """Raise ValueError unless `x` is (N, frames, 3, H, W)."""
+    if not torch.jit.is_tracing() and (x.dim() != 5 or tuple(x.shape[1:3]) != (frames, 3)):
+        raise ValueError(f"input of shape {tuple(x.shape)} does not fit this network; allowed: (N, {frames}, 3, H, W)")
 
 
 def _inflate(kernel: Tensor, like: Tensor) -> Tensor:
