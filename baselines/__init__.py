@@ -8,6 +8,7 @@ its authors print results, `clip_length` the consecutive frames that one segment
 from repro.registry import backbones, models
 
 _ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101", "bninception", "tiny_resnet")
+_EFFICIENT = ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3")
 _BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
 
 backbones.add("resnet18", "baselines.resnet:resnet18", "ResNet-18, basic blocks (timm)", feature_channels=512)
@@ -21,6 +22,9 @@ backbones.add(
     "BN-Inception, of BGR pixels 0..255",
     feature_channels=1024,
 )
+for _name, _width in zip(_EFFICIENT, (1280, 1280, 1408, 1536), strict=True):
+    _summary = f"EfficientNet-{_name[-2:].upper()} (timm)"
+    backbones.add(_name, f"baselines.efficientnet:{_name}", _summary, feature_channels=_width)
 backbones.add(
     "tiny_resnet",
     "baselines.resnet:tiny_resnet",
@@ -33,7 +37,7 @@ models.add(
     "tsn",
     "baselines.tsn:tsn",
     "frames scored one by one, scores averaged (Wang et al., ECCV 2016)",
-    backbones=_ANY,
+    backbones=(*_ANY, *_EFFICIENT),
     published=("resnet50", "resnet101"),
     clip_length=1,
 )
