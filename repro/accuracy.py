@@ -29,14 +29,15 @@ def measure_accuracy(
     device: str = "cpu",
     workers: int = 0,
     weights: Path | None = None,
+    save_weights: Path | None = None,
     micro_batch: int | None = None,
     on_progress: Progress | None = None,
     checkpoint_every_s: float = 30.0,
 ) -> dict[str, Any]:
     """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
 
-    `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones. Started
-    again with the same `workdir` it goes on where it stopped.
+    `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
+    is written to `save_weights`. Started again with the same `workdir` it goes on where it stopped.
     """
     from repro.data.datasets import open_index
 
@@ -44,6 +45,8 @@ def measure_accuracy(
     module, trained, normalize = _network(
         model, accuracy, seed, workdir, device, workers, weights, micro_batch, on_progress, checkpoint_every_s
     )
+    if save_weights is not None:
+        _save(module, model, normalize, save_weights)
     scores = score(
         module,
         test_index,
@@ -68,6 +71,15 @@ def measure_accuracy(
         "weights_sha256": weights_sha256(module.state_dict()),
         "scores_path": path,
     }
+
+
+def _save(module: nn.Module, model: Model, normalize: Normalize | None, path: Path) -> None:
+    from repro import weights
+    from repro.checkpoint_formats import IMAGENET, Contract
+
+    given = normalize.keywords if isinstance(normalize, functools.partial) else None
+    contract = Contract.from_dict(given) if given else IMAGENET
+    weights.save_weights(path, module.state_dict(), model=model, contract=contract)
 
 
 def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:

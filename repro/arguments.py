@@ -24,8 +24,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=_positive, help="frames (TDN: segments) of one view; default 8")
     parser.add_argument("--classes", type=_positive, help="default 400")
     parser.add_argument("--method", help="insert a method, e.g. dnr")
-    parser.add_argument("--option", action="append", default=[], metavar="K=V", help="option of the model")
-    parser.add_argument("--method-option", action="append", default=[], metavar="K=V", help="option of the method")
+    parser.add_argument("--option", action="extend", nargs="+", default=[], metavar="K=V", help="option of the model")
+    parser.add_argument(
+        "--method-option", action="extend", nargs="+", default=[], metavar="K=V", help="option of the method"
+    )
 
 
 def add_module(parser: argparse.ArgumentParser) -> None:

@@ -117,7 +117,7 @@ def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     train.add_argument("--dataset", required=True, help="a registered name, or a CSV with columns path,label,split")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument(
-        "--set", action="append", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
+        "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
     train.add_argument("--out", type=Path, default=Path("runs"), help="folder for weights, scores and record")
     add_device(train)

@@ -5,6 +5,7 @@ The only module that knows all stages. Importing it imports no torch: `execute` 
 
 from __future__ import annotations
 
+import shutil
 import time
 import traceback
 from collections.abc import Callable, Iterable
@@ -116,9 +117,19 @@ def state_of(job: Job, root: Path) -> str:
 
 
 def execute(
-    job: Job, *, device: str, threads: int | None, on_progress: Progress | None = None, replace: bool = False
+    job: Job,
+    *,
+    device: str,
+    threads: int | None,
+    on_progress: Progress | None = None,
+    replace: bool = False,
+    root: Path | None = None,
+    **options: Any,
 ) -> record.Record:
-    """Run one job and write its record. An error of the measurement becomes a failed record; Ctrl-C passes through."""
+    """Run one job and write its record, below `root` if it is given. `options` go to an accuracy measurement.
+
+    An error of the measurement becomes a failed record; Ctrl-C passes through.
+    """
     import torch
 
     from repro.environment import environment
@@ -126,10 +137,13 @@ def execute(
     if threads:
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    work = paths.work(job.experiment.id, job.seed)
+    if replace:
+        shutil.rmtree(work, ignore_errors=True)
     began, clock = datetime.now(UTC), time.monotonic()
     status: Literal["done", "failed"] = "failed"
     try:
-        found, status, reason = _measure(job, device, threads, on_progress), "done", None
+        found, status, reason = _measure(job, device, threads, on_progress, options), "done", None
     except ReproError as error:
         found, reason = {}, str(error)
     except Exception as error:
@@ -138,9 +152,11 @@ def execute(
         found, reason = {}, f"{type(error).__name__}: {error} ({where})"
     made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
     try:
-        record.write(made, records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
+        record.write(made, root or records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
     except record.RecordExists:  # another process finished the same cell meanwhile; its record stands
         pass
+    if status == "done":
+        shutil.rmtree(work, ignore_errors=True)  # the state to resume from has served
     return made
 
 
@@ -192,7 +208,9 @@ def _record(
     )
 
 
-def _measure(job: Job, device: str, threads: int | None, on_progress: Progress | None) -> dict[str, Any]:
+def _measure(
+    job: Job, device: str, threads: int | None, on_progress: Progress | None, options: dict[str, Any]
+) -> dict[str, Any]:
     model, measure = job.experiment.model, job.experiment.measure
     if isinstance(measure, Static):
         from repro.cost.macs import measure_static
@@ -205,7 +223,7 @@ def _measure(job: Job, device: str, threads: int | None, on_progress: Progress |
     from repro.accuracy import measure_accuracy
 
     work = paths.work(job.experiment.id, job.seed)
-    return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress)
+    return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress, **options)
 
 
 def row_of(table: TableSpec, key: str) -> RowSpec:

@@ -13,7 +13,7 @@ from repro import papers, paths
 from repro.arguments import model_of, options_of
 from repro.errors import BadOption
 from repro.registry import Registry, backbones, datasets, load_module, methods, models
-from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace, to_dict
+from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -181,29 +181,22 @@ def _device(name: str) -> str:
 
 
 def train(args: argparse.Namespace) -> int:
-    """Train with the dataset's recipe, score, and write weights, scores and a record."""
-    from repro.accuracy import recipe_for, run_single
+    """Train with the network's recipe, score, and write weights, scores and a record."""
+    from repro.single import recipe
 
     console = _prepare(args)
-    measure = recipe_for(args.dataset, model_of(args))
-    changes = options_of(args.set)
-    if changes:
-        known = sorted(to_dict(measure.train))
-        for key in changes:
-            if key not in known:
-                from repro.errors import UnknownName
-
-                raise UnknownName("recipe field", key, known, fix="--set epochs=2")
-        measure = replace(measure, train=replace(measure.train, **changes))
-    return _single(console, Experiment(model=model_of(args), measure=measure), args, run_single, seed=args.seed)
+    experiment = recipe(model_of(args), args.dataset, options_of(args.set))
+    return _single(console, experiment, args, seed=args.seed)
 
 
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
-    from repro.accuracy import run_single
+    from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
+    from repro.single import dataset_name
 
     console = _prepare(args)
+    name = dataset_name(args.dataset)
     views = Views(
         sampling=args.sampling,
         clips=clips_of(args.sampling),
@@ -212,21 +205,25 @@ def test(args: argparse.Namespace) -> int:
         resize=args.resize,
         fusion=args.fusion,
     )
-    measure = Accuracy(dataset=args.dataset, test=views, test_split=args.split, decoder=args.decoder)
-    return _single(console, Experiment(model=model_of(args), measure=measure), args, run_single, weights=args.weights)
+    measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
+    model = model_of(args)
+    model = model if args.classes else replace(model, num_classes=num_classes(name))
+    return _single(console, Experiment(model=model, measure=measure), args, weights=args.weights)
 
 
-def _single(console: Console, experiment: Experiment, args: argparse.Namespace, call: Any, **more: Any) -> int:
+def _single(console: Console, experiment: Experiment, args: argparse.Namespace, **more: Any) -> int:
+    from repro.single import run_single, summary
+
     with console.status("starting") as line:
 
         def progress(facts: dict[str, Any]) -> None:
             line.update(" ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
 
-        made = call(
+        made, path = run_single(
             experiment, out=args.out, device=_device(args.device), threads=args.threads, on_progress=progress, **more
         )
-    console.print(made.summary, markup=False)
-    return 0
+    console.print(summary(made, path), markup=False)
+    return 0 if made.status == "done" else 1
 
 
 def import_weights(args: argparse.Namespace) -> int:

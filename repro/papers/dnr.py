@@ -10,29 +10,19 @@ Expected of table6 on two CPU cores: static cells 1 minute, speed 4, twins 15. O
 from __future__ import annotations
 
 from repro.papers.layout import ColumnSpec, FigureSpec, RowSpec, TableSpec
-from repro.papers.recipes import DENSE_K400_TEST, DNR_K400, DNR_K400_TEST, TANET_K400_DENSE, TDN_K400, TSM_K400_DENSE
+from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
-from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
+from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, frozen, replace
 
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
 PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
 
-_TDN_TEST = replace(DENSE_K400_TEST, sampling="tdn.kinetics_test_8x10")
-_HOSTS: dict[str, tuple[str, Model, Train, Views]] = {
-    "tsn": (
-        "TSN",
-        Model(name="tsn", backbone="resnet50", dropout=0.4, options=frozen(head="clip")),
-        DNR_K400,
-        DNR_K400_TEST,
-    ),
-    "tsm": ("TSM", Model(name="tsm", backbone="resnet50", pretrained="imagenet"), TSM_K400_DENSE, DENSE_K400_TEST),
-    "tanet": (
-        "TANet",
-        Model(name="tanet", backbone="resnet50", pretrained="imagenet"),
-        TANET_K400_DENSE,
-        DENSE_K400_TEST,
-    ),
-    "tdn": ("TDN", Model(name="tdn", backbone="resnet50", pretrained="imagenet"), TDN_K400, _TDN_TEST),
+_IMAGENET = Model(name="", backbone="resnet50", pretrained="imagenet")
+_HOSTS: dict[str, tuple[str, Model]] = {
+    "tsn": ("TSN", Model(name="tsn", backbone="resnet50", dropout=0.4, options=frozen(head="clip"))),
+    "tsm": ("TSM", replace(_IMAGENET, name="tsm")),
+    "tanet": ("TANet", replace(_IMAGENET, name="tanet")),
+    "tdn": ("TDN", replace(_IMAGENET, name="tdn")),
 }
 
 _QUOTED = {
@@ -56,9 +46,10 @@ def with_dnr(model: Model) -> Model:
     return replace(model, method="dnr", method_options=PAPER_DNR)
 
 
-def _cells(model: Model, train: Train, test: Views, against: Model | None) -> dict[str, Experiment]:
+def _cells(model: Model, against: Model | None) -> dict[str, Experiment]:
     plain = replace(model, pretrained="none")
     host = replace(against, pretrained="none") if against else None
+    train, test = KINETICS[model.name]
     cells = {
         "static": Experiment(model=plain, measure=Static()),
         "speed": Experiment(model=plain, measure=Speed(against=host)),
@@ -71,15 +62,15 @@ def _cells(model: Model, train: Train, test: Views, against: Model | None) -> di
 
 def _reproduced() -> tuple[RowSpec, ...]:
     rows = []
-    for name, (label, model, train, test) in _HOSTS.items():
+    for name, (label, model) in _HOSTS.items():
         key = f"{name}_r50"
-        rows.append(RowSpec(key=key, label=label, published_row=key, cells=_cells(model, train, test, None)))
+        rows.append(RowSpec(key=key, label=label, published_row=key, cells=_cells(model, None)))
         rows.append(
             RowSpec(
                 key=f"{key}_dnr",
                 label=f"{label}+DNR",
                 published_row=f"{key}_dnr",
-                cells=_cells(with_dnr(model), train, test, model),
+                cells=_cells(with_dnr(model), model),
                 baseline=key,
             )
         )

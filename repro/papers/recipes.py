@@ -6,7 +6,7 @@ version in use when DNR was written; `MCG-NJU/TDN@a7c7e9b`.
 
 from __future__ import annotations
 
-from repro.spec import Train, Views
+from repro.spec import Train, Views, replace
 
 #: DNR, Kinetics-400 from scratch: 196 epochs, cosine from 0.1, warm-up over 127,840 steps (34 epochs) from 0.01 of it
 DNR_K400 = Train(
@@ -68,3 +68,14 @@ DNR_K400_TEST = Views(sampling="mmaction1_dnr_8x8.test_10", clips=10, crops=3, f
 
 #: 10 dense clips x 3 crops of 256; mmaction2's own configuration takes one centre crop
 DENSE_K400_TEST = Views(sampling="mmaction2.dense_test_8", clips=10, crops=3)
+
+#: the authors draw ten random clips a video; these are ten fixed ones
+TDN_K400_TEST = replace(DENSE_K400_TEST, sampling="tdn.kinetics_test_8x10")
+
+#: network -> its recipe and test protocol on Kinetics-400, as DNR's Table 6 uses them
+KINETICS: dict[str, tuple[Train, Views]] = {
+    "tsn": (DNR_K400, DNR_K400_TEST),
+    "tsm": (TSM_K400_DENSE, DENSE_K400_TEST),
+    "tanet": (TANET_K400_DENSE, DENSE_K400_TEST),
+    "tdn": (TDN_K400, TDN_K400_TEST),
+}

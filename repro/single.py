@@ -1,0 +1,99 @@
+"""One experiment by hand: the `train` and `test` verbs. Weights, scores and a record land in the folder asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from repro import record, registry
+from repro.data.datasets import is_configured, is_csv, num_classes, open_index
+from repro.data.index import Index, read_csv
+from repro.errors import BadOption, UnknownName
+from repro.papers.recipes import KINETICS
+from repro.papers.twins import twin_accuracy, twin_model
+from repro.run import Job, execute
+from repro.spec import Accuracy, Experiment, Model, replace, to_dict
+
+
+def dataset_name(text: str) -> str:
+    """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec."""
+    if not is_csv(text):
+        registry.datasets[text]
+        return text
+    path = Path(text).expanduser()
+    count = num_classes(text)
+    name = f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+
+    def open_split(_: str, split: str) -> Index:
+        return read_csv(path, split)
+
+    registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
+    return name
+
+
+def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:
+    """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset."""
+    name = dataset_name(dataset)
+    if not is_configured(name):
+        open_index(name, "train")
+    model = replace(model, num_classes=num_classes(name))
+    if name.startswith("twin-"):
+        model, measure = twin_model(model), twin_accuracy(name, model.name)
+    else:
+        if model.name not in KINETICS:
+            raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
+        train, test = KINETICS[model.name]
+        measure = Accuracy(dataset=name, train=train, test=test)
+    assert measure.train is not None
+    known = to_dict(measure.train)
+    for key in changes:
+        if key not in known:
+            raise UnknownName("field of the recipe", key, known, fix="--set epochs=2 lr=0.05")
+    return Experiment(model=model, measure=replace(measure, train=replace(measure.train, **changes)))
+
+
+def run_single(
+    experiment: Experiment,
+    *,
+    out: Path,
+    device: str,
+    threads: int | None,
+    seed: int = 0,
+    weights: Path | None = None,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+) -> tuple[record.Record, Path]:
+    """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`."""
+    verb = "test" if weights else "train"
+    measure = experiment.measure
+    assert isinstance(measure, Accuracy)
+    job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
+    path = record.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
+    if record.state(path) == "done":
+        return record.load(path), path
+    keep = None if weights else path.with_suffix(".safetensors")
+    made = execute(
+        job, device=device, threads=threads, on_progress=on_progress, root=out, weights=weights, save_weights=keep
+    )
+    return made, path
+
+
+def summary(made: record.Record, path: Path) -> str:
+    """Accuracies, counts and where everything is, as lines of text."""
+    if made.status == "failed":
+        return f"failed: {made.reason}\nrecord: {path}"
+    results = made.results
+    lines = [f"top-1 {results['top1']:.2f} %   top-5 {results['top5']:.2f} %   of {results['videos']} videos"]
+    for name, rate in results.get("aggregations", {}).items():
+        lines.append(f"  {name:<20} top-1 {rate['top1']:.2f} %   top-5 {rate['top5']:.2f} %")
+    for name, value in results.get("extra", {}).items():
+        lines.append(f"  {name:<20} {value:.2f}")
+    left_out = results.get("left_out", [])
+    if left_out:
+        lines.append(f"{len(left_out)} videos could not be read and count in no accuracy:")
+        lines += [f"  {video['id']}: {video['problem']}" for video in left_out[:20]]
+    lines.append(f"record: {path}")
+    if path.with_suffix(".safetensors").exists():
+        lines.append(f"weights: {path.with_suffix('.safetensors')}")
+    return "\n".join(lines)
