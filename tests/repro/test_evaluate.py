@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from repro import evaluate, memory, metrics
+from repro.build import build
+from repro.data.datasets import open_index
+from repro.data.index import Index
+from repro.errors import ReproError
+from repro.spec import Accuracy, Model, replace
+
+
+@pytest.fixture(scope="module")
+def net(tiny_model: Model) -> nn.Module:
+    torch.manual_seed(0)
+    return build(tiny_model)
+
+
+@pytest.fixture(scope="module")
+def index(tiny_csv: Path) -> Index:
+    return open_index(str(tiny_csv), "val")
+
+
+@pytest.fixture(scope="module")
+def scores(net: nn.Module, index: Index, tiny_accuracy: Accuracy) -> evaluate.Scores:
+    return evaluate.score(net, index, tiny_accuracy.test)
+
+
+def test_scores_have_a_row_per_video_and_a_view_per_clip_and_crop(scores: evaluate.Scores, index: Index) -> None:
+    assert scores.logits.shape == (5, 6, 3)
+    assert scores.logits.dtype == np.float32
+    assert scores.ids == [video.id for video in index.videos]
+    assert scores.labels.tolist() == [video.label for video in index.videos]
+    assert scores.problems == []
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 5, 7, 100])
+def test_the_chunk_size_changes_nothing(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores, chunk: int
+) -> None:
+    found = evaluate.score(net, index, tiny_accuracy.test, chunk=chunk)
+    assert np.allclose(found.logits, scores.logits, rtol=1e-5, atol=1e-6)
+    assert found.ids == scores.ids
+
+
+def test_views_are_where_they_belong(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores
+) -> None:
+    from repro.data import loader
+
+    for video in loader.test_videos(index, tiny_accuracy.test, clip_length=1):
+        assert video.views is not None
+        with torch.inference_mode():
+            expected = net.eval()(loader.normalize(video.views)).numpy()
+        assert np.allclose(scores.logits[video.position], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_repeated_test_is_equal_bit_for_bit(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores, tmp_path: Path
+) -> None:
+    again = evaluate.score(net, index, tiny_accuracy.test, workers=2)
+    assert np.array_equal(again.logits, scores.logits)
+    assert again.save(tmp_path / "a.npz") == scores.save(tmp_path / "b.npz")
+
+
+def with_videos(index: Index, **paths: Path) -> Index:
+    videos = tuple(replace(v, path=paths[f"v{i}"]) if f"v{i}" in paths else v for i, v in enumerate(index.videos))
+    return replace(index, videos=videos)
+
+
+def test_bad_videos_are_named_and_left_out(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(index.videos[1].path.read_bytes()[:500])
+    steps: list[dict[str, object]] = []
+    spoiled = with_videos(index, v1=broken, v3=tmp_path / "gone.mp4")
+    found = evaluate.score(net, spoiled, tiny_accuracy.test, on_progress=steps.append)
+    assert found.ids == [index.videos[i].id for i in (0, 2, 4)]
+    assert [problem["id"] for problem in found.problems] == [index.videos[1].id, index.videos[3].id]
+    assert all(problem["problem"] for problem in found.problems)
+    assert np.allclose(found.logits, scores.logits[[0, 2, 4]], rtol=1e-5, atol=1e-6)
+    summary = evaluate.summarise(found, "softmax")
+    assert summary["videos"] == 3
+    assert [left["id"] for left in summary["left_out"]] == [problem["id"] for problem in found.problems]
+    assert (steps[-1]["step"], steps[-1]["steps"]) == (5, 5)
+
+
+def test_nothing_scored_is_an_error(net: nn.Module, index: Index, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
+    gone = with_videos(index, **{f"v{i}": tmp_path / "gone.mp4" for i in range(5)})
+    with pytest.raises(ReproError, match="none of the 5 videos"):
+        evaluate.score(net, gone, tiny_accuracy.test)
+
+
+def test_a_network_that_gives_no_number_is_an_error(index: Index, tiny_model: Model, tiny_accuracy: Accuracy) -> None:
+    net = build(tiny_model)
+    nn.init.constant_(net.fc.bias, float("nan"))
+    with pytest.raises(ReproError, match=f"not finite, first '{index.videos[0].id}'"):
+        evaluate.score(net, index, tiny_accuracy.test)
+
+
+def test_labels_that_the_network_has_not(net: nn.Module, index: Index, tiny_accuracy: Accuracy) -> None:
+    videos = (replace(index.videos[0], label=3), *index.videos[1:])
+    with pytest.raises(ReproError, match=f"'{index.videos[0].id}' .* has label 3"):
+        evaluate.score(net, replace(index, videos=videos), tiny_accuracy.test)
+
+
+def test_a_device_that_runs_out_gets_smaller_chunks(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    class Small(nn.Module):
+        num_classes, clip_length = 3, 1
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(x) > 3:
+                raise torch.OutOfMemoryError("full")
+            sizes.append(len(x))
+            return net(x)
+
+    found = evaluate.score(Small(), index, tiny_accuracy.test, chunk=8)
+    assert np.allclose(found.logits, scores.logits, rtol=1e-5, atol=1e-6)
+    assert max(sizes) == 2
+    assert sum(sizes) == 30
+
+
+def test_scores_survive_the_disk(scores: evaluate.Scores, tmp_path: Path) -> None:
+    problems = [{"id": "a <b>.mp4", "problem": "cut"}]
+    kept = evaluate.Scores(scores.logits, scores.labels, scores.ids, problems, 2, 3)
+    digest = kept.save(tmp_path / "deep" / "scores.npz")
+    found = evaluate.Scores.load(tmp_path / "deep" / "scores.npz", digest)
+    assert np.array_equal(found.logits, kept.logits)
+    assert np.array_equal(found.labels, kept.labels)
+    assert (found.ids, found.problems, found.clips, found.crops) == (kept.ids, problems, 2, 3)
+    with pytest.raises(ReproError, match="do not fit the sha256"):
+        evaluate.Scores.load(tmp_path / "deep" / "scores.npz", "0" * 64)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 not really"])
+def test_damaged_scores(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s.npz").write_bytes(content)
+    with pytest.raises(ReproError, match="cannot be read"):
+        evaluate.Scores.load(tmp_path / "s.npz")
+    with pytest.raises(ReproError, match="cannot be read"):
+        evaluate.Scores.load(tmp_path / "none.npz")
+
+
+def test_summary(scores: evaluate.Scores) -> None:
+    summary = evaluate.summarise(scores, "softmax")
+    fused = metrics.aggregate(scores.logits, "softmax", 2, 3)
+    assert summary["top1"] == metrics.top_k(fused, scores.labels, 1)
+    assert summary["aggregations"]["2x3/softmax"] == {"top1": summary["top1"], "top5": summary["top5"]}
+    assert set(summary["aggregations"]) == {
+        "view", *(f"{clips}x{crops}/{kind}" for clips in (1, 2) for crops in (1, 3) for kind in ("logits", "softmax"))
+    }  # fmt: skip
+
+
+def test_memory_estimates_scale_with_the_budget(net: nn.Module) -> None:
+    x = torch.zeros(1, 4, 3, 32, 32)
+    few, many = memory.scoring_views(net, x, 10 * 2**20), memory.scoring_views(net, x, 100 * 2**20)
+    assert 1 <= few < many
+    assert many == pytest.approx(10 * few, abs=10)
+    assert memory.scoring_views(net, x, 1) == 1
+    x = torch.zeros(2, 4, 3, 32, 32)
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    random = torch.get_rng_state()
+    assert 1 <= memory.training_clips(net, x, 50 * 2**20) < memory.training_clips(net, x, 500 * 2**20)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
