@@ -83,3 +83,17 @@ def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.
         cut = np.moveaxis(views.crop(frames, box, mirrored=mirrored), -1, -3)
         out[:, number] = cut[place]
     return out.reshape(-1, *shape[2:])
+
+
+def train_task(
+    path: str, label: int, decoder: str, train: Train, where: tuple[int, int, int]
+) -> tuple[np.ndarray, int]:
+    """`train_clip` of a file at (seed, epoch, place), in a worker, which needs no torch."""
+    seed, epoch, place = where
+    rng = generator(seed, epoch, SAMPLE, place)
+    return train_clip(FileSource(path, decoder, train.resize), train, label, rng)
+
+
+def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> np.ndarray:
+    """`test_clips` of a file, in a worker."""
+    return test_clips(FileSource(path, decoder, test.resize), test, video_id, seed)

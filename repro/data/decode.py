@@ -4,9 +4,9 @@ A reader is opened, read and dropped in one call: an idle decord reader goes on 
 read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times slower).
 
 Known differences. The pixels are the same where the height is even; at an odd one the two libraries' colour conversions
-interpolate chroma differently. decord ignores edit lists (it gives the frames before the cut as well), PyAV here obeys them. decord
-has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits may decode to garbage in both
-without any error; only a checksum of the file can tell.
+interpolate chroma differently. decord ignores edit lists (it gives the frames before the cut as well), PyAV here
+obeys them. decord has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits may decode
+to garbage in both without any error; only a checksum of the file can tell.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ from repro.errors import BadOption, DataError, UnknownName
 
 DECODERS = ("decord", "pyav")
 _LAST_FRAME_TRIALS = 3
+#: where decord's jumps were checked against decoding in order; elsewhere all frames up to the last one are decoded
+_SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})
+_SEEKABLE_CODECS = frozenset({"h264", "vp8", "vp9"})
+_BLOCK = 16
 
 #: frame count -> indices (any shape)
 Pick = Callable[[int], np.ndarray]
@@ -137,45 +141,71 @@ def _decord() -> Any:
 
 
 def _read_decord(path: Path, unique: Pick) -> np.ndarray:
+    """Sorted, distinct frames. At the end of some files (seen in AVI, 1 reading in 25) decord gives the last but one
+    twice; so the last two are read together, and again if they are equal. A video that really ends so costs that time.
+    """
     decord = _decord()
     try:
-        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+        reader = _open_decord(path)
         count = len(reader)
         if count < 1:
             raise DecodeError(path, "no frames")
         numbers = unique(count)
         if not numbers.size:
             return np.empty((0, 0, 0, 3), dtype=np.uint8)
-        if numbers[-1] < count - 1 or count == 1:
-            return reader.get_batch(numbers.tolist()).asnumpy()
-        frames = reader.get_batch([*numbers[:-1].tolist(), count - 2, count - 1]).asnumpy()
-        del reader
-        last = _last_frame(path, count, frames[-2:])
-        return np.concatenate([frames[:-2], last[None]])
+        if count == 1 or numbers[-1] < count - 1:
+            return _read_once(path, reader, numbers)
+        with_neighbour = np.union1d(numbers, [count - 2])
+        for _ in range(_LAST_FRAME_TRIALS):
+            frames = _read_once(path, reader, with_neighbour)
+            if not np.array_equal(frames[-2], frames[-1]):
+                break
+            reader = _open_decord(path)
+        return frames[np.searchsorted(with_neighbour, numbers)]
     except (RuntimeError, IndexError, decord.DECORDError) as error:
         raise DecodeError(path, _reason(path, str(error))) from error
 
 
-def _last_frame(path: Path, count: int, ending: np.ndarray) -> np.ndarray:
-    """The last frame, out of the last two. At the end of some files (seen in AVI, 1 reading in 25) decord gives the one
-    before once more, so two equal frames are read again; a video that really ends so costs that time.
-    """
+def _open_decord(path: Path) -> Any:
     decord = _decord()
-    for _ in range(_LAST_FRAME_TRIALS):
-        if not np.array_equal(ending[0], ending[1]):
-            break
-        reader = decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-        ending = reader.get_batch([count - 2, count - 1]).asnumpy()
-        del reader
-    return ending[1]
+    return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
+
+
+def _read_once(path: Path, reader: Any, numbers: np.ndarray) -> np.ndarray:
+    if _decord_seeks(path):
+        return reader.get_batch(numbers.tolist()).asnumpy()
+    return _in_blocks(reader, numbers)
+
+
+def _decord_seeks(path: Path) -> bool:
+    """Whether decord finds the right frame when it jumps. It does not where frames are stored in another order than
+    shown and the container does not say when they are shown: MPEG-4 Part 2 and MPEG-2 with B-frames, AVI, FLV.
+    """
+    from repro.data.decode_av import probe
+
+    container, codec = probe(path)
+    if "mpegts" in container:
+        raise DecodeError(path, "decord misnumbers the frames of MPEG transport streams; --decoder pyav reads them")
+    return bool(container & _SEEKABLE_CONTAINERS) and codec in _SEEKABLE_CODECS
+
+
+def _in_blocks(reader: Any, numbers: np.ndarray) -> np.ndarray:
+    """The frames at `numbers` by decoding all from the first on, without a jump."""
+    kept = []
+    for start in range(0, int(numbers[-1]) + 1, _BLOCK):
+        end = min(start + _BLOCK, int(numbers[-1]) + 1)
+        block = reader.get_batch(list(range(start, end))).asnumpy()
+        kept.append(block[numbers[(numbers >= start) & (numbers < end)] - start])
+    return np.concatenate(kept)
 
 
 #: part of decord's message -> what it means
 _MEANINGS = {
-    "Error reading the file": "not a video, or cut before its index (moov)",
+    "Error reading": "not a video, or cut before its index (moov)",
     "cannot find video stream": "no video stream, or no frames",
     "av_read_frame failed": "truncated or damaged: reading stopped before the end",
     "Error sending packet": "damaged: a frame does not decode",
+    "from_size == to_size": "decord cannot read rotated pictures of this width; --decoder pyav can",
 }
 
 

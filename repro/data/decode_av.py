@@ -1,8 +1,8 @@
 """The PyAV reader: seeks by time stamps where they can be trusted, decodes from the start where they cannot.
 
-Packets are listed without decoding. Their time stamps, sorted, number the frames, when every packet has its own; AVI
-with packed B-frames has not, and is decoded from the start, twice (to count, then to read). Packets that an edit list
-hides are left out, and rotation is applied, as decord does.
+Packets are listed without decoding. In MP4 and Matroska their time stamps, sorted, number the frames. AVI with
+packed B-frames, MPEG streams and others are decoded from the start, twice (to count, then to read). Packets that an
+edit list hides are left out, and rotation is applied, as decord does.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import numpy as np
 
 from repro.data.decode import DecodeError
 
+#: containers that give each frame the time when it is shown
+_STAMPED = frozenset({"mp4", "matroska"})
 #: PyAV's error -> what it means
 _MEANINGS = {"InvalidDataError": "not a video, truncated or damaged", "EOFError": "truncated: it ends too early"}
 
@@ -37,6 +39,22 @@ def read(path: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
         raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"pyav cannot decode it: {error}")) from error
 
 
+def probe(path: Path) -> tuple[frozenset[str], str]:
+    """The container's names and the video codec's."""
+    import av
+
+    try:
+        container, stream = _open(path)
+    except av.error.FFmpegError as error:
+        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"it does not open: {error}")) from error
+    with container:
+        return _names(container), str(stream.codec_context.name)
+
+
+def _names(container: Any) -> frozenset[str]:
+    return frozenset(container.format.name.split(","))
+
+
 def _open(path: Path) -> tuple[Any, Any]:
     import av
 
@@ -53,7 +71,7 @@ def _stamps(path: Path) -> tuple[list[int], list[int]]:
     """Sorted time stamps of all shown frames, and those of key frames; empty where they cannot number the frames."""
     container, stream = _open(path)
     with container:
-        if "avi" in container.format.name.split(","):
+        if not _names(container) & _STAMPED:
             return [], []
         stamps, keys = [], []
         for packet in container.demux(stream):

@@ -24,7 +24,7 @@ from repro.spec import Train, Views
 if TYPE_CHECKING:
     from repro.data.cache import FrameCache
 
-#: videos that may fail one after the other in training before the dataset is given up
+#: bad videos at which training on a dataset gives up, if they are also more than half of it
 _MOST_FAILURES = 50
 #: seconds for one video
 TIMEOUT_S = 60.0
@@ -108,20 +108,27 @@ class _Epoch:
     def run(self, places: Sequence[int], ahead: int) -> Iterator[tuple[np.ndarray, int]]:
         """(clip, label) of each place."""
         for place, made in zip(places, self._make([(place, place) for place in places], ahead), strict=True):
-            slot = place
-            for _ in range(min(_MOST_FAILURES, len(self.order))):
-                if not isinstance(made, Problem):
-                    break
-                self.bad[self._video(slot).id] = made.reason
-                slot = (slot + 1) % len(self.order)
-                made = next(self._make([(place, slot)], ahead=1))
             if isinstance(made, Problem):
-                names = ", ".join(repr(name) for name in list(self.bad)[:3])
-                raise DataError(
-                    f"{len(self.bad)} videos of {self.index.name} cannot be read, among them {names}: {made.reason}",
-                    fix="check the paths in the CSV, or --decoder pyav",
-                )
+                self.bad[self._video(place).id] = made.reason
+                made = self._stand_in(place)
             yield made
+
+    def _stand_in(self, place: int) -> tuple[np.ndarray, int]:
+        """The clip of the next readable video for a place; what is known to be bad is not tried again."""
+        count = len(self.order)
+        slots = [(place + step) % count for step in range(1, count)]
+        slots = [slot for slot in slots if self._video(slot).id not in self.bad]
+        for slot, made in zip(slots, self._make([(place, slot) for slot in slots], ahead=1), strict=False):
+            if not isinstance(made, Problem):
+                return made
+            self.bad[self._video(slot).id] = made.reason
+            if len(self.bad) >= _MOST_FAILURES and len(self.bad) > count // 2:
+                break
+        names = ", ".join(repr(name) for name in list(self.bad)[:3])
+        raise DataError(
+            f"{len(self.bad)} of {count} videos of {self.index.name} cannot be read, among them {names}",
+            fix="check the paths in the CSV, or --decoder pyav",
+        )
 
     def _video(self, slot: int) -> Video:
         return self.index.videos[self.order[slot]]
@@ -134,22 +141,13 @@ class _Epoch:
                 (str(video.path), video.label, self.decoder, train, (self.seed, self.epoch, place))
                 for place, video in ((place, self._video(slot)) for place, slot in places)
             )
-            yield from Pool(_train_task, workers=self.workers, timeout_s=self.timeout_s).run(tasks, ahead=ahead)
+            yield from Pool(clips.train_task, workers=self.workers, timeout_s=self.timeout_s).run(tasks, ahead=ahead)
             return
         self.cache.check(self.index, self.decoder, train.resize)
         for place, slot in places:
             source, video = self.cache.source(int(self.order[slot])), self._video(slot)
             rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
             yield _of_source(source, clips.train_clip, train, video.label, rng)
-
-
-def _train_task(
-    path: str, label: int, decoder: str, train: Train, where: tuple[int, int, int]
-) -> tuple[np.ndarray, int]:
-    """One training clip, in a worker."""
-    seed, epoch, place = where
-    rng = clips.generator(seed, epoch, clips.SAMPLE, place)
-    return clips.train_clip(clips.FileSource(path, decoder, train.resize), train, label, rng)
 
 
 def test_videos(
@@ -201,16 +199,11 @@ def _test_results(
     videos = (index.videos[position] for position in chosen)
     if cache is None:
         tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
-        yield from Pool(_test_task, workers=workers, timeout_s=timeout_s).run(tasks, ahead=max(2, 2 * workers))
+        yield from Pool(clips.test_task, workers=workers, timeout_s=timeout_s).run(tasks, ahead=max(2, 2 * workers))
         return
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
         yield _of_source(cache.source(position), clips.test_clips, views, video.id, seed)
-
-
-def _test_task(path: str, video_id: str, decoder: str, views: Views, seed: int) -> np.ndarray:
-    """All views of one video, in a worker."""
-    return clips.test_clips(clips.FileSource(path, decoder, views.resize), views, video_id, seed)
 
 
 def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:

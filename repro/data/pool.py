@@ -109,11 +109,8 @@ class Pool:
     def _start_tasks(self, state: _State) -> None:
         idle = [worker for worker in self._workers if worker.ticket is None and worker.ready]
         while idle and state.has_room():
-            task = state.next_task()
-            if task is None:
-                return
-            self._give(idle.pop(), task)
-        while state.has_room() and len(self._workers) < self._count:
+            self._give(idle.pop(), state.next_task())
+        while len(self._workers) < self._count and state.has_room():
             self._workers.append(_start(self._function))
 
     def _give(self, worker: _Worker, task: tuple[int, tuple[Any, ...]]) -> None:
@@ -157,6 +154,7 @@ class _State:
 
     def __init__(self, tasks: Iterator[tuple[Any, ...]], ahead: int) -> None:
         self._tasks, self._ahead = tasks, ahead
+        self._next: tuple[Any, ...] | None = None
         self._changed = threading.Condition()
         self._results: dict[int, Any] = {}
         self._started = self._taken = 0
@@ -165,21 +163,26 @@ class _State:
         self.calls, self._bell = Pipe(duplex=False)
 
     def has_room(self) -> bool:
-        """Whether another task may start."""
-        return not self._stopped and not self._exhausted and self._started - self._taken < self._ahead
+        """Whether another task is there and may start."""
+        if self._stopped or self._exhausted or self._started - self._taken >= self._ahead:
+            return False
+        if self._next is None:
+            self._next = next(self._tasks, None)
+        if self._next is None:
+            with self._changed:
+                self._exhausted = True
+                self._changed.notify_all()
+        return self._next is not None
 
     def finished(self, busy: bool) -> bool:
         """Whether the thread may end."""
         return self._stopped or (self._exhausted and not busy)
 
-    def next_task(self) -> tuple[int, tuple[Any, ...]] | None:
-        """The next task with its number; None when there is no more."""
-        task = next(self._tasks, None)
+    def next_task(self) -> tuple[int, tuple[Any, ...]]:
+        """The task that `has_room` found, with its number."""
+        task, self._next = self._next, None
+        assert task is not None
         with self._changed:
-            if task is None:
-                self._exhausted = True
-                self._changed.notify_all()
-                return None
             self._started += 1
             return self._started - 1, task
 

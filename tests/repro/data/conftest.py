@@ -63,6 +63,16 @@ def write_csv(path: Path, rows: list[tuple[str, ...]], header: str = "path,label
     return path
 
 
+@pytest.fixture(scope="session", name="write_video")
+def _write_video():
+    return write_video
+
+
+@pytest.fixture(scope="session", name="write_csv")
+def _write_csv():
+    return write_csv
+
+
 @pytest.fixture(scope="session")
 def clip_folder(tmp_path_factory) -> Path:
     """Good files: formats, sizes, groups of pictures."""
@@ -72,6 +82,10 @@ def clip_folder(tmp_path_factory) -> Path:
     write_video(folder / "portrait.mp4", frames=12, size=(90, 50))
     write_video(folder / "odd.avi", frames=20, size=(50, 67), codec="mpeg4", bframes=0)
     write_video(folder / "bframes.avi", frames=30, codec="mpeg4", bframes=2)
+    write_video(folder / "part2.mp4", frames=30, codec="mpeg4", bframes=2)
+    write_video(folder / "h264.flv", frames=30)
+    write_video(folder / "h264.mkv", frames=30)
+    write_video(folder / "mpeg2.mpg", frames=30, codec="mpeg2video", bframes=2)
     write_video(folder / "vp9.webm", frames=20, codec="libvpx-vp9")
     write_video(folder / "one.mp4", frames=1)
     write_video(folder / "still.mp4", frames=9, still=True)
@@ -104,21 +118,26 @@ def bad_folder(tmp_path_factory) -> Path:
     return folder
 
 
-#: file of `bad_folder` -> part of the reason that both decoders give
+#: file of `bad_folder` -> parts of the reason, one of which each decoder gives
 BAD = {
-    "empty.mp4": "empty file",
-    "text.mp4": "not a video",
-    "truncated.mp4": "truncated",
-    "header_only.mp4": "no",
-    "no_moov.mp4": "not a video",
-    "audio.mp4": "no video stream",
-    "zero.mp4": "no video stream",
-    "zeroed.mp4": "damaged",
-    "cut.webm": "truncated",
-    "cut.avi": "truncated",
-    "folder.mp4": "not a regular file",
-    "missing.mp4": "no such file",
+    "empty.mp4": ("empty file",),
+    "text.mp4": ("not a video",),
+    "truncated.mp4": ("truncated",),
+    "header_only.mp4": ("no video stream", "not a video"),
+    "no_moov.mp4": ("not a video",),
+    "audio.mp4": ("no video stream",),
+    "zero.mp4": ("no frames",),
+    "zeroed.mp4": ("damaged",),
+    "cut.webm": ("truncated",),
+    "cut.avi": ("truncated",),
+    "folder.mp4": ("not a regular file",),
+    "missing.mp4": ("no such file",),
 }
+
+
+@pytest.fixture(scope="session")
+def bad_reasons() -> dict[str, tuple[str, ...]]:
+    return BAD
 
 
 @pytest.fixture(scope="session")

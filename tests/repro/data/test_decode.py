@@ -1,0 +1,133 @@
+"""Decoding real files with both decoders: right frames in any order, typed errors, no growth of memory."""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+
+from repro.data import decode
+from repro.data.decode import DECODERS, DecodeError, frame_count, read_frames
+from repro.errors import BadOption, DataError, UnknownName
+
+FILES = {
+    "h264.mp4": 40,
+    "long_gop.mp4": 40,
+    "portrait.mp4": 12,
+    "odd.avi": 20,
+    "bframes.avi": 30,
+    "vp9.webm": 20,
+    "one.mp4": 1,
+    "still.mp4": 9,
+    "part2.mp4": 30,
+    "h264.flv": 30,
+    "mpeg2.mpg": 30,
+    "h264.mkv": 30,
+}
+
+
+def in_order(path) -> np.ndarray:
+    """All frames, decoded one after the other by nothing but PyAV."""
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("name", FILES)
+def test_any_indices_give_those_frames(clip_folder, name, decoder):
+    path = clip_folder / name
+    expected = in_order(path)
+    assert frame_count(path, decoder=decoder) == len(expected) == FILES[name]
+    rng = np.random.default_rng(0)
+    for indices in ([len(expected) - 1], rng.integers(0, len(expected), 8), np.arange(len(expected))[::-1]):
+        made = read_frames(path, indices, decoder=decoder)
+        assert made.dtype == np.uint8 and np.array_equal(made, expected[np.asarray(indices)])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_resize_of_the_short_side(clip_folder, decoder):
+    assert read_frames(clip_folder / "portrait.mp4", [0, 1], decoder=decoder, resize_short=25).shape == (2, 45, 25, 3)
+    assert read_frames(clip_folder / "h264.mp4", [0], decoder=decoder, resize_short=96).shape == (1, 96, 128, 3)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_broken_files_are_named_with_a_reason(bad_files, bad_reasons, decoder):
+    for name, path in bad_files.items():
+        with pytest.raises(DecodeError) as caught:
+            read_frames(path, range(frame_count(path, decoder=decoder)), decoder=decoder)
+        assert name in str(caught.value), name
+        assert any(part in caught.value.problem for part in bad_reasons[name]), (name, caught.value.problem)
+        assert "\n" not in caught.value.problem and len(caught.value.problem) < 300
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize(
+    "name", ["a,b.mp4", "'quote\".mp4", "new\nline.mp4", "ünïcödé 视频.mp4", "-i.mp4", "concat:x.mp4"]
+)
+def test_hostile_names(clip_folder, tmp_path, monkeypatch, name, decoder):
+    (tmp_path / name).write_bytes((clip_folder / "one.mp4").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert read_frames(name, [0], decoder=decoder).shape == (1, 48, 64, 3)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("index", [40, -1])
+def test_a_frame_out_of_range_is_refused(clip_folder, decoder, index):
+    with pytest.raises(DecodeError, match="of 40 was asked for"):
+        read_frames(clip_folder / "h264.mp4", [0, index], decoder=decoder)
+
+
+def test_errors_survive_a_pipe():
+    error = pickle.loads(pickle.dumps(DecodeError("/a/b.mp4", "empty file")))
+    assert isinstance(error, DataError) and error.problem == "empty file" and "/a/b.mp4" in str(error)
+
+
+def test_unknown_decoder(clip_folder):
+    with pytest.raises(UnknownName, match="decord, pyav"):
+        read_frames(clip_folder / "one.mp4", [0], decoder="decrod")
+    with pytest.raises(UnknownName):
+        decode.version("opencv")
+    assert [decode.version(name).split()[0] for name in DECODERS] == list(DECODERS)
+
+
+def test_without_decord_pyav_is_suggested(clip_folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "decord", None)
+    with pytest.raises(BadOption, match="--decoder pyav"):
+        read_frames(clip_folder / "one.mp4", [0])
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_opening_often_does_not_grow(clip_folder, decoder):
+    code = (
+        "import sys, resource\n"
+        "from repro.data.decode import read_frames\n"
+        "def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for i in range(120):\n"
+        "    read_frames(sys.argv[1], [0, 39, 20], decoder=sys.argv[2])\n"
+        "    if i == 19: first = peak()\n"
+        "print(peak() - first)\n"
+    )
+    command = [sys.executable, "-c", code, str(clip_folder / "h264.mp4"), decoder]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout)
+    unit = 1 if sys.platform != "darwin" else 1024
+    assert grown / unit < 12 * 1024, f"{grown} KiB in 100 openings"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > 0
+
+
+def test_rotation_is_applied_by_both(write_video, tmp_path):
+    path = tmp_path / "turned.mp4"
+    data = bytearray(write_video(tmp_path / "plain.mp4", frames=10, size=(64, 128)).read_bytes())
+    matrix = (
+        (65536).to_bytes(4, "big") + bytes(12) + (65536).to_bytes(4, "big") + bytes(12) + (1 << 30).to_bytes(4, "big")
+    )
+    at = data.index(matrix, data.index(b"tkhd"))
+    quarter = (0).to_bytes(4, "big") + (65536).to_bytes(4, "big") + bytes(4) + (-65536).to_bytes(4, "big", signed=True)
+    data[at : at + 36] = quarter + bytes(16) + (1 << 30).to_bytes(4, "big")
+    path.write_bytes(data)
+    one, two = (read_frames(path, [0, 7], decoder=decoder) for decoder in DECODERS)
+    assert one.shape == two.shape == (2, 128, 64, 3) and np.array_equal(one, two)

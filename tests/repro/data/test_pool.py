@@ -1,0 +1,79 @@
+"""The worker pool: order, limits, and what happens to a task that hangs, crashes or fails."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import os
+import time
+
+import pytest
+
+from repro.data.pool import Pool, Problem
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_results_come_in_order(workers):
+    assert list(Pool(math.factorial, workers=workers).run(((n,) for n in range(50)), ahead=4)) == [
+        math.factorial(n) for n in range(50)
+    ]
+
+
+def test_no_tasks_and_no_process():
+    assert list(Pool(math.factorial).run(iter(()), ahead=4)) == []
+
+
+def test_a_task_that_hangs_is_ended_and_the_others_go_on():
+    began = time.monotonic()
+    found = list(Pool(time.sleep, timeout_s=1.0).run([(0,), (1000,), (0,)], ahead=3))
+    assert found[0] is None and found[2] is None
+    assert isinstance(found[1], Problem) and "no result within 1 s" in found[1].reason
+    assert time.monotonic() - began < 60
+
+
+def test_a_crash_is_a_problem_of_its_task():
+    found = list(Pool(ctypes.string_at, workers=2).run([(b"ok",), (8,), (b"ok",)], ahead=3))
+    assert found[0] == found[2] == b"ok"
+    assert found[1] == Problem("the decoder process died of SIGSEGV")
+
+
+def test_a_bug_is_raised_with_its_traceback():
+    with pytest.raises(RuntimeError, match="ValueError"):
+        list(Pool(math.factorial).run([(3,), (-1,)], ahead=2))
+
+
+def test_an_error_of_the_tasks_themselves_is_raised():
+    def tasks():
+        yield (1,)
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        list(Pool(math.factorial).run(tasks(), ahead=1))
+
+
+def test_no_more_than_asked_for_is_started_ahead():
+    started = []
+
+    def tasks():
+        for n in range(100):
+            started.append(n)
+            yield (n,)
+
+    results = Pool(math.factorial, workers=2).run(tasks(), ahead=5)
+    next(results)
+    time.sleep(0.5)
+    assert len(started) <= 6
+    results.close()
+
+
+def test_leaving_early_ends_the_workers():
+    results = Pool(os.getpid, timeout_s=600).run(((),) * 100, ahead=2)
+    child = next(results)
+    results.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_timeout_has_to_be_positive():
+    with pytest.raises(ValueError, match="above 0"):
+        Pool(math.factorial, timeout_s=0)
