@@ -4,7 +4,7 @@ Every frame is coded by itself with one quantizer, so that the codec cannot give
 video decodes to exactly the reversed frames. The encoder runs in one thread. A manifest keeps the size and sha256 of
 each file, and for each split a fingerprint over labels and decoded frames, which is what enters the records.
 
-    <cache>/twins/v1/twin-temporal/manifest.json
+    <cache>/twins/v2/twin-temporal/manifest.json
                                    train/00000.mp4 ...
 """
 
@@ -29,7 +29,7 @@ from repro.data.twin_render import FRAMES, SIDE, render
 from repro.errors import DataError
 
 #: raised when a file's content changes; it is part of the folder's name and of every seed
-VERSION = 1
+VERSION = 2
 SPLITS = ("train", "val")
 CLASSES = 8
 _KINDS = ("appearance", "temporal")

@@ -219,7 +219,7 @@ def test_damage_is_noticed():
     assert twins.open_twin("twin-temporal-smoke", "val").videos  # the other split is whole
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 1, "splits": {"train": {}}}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2, "splits": {"train": {}}}'])
 def test_a_damaged_manifest_is_told(text):
     twins.open_twin("twin-temporal-smoke", "train")
     (twins.folder_of("twin-temporal-smoke") / "manifest.json").write_text(text)
