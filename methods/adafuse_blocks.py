@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from timm.models._efficientnet_blocks import InvertedResidual
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm, conv2d
 
 from baselines.bninception import ConvNorm, InceptionModule
 from baselines.tsm import ShiftConv2d, TemporalShift, temporal_shift
@@ -61,9 +63,9 @@ class GatedResidual(nn.Module):
         y = self.policy(self.pooled(x), x, self.first)
         return self.rest(y, shortcut)
 
-    def first(self, x: Tensor) -> Tensor:
-        """Up to the gate."""
-        return self.act1(self.bn1(self.conv1(x)))
+    def first(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Up to the gate; with `rows` only these channels, in evaluation."""
+        return self.act1(self.bn1(self.conv1(x)) if rows is None else rows_of(self.conv1, self.bn1, x, rows))
 
     def rest(self, y: Tensor, shortcut: Tensor) -> Tensor:
         """After the gate."""
@@ -93,7 +95,8 @@ class GatedInception(InceptionModule):
 
     def forward(self, x: Tensor, double: Tensor | None = None) -> Tensor:
         """(N*T, C, H, W) -> (N*T, out_channels, H', W')."""
-        return self.policy(self.pooled(x), x, partial(super().forward, double=double))
+        whole = partial(super().forward, double=double)
+        return self.policy(self.pooled(x), x, lambda x, rows=None: whole(x) if rows is None else whole(x)[:, rows])
 
 
 class GatedInverted(nn.Module):
@@ -116,9 +119,10 @@ class GatedInverted(nn.Module):
         y = self.get_submodule("bn3")(self.get_submodule("conv_pwl")(y))
         return self.get_submodule("drop_path")(y) + x if self.has_skip else y
 
-    def first(self, x: Tensor) -> Tensor:
-        """Up to the gate."""
-        return self.get_submodule("bn1")(self.get_submodule("conv_pw")(x))
+    def first(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Up to the gate; with `rows` only these channels, in evaluation."""
+        conv, norm = self.get_submodule("conv_pw"), self.get_submodule("bn1")
+        return norm(conv(x)) if rows is None else norm.act(rows_of(conv, norm, x, rows))  # type: ignore[operator]
 
 
 _INNER = ("conv_3x3_reduce", "conv_3x3", "conv_double_3x3_reduce", "conv_double_3x3_1", "conv_double_3x3_2")
@@ -127,6 +131,14 @@ _INNER = ("conv_3x3_reduce", "conv_3x3", "conv_double_3x3_reduce", "conv_double_
 def pool(x: Tensor) -> Tensor:
     """(N*T, C, H, W) -> (N*T, C), in float32 or wider."""
     return x.mean((2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
+
+
+def rows_of(conv: Any, norm: Any, x: Tensor, rows: Tensor) -> Tensor:
+    """The channels `rows` of `norm(conv(x))` in evaluation, without computing others."""
+    bias = None if conv.bias is None else conv.bias[rows]
+    y = conv2d(x, conv.weight[rows], bias, conv.stride, conv.padding, conv.dilation)
+    mean, var, weight, shift = (v[rows] for v in (norm.running_mean, norm.running_var, norm.weight, norm.bias))
+    return batch_norm(y, mean, var, weight, shift, training=False, eps=norm.eps)
 
 
 def shift_downsample(block: nn.Module) -> None:

@@ -6,9 +6,9 @@ what the first convolution gave for the frame before, not what was fused there; 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from methods.adafuse_cost import Neighbours
 from methods.adafuse_policy import Layers, Policy, choose, fresh_gumbel, from_codes, gumbel, sample
 
 POLICIES = ("argmax", "sample")
+_ALL = slice(None)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,20 @@ class Rule:
     noise_seed: int | None = 0
 
 
+class First(Protocol):
+    """A block up to its gate."""
+
+    def __call__(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
+        """(N*T, c, H', W') -> (N*T, C, H, W), or the channels `rows` of it alone."""
+
+
+class Carried(Protocol):
+    """What a stream remembers of one gate from frame to frame."""
+
+    def step(self, gate: Gate, pooled: Tensor, x: Tensor, first: First) -> Tensor:
+        """The fused map of the next frame."""
+
+
 class Gate(Policy):
     """A policy and the fusion that it steers. `block` is the name of the block that it stands in."""
 
@@ -75,9 +90,13 @@ class Gate(Policy):
         """Noise to sample with, (T, C, A) or (N, T, C, A), in place of drawn noise."""
         self.forced: Tensor | None = None
         """Decisions to take, codes (T, C) or (N, T, C), in place of the policy's."""
+        self.carried: Carried | None = None
+        """Set while a stream of single frames runs."""
 
-    def forward(self, pooled: Tensor, x: Tensor, first: Callable[[Tensor], Tensor]) -> Tensor:
+    def forward(self, pooled: Tensor, x: Tensor, first: First) -> Tensor:
         """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
+        if self.carried is not None:
+            return self.carried.step(self, pooled, x, first)
         decisions = self.decisions(pooled)
         y = first(x)
         if not (torch.jit.is_tracing() or y.is_meta):
@@ -86,12 +105,15 @@ class Gate(Policy):
 
     def decisions(self, pooled: Tensor) -> Tensor:
         """One-hot decisions (N, T, C, A)."""
-        logits = self.logits(pooled)
+        return self.pick(self.logits(pooled))
+
+    def pick(self, logits: Tensor, frames: slice = _ALL) -> Tensor:
+        """One-hot decisions from logits (N, T, C, A), or from those of some frames of a clip."""
         if self.forced is not None:
-            return from_codes(self.forced, self.actions, logits)
+            return from_codes(self.forced[..., frames, :], self.actions, logits)
         if not self.training and self.noise is None and self.rule.policy == "argmax":
             return choose(logits)
-        return sample(logits, self.noise_for(logits), self.rule.temperature)
+        return sample(logits, self.noise_for(logits, frames), self.rule.temperature)
 
     def logits(self, pooled: Tensor) -> Tensor:
         """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
@@ -101,13 +123,14 @@ class Gate(Policy):
                 return self.score(pooled)
         return self.score(pooled)
 
-    def noise_for(self, logits: Tensor) -> Tensor:
+    def noise_for(self, logits: Tensor, frames: slice = _ALL) -> Tensor:
         """The noise given; or new noise in training and without a seed; or the block's own, the same in each clip."""
         if self.noise is not None:
-            return self.noise.to(logits)
+            return self.noise[..., frames, :, :].to(logits)
         if self.training or self.rule.noise_seed is None or logits.is_meta:
             return fresh_gumbel(logits)
-        return torch.from_numpy(gumbel(self.block, logits.shape[1:], self.rule.noise_seed)).to(logits)
+        shape = (self.frames, self.decided, len(self.actions))
+        return torch.from_numpy(gumbel(self.block, shape, self.rule.noise_seed)[frames]).to(logits)
 
     def extra_repr(self) -> str:
         """Block, channels and actions."""
