@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from baselines.tsm import ShiftConv2d
 from methods import adafuse_cost as cost
 from methods.adafuse import ACTION_SETS, insert
 from methods.adafuse_gate import fuse
@@ -91,6 +92,56 @@ def test_skipping_all_leaves_the_second_convolution_nothing():
     net.adafuse.force(None)
     net(clips())
     assert (seen[1] != 0).any()
+
+
+def plain_block(block, x, shifted: bool):
+    """A gated bottleneck of one clip (T, C, H, W), frame by frame and channel by channel."""
+    source = x
+    if shifted:
+        fold, source = x.shape[1] // 8, x.clone()
+        for t in range(len(x)):
+            source[t, :fold] = x[t + 1, :fold] if t + 1 < len(x) else 0
+            source[t, fold : 2 * fold] = x[t - 1, fold : 2 * fold] if t else 0
+    convolve = torch.nn.Conv2d.forward if not shifted else lambda conv, v: conv._conv_forward(v, conv.weight, None)
+    gate, before, outputs = block.policy, None, []
+    for t in range(len(x)):
+        here = source[t : t + 1]
+        y = block.bn1(convolve(block.conv1, here)).relu()[0]
+        pooled = [torch.zeros_like(x[0, :, 0, 0]) if t == 0 else source[t - 1].mean((1, 2)), source[t].mean((1, 2))]
+        layers = gate._shared[0]
+        hidden = gate.bn(layers.fc0(torch.cat(pooled)[None])).relu()
+        choices = layers.fc1(hidden)[0].view(-1, 3).argmax(1)
+        fused = torch.zeros_like(y)
+        for c, choice in enumerate(choices.tolist()):
+            if choice == KEEP:
+                fused[c] = y[c]
+            elif choice == REUSE and before is not None:
+                fused[c] = before[c]
+        before = y
+        out = block.bn3(block.conv3(block.bn2(block.conv2(fused[None])).relu()))
+        shortcut = x[t : t + 1]
+        if block.downsample is not None:
+            shortcut = block.downsample[1](convolve(block.downsample[0], here))
+        outputs.append((out + shortcut).relu())
+    return torch.cat(outputs)
+
+
+@pytest.mark.parametrize("name", ["tsn", "tsm"])
+@pytest.mark.parametrize("place", ["layer1.0", "layer2.0", "layer2.1"])
+@torch.no_grad()
+def test_a_block_is_what_the_paper_says_of_each_channel(name, place):
+    net = network(name).double()
+    block = net.get_submodule(place)
+    x = torch.randn(FRAMES, block.conv1.in_channels, 8, 8, dtype=torch.float64)
+    torch.testing.assert_close(block(x), plain_block(block, x, name == "tsm"), rtol=0, atol=1e-12)
+
+
+@torch.no_grad()
+def test_stages_without_gates_shift_their_downsampling_too():
+    net = network("tsm", stages=[3])
+    assert isinstance(net.get_submodule("layer2.0.downsample.0"), ShiftConv2d)
+    assert isinstance(net.get_submodule("layer3.0.downsample.0"), ShiftConv2d)
+    assert not any(isinstance(part, ShiftConv2d) for part in network("tsn").modules())
 
 
 @torch.no_grad()

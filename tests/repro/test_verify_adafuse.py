@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ import torch
 
 from repro import golden, spec, verify
 from repro.build import build
+from repro.errors import WeightsError
 
+GOLDENS = Path(__file__).parents[1] / "golden"
 FRAMES = 4
 MODEL = spec.Model(
     name="tsn",
@@ -119,3 +122,20 @@ def test_float32_is_compared_under_the_decisions_of_float64(tmp_path, data, monk
     found = outcomes_of(tmp_path, data)
     assert found["logits float32"].passed and "with the decisions of float64" in found["logits float32"].note
     assert found["decisions"].passed
+
+
+def test_a_released_file_names_shared_layers_twice():
+    from repro.weights import import_tensors, shapes_of
+
+    data = golden.read_json(GOLDENS / "adafuse_tsn_resnet18.json")
+    model = golden.model_spec(data)
+    wanted = shapes_of(model)
+    shapes = {name: shape for name, shape, _ in data["tensors"]}
+    shapes |= {alias: shapes[name] for alias, name in data["aliases"].items()}
+    file = {f"module.{name}": torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    tensors, report = import_tensors(file, model, wanted, source="released.pth.tar")
+    assert report.format == "adafuse-repo" and set(tensors) == set(wanted)
+    assert len(report.dropped) == len(data["aliases"]) == 32
+    own = spec.replace(model, method_options=spec.frozen(hidden=512, shared_policy=False))
+    with pytest.raises(WeightsError):
+        import_tensors(file, own, shapes_of(own), source="released.pth.tar")
