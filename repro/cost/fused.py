@@ -1,8 +1,8 @@
 """A network for the CPU with each convolution, its normalization, residual sum and activation as one oneDNN call.
 
 `fuse` reads the order of operations off a torch.fx graph, so that it depends on what a network does, not on how its
-parts are called: a batch normalization, sum or ReLU goes into the convolution before it when nothing else reads the value
-in between. Weights are packed once for their kernel; maps stay in channels_last, the layout that 1x1 convolutions prefer.
+parts are called: a batch normalization, sum or ReLU goes into the convolution before it when nothing else reads the
+value in between. Weights are packed once for their kernel; maps stay in channels_last, which 1x1 convolutions prefer.
 The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++ compiler is needed.
 """
 
@@ -19,19 +19,21 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+#: what fx raises on networks whose path depends on values
+UNREADABLE = (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError)
 _SUMS = (operator.add, operator.iadd, torch.add)
 
 
 def fold(module: nn.Module) -> fx.GraphModule:
     """A copy in evaluation with each batch normalization folded into the convolution before it."""
-    graph = _trace(copy.deepcopy(module).eval())
+    graph = _trace(copy.deepcopy(module).eval().requires_grad_(False))
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
         norm = _module(modules, node)
         before = node.args[0] if norm is not None and node.args else None
         conv = _module(modules, before)
         if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d) and _alone(before, modules):
-            if norm.running_mean is None:
+            if norm.running_mean is None or norm.running_var is None:
                 continue
             conv.weight, conv.bias = fuse_conv_bn_weights(
                 conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
@@ -70,7 +72,7 @@ class FusedConv2d(nn.Module):
         self.where = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.packed: Tensor | None = None
         self.other: Tensor | None = None
-        conv._conv_forward = self._run  # type: ignore[method-assign]
+        conv._conv_forward = self._run  # type: ignore[method-assign, assignment]
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
         """`relu(conv(x) + other)`, as far as there are ReLU and `other`."""
@@ -89,9 +91,7 @@ class FusedConv2d(nn.Module):
             )
         act = "relu" if self.relu else None
         if self.other is None:
-            return torch.ops.mkldnn._convolution_pointwise(
-                x, self.packed, bias, *self.where, act or "none", [], ""
-            )
+            return torch.ops.mkldnn._convolution_pointwise(x, self.packed, bias, *self.where, act or "none", [], "")
         other = self.other.contiguous(memory_format=torch.channels_last)
         return torch.ops.mkldnn._convolution_pointwise.binary(
             x, other, self.packed, bias, *self.where, "add", 1.0, act, [], None
@@ -147,7 +147,7 @@ def _module(modules: dict[str, nn.Module], node: Any) -> nn.Module | None:
     return modules.get(str(node.target)) if isinstance(node, fx.Node) and node.op == "call_module" else None
 
 
-def _alone(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
+def _alone(node: fx.Node | Any, modules: dict[str, nn.Module]) -> bool:
     """Whether this is the only call of its module, under any name, and one other operation reads its value."""
     conv = _module(modules, node)
     calls = [other for other in node.graph.nodes if _module(modules, other) is conv]
@@ -178,7 +178,7 @@ def _trace(module: nn.Module) -> fx.GraphModule:
                 continue
             try:
                 tracer.trace(part)
-            except (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError):
+            except UNREADABLE:
                 closed.add(part)
         return fx.GraphModule(module, _Tracer(closed).trace(module))
 
