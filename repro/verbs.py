@@ -141,7 +141,8 @@ def _write_report(out: Path | None) -> Path:
 
 def flops(args: argparse.Namespace) -> int:
     """Parameters and GMACs by three counters."""
-    from repro.cost.macs import measure_static, render_flops
+    from repro.cost.macs import measure_static
+    from repro.cost.text import render_flops
 
     console = _prepare(args)
     model = model_of(args)
@@ -151,22 +152,23 @@ def flops(args: argparse.Namespace) -> int:
 
 def speed(args: argparse.Namespace) -> int:
     """Forward time at each batch size; beside the plain host when a method is inserted."""
-    from repro.cost.speed import measure_speed, render_speed
+    from repro.cost.speed import sweep
+    from repro.cost.text import render_speed, render_sweep
 
     console = _prepare(args)
     model = model_of(args)
-    against = replace(model, method=None, method_options={}) if model.method else None
-    for batch in args.batch:
-        measure = Speed(
-            size=args.size,
-            batch=batch,
-            repeats=args.repeats,
-            precision=args.precision,
-            form="fast" if args.fast else "eager",
-            against=against,
-        )
-        found = measure_speed(model, measure, device=_device(args.device), threads=args.threads)
-        console.print(render_speed(model, found))
+    measure = Speed(
+        size=args.size,
+        repeats=args.repeats,
+        precision=args.precision,
+        form="fast" if args.fast else "eager",
+        against=replace(model, method=None, method_options={}) if model.method else None,
+    )
+    found = sweep(model, measure, args.batch, device=_device(args.device), threads=args.threads)
+    for result in found:
+        console.print(render_speed(model, result))
+    if len(args.batch) > 1:
+        console.print(render_sweep(model, found))
     return 0
 
 
