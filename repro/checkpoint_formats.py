@@ -141,7 +141,7 @@ TSM_REPO = add(
     Format(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
-        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net"),
+        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net|\.res3a_2\."),
         (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
