@@ -16,8 +16,9 @@ from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
+from repro.numerics import seed_all
 from repro.spec import Accuracy, Model
-from repro.train import Normalize, Progress, describe, fit, seed_all
+from repro.train import Normalize, Progress, describe, fit
 
 
 def measure_accuracy(

@@ -24,8 +24,9 @@ from repro import memory, metrics
 from repro.checkpoint import write_atomic
 from repro.data.index import Index
 from repro.errors import DataError
+from repro.numerics import autocast, check_amp, deterministic
 from repro.spec import Views
-from repro.train import Normalize, Progress, autocast, check_amp, check_labels, deterministic
+from repro.train import Normalize, Progress, check_labels
 
 _MOST_VIEWS = 256
 _FILE_VERSION = 1

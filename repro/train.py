@@ -8,14 +8,12 @@ with the same clips, dropout masks and arithmetic.
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,11 +23,11 @@ from repro.build import build, input_shape
 from repro.data.index import Index
 from repro.distributed import Ranks, synchronised
 from repro.errors import BadOption, DataError, ReproError
+from repro.numerics import autocast, check_amp, deterministic, seed_all
 
 Progress = Callable[[dict[str, Any]], None]
 Normalize = Callable[[Tensor], Tensor]
 
-_AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _CHECK_EVERY = 16
 # what is summed over an epoch, on the device
 _LOSS, _RIGHT, _CLIPS, _NORM, _NORMS, _BAD = range(6)
@@ -108,49 +106,9 @@ def check_labels(index: Index, num_classes: int) -> None:
             )
 
 
-def check_amp(amp: str, device: torch.device) -> None:
-    """Refuse a precision that the device has not."""
-    if amp not in ("off", *_AMP):
-        raise BadOption(f"unknown amp {amp!r}", allowed="off, bf16, fp16")
-    if amp == "fp16" and device.type != "cuda":
-        raise BadOption(f"amp fp16 on {device.type}", allowed="off, bf16", fix="--set amp=off")
-    if amp == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise BadOption(f"amp bf16 on {torch.cuda.get_device_name(device)}", allowed="off, fp16", fix="--set amp=fp16")
-
-
-def autocast(amp: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
-    """The context of a forward pass."""
-    return torch.autocast(device.type, _AMP[amp]) if amp != "off" else contextlib.nullcontext()
-
-
 def describe(index: Index) -> dict[str, Any]:
     """What identifies a dataset split, for the record."""
     return {"name": index.name, "split": index.split, "videos": len(index), "fingerprint": index.fingerprint}
-
-
-def seed_all(seed: int) -> None:
-    """Seed the generators of Python, numpy and torch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
-
-
-@contextlib.contextmanager
-def deterministic(device: torch.device) -> Iterator[None]:
-    """Deterministic kernels where torch has them, for the time of the context."""
-    enabled = torch.are_deterministic_algorithms_enabled()
-    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
-        torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = benchmark
 
 
 def freeze_partial_bn(module: nn.Module) -> int:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -43,9 +45,9 @@ def test_accuracy_does_not_depend_on_how_videos_were_batched(seed: int, sizes: l
     logits, labels = rng.normal(size=(sum(sizes), 6, 4)), rng.integers(0, 4, sum(sizes))
     whole = metrics.aggregate(logits, "softmax", 2, 3)
     ends = np.cumsum([0, *sizes])
-    parts = [metrics.aggregate(logits[a:b], "softmax", 2, 3) for a, b in zip(ends, ends[1:], strict=False)]
+    parts = [metrics.aggregate(logits[a:b], "softmax", 2, 3) for a, b in pairwise(ends)]
     assert np.array_equal(np.concatenate(parts), whole)
-    hits = [metrics.top_k(p, labels[a:b], 1) * (b - a) for p, a, b in zip(parts, ends, ends[1:], strict=False)]
+    hits = [metrics.top_k(p, labels[a:b], 1) * (b - a) for p, (a, b) in zip(parts, pairwise(ends), strict=True)]
     assert metrics.top_k(whole, labels, 1) == pytest.approx(sum(hits) / sum(sizes))
 
 
