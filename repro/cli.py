@@ -165,5 +165,10 @@ def _models(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     )
     verify.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
 
+    data = _verb(commands, "data", verbs.data, "where your datasets are", "data add kinetics400 --csv k400.csv")
+    data.add_argument("action", choices=["add", "remove", "list"])
+    data.add_argument("name", nargs="?", metavar="NAME", help="kinetics400, sthv1, ...")
+    data.add_argument("--csv", type=Path, metavar="FILE", help="columns path,label,split; paths relative to the file")
+
     for parser in (flops, speed, train, test, weights, verify):
         add_module(parser)

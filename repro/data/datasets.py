@@ -6,6 +6,7 @@ An entry's target is called as `target(name, split)` and returns an `Index`; a t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ _KNOWN = {
     "diving48": (48, "Diving48"),
 }
 for _name, (_count, _summary) in _KNOWN.items():
-    datasets.add(_name, "repro.data.datasets:open_known", _summary, num_classes=_count, configured=False)
+    datasets.add(_name, "repro.data.datasets:open_known", _summary, num_classes=_count, shipped=False)
 
 
 def open_index(name: str, split: str) -> Index:
@@ -62,7 +63,11 @@ def is_configured(name: str) -> bool:
     """Whether the dataset can be opened on this machine; an unknown name is an error."""
     if is_csv(name):
         return Path(name).expanduser().is_file()
-    return bool(datasets[name].facts.get("configured", True))
+    if datasets[name].facts.get("shipped", True):
+        return True
+    from repro.data.places import place
+
+    return place(name) is not None
 
 
 def num_classes(name: str) -> int:
@@ -78,9 +83,15 @@ def num_classes(name: str) -> int:
 
 
 def open_known(name: str, split: str) -> Index:
-    """A dataset that is known by name but has no place on this machine."""
-    raise NotConfigured(
-        f"not run: {name} is not configured (its {split} split has no place on this machine)",
-        allowed="registered datasets with files, or a CSV with columns path,label,split",
-        fix=f"write {name}.csv and give --dataset {name}.csv",
-    )
+    """A dataset that the user keeps; NotConfigured until `data add` has told where."""
+    from repro.data.index import read_csv
+    from repro.data.places import place
+
+    csv = place(name)
+    if csv is None:
+        raise NotConfigured(
+            f"{name} is not configured: its {split} split has no place on this machine",
+            allowed="a CSV with the columns path,label,split",
+            fix=f"python -m repro data add {name} --csv FILE.csv",
+        )
+    return replace(read_csv(csv, split), name=name)

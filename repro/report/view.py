@@ -227,7 +227,7 @@ class _View:
         dataset = getattr(experiment.measure, "dataset", None)
         if dataset not in self.unconfigured:
             return ""
-        return f"not run: {dataset} is not configured (python -m repro data add {dataset} ...)"
+        return f"not run: {dataset} is not configured (python -m repro data add {dataset} --csv FILE.csv)"
 
     def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
         """The reason when a record of this place exists whose spec is another one."""

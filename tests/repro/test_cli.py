@@ -68,6 +68,9 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["test", "tsn", "--weights", "no.safetensors", "--dataset", "twin-temporall"], "twin-temporal"),
         (["train", "tsn", "--dataset", "kinetics400"], "not configured"),
         (["train", "tsn", "--dataset", "twin-temporal", "--set", "epoch=1"], "epochs"),
+        (["data", "add", "kinetics40", "--csv", "x.csv"], "kinetics400"),
+        (["data", "add", "kinetics400"], "--csv"),
+        (["data", "add", "twin-temporal", "--csv", "x.csv"], "comes with"),
         (["verify", "pyproject.toml"], "pyproject.toml"),
         (["verify", "nothing.json"], "nothing.json"),
         (["list", "--module", "nothing.py"], "nothing.py"),
@@ -89,7 +92,7 @@ def test_the_verbs_are_frozen():
     """A change of the command line is a change of the interface: it is made here too, on purpose."""
     actions = [action for action in build_parser()._actions if hasattr(action, "choices") and action.choices]
     verbs = set(actions[0].choices)
-    known = "list show run status table report flops speed train test import-weights verify"
+    known = "list show run status table report flops speed train test import-weights verify data"
     assert verbs == set(known.split())
 
 

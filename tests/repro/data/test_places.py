@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from repro import paths
+from repro.data import places
+from repro.data.datasets import is_configured, open_index
+from repro.errors import DataError, NotConfigured, ReproError
+
+
+def write_csv(folder, classes=27, splits=("train", "val")):
+    rows = [f"{split}/{label}.mp4,class {label},{split}" for split in splits for label in range(classes)]
+    file = folder / "jester.csv"
+    file.write_text("path,label,split\n" + "\n".join(rows) + "\n")
+    return file
+
+
+def test_a_dataset_is_found_once_its_place_is_told(tmp_path):
+    with pytest.raises(NotConfigured, match="data add jester --csv"):
+        open_index("jester", "val")
+    assert not is_configured("jester")
+    assert places.add("jester", write_csv(tmp_path), 27) == {"train": 27, "val": 27}
+    assert is_configured("jester")
+    index = open_index("jester", "val")
+    assert (index.name, len(index), len(index.classes)) == ("jester", 27, 27)
+    assert index.videos[0].path.parent.parent == tmp_path
+    assert places.remove("jester")
+    assert not places.remove("jester")
+    assert not is_configured("jester")
+
+
+@pytest.mark.parametrize("wrong", [{"classes": 26}, {"splits": ("train",)}])
+def test_what_does_not_fit_is_not_remembered(tmp_path, wrong):
+    with pytest.raises(ReproError):
+        places.add("jester", write_csv(tmp_path, **wrong), 27)
+    assert not is_configured("jester")
+
+
+@pytest.mark.parametrize("text", ["not json", "[1]", '{"jester": 3}'])
+def test_a_damaged_file_is_named(text):
+    paths.config().mkdir(parents=True, exist_ok=True)
+    (paths.config() / "datasets.json").write_text(text)
+    with pytest.raises(DataError, match=r"datasets\.json"):
+        places.place("jester")
