@@ -91,19 +91,26 @@ def peak_of(device: str, precision: str) -> float | None:
 def cpu_peak(threads: int, precision: str = "fp32") -> float:
     """TMAC/s of this CPU with `threads`: the best of a matrix product and a 3x3 convolution, times `CPU_MARGIN`.
 
-    Takes a fraction of a second and is kept for the life of the process. For bf16 the fp32 rate counts as well, as a
-    CPU without bf16 arithmetic computes in fp32.
+    Takes a fraction of a second and is kept for the life of the process. A CPU without bf16 arithmetic computes bf16
+    in fp32, so that its fp32 peak counts.
     """
     import torch
 
-    dtypes = [torch.float32, torch.bfloat16] if precision == "bf16" else [torch.float32]
+    bf16 = precision == "bf16" and cpu_has_bf16()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         with torch.inference_mode():
-            return CPU_MARGIN * max(_rate(dtype) for dtype in dtypes) / 1e12
+            return CPU_MARGIN * _rate(torch.bfloat16 if bf16 else torch.float32) / 1e12
     finally:
         torch.set_num_threads(before)
+
+
+def cpu_has_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 (AVX-512 BF16, AMX and the like); without it bf16 is slower than fp32."""
+    import torch
+
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def _rate(dtype: Any) -> float:

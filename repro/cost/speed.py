@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from repro.build import build, build_meta, input_shape
 from repro.cost import fast
 from repro.cost.macs import GIGA, count_macs
-from repro.cost.plausible import own_finding
+from repro.cost.plausible import cpu_has_bf16, own_finding
 from repro.environment import cpu_name
 from repro.errors import BadOption
 from repro.spec import Model, Speed, replace
@@ -79,6 +79,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
             "load_before": load,
             "load_after": _load(),
             "cores": os.cpu_count(),
+            "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,
         },
         **memory,
     }

@@ -44,6 +44,8 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
         low, high = against["ratio_iqr"]
         lines.append(f"  without {model.method}: {_seconds(against)}   {against['views_per_s']:.3g} views/s")
         lines.append(f"  time with / without: {against['ratio_median']:.3f} (quartiles {low:.3f} to {high:.3f})")
+    if result["precision"] == "bf16" and result["machine"]["cpu_bf16"] is False:
+        lines.append("  this CPU has no bf16 arithmetic and converts to fp32 and back: slower than fp32")
     lines.append(f"  arithmetic: {result['roofline']['text']}")
     load, cores = result["machine"]["load_before"], result["machine"]["cores"]
     if load is not None and cores and load > cores / 2:
@@ -144,9 +146,7 @@ def _seconds(result: Mapping[str, Any]) -> str:
 def _form_lines(result: Mapping[str, Any]) -> list[str]:
     lines = []
     if result["max_rel_error"] is not None:
-        lines.append(
-            f"  largest difference of a logit from eager fp32: {result['max_rel_error']:.2g} of the largest logit"
-        )
+        lines.append(f"  logits differ from eager fp32 by at most {result['max_rel_error']:.2g} of the largest one")
     detail = result["form_detail"]
     if detail:
         lines.append(f"  form: {detail['chosen']}")
