@@ -155,8 +155,8 @@ class FrozenSynthesizer(Added):
 
     def branch(self, x: Tensor) -> Tensor:
         """What is added to the input."""
-        parts = self.compress(x).split(self.sizes, dim=1)
-        parts = [kernel(part) for kernel, part in zip(self.spatial, parts, strict=True)]
+        groups = self.compress(x).split(self.sizes, dim=1)
+        parts = [kernel(groups[index]) for index, kernel in enumerate(self.spatial)]
         x = torch.stack(parts, dim=2).flatten(1, 2) if self.interleave else torch.cat(parts, dim=1)
         x = self.fusion(relu(x, inplace=True) if self.relu else x)
         if self.shared:

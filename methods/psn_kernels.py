@@ -41,7 +41,8 @@ def bag(reach: int, dilated: bool, pooling: str) -> tuple[Kernel, ...]:
 
 def in_groups(kernels: nn.ModuleList, x: Tensor) -> Tensor:
     """Each kernel on its group of channels."""
-    return torch.cat([kernel(part) for kernel, part in zip(kernels, x.chunk(len(kernels), dim=1), strict=True)], dim=1)
+    parts = x.chunk(len(kernels), dim=1)
+    return torch.cat([kernel(parts[index]) for index, kernel in enumerate(kernels)], dim=1)
 
 
 def spatial_kernel(kernel: Kernel, channels: int, one_by_one: bool = False) -> nn.Module:

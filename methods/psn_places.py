@@ -8,6 +8,7 @@ the batch, maps (N*T, C, H, W); 3D networks have volumes (N, C, T, H, W).
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,9 @@ def add_blocks(
     blocks = [(place.name, make(place)) for place in places]
     for name, block in blocks:
         stage = model.get_submodule(PLACES[name])
+        if not list(stage.parameters()) and not isinstance(stage, nn.Sequential):
+            stage = nn.Sequential(OrderedDict(pool=stage))
+            model.add_module(PLACES[name], stage)
         stage.add_module(PART, block)
         if not isinstance(stage, nn.Sequential):  # which runs all its parts, the new one last
             stage.register_forward_hook(_then_part)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from methods import psn_fusion, psn_kernels
+from methods.psn import freeze, insert
 from methods.psn_places import Place
 from methods.psn_synthesizer import Form, Synthesizer
 from repro.build import build, build_meta
@@ -281,6 +282,7 @@ def test_all_parameters_learn():
     [
         ("tsm", "resnet18", 2, FOUR, [64, 64, 128, 256]),
         ("tsn", "bninception", 2, FOUR, [64, 192, 576, 1056]),
+        ("tsn", "efficientnet_b0", 2, FIVE, [32, 24, 40, 112, 1280]),
         ("gst", "tiny_resnet", 2, FOUR, [32, 64, 128, 256]),
         ("i3d", "resnet50", 4, FOUR, [64, 256, 512, 1024]),
         ("r2plus1d", "resnet18", 4, ("conv2", "conv5"), [64, 512]),
@@ -390,8 +392,6 @@ def trained(net: nn.Module) -> nn.Module:
 
 @pytest.mark.parametrize(("method", "options"), VARIANTS, ids=str)
 def test_frozen_gives_the_same(method, options):
-    from methods.psn import freeze
-
     net = trained(network(method, **options))
     before = copy.deepcopy(net.state_dict())
     fast = freeze(net)
@@ -407,8 +407,6 @@ def test_frozen_gives_the_same(method, options):
 
 @pytest.mark.parametrize(("method", "options"), VARIANTS, ids=str)
 def test_frozen_computes_less(method, options):
-    from methods.psn import freeze
-
     net, x = trained(network(method, **options)), clips()
     fast = freeze(net)
     ours, fewer = operations(net, x), operations(fast, x)
@@ -419,8 +417,6 @@ def test_frozen_computes_less(method, options):
 
 
 def test_channels_that_lead_nowhere_are_left_out():
-    from methods.psn import freeze
-
     net = trained(network())
     with torch.no_grad():
         net.get_submodule("layer2.synthesizer.fusion").weight[:, 8:18] = 0  # all of spatial kernel 1, two of kernel 2
@@ -431,17 +427,24 @@ def test_channels_that_lead_nowhere_are_left_out():
 
 
 def test_3d_networks_are_frozen_too():
-    from methods.psn import freeze
-
     net = trained(network(name="r2plus1d", backbone="resnet18", insert_after=("conv2", "conv3")))
     x = clips(size=16, n=1)
     with torch.no_grad():
         assert torch.allclose(freeze(net)(x), net(x), rtol=1e-4, atol=1e-5)
 
 
-def test_a_plain_network_has_nothing_to_freeze():
-    from methods.psn import freeze
+def test_torch_fx_reads_the_blocks():
+    """So that the fast form of a speed measurement reaches into them."""
+    for method, options in VARIANTS[:1] + VARIANTS[7:]:
+        net = trained(network(method, **options))
+        for form in (net, freeze(net)):
+            block = form.get_submodule("layer1.synthesizer")
+            x = torch.randn(4, 64, 8, 8)
+            with torch.no_grad():
+                assert torch.allclose(torch.fx.symbolic_trace(block)(x), block(x), rtol=1e-5, atol=1e-6)
 
+
+def test_a_plain_network_has_nothing_to_freeze():
     with pytest.raises(ValueError, match="no synthesizer"):
         freeze(network(None))
 
@@ -493,8 +496,6 @@ def test_a_part_that_runs_twice_is_no_place(name, frames):
 
 
 def test_only_once():
-    from methods.psn import insert
-
     net = network()
     with pytest.raises(ValueError, match="already"):
         insert(net, {})
