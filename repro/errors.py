@@ -24,7 +24,8 @@ class UnknownName(ReproError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], *, fix: str | None = None) -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        folded = {known_name.casefold(): known_name for known_name in names}
+        near = [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)]
         listed = ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
         self.kind, self.name, self.near = kind, name, near
         super().__init__(
