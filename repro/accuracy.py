@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,10 @@ def _save(module: nn.Module, model: Model, normalize: Normalize | None, path: Pa
 
 
 def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:
-    """What the dataset's registered `metrics` ("module:function" of labels and predicted classes) tell beyond top-k."""
+    """What the dataset's registered `metrics` ("module:function" of labels and predicted classes) tell beyond top-k.
+
+    A share of no videos is not a number, and left out.
+    """
     target = registry.datasets[dataset].facts.get("metrics") if dataset in registry.datasets else None
     if target is None:
         return {}
@@ -92,7 +96,8 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
         module, _, name = target.partition(":")
         target = getattr(importlib.import_module(module), name)
     call: Callable[[np.ndarray, np.ndarray], dict[str, float]] = target
-    return {key: float(value) for key, value in call(scores.labels, predictions(scores, fusion)).items()}
+    told = call(scores.labels, predictions(scores, fusion))
+    return {key: float(value) for key, value in told.items() if math.isfinite(value)}
 
 
 def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
