@@ -97,6 +97,14 @@ def fit(
     return Fitted(net, run.curve, run.effective(), describe(index), normalize, notes)
 
 
+def own_losses(net: nn.Module) -> list[Tensor]:
+    """What a method adds to the cross entropy, weighted, of the forward pass just made: AdaFuse's efficiency loss,
+    PSN's interaction and capacity. A part of the network tells it by a method `losses() -> {name: scalar}`.
+    """
+    parts = [part for part in net.children() if callable(getattr(part, "losses", None))]
+    return [value for part in parts for value in part.losses().values()]  # type: ignore[operator]
+
+
 def check_labels(index: Index, num_classes: int) -> None:
     """Every label of the split must be a class of the network."""
     for video in index.videos:
@@ -306,7 +314,7 @@ class _Run:
             with synchronised(self.parallel, last):
                 with autocast(self.train.amp, self.device):
                     logits = self.parallel(x)
-                loss = F.cross_entropy(logits.float(), y)
+                loss = sum(own_losses(self.net), F.cross_entropy(logits.float(), y))
                 self.scaler.scale(loss / self.plan.accumulation).backward()
             with torch.no_grad():
                 self.tally[_LOSS] += loss * len(y)

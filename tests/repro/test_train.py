@@ -353,3 +353,20 @@ def test_methods_and_other_networks_train(tiny_accuracy: Accuracy, tmp_path: Pat
         )
         measure = replace(accuracy, train=five) if name == "tdn" else accuracy
         assert len(train.fit(model, measure, 0, tmp_path / name).curve) == 1
+
+
+def test_what_a_method_adds_to_the_loss_reaches_the_gradient():
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(2.0))
+
+        def losses(self):
+            return {"square": self.weight**2}
+
+    net = nn.Sequential(nn.Linear(3, 2), Part())
+    total = sum(train.own_losses(net), torch.tensor(1.0))
+    total.backward()
+    assert total.item() == 5.0
+    assert net[1].weight.grad.item() == 4.0
+    assert train.own_losses(nn.Sequential(nn.Linear(2, 2))) == []
