@@ -27,8 +27,8 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
         "platform": f"{platform.system()} {platform.machine()}",
         "packages": packages(),
         "git": dict(git_state()),
-        "cpu": cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": machine()[0],
+        "cores": machine()[1],
         "memory_gib": memory_gib(),
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
@@ -43,6 +43,11 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },
     }
+
+
+def machine() -> tuple[str, int]:
+    """The processor's name and how many of its cores this process may use: what a speed belongs to."""
+    return cpu_name(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

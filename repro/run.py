@@ -112,8 +112,21 @@ def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
 
 
 def state_of(job: Job, root: Path) -> str:
-    """done, failed or missing."""
-    return record.state(record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed))
+    """done, failed or missing. A time that another machine took counts as missing: speed is a fact of a machine."""
+    path = record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+    if job.kind == "speed" and from_elsewhere(path):
+        return "missing"
+    return record.state(path)
+
+
+def from_elsewhere(path: Path) -> bool:
+    """Whether a finished record was made on another kind of machine than this one."""
+    from repro.environment import machine
+
+    if record.state(path) != "done":
+        return False
+    made = record.load(path).environment
+    return (made.get("cpu"), made.get("cores")) != machine()
 
 
 def execute(
@@ -138,6 +151,8 @@ def execute(
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     work = paths.work(job.experiment.id, job.seed)
+    root = root or records_root(job.smoke)
+    place = record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
     if replace:
         shutil.rmtree(work, ignore_errors=True)
     began, clock = datetime.now(UTC), time.monotonic()
@@ -152,7 +167,8 @@ def execute(
         found, reason = {}, f"{type(error).__name__}: {error} ({where})"
     made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
     try:
-        record.write(made, root or records_root(job.smoke), scores=found.get("scores_path"), replace=replace)
+        over = replace or (job.kind == "speed" and from_elsewhere(place))
+        record.write(made, root, scores=found.get("scores_path"), replace=over)
     except record.RecordExists:  # another process finished the same cell meanwhile; its record stands
         pass
     if status == "done":

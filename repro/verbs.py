@@ -71,7 +71,10 @@ def run(args: argparse.Namespace) -> int:
     todo = select(jobs, args.mode, records_root(args.smoke))
     failed = 0
     if not todo:
-        console.print(f"{name}: nothing to do; all {len(jobs)} cells that this machine can measure have their records")
+        console.print(
+            f"{name}: nothing to do; all {len(jobs)} cells that this machine can measure have their records. "
+            f"To measure them again: python -m repro run {args.table} --force"
+        )
     else:
         console.print(f"{name}: {len(todo)} of {len(jobs)} cells to measure")
         with Display(console, name, args.jobs) as display:

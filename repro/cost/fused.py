@@ -29,6 +29,10 @@ def fold(module: nn.Module) -> fx.GraphModule:
     graph = _trace(copy.deepcopy(module).eval().requires_grad_(False))
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
+        if isinstance(_module(modules, node), (nn.Identity, nn.Dropout)):
+            node.replace_all_uses_with(node.args[0])
+            graph.graph.erase_node(node)
+    for node in list(graph.graph.nodes):
         norm = _module(modules, node)
         before = node.args[0] if norm is not None and node.args else None
         conv = _module(modules, before)

@@ -91,3 +91,15 @@ def test_the_eta_uses_what_was_seen(jobs):
     assert state.eta(1) == 200.0 > first
     assert state.eta(2) == 100.0
     assert launch.cores() >= 1
+
+
+def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
+    job = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["speed"], smoke=True)[0]
+    root = records_root(True)
+    assert execute(job, device="cpu", threads=1).status == "done"
+    assert state_of(job, root) == "done"
+    monkeypatch.setattr("repro.environment.machine", lambda: ("another processor", 64))
+    assert state_of(job, root) == "missing"
+    assert execute(job, device="cpu", threads=1).status == "done"
+    assert state_of(job, root) == "done"
+    assert len(list(root.rglob("superseded/*.json"))) == 1
