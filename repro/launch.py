@@ -16,12 +16,13 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from repro import registry
+from repro.environment import machine
 from repro.run import EXPECTED_SECONDS, Job, write_failure
 
 
 def cores() -> int:
     """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return machine()[1]
 
 
 @dataclass
