@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
+from repro.checked import Checked
 from repro.errors import BadOption
 
 #: raised when the meaning of a field changes; it is part of every content id
@@ -30,7 +31,7 @@ def frozen(options: Options | None = None, **more: Any) -> Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
+class Model(Checked):
     """A network: temporal model on a backbone, with at most one method inserted."""
 
     name: str
@@ -53,7 +54,7 @@ class Model:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Views:
+class Views(Checked):
     """How a test video becomes clips x crops views, and how their scores become one."""
 
     sampling: str
@@ -65,7 +66,7 @@ class Views:
     """Short side in pixels before cropping; 0 keeps the video's own size."""
     crop: int = 256
     """Side of the square crop in pixels."""
-    fusion: str = "softmax"
+    fusion: Literal["logits", "softmax", "features"] = "softmax"
     """Mean over views of: `logits`, `softmax`, or `features` (before a linear classifier: equal to logits)."""
 
     @property
@@ -75,7 +76,7 @@ class Views:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train:
+class Train(Checked):
     """A training recipe. The learning rate belongs to `batch`, the global batch; fewer devices accumulate gradients."""
 
     epochs: int
@@ -87,15 +88,15 @@ class Train:
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 1e-4
-    decay_on: str = "all"
+    decay_on: Literal["all", "matrices"] = "all"
     """`all` parameters, or only `matrices` (two dimensions or more)."""
-    groups: str = "plain"
+    groups: Literal["plain", "tsm", "tsm-author", "tdn"] = "plain"
     """Parameter groups: `plain`, `tsm` (mmaction2's TSM rule: only the last linear is x5), `tsm-author`, `tdn`."""
-    schedule: str = "cosine"
+    schedule: Literal["cosine", "step"] = "cosine"
     """`cosine` per `schedule_by`, or `step` (x0.1 at `milestones`)."""
     milestones: tuple[float, ...] = ()
     """In epochs."""
-    schedule_by: str = "epoch"
+    schedule_by: Literal["epoch", "step"] = "epoch"
     """Whether the learning rate changes each `epoch` or each `step`."""
     warmup_epochs: float = 0.0
     warmup_ratio: float = 0.1
@@ -103,7 +104,7 @@ class Train:
     clip_norm: float = 0.0
     """Gradients are scaled down to this total norm; 0 leaves them."""
     crop: int = 224
-    crop_rule: str = "multi_scale"
+    crop_rule: Literal["multi_scale", "multi_scale_5", "random", "centre"] = "multi_scale"
     """`multi_scale` (13 positions), `multi_scale_5`, `random`, `centre`."""
     resize: int = 256
     """Short side before cropping; 0 crops from the video's own size."""
@@ -113,12 +114,12 @@ class Train:
     """Labels that change places in a mirrored clip."""
     partial_bn: bool = False
     """Freeze the statistics of all batch normalizations but the first."""
-    amp: str = "off"
+    amp: Literal["off", "bf16", "fp16"] = "off"
     """`off`, `bf16`, `fp16`; refused where the device has it not."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Static:
+class Static(Checked):
     """Measure parameters and multiply-accumulates (GMACs) of one view at each crop size; no weights needed."""
 
     sizes: tuple[int, ...] = (224, 256)
@@ -126,15 +127,15 @@ class Static:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Speed:
+class Speed(Checked):
     """Measure forward time of views of frames x 3 x size x size; beside `against`, in turn, when that is given."""
 
     size: int = 224
     batch: int = 1
     repeats: int = 7
-    precision: str = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     """`fp32`, `bf16`."""
-    form: str = "eager"
+    form: Literal["eager", "fast"] = "eager"
     """`eager` as written, or `fast`: the fastest form within 1e-5 of eager."""
     against: Model | None = None
     """The network without the method, timed in turn with it."""
@@ -142,7 +143,7 @@ class Speed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Accuracy:
+class Accuracy(Checked):
     """Train on a dataset's `train` split (unless `train` is None) and score its `test_split`."""
 
     dataset: str
@@ -158,7 +159,7 @@ Measure = Static | Speed | Accuracy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Experiment:
+class Experiment(Checked):
     """One measurement of one network: the unit that is run, recorded and shown in a cell."""
 
     model: Model
