@@ -22,12 +22,17 @@ def main(argv: list[str] | None = None) -> int:
     except ReproError as error:
         print(f"repro: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("repro: interrupted; the same command resumes", file=sys.stderr)
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"repro: {str(error.filename)!r}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("repro: interrupted; the same command resumes", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def load_module(path: str | Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}") from error
     loaded_modules[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
