@@ -57,6 +57,7 @@ def fuse(module: nn.Module, dtype: torch.dtype = torch.float32) -> fx.GraphModul
         if isinstance(conv, nn.Conv2d) and _alone(node, modules) and conv.padding_mode == "zeros":
             _fuse_one(graph, node, modules)
     graph.graph.eliminate_dead_code()
+    _write_in_place(graph, modules)
     graph.recompile()
     return graph
 
@@ -73,6 +74,8 @@ class FusedConv2d(nn.Module):
         if isinstance(conv.padding, str):
             raise NotImplementedError(f"a convolution with padding {conv.padding!r} is not fused")
         self.conv, self.relu = conv, relu
+        self.in_place = False
+        """Whether the sum may be written over `other`."""
         self.where = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.packed: Tensor | None = None
         self.other: Tensor | None = None
@@ -97,9 +100,10 @@ class FusedConv2d(nn.Module):
         if self.other is None:
             return torch.ops.mkldnn._convolution_pointwise(x, self.packed, bias, *self.where, act or "none", [], "")
         other = self.other.contiguous(memory_format=torch.channels_last)
-        return torch.ops.mkldnn._convolution_pointwise.binary(
-            x, other, self.packed, bias, *self.where, "add", 1.0, act, [], None
-        )
+        after: tuple[Any, ...] = (self.packed, bias, *self.where, "add", 1.0, act, [], None)
+        if self.in_place:
+            return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *after)
+        return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *after)
 
 
 def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> None:
@@ -126,6 +130,31 @@ def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module
         graph.graph.erase_node(last)
         last = before
     graph.graph.erase_node(node)
+
+
+def _write_in_place(graph: fx.GraphModule, modules: dict[str, nn.Module]) -> None:
+    """Let a sum take the memory of its other term, if that is a convolution's own output and nothing reads it later."""
+    order = {node: position for position, node in enumerate(graph.graph.nodes)}
+    for node in graph.graph.nodes:
+        fused, other = _module(modules, node), node.args[1] if len(node.args) > 1 else None
+        if isinstance(other, fx.Node) and isinstance(fused, FusedConv2d):
+            if not isinstance(_module(modules, other), FusedConv2d):
+                continue
+            readers = _readers(other, modules)
+            fused.in_place = all(order[reader] < order[node] for reader in readers if reader is not node)
+
+
+def _readers(node: fx.Node, modules: dict[str, nn.Module]) -> set[fx.Node]:
+    """Operations that may read the memory of a value: its users, and those of what may be a view of it."""
+    found: set[fx.Node] = set()
+    waiting = [node]
+    while waiting:
+        for user in waiting.pop().users:
+            if user not in found:
+                found.add(user)
+                if not isinstance(_module(modules, user), FusedConv2d):
+                    waiting.append(user)
+    return found
 
 
 def _is_sum(node: fx.Node) -> bool:

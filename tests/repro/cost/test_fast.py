@@ -172,3 +172,30 @@ def test_the_network_can_be_used_on_after_a_trial() -> None:
 
 def _called(graph: torch.fx.GraphModule) -> list[nn.Module]:
     return [graph.get_submodule(str(node.target)) for node in graph.graph.nodes if node.op == "call_module"]
+
+
+class Reread(nn.Module):
+    """A sum whose other term is read again later, through a view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(8, 8, 3, padding=1) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.relu(self.a(x))
+        seen = y.flatten(2)
+        z = self.b(x) + y
+        return self.c(z).mean((2, 3)) + seen.mean(2)
+
+
+@needs_onednn
+@torch.inference_mode()
+def test_memory_that_is_read_again_is_not_written_over() -> None:
+    torch.manual_seed(0)
+    net, x = Reread().eval(), torch.randn(2, 8, 9, 9)
+    fused = fuse(net)
+    assert relative_error(fused(x), net(x)) < 1e-5
+    in_place = [part.in_place for part in fused.modules() if isinstance(part, FusedConv2d)]
+    assert in_place == [False] * 3
+    whole = fuse(network(NETWORKS[0]))
+    assert sum(part.in_place for part in whole.modules() if isinstance(part, FusedConv2d)) == 3
