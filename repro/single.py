@@ -9,8 +9,8 @@ from typing import Any
 
 from repro import record, registry
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
-from repro.data.index import Index, read_csv
-from repro.errors import BadOption, UnknownName
+from repro.data.index import Index, read_csv, read_splits
+from repro.errors import BadOption, UnknownName, WeightsError
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.run import Job, execute
@@ -18,19 +18,39 @@ from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 
 
 def dataset_name(text: str) -> str:
-    """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec."""
+    """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec.
+
+    The name holds a digest of the file, its class names, and names and sizes of its videos: two copies that differ are
+    two datasets.
+    """
     if not is_csv(text):
         registry.datasets[text]
         return text
     path = Path(text).expanduser()
+    name = f"{path.stem}@{_fingerprint(path)[:12]}"
     count = num_classes(text)
-    name = f"{path.stem}@{hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
 
     def open_split(_: str, split: str) -> Index:
         return read_csv(path, split)
 
     registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
     return name
+
+
+def _fingerprint(path: Path) -> str:
+    digest = hashlib.sha256()
+    for split in read_splits(path):
+        digest.update(f"{split}:{read_csv(path, split).fingerprint};".encode())
+    return digest.hexdigest()
+
+
+def with_weights(model: Model, path: Path) -> Model:
+    """The network with the weights of this file as a part of what is measured: by their sha256, not their place."""
+    if not path.is_file():
+        raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return replace(model, pretrained=f"sha256:{digest}")
 
 
 def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,7 @@ def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
-    from repro.single import dataset_name
+    from repro.single import dataset_name, with_weights
 
     console = _prepare(args)
     name = dataset_name(args.dataset)
@@ -211,7 +212,7 @@ def test(args: argparse.Namespace) -> int:
         fusion=args.fusion,
     )
     measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
-    model = model_of(args)
+    model = with_weights(model_of(args), args.weights)
     model = model if args.classes else replace(model, num_classes=num_classes(name))
     return _single(console, Experiment(model=model, measure=measure), args, weights=args.weights)
 
@@ -250,16 +251,20 @@ def import_weights(args: argparse.Namespace) -> int:
 
 
 def verify(args: argparse.Namespace) -> int:
-    """Golden files: the figure for each, exit 1 on a miss."""
+    """Golden files: the figure for each, exit 1 on a miss, 2 when a file could not be compared at all."""
     from repro.verify import verify_file
 
     console = _prepare(args)
-    missed = 0
+    missed = unread = 0
     for file in args.files:
         for outcome in verify_file(file):
-            console.print(outcome.line(), markup=False)
-            missed += not outcome.passed
-    return 1 if missed else 0
+            if outcome.what == "read":
+                print(outcome.line(), file=sys.stderr)
+                unread += 1
+            else:
+                console.print(outcome.line(), markup=False)
+                missed += not outcome.passed
+    return 1 if missed else 2 if unread else 0
 
 
 def data(args: argparse.Namespace) -> int:

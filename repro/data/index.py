@@ -85,6 +85,11 @@ def read_classes(path: str | Path, *, labels: str | Path | None = None) -> tuple
     return _classes(file, _read_rows(file), labels)
 
 
+def read_splits(path: str | Path) -> tuple[str, ...]:
+    """The splits that a CSV names, sorted; without a `split` column `val`, which any tested split may be."""
+    return tuple(sorted({row.split or "val" for row in _read_rows(Path(path).expanduser())}))
+
+
 def fingerprint(videos: Sequence[Video], classes: Sequence[str]) -> str:
     """sha256 over class names and, for each video, id, label and file size in bytes (-1 for a missing file)."""
     digest = hashlib.sha256(b"repro.index.1")

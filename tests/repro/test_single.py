@@ -1,0 +1,54 @@
+"""What `train` and `test` by hand take for the same experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro import registry
+from repro.errors import BadOption, UnknownName, WeightsError
+from repro.single import dataset_name, recipe, with_weights
+from repro.spec import Model, content_id
+
+TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
+
+
+@pytest.fixture(autouse=True)
+def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry.load_all()
+    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+
+
+def test_other_weights_are_another_experiment_and_a_copy_is_the_same(tmp_path: Path) -> None:
+    for name, content in (("a", b"1"), ("b", b"2"), ("copy", b"1")):
+        (tmp_path / name).write_bytes(content)
+    ids = {name: content_id(with_weights(TSM, tmp_path / name)) for name in ("a", "b", "copy")}
+    assert ids["a"] == ids["copy"] != ids["b"]
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no\.safetensors"):
+        with_weights(TSM, tmp_path / "no.safetensors")
+
+
+def _dataset(folder: Path, video: bytes) -> str:
+    folder.mkdir()
+    (folder / "v.mp4").write_bytes(video)
+    (folder / "my.csv").write_text("path,label\nv.mp4,0\n")
+    return dataset_name(str(folder / "my.csv"))
+
+
+def test_a_csv_with_other_videos_is_another_dataset_and_its_place_is_no_part(tmp_path: Path) -> None:
+    first, copy = _dataset(tmp_path / "a", b"video"), _dataset(tmp_path / "b", b"video")
+    assert first == copy != _dataset(tmp_path / "c", b"another")
+    assert str(tmp_path) not in first
+
+
+def test_a_recipe_takes_known_fields_of_their_kind() -> None:
+    made = recipe(TSM, "twin-temporal-smoke", {"epochs": 2, "batch": 2})
+    assert made.measure.train.epochs == 2  # type: ignore[union-attr]
+    with pytest.raises(BadOption, match="epochs 'abc'"):
+        recipe(TSM, "twin-temporal-smoke", {"epochs": "abc"})
+    with pytest.raises(UnknownName, match="did you mean epochs"):
+        recipe(TSM, "twin-temporal-smoke", {"epoch": 2})
