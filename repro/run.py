@@ -5,6 +5,7 @@ The only module that knows all stages. Importing it imports no torch: `execute` 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 import traceback
@@ -113,10 +114,14 @@ def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
 
 def state_of(job: Job, root: Path) -> str:
     """done, failed or missing. A time that another machine took counts as missing: speed is a fact of a machine."""
-    path = record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+    path = _place(job, root)
     if job.kind == "speed" and from_elsewhere(path):
         return "missing"
     return record.state(path)
+
+
+def _place(job: Job, root: Path) -> Path:
+    return record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
 
 
 def from_elsewhere(path: Path) -> bool:
@@ -141,7 +146,8 @@ def execute(
 ) -> record.Record:
     """Run one job and write its record, below `root` if it is given. `options` go to an accuracy measurement.
 
-    An error of the measurement becomes a failed record; Ctrl-C passes through.
+    An error of the measurement becomes a failed record; Ctrl-C passes through. Where another process finishes the same
+    cell first, its record is the outcome.
     """
     import torch
 
@@ -150,30 +156,54 @@ def execute(
     if threads:
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    work = paths.work(job.experiment.id, job.seed)
-    root = root or records_root(job.smoke)
-    place = record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+    root, work = root or records_root(job.smoke), paths.work(job.experiment.id, job.seed)
     if replace:
         shutil.rmtree(work, ignore_errors=True)
+    elsewhere = None if replace else _finished(job, root)
+    if elsewhere is not None:
+        return elsewhere
     began, clock = datetime.now(UTC), time.monotonic()
-    status: Literal["done", "failed"] = "failed"
-    try:
-        found, status, reason = _measure(job, device, threads, on_progress, options), "done", None
-    except ReproError as error:
-        found, reason = {}, str(error)
-    except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        where = f"{Path(last.filename).name}:{last.lineno}"
-        found, reason = {}, f"{type(error).__name__}: {error} ({where})"
+    found, status, reason = _attempt(job, device, threads, _watched(job, root, on_progress, replace), options)
+    elsewhere = None if replace else _finished(job, root)
+    if elsewhere is not None:
+        return elsewhere
     made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
-    try:
-        over = replace or (job.kind == "speed" and from_elsewhere(place))
+    over = replace or (job.kind == "speed" and from_elsewhere(_place(job, root)))
+    with contextlib.suppress(record.RecordExists):  # finished by another process at this very moment
         record.write(made, root, scores=found.get("scores_path"), replace=over)
-    except record.RecordExists:  # another process finished the same cell meanwhile; its record stands
-        pass
     if status == "done":
         shutil.rmtree(work, ignore_errors=True)  # the state to resume from has served
     return made
+
+
+def _attempt(
+    job: Job, device: str, threads: int | None, on_progress: Progress, options: dict[str, Any]
+) -> tuple[dict[str, Any], Literal["done", "failed"], str | None]:
+    """What was found, and otherwise why not."""
+    try:
+        return _measure(job, device, threads, on_progress, options), "done", None
+    except ReproError as error:
+        return {}, "failed", str(error)
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return {}, "failed", f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+
+
+def _finished(job: Job, root: Path) -> record.Record | None:
+    """The record of this job, if some process has finished it."""
+    return record.load(_place(job, root)) if state_of(job, root) == "done" else None
+
+
+def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) -> Progress:
+    """Progress that ends the wait for another run of the same cell as soon as that one has its record."""
+
+    def report(facts: dict[str, Any]) -> None:
+        if facts.get("phase") == "waiting for another run" and not replace and state_of(job, root) == "done":
+            raise record.RecordExists(f"{job.name} was finished by another process")
+        if on_progress is not None:
+            on_progress(facts)
+
+    return report
 
 
 def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Record:
@@ -182,7 +212,8 @@ def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Rec
 
     facts = {"packages": packages(), "git": dict(git_state())}
     made = _record(job, {}, "failed", reason, facts, datetime.now(UTC), 0.0)
-    record.write(made, records_root(job.smoke), replace=replace)
+    with contextlib.suppress(record.RecordExists):  # another process has finished it meanwhile
+        record.write(made, records_root(job.smoke), replace=replace)
     return made
 
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from repro import launch
+from repro import launch, run
 from repro.launch import State, run_local
 from repro.papers import find
 from repro.run import Job, execute, jobs_of, records_root, select, state_of
@@ -44,6 +44,25 @@ def test_a_failure_is_a_record_with_its_reason(jobs):
     assert state_of(job, records_root(True)) == "failed"
     assert select([job], "failed", records_root(True)) == [job]
     assert select([job], "missing", records_root(True)) == []
+
+
+def test_what_another_process_finished_is_taken_over(jobs, monkeypatch):
+    made = execute(jobs[0], device="cpu", threads=1)
+    monkeypatch.setattr(run, "_measure", lambda *_: pytest.fail("measured again"))
+    assert execute(jobs[0], device="cpu", threads=1) == made
+
+
+def test_the_wait_for_another_process_ends_with_its_record(jobs, monkeypatch):
+    measure = run._measure
+
+    def finish_meanwhile(job, device, threads, on_progress, options):
+        monkeypatch.setattr(run, "_measure", measure)
+        execute(job, device=device, threads=threads)
+        on_progress({"phase": "waiting for another run"})
+        pytest.fail("went on waiting")
+
+    monkeypatch.setattr(run, "_measure", finish_meanwhile)
+    assert execute(jobs[0], device="cpu", threads=1).status == "done"
 
 
 def test_a_killed_worker_fails_its_job_and_the_others_go_on(jobs, monkeypatch):
