@@ -86,11 +86,11 @@ def multi_scale_box(height: int, width: int, size: int, rng: np.random.Generator
     short = min(height, width)
     sides = [int(short * scale) for scale in _SCALES]
     pairs = [(w, h) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
-    w, h = (_snapped(side, size, short) for side in pairs[int(rng.integers(len(pairs)))])
+    w, h = (max(_snapped(side, size, short), 1) for side in pairs[int(rng.integers(len(pairs)))])
     if positions not in (5, 13):
         raise BadOption(f"{positions} positions of multi-scale crops", allowed="5, 13")
     x, y = (_FIVE if positions == 5 else _THIRTEEN)[int(rng.integers(positions))]
-    return y * ((height - h) // 4), x * ((width - w) // 4), max(h, 1), max(w, 1)
+    return y * ((height - h) // 4), x * ((width - w) // 4), h, w
 
 
 def _snapped(side: int, size: int, room: int) -> int:
