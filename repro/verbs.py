@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from repro import papers, paths
-from repro.arguments import model_of, options_of
+from repro.arguments import device_of, model_of, options_of
 from repro.errors import BadOption
+from repro.papers.layout import TableSpec
 from repro.registry import Registry, backbones, datasets, load_module, methods, models
 from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
 
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     name = f"{table.paper}/{table.name}"
     if args.smoke:
         table = smoke_table(table)
+    device = args.device if args.device in ("auto", "cpu") else device_of(args.device)
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=range(args.seeds), smoke=args.smoke)
     todo = select(jobs, args.mode, records_root(args.smoke))
     failed = 0
@@ -80,12 +82,13 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"{name}: {len(todo)} of {len(jobs)} cells to measure")
         with Display(console, name, args.jobs) as display:
             state = run_local(
-                todo, device=args.device, width=args.jobs, replace=args.mode == "force", on_event=display.event
+                todo, device=device, width=args.jobs, replace=args.mode == "force", on_event=display.event
             )
         failed = state.failed
     if args.smoke:
         console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
         return 1 if failed else 0
+    _tell_damaged(papers.find(args.table), paths.records())
     _print_table(console, args.table, "text")
     console.print(f"report: {_write_report(None)}")
     if failed:
@@ -102,6 +105,7 @@ def status(args: argparse.Namespace) -> int:
 
     console = _prepare(args)
     found = papers.find(args.table)
+    _tell_damaged(found, records_root(args.smoke))
     render_status(smoke_table(found) if args.smoke else found, records_root(args.smoke), console, smoke=args.smoke)
     return 0
 
@@ -109,6 +113,7 @@ def status(args: argparse.Namespace) -> int:
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     console = _prepare(args)
+    _tell_damaged(papers.find(args.table), paths.records())
     if args.out is None:
         _print_table(console, args.table, args.format)
         return 0
@@ -117,6 +122,14 @@ def table(args: argparse.Namespace) -> int:
     args.out.write_text(render(papers.find(args.table), args.format), encoding="utf-8")
     console.print(f"wrote {args.out}")
     return 0
+
+
+def _tell_damaged(found: TableSpec, root: Path) -> None:
+    """Files that should be records of the table and are not, by path: no renderer reads them."""
+    from repro import record
+
+    for problem in record.load_all(root, paper=found.paper, table=found.name).problems:
+        print(f"repro: skipped {root / problem.path}: {problem.reason}", file=sys.stderr)
 
 
 def _print_table(console: Console, name: str, form: str) -> None:
@@ -168,22 +181,12 @@ def speed(args: argparse.Namespace) -> int:
         form="fast" if args.fast else "eager",
         against=replace(model, method=None, method_options={}) if model.method else None,
     )
-    found = sweep(model, measure, args.batch, device=_device(args.device), threads=args.threads)
+    found = sweep(model, measure, args.batch, device=device_of(args.device), threads=args.threads)
     for result in found:
         console.print(render_speed(model, result))
     if len(args.batch) > 1:
         console.print(render_sweep(model, found))
     return 0
-
-
-def _device(name: str) -> str:
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise BadOption(f"--device {name}: no CUDA device is visible", allowed="auto, cpu", fix="--device cpu")
-    return name
 
 
 def train(args: argparse.Namespace) -> int:
@@ -226,7 +229,7 @@ def _single(console: Console, experiment: Experiment, args: argparse.Namespace, 
             line.update(" ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
 
         made, path = run_single(
-            experiment, out=args.out, device=_device(args.device), threads=args.threads, on_progress=progress, **more
+            experiment, out=args.out, device=device_of(args.device), threads=args.threads, on_progress=progress, **more
         )
     console.print(summary(made, path), markup=False)
     return 0 if made.status == "done" else 1

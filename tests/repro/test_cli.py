@@ -74,6 +74,12 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["verify", "pyproject.toml"], "pyproject.toml"),
         (["verify", "nothing.json"], "nothing.json"),
         (["list", "--module", "nothing.py"], "nothing.py"),
+        (["run", "table6", "--smoke", "--device", "cudaa"], "cpu"),
+        (["speed", "tsn", "--device", "cuda:99"], "cpu"),
+        (["train", "tsn", "--dataset", "twin-temporal", "--set", "epochs=abc"], "a whole number"),
+        (["train", "tsn", "--dataset", "twin-temporal", "--set", "schedule=linear"], "cosine, step"),
+        (["test", "tsn", "--weights", "no.safetensors", "--dataset", "twin-temporal"], "no.safetensors"),
+        (["table", "table6", "--out", "no/such/folder/table.txt"], "no/such/folder"),
         (["import-weights", "nothing.pth", "--model", "tsm", "--out", "w.safetensors"], "nothing.pth"),
     ],
 )
@@ -125,3 +131,13 @@ def test_smoke_run_of_table6_end_to_end(tmp_path):
     assert "done: static" in run("status", "table6", "--smoke", **places).stdout
     shown = run("table", "table6", **places).stdout
     assert "not run" in shown
+
+
+def test_damaged_records_are_told_by_path(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
+    file = tmp_path / "records/dnr/table6/tsn_r50/0123456789abcdef-s0.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("[")
+    for arguments in (["status", "table6"], ["table", "table6", "--format", "csv"]):
+        assert main(arguments) == 0
+        assert str(file) in capsys.readouterr().err
