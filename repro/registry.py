@@ -47,7 +47,15 @@ class Entry:
         if not isinstance(self.target, str):
             return self.target
         module, _, attribute = self.target.partition(":")
-        return getattr(importlib.import_module(module), attribute)
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            if self.origin == "repro":
+                raise
+            raise BadOption(
+                f"{self.name!r} of package {self.origin} cannot be loaded from {self.target!r}: {error}",
+                fix=f"pip install -U {self.origin}",
+            ) from error
 
 
 class Registry:

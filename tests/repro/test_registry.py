@@ -83,3 +83,10 @@ def test_entry_points_of_an_installed_package_are_listed(tmp_path):
         text=True,
     )
     assert done.stdout.split() == ["third-party", "insert"], done.stderr
+
+
+@pytest.mark.parametrize("target", ["no_such_module:insert", "json:no_such_function"])
+def test_a_package_that_does_not_load_is_named(target):
+    entry = registry.Entry("theirs", target, origin="their-package")
+    with pytest.raises(BadOption, match="'theirs' of package their-package"):
+        entry.load()
