@@ -89,7 +89,7 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
 
     A share of no videos is not a number, and left out.
     """
-    target = registry.datasets[dataset].facts.get("metrics") if dataset in registry.datasets else None
+    target = registry.datasets[dataset].fact("metrics") if dataset in registry.datasets else None
     if target is None:
         return {}
     if isinstance(target, str):
@@ -178,7 +178,7 @@ def _network(
 def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:
     """The decoded frames of a registered dataset that calls itself small; None for others."""
     entry = registry.datasets[accuracy.dataset] if accuracy.dataset in registry.datasets else None
-    if entry is None or not entry.facts.get("small", False):
+    if entry is None or not entry.fact("small", False):
         return None
     from repro.data.cache import open_cache
 

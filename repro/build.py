@@ -40,7 +40,7 @@ def build_meta(model: spec.Model) -> nn.Module:
 
 def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]:
     """(N, T, 3, size, size), or (N, T, L, 3, size, size) where a segment has L > 1 consecutive frames."""
-    length = models[model.name].facts.get("clip_length", 1)
+    length = models[model.name].fact("clip_length", 1)
     inner = () if length == 1 else (length,)
     return (batch, model.frames, *inner, 3, size, size)
 
@@ -63,7 +63,7 @@ def imagenet_state(backbone: str) -> Mapping[str, Tensor]:
 
 def _plain(model: spec.Model) -> nn.Module:
     entry = models[model.name]
-    allowed = entry.facts.get("backbones")
+    allowed = entry.fact("backbones")
     with _bad_options(f"model {model.name!r}"):
         if allowed and entry.origin == "repro" and _is_ours(model.backbone) and model.backbone not in allowed:
             raise ValueError(

@@ -94,6 +94,8 @@ def _read_torch(file: Path) -> Any:
         with torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]
             return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
+        if not _is_pickle(file):
+            raise WeightsError(f"{str(file)!r} is no PyTorch checkpoint ({_start(file)})") from error
         refused = sorted(name for name in foreign_names(file) if not _is_bookkeeping(name))
         raise _refusal(file, refused, error) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -125,6 +127,12 @@ def _inner(message: str) -> str:
 def _start(file: Path) -> str:
     with file.open("rb") as stream:
         return f"it starts with {stream.read(24)!r}"
+
+
+def _is_pickle(file: Path) -> bool:
+    with file.open("rb") as stream:
+        head = stream.read(2)
+    return head in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
 def _is_bookkeeping(name: str) -> bool:

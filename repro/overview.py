@@ -12,6 +12,7 @@ from repro.launch import State, cores
 from repro.papers.layout import TableSpec
 from repro.progress import clock
 from repro.run import jobs_of, records_root, runnable, state_of
+from repro.spec import Accuracy
 
 
 def render_overview(table: TableSpec, console: Console) -> None:
@@ -31,6 +32,8 @@ def render_overview(table: TableSpec, console: Console) -> None:
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
+    for name in sorted(_absent(table)):
+        console.print(f"- {name} is not configured: python -m repro data add {name} --csv FILE.csv", markup=False)
     jobs = jobs_of(table)
     waiting = [job for job in jobs if state_of(job, root) != "done"]
     seconds = State(total=len(waiting), waiting=waiting).eta(cores())
@@ -38,6 +41,12 @@ def render_overview(table: TableSpec, console: Console) -> None:
         f"{len(jobs) - len(waiting)} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
         f"on {cores()} cores: python -m repro run {table.paper}/{table.name}"
     )
+
+
+def _absent(table: TableSpec) -> set[str]:
+    """Datasets that cells need and that have no place here."""
+    experiments = [experiment for row in table.rows for experiment in row.cells.values() if not runnable(experiment)]
+    return {e.measure.dataset for e in experiments if isinstance(e.measure, Accuracy)}
 
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:

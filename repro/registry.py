@@ -8,6 +8,9 @@ A third party adds entries by an entry point in the groups `repro.models`, `repr
 
     @methods.register("mine", summary="my module after each stage")
     def insert(model, options): ...
+
+The object behind an entry point tells its facts (a dataset's `num_classes`, a model's `clip_length`) in a dict of that
+name: `open_mine.facts = {"num_classes": 12}`.
 """
 
 from __future__ import annotations
@@ -41,6 +44,12 @@ class Entry:
     summary: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
     origin: str = "repro"
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """A fact given at registration, else one that a third party's object tells in its own dict `facts`."""
+        if name in self.facts or self.origin == "repro":
+            return self.facts.get(name, default)
+        return getattr(self.load(), "facts", {}).get(name, default)
 
     def load(self) -> Any:
         """The object itself; imports its module."""

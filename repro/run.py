@@ -168,6 +168,8 @@ def execute(
     if elsewhere is not None:
         return elsewhere
     made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
+    if status == "failed" and record.state(_place(job, root)) == "done":
+        return made  # a failed second attempt leaves the good record where it is
     over = replace or (job.kind == "speed" and from_elsewhere(_place(job, root)))
     with contextlib.suppress(record.RecordExists):  # finished by another process at this very moment
         record.write(made, root, scores=found.get("scores_path"), replace=over)

@@ -10,6 +10,7 @@ from typing import Any
 from repro import record, registry
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
+from repro.data.sampling import clip_length_of, frames_of
 from repro.errors import BadOption, UnknownName, WeightsError
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
@@ -88,6 +89,7 @@ def run_single(
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
+    _preflight(experiment, measure, weights)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = record.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
     if record.state(path) == "done":
@@ -97,6 +99,30 @@ def run_single(
         job, device=device, threads=threads, on_progress=on_progress, root=out, weights=weights, save_weights=keep
     )
     return made, path
+
+
+def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> None:
+    """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded."""
+    from repro.build import build_meta
+    from repro.weights import load_weights
+
+    model = experiment.model
+    wanted = (model.frames, registry.models[model.name].fact("clip_length", 1))
+    rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]
+    for rule in rules:
+        given = (frames_of(rule), clip_length_of(rule))
+        if given != wanted:
+            raise BadOption(
+                f"sampling {rule!r} gives {given[0]} segments of {given[1]} frame(s)",
+                allowed=f"{wanted[0]} of {wanted[1]}, as {model.name} takes them",
+            )
+    for split in (measure.test_split, *(["train"] if measure.train else [])):
+        open_index(measure.dataset, split)
+    if 0 < measure.test.resize < measure.test.crop:
+        raise BadOption(f"crop {measure.test.crop} does not fit into a short side of {measure.test.resize}")
+    module = build_meta(model)
+    if weights is not None:
+        load_weights(module.to_empty(device="cpu"), weights, model)
 
 
 def summary(made: record.Record, path: Path) -> str:

@@ -12,7 +12,7 @@ os.environ.setdefault("MPLBACKEND", "agg")
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path_factory, monkeypatch):
-    """Cache, config and weights of a test lie in a temporary folder."""
+    """Cache, config, results and weights of a test lie in a temporary folder."""
     base = tmp_path_factory.mktemp("own")
-    for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_WEIGHTS"):
+    for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_RESULTS", "REPRO_WEIGHTS"):
         monkeypatch.setenv(variable, str(base / variable.lower()))

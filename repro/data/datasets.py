@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.errors import BadOption, NotConfigured
+from repro.errors import NotConfigured
 from repro.registry import datasets
 
 if TYPE_CHECKING:
@@ -76,10 +76,8 @@ def num_classes(name: str) -> int:
         from repro.data.index import read_classes
 
         return len(read_classes(name))
-    count = datasets[name].facts.get("num_classes")
-    if count is None:
-        raise BadOption(f"dataset {name!r} is registered without num_classes", fix="register it with num_classes=N")
-    return int(count)
+    count = datasets[name].fact("num_classes")
+    return int(count) if count is not None else len(open_index(name, "val").classes)
 
 
 def open_known(name: str, split: str) -> Index:

@@ -78,7 +78,8 @@ def _under_way(layout: TableSpec) -> set[str]:
     from repro import paths
 
     experiments = [experiment for row in layout.rows for experiment in row.cells.values()]
-    return {experiment.id for experiment in experiments if paths.work(experiment.id, 0).is_dir()}
+    running = {folder.name.partition("-")[0] for folder in (paths.cache() / "work").glob("*-s*")}
+    return {experiment.id for experiment in experiments if experiment.id[:16] in running}
 
 
 def _unconfigured(layout: TableSpec) -> set[str]:

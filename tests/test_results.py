@@ -1,0 +1,43 @@
+"""What is committed under results/: every record whole, every measured cell of a finished table backed by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro import record
+from repro.papers import TABLES, find
+from repro.run import jobs_of
+
+ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
+
+
+def test_every_record_is_sound_and_none_is_a_smoke_run():
+    loaded = record.load_all(ROOT)
+    assert not loaded.problems
+    assert not [made.relative_path for made in loaded.records if made.smoke]
+    for made in loaded.records:
+        if made.scores is not None:
+            record.scores_path(made, ROOT)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell_that_needs_no_dataset_is_measured(name):
+    for job in jobs_of(find(name)):
+        path = record.path_of(ROOT, job.paper, job.table, job.row, job.experiment.id, job.seed)
+        assert record.state(path) == "done", f"{job.name}: python -m repro run {name}"
+
+
+def test_a_twin_stands_in_no_column_of_a_real_dataset():
+    for name in TABLES:
+        table = find(name)
+        for column in table.columns:
+            datasets = {
+                row.cells[column.cell].measure.dataset
+                for row in table.rows
+                if column.cell in row.cells and row.cells[column.cell].measure.kind == "accuracy"
+            }
+            assert len(datasets) <= 1
+            if any(dataset.startswith("twin-") for dataset in datasets):
+                assert "twin" in column.group.lower()
