@@ -32,7 +32,7 @@ PRECISIONS = ("fp32", "bf16")
 FORMS = ("eager", "fast")
 #: warm-up ends when this many runs in a row differ from the one before by less than the share below
 _STEADY_RUNS, _STEADY_SHARE = 2, 0.03
-_WARMUP_MAX, _WARMUP_SECONDS = 20, 15.0
+_WARMUP_MAX, _WARMUP_SECONDS = 20, 6.0
 _SEED = 0
 
 
