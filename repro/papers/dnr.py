@@ -156,8 +156,8 @@ _COLUMNS = (
         title="views/s",
         source="record:speed:views_per_s",
         group=_SPEED,
-        note="Median of the repeats in the record; eager PyTorch as written, fp32, random weights. Rows are timed one after "
-        "another, on a machine whose speed drifts: compare rows by the ratio beside it, not by this column.",
+        note="Median of the repeats in the record; eager PyTorch as written, fp32, random weights. Rows are timed one "
+        "after another, on a machine whose speed drifts: compare rows by the ratio beside it, not by this column.",
     ),
     ColumnSpec(
         key="slowdown",
