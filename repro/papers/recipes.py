@@ -36,17 +36,7 @@ TSM_K400_DENSE = Train(
 )
 
 #: mmaction2 v0.15 tanet_r50_dense_1x1x8_100e_kinetics400_rgb
-TANET_K400_DENSE = Train(
-    epochs=100,
-    batch=64,
-    lr=0.01,
-    sampling="mmaction2.dense_train_8",
-    weight_decay=1e-4,
-    groups="tsm",
-    schedule="step",
-    milestones=(50, 75, 90),
-    clip_norm=20,
-)
+TANET_K400_DENSE = replace(TSM_K400_DENSE, lr=0.01, milestones=(50, 75, 90))
 
 #: TDN's README and main.py, Kinetics-400, 8 segments; crops from the original frame
 TDN_K400 = Train(
