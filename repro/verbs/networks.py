@@ -1,0 +1,163 @@
+"""Verbs on one network: flops, speed, train, test."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from repro.arguments import add_device, add_model, add_module, device_of, model_of, options_of, positive
+from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
+from repro.verbs.common import Commands, prepare, verb
+
+
+def add(commands: Commands) -> None:
+    """Declare them."""
+    for declare in (_add_flops, _add_speed, _add_train, _add_test):
+        declare(commands)
+
+
+def _add_flops(commands: Commands) -> None:
+    parser = verb(
+        commands, "flops", flops, "parameters and GMACs of one view, by three counters", "flops tdn --size 224"
+    )
+    add_model(parser)
+    parser.add_argument("--size", type=positive, nargs="+", default=[224, 256], help="crop sides; default 224 256")
+    add_module(parser)
+
+
+def _add_speed(commands: Commands) -> None:
+    parser = verb(
+        commands, "speed", speed, "forward time of one view, with its spread", "speed tsm --method dnr --fast"
+    )
+    add_model(parser)
+    parser.add_argument("--size", type=positive, default=224)
+    parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
+    parser.add_argument("--repeats", type=positive, default=11)
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    parser.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
+    add_device(parser)
+    add_module(parser)
+
+
+def _add_train(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "train",
+        train,
+        "train on a dataset, score it, write weights, scores and a record",
+        "train tsm --backbone tiny_resnet --dataset twin-temporal",
+    )
+    add_model(parser)
+    parser.add_argument("--dataset", required=True, help="a registered name, or a CSV with columns path,label,split")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for weights, scores and record")
+    add_device(parser)
+    add_module(parser)
+
+
+def _add_test(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "test",
+        test,
+        "score a dataset's split with given weights",
+        "test tsm --weights w.safetensors --dataset my.csv --clips 10 --crops 3",
+    )
+    add_model(parser)
+    parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--sampling", default="mmaction2.uniform_test_8", help="frame sampling rule")
+    parser.add_argument("--crops", type=int, default=1, choices=[1, 3, 5, 10])
+    parser.add_argument("--crop", type=positive, default=224, help="crop side")
+    parser.add_argument("--resize", type=int, default=256, help="short side before cropping")
+    parser.add_argument("--fusion", default="softmax", choices=["softmax", "logits", "features"])
+    parser.add_argument("--decoder", default="decord", choices=["decord", "pyav"])
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
+    add_device(parser)
+    add_module(parser)
+
+
+def flops(args: argparse.Namespace) -> int:
+    """Parameters and GMACs by three counters."""
+    from repro.cost.macs import measure_static
+    from repro.cost.text import render_flops
+
+    console = prepare(args)
+    model = model_of(args)
+    console.print(render_flops(model, measure_static(model, Static(sizes=tuple(args.size)))))
+    return 0
+
+
+def speed(args: argparse.Namespace) -> int:
+    """Forward time at each batch size; beside the plain host when a method is inserted."""
+    from repro.cost.speed import sweep
+    from repro.cost.text import render_speed, render_sweep
+
+    console = prepare(args)
+    model = model_of(args)
+    measure = Speed(
+        size=args.size,
+        repeats=args.repeats,
+        precision=args.precision,
+        form="fast" if args.fast else "eager",
+        against=replace(model, method=None, method_options={}) if model.method else None,
+    )
+    found = sweep(model, measure, args.batch, device=device_of(args.device), threads=args.threads)
+    for result in found:
+        console.print(render_speed(model, result))
+    if len(args.batch) > 1:
+        console.print(render_sweep(model, found))
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train with the network's recipe, score, and write weights, scores and a record."""
+    from repro.single import recipe
+
+    console = prepare(args)
+    experiment = recipe(model_of(args), args.dataset, options_of(args.set))
+    return _single(console, experiment, args, seed=args.seed)
+
+
+def test(args: argparse.Namespace) -> int:
+    """Score one split with given weights."""
+    from repro.data.datasets import num_classes
+    from repro.data.sampling import clips_of
+    from repro.single import dataset_name, with_weights
+
+    console = prepare(args)
+    name = dataset_name(args.dataset)
+    views = Views(
+        sampling=args.sampling,
+        clips=clips_of(args.sampling),
+        crops=args.crops,
+        crop=args.crop,
+        resize=args.resize,
+        fusion=args.fusion,
+    )
+    measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
+    model = with_weights(model_of(args), args.weights)
+    model = model if args.classes else replace(model, num_classes=num_classes(name))
+    return _single(console, Experiment(model=model, measure=measure), args, weights=args.weights)
+
+
+def _single(console: Console, experiment: Experiment, args: argparse.Namespace, **more: Any) -> int:
+    from repro.single import run_single, summary
+
+    with console.status("starting") as line:
+
+        def progress(facts: dict[str, Any]) -> None:
+            line.update(" ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
+
+        made, path = run_single(
+            experiment, out=args.out, device=device_of(args.device), threads=args.threads, on_progress=progress, **more
+        )
+    console.print(summary(made, path), markup=False)
+    return 0 if made.status == "done" else 1

@@ -1,0 +1,80 @@
+"""Verbs on checkpoints: import-weights, verify."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from repro.arguments import add_model_options, add_module, model_of
+from repro.verbs.common import Commands, prepare, verb
+
+
+def add(commands: Commands) -> None:
+    """Declare them."""
+    for declare in (_add_weights, _add_verify):
+        declare(commands)
+
+
+def _add_weights(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "import-weights",
+        import_weights,
+        "read a public checkpoint into plain names, with a strict report",
+        "import-weights FILE --model tsm --backbone resnet50 --out w.safetensors",
+    )
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument("--model", required=True)
+    add_model_options(parser)
+    parser.add_argument("--partial", action="store_true", help="leave layers that the file lacks as initialised")
+    parser.add_argument("--new-classifier", action="store_true", help="leave the file's classifier out")
+    parser.add_argument("--out", type=Path, required=True)
+    add_module(parser)
+
+
+def _add_verify(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "verify",
+        verify,
+        "compare with reference outputs of the authors' code",
+        "verify tests/golden/*.json",
+    )
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
+    add_module(parser)
+
+
+def import_weights(args: argparse.Namespace) -> int:
+    """Read a public checkpoint, print the strict report, write safetensors."""
+    from repro.import_report import Misfit, render_report
+    from repro.weights import import_weights as write_imported
+
+    console = prepare(args)
+    try:
+        found = write_imported(
+            args.file, model_of(args), args.out, partial=args.partial, new_classifier=args.new_classifier
+        )
+    except Misfit as error:
+        console.print(render_report(error.report), markup=False)
+        raise
+    console.print(render_report(found), markup=False)
+    console.print(f"wrote {args.out}", markup=False)
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Golden files: the figure for each, exit 1 on a miss, 2 when a file could not be compared at all."""
+    from repro.verify import verify_file
+
+    console = prepare(args)
+    missed = unread = 0
+    for file in args.files:
+        for outcome in verify_file(file):
+            if outcome.what == "read":
+                print(outcome.line(), file=sys.stderr)
+                unread += 1
+            else:
+                console.print(outcome.line(), markup=False)
+                missed += not outcome.passed
+    return 1 if missed else 2 if unread else 0
