@@ -22,7 +22,14 @@ from repro.errors import BadOption
 SPEC_VERSION = 1
 
 Options = Mapping[str, Any]
+
+
 replace = dataclasses.replace
+
+
+def added(default: Any) -> Any:
+    """A field that came after records of its spec: at its default it does not change their ids."""
+    return field(default=default, metadata={"added": True})
 
 
 def frozen(options: Options | None = None, **more: Any) -> Options:
@@ -171,17 +178,25 @@ class Experiment(Checked):
         return content_id(self)
 
 
-def to_dict(spec: Any) -> Any:
-    """Nested plain data of a spec; tuples become lists, mappings become dicts."""
+def to_dict(spec: Any, *, identity: bool = False) -> Any:
+    """Nested plain data of a spec; tuples become lists, mappings become dicts.
+
+    With `identity`, a field that was `added` later is left out while it has its default: what ids are made of.
+    """
     if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
-        return {f.name: to_dict(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
+        shown = [f for f in dataclasses.fields(spec) if not (identity and _at_default(f, spec))]
+        return {f.name: to_dict(getattr(spec, f.name), identity=identity) for f in shown}
     if isinstance(spec, Mapping):
-        return {str(key): to_dict(spec[key]) for key in spec}
+        return {str(key): to_dict(spec[key], identity=identity) for key in spec}
     if isinstance(spec, (list, tuple)):
-        return [to_dict(item) for item in spec]
+        return [to_dict(item, identity=identity) for item in spec]
     if spec is None or isinstance(spec, (bool, int, float, str)):
         return spec
     raise BadOption(f"a spec cannot hold {type(spec).__name__} {spec!r}", allowed="text, numbers, lists and mappings")
+
+
+def _at_default(field: dataclasses.Field[Any], spec: Any) -> bool:
+    return bool(field.metadata.get("added")) and getattr(spec, field.name) == field.default
 
 
 def canonical_json(spec: Any) -> str:
@@ -194,7 +209,7 @@ def canonical_json(spec: Any) -> str:
             return [plain(item) for item in value]
         return int(value) if isinstance(value, float) and value.is_integer() else value
 
-    return json.dumps(plain(to_dict(spec)), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(plain(to_dict(spec, identity=True)), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def content_id(spec: Any) -> str:

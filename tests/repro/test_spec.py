@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from repro.spec import (
     Static,
     Train,
     Views,
+    added,
     canonical_json,
     content_id,
     diff,
@@ -107,3 +109,14 @@ def test_an_unknown_field_is_named():
     data["model"]["depth"] = 3
     with pytest.raises(BadOption, match="depth"):
         experiment_from_dict(data)
+
+
+def test_a_field_added_later_leaves_old_ids_as_they_were():
+    @dataclass(frozen=True)
+    class Small:
+        size: int = 1
+        new: str = added("as before")
+
+    assert canonical_json(Small()) == '{"size":1}'
+    assert canonical_json(Small(new="other")) == '{"new":"other","size":1}'
+    assert to_dict(Small()) == {"size": 1, "new": "as before"}
