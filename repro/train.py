@@ -116,7 +116,8 @@ def check_labels(index: Index, num_classes: int) -> None:
 
 def describe(index: Index) -> dict[str, Any]:
     """What identifies a dataset split, for the record."""
-    return {"name": index.name, "split": index.split, "videos": len(index), "fingerprint": index.fingerprint}
+    named = {"name": index.name, "split": index.split, "videos": len(index), "fingerprint": index.fingerprint}
+    return {**named, **index.facts}
 
 
 def freeze_partial_bn(module: nn.Module) -> int:

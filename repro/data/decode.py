@@ -73,7 +73,7 @@ def pick_frames(
         found.append(place.reshape(wanted.shape))
         return numbers
 
-    frames = _reader(decoder)(file, unique)
+    frames = _reader(decoder, file)(file, unique)
     return _resize_short(frames, resize_short), found[0]
 
 
@@ -85,7 +85,8 @@ def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
         counts.append(n)
         return np.empty(0, dtype=np.int64)
 
-    _reader(decoder)(_checked(path), note)
+    file = _checked(path)
+    _reader(decoder, file)(file, note)
     return counts[0]
 
 
@@ -101,7 +102,7 @@ def version(decoder: str) -> str:
 
 
 def _checked(path: str | Path) -> Path:
-    """The absolute path (so that no name is taken for a URL) of a regular file that is not empty."""
+    """The absolute path (so that no name is taken for a URL) of a regular file that is not empty, or of a folder."""
     file = Path(path).absolute()
     try:
         facts = file.stat()
@@ -109,6 +110,8 @@ def _checked(path: str | Path) -> Path:
         raise DecodeError(path, "missing: no such file") from None
     except (OSError, ValueError) as error:
         raise DecodeError(path, f"cannot be read: {error}") from error
+    if stat.S_ISDIR(facts.st_mode):
+        return file
     if not stat.S_ISREG(facts.st_mode):
         raise DecodeError(path, "not a regular file")
     if facts.st_size == 0:
@@ -119,7 +122,12 @@ def _checked(path: str | Path) -> Path:
     return file
 
 
-def _reader(decoder: str) -> Callable[[Path, Pick], np.ndarray]:
+def _reader(decoder: str, file: Path) -> Callable[[Path, Pick], np.ndarray]:
+    """How a file is read; a folder holds frames as pictures, which need no decoder of videos."""
+    if file.is_dir():
+        from repro.data import frames
+
+        return frames.read
     if decoder == "decord":
         return _read_decord
     if decoder == "pyav":

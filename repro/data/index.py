@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from repro.errors import DataError, UnknownName
 
@@ -39,6 +40,10 @@ class Index:
     videos: tuple[Video, ...]
     classes: tuple[str, ...]
     fingerprint: str
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """id -> why a video of the list is known to be missing or corrupt; it is not opened, and counts as not read."""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What records say of this copy besides: its label map, its source, how many videos it lacks."""
 
     def __len__(self) -> int:
         return len(self.videos)

@@ -173,9 +173,12 @@ def test_videos(
         )
     chosen = list(range(len(index)) if positions is None else positions)
     shape = (frames,) if clip_length == 1 else (frames, clip_length)
-    found = _test_results(index, views, chosen, decoder, workers, cache, timeout_s, seed)
-    for position, made in zip(chosen, found, strict=True):
+    readable = [position for position in chosen if index.videos[position].id not in index.problems]
+    found = _test_results(index, views, readable, decoder, workers, cache, timeout_s, seed)
+    for position in chosen:
         video = index.videos[position]
+        known = index.problems.get(video.id)
+        made = next(found) if known is None else Problem(known)
         if isinstance(made, Problem):
             yield TestVideo(position, video, None, made.reason)
         else:

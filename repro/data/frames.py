@@ -1,0 +1,92 @@
+"""Frames that lie as pictures in a folder (Something-Something V1, Jester, extracted Kinetics), read like a video.
+
+The numbers in the names give the order: `00001.jpg`, `img_00001.jpg`, `image_000001.png`, from 0 or from 1 or from any
+other number on, since frame 0 is the first picture whatever its name. Optical flow beside the pictures (`flow_x_`,
+`x_`, `y_`) is left alone. A hole in the numbers is an error: nothing stands in for a missing picture.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repro.data.decode import DecodeError
+
+_PICTURE = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.(?:jpe?g|png|bmp|webp))", re.IGNORECASE)
+_FLOW = re.compile(r"(?:.*flow_?|[xy]_?|tvl1_?|flow_?[xyuv]_?)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """The pictures of one folder in their order; `first` is the number in the name of the first one."""
+
+    folder: Path
+    template: str
+    """As the field writes it: `img_{:05d}.jpg`."""
+    first: int
+    names: tuple[str, ...]
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name ends in a number and the suffix of a picture, and is no optical flow."""
+    found = _PICTURE.fullmatch(name)
+    return found is not None and not _FLOW.fullmatch(found["prefix"])
+
+
+def list_folder(folder: Path) -> FrameFolder:
+    """The pictures of a folder, sorted by number; DecodeError for none, for two kinds of names, or for a hole."""
+    kinds: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for name in (path.name for path in folder.iterdir()):
+        found = _PICTURE.fullmatch(name)
+        if found and not _FLOW.fullmatch(found["prefix"]):
+            kinds.setdefault((found["prefix"], found["suffix"]), []).append((int(found["number"]), name))
+    if not kinds:
+        raise DecodeError(folder, "not a regular file, nor a folder of frames: no picture in it is named by a number")
+    if len(kinds) > 1:
+        shown = ", ".join(f"{prefix}*{suffix}" for prefix, suffix in sorted(kinds))
+        raise DecodeError(folder, f"pictures of {len(kinds)} kinds of names in one folder: {shown}")
+    ((prefix, suffix), numbered) = next(iter(kinds.items()))
+    numbered.sort()
+    _refuse_holes(folder, [number for number, _ in numbered])
+    digits = len(numbered[0][1]) - len(prefix) - len(suffix)
+    names = tuple(name for _, name in numbered)
+    return FrameFolder(folder, f"{prefix}{{:0{digits}d}}{suffix}", numbered[0][0], names)
+
+
+def _refuse_holes(folder: Path, numbers: list[int]) -> None:
+    for before, after in itertools.pairwise(numbers):
+        if after != before + 1:
+            what = f"frame {before + 1} is missing" if after > before else f"frame {after} is there twice"
+            raise DecodeError(folder, f"{what}, of {numbers[0]} to {numbers[-1]}")
+
+
+def read(folder: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
+    """RGB frames uint8 (K, H, W, 3) at the sorted, distinct indices `unique(frame count)`, by Pillow."""
+    listed = list_folder(folder)
+    numbers = unique(len(listed.names))
+    if not numbers.size:
+        return np.empty((0, 0, 0, 3), dtype=np.uint8)
+    frames = [read_picture(folder / listed.names[number]) for number in numbers.tolist()]
+    if len({frame.shape for frame in frames}) > 1:
+        raise DecodeError(folder, "the size of the picture changes within the video")
+    return np.stack(frames)
+
+
+def read_picture(path: Path) -> np.ndarray:
+    """One picture as RGB uint8 (H, W, 3)."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except UnidentifiedImageError:
+        reason = "empty file" if path.stat().st_size == 0 else "not a picture"
+        raise DecodeError(path.parent, f"{path.name}: {reason}") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "truncated" if re.search("truncated|broken", str(error), re.IGNORECASE) else str(error)
+        raise DecodeError(path.parent, f"{path.name}: {reason}") from error

@@ -1,0 +1,97 @@
+"""Folders of pictures are videos: numbered from 0 or 1, any prefix; what is missing or broken is named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from repro.data import clips
+from repro.data.decode import DecodeError, frame_count, read_frames
+from repro.data.frames import is_picture, list_folder
+from repro.data.pool import Pool, Problem
+from repro.spec import Views
+
+
+def write_frames(folder, template="{:05d}.jpg", first=1, count=9, size=(32, 40)):
+    """Frame i is a flat picture of grey level 20 * i, so that its place can be read off."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        picture = np.full((*size, 3), 20 * number, np.uint8)
+        Image.fromarray(picture).save(folder / template.format(first + number))
+    return folder
+
+
+@pytest.mark.parametrize("first", [0, 1, 17])
+@pytest.mark.parametrize("template", ["{:05d}.jpg", "img_{:05d}.jpg", "image_{:06d}.jpeg", "{}.png", "v2_a_{:03d}.JPG"])
+def test_any_numbering_gives_the_same_frames(tmp_path, template, first):
+    folder = write_frames(tmp_path / "a", template, first, count=12)
+    assert frame_count(folder) == 12
+    frames = read_frames(folder, [11, 0, 5, 5], resize_short=0)
+    assert frames.shape == (4, 32, 40, 3)
+    assert frames[:, 0, 0, 0].tolist() == pytest.approx([220, 0, 100, 100], abs=1)
+    assert list_folder(folder).first == first
+
+
+def test_the_template_is_found_and_flow_is_left_alone(tmp_path):
+    folder = write_frames(tmp_path / "a", "img_{:05d}.jpg")
+    write_frames(folder, "flow_x_{:05d}.jpg", count=8)
+    write_frames(folder, "y_{:05d}.jpg", count=8)
+    assert list_folder(folder).template == "img_{:05d}.jpg"
+    assert frame_count(folder, decoder="pyav") == 9
+
+
+@given(st.integers(0, 99999), st.sampled_from(["", "img_", "image_", "frame", "v2_"]))
+@settings(max_examples=30)
+def test_numbered_names_are_pictures(number, prefix):
+    assert is_picture(f"{prefix}{number:05d}.jpg")
+    assert not is_picture(f"flow_x_{number:05d}.jpg") and not is_picture(f"{prefix}{number:05d}.txt")
+
+
+def spoil(folder, how):
+    if how == "hole":
+        (folder / "00004.jpg").unlink()
+    elif how == "two kinds":
+        write_frames(folder, "img_{:05d}.jpg", count=2)
+    elif how == "twice":
+        write_frames(folder, "{:04d}.jpg", first=3, count=1)
+    elif how == "truncated":
+        data = (folder / "00005.jpg").read_bytes()
+        (folder / "00005.jpg").write_bytes(data[: len(data) // 2])
+    elif how == "text":
+        (folder / "00005.jpg").write_text("no picture")
+    elif how == "empty":
+        (folder / "00005.jpg").write_bytes(b"")
+    elif how == "size":
+        write_frames(folder, first=9, count=1, size=(16, 16))
+
+
+@pytest.mark.parametrize(
+    "how, reason",
+    [
+        ("hole", "frame 4 is missing"),
+        ("two kinds", "2 kinds of names"),
+        ("twice", "frame 3 is there twice"),
+        ("truncated", "00005.jpg: truncated"),
+        ("text", "00005.jpg: not a picture"),
+        ("empty", "00005.jpg: empty file"),
+        ("size", "size of the picture changes"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path, how, reason):
+    folder = write_frames(tmp_path / "a")
+    spoil(folder, how)
+    with pytest.raises(DecodeError, match=reason):
+        read_frames(folder, range(9))
+
+
+def test_workers_read_folders_through_the_clip_interface(tmp_path):
+    views = Views(sampling="mmaction2.uniform_test_4", crop=32, resize=32)
+    whole, broken = write_frames(tmp_path / "a"), write_frames(tmp_path / "b")
+    spoil(broken, "hole")
+    tasks = [(str(path), path.name, "decord", views, 0) for path in (whole, broken)]
+    made, problem = Pool(clips.test_task).run(tasks, ahead=2)
+    assert made.shape == (1, 4, 3, 32, 32)
+    assert isinstance(problem, Problem) and "frame 4 is missing" in problem.reason
