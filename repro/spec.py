@@ -111,8 +111,8 @@ class Train(Checked):
     clip_norm: float = 0.0
     """Gradients are scaled down to this total norm; 0 leaves them."""
     crop: int = 224
-    crop_rule: Literal["multi_scale", "multi_scale_5", "random", "centre"] = "multi_scale"
-    """`multi_scale` (13 positions), `multi_scale_5`, `random`, `centre`."""
+    crop_rule: Literal["multi_scale", "multi_scale_5", "random_resized", "random", "centre"] = "multi_scale"
+    """`multi_scale` (13 positions), `multi_scale_5`, `random_resized`, `random`, `centre`."""
     resize: int = 256
     """Short side before cropping; 0 crops from the video's own size."""
     flip: float = 0.5

@@ -32,6 +32,8 @@ _FIVE = ((0, 0), (4, 0), (0, 4), (4, 4), (2, 2))
 _THIRTEEN = (*_FIVE, (0, 2), (4, 2), (2, 4), (2, 0), (1, 1), (3, 1), (1, 3), (3, 3))
 #: a crop side nearer than this to the network's input takes its size, to spare a resize
 _SNAP = 3
+#: share of the area, width to height, and draws of RandomResizedCrop, as Inception's training has them
+_RESIZED_AREA, _RESIZED_RATIO, _RESIZED_TRIALS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 
 
 def _fits(height: int, width: int, size: int) -> None:
@@ -104,17 +106,35 @@ def random_box(height: int, width: int, size: int, rng: np.random.Generator) -> 
     return int(top), int(left), size, size
 
 
+def random_resized_box(height: int, width: int, rng: np.random.Generator) -> Box:
+    """RandomResizedCrop's box: 8 to 100 % of the area, width to height from 3:4 to 4:3 (log-uniform), anywhere.
+
+    Of ten draws the first that fits into the frame; if none does, the largest square in the middle.
+    """
+    for _ in range(_RESIZED_TRIALS):
+        area = height * width * rng.uniform(*_RESIZED_AREA)
+        ratio = float(np.exp(rng.uniform(*np.log(_RESIZED_RATIO))))
+        w, h = round(float(np.sqrt(area * ratio))), round(float(np.sqrt(area / ratio)))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
+    short = min(height, width)
+    return (height - short) // 2, (width - short) // 2, short, short
+
+
 def train_box(rule: str, height: int, width: int, size: int, rng: np.random.Generator) -> Box:
-    """The box of a training crop: `multi_scale` (13 positions), `multi_scale_5`, `random`, `centre`."""
+    """The box of a training crop by a rule of `spec.Train`; `random` and `centre` need frames of at least `size`."""
     if rule == "multi_scale":
         return multi_scale_box(height, width, size, rng)
     if rule == "multi_scale_5":
         return multi_scale_box(height, width, size, rng, positions=5)
+    if rule == "random_resized":
+        return random_resized_box(height, width, rng)
     if rule == "random":
         return random_box(height, width, size, rng)
     if rule == "centre":
         return centre_crop(height, width, size)[0]
-    raise UnknownName("crop rule", rule, ("multi_scale", "multi_scale_5", "random", "centre"), fix="multi_scale")
+    known = ("multi_scale", "multi_scale_5", "random_resized", "random", "centre")
+    raise UnknownName("crop rule", rule, known, fix="multi_scale")
 
 
 def crop(frames: np.ndarray, box: Box, size: int | None = None, mirrored: bool = False) -> np.ndarray:

@@ -75,7 +75,22 @@ def test_multi_scale_sides_and_positions():
     assert 224 in snapped and 225 not in snapped, "225 is nearer than 3 to 224"
 
 
-@pytest.mark.parametrize("rule", ["multi_scale", "multi_scale_5", "random", "centre"])
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 2**32))
+def test_random_resized_boxes_lie_in_the_frame(height, width, seed):
+    top, left, h, w = views.random_resized_box(height, width, np.random.default_rng(seed))
+    assert 0 < h <= height and 0 < w <= width and 0 <= top <= height - h and 0 <= left <= width - w
+
+
+def test_random_resized_boxes_have_the_areas_and_shapes_asked_for():
+    rng = np.random.default_rng(0)
+    boxes = np.array([views.random_resized_box(256, 340, rng) for _ in range(4000)])
+    areas, ratios = boxes[:, 2] * boxes[:, 3] / (256 * 340), boxes[:, 3] / boxes[:, 2]
+    assert 0.079 < areas.min() < 0.1 and 0.9 < areas.max() <= 1
+    assert 0.7 < ratios.min() < 0.78 and 1.3 < ratios.max() < 1.36
+    assert views.random_resized_box(10, 400, rng) == (0, 195, 10, 10), "nothing fits into a strip"
+
+
+@pytest.mark.parametrize("rule", ["multi_scale", "multi_scale_5", "random_resized", "random", "centre"])
 def test_train_box(rule):
     top, left, h, w = views.train_box(rule, 60, 80, 48, np.random.default_rng(1))
     assert top + h <= 60 and left + w <= 80
