@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from repro import paths, registry
+from repro import paths, registry, transfer
 from repro.build import build
 from repro.checkpoint import weights_sha256
+from repro.data.datasets import open_index
+from repro.data.loader import normalize as normalized
 from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
-from repro.spec import Accuracy, Model
+from repro.spec import Accuracy, Experiment, Model
 from repro.train import Normalize, Progress, describe, fit
 
 
@@ -41,8 +43,6 @@ def measure_accuracy(
     `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
     is written to `save_weights`. Started again with the same `workdir` it goes on where it stopped.
     """
-    from repro.data.datasets import open_index
-
     test_index = open_index(accuracy.dataset, accuracy.test_split)
     module, trained, normalize = _network(
         model, accuracy, seed, workdir, device, workers, weights, micro_batch, on_progress, checkpoint_every_s
@@ -77,11 +77,8 @@ def measure_accuracy(
 
 def _save(module: nn.Module, model: Model, normalize: Normalize | None, path: Path) -> None:
     from repro import weights
-    from repro.checkpoint_formats import IMAGENET, Contract
 
-    given = normalize.keywords if isinstance(normalize, functools.partial) else None
-    contract = Contract.from_dict(given) if given else IMAGENET
-    weights.save_weights(path, module.state_dict(), model=model, contract=contract)
+    weights.save_weights(path, module.state_dict(), model=model, contract=transfer.contract_of(normalize))
 
 
 def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:
@@ -102,14 +99,13 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
 
 def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
     """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
-    from repro.data.loader import normalize
     from repro.weights import load_weights
 
     if weights is None and not model.pretrained.startswith("sha256:"):
         return None
     path = weights if weights is not None else _imported(model.pretrained.removeprefix("sha256:"))
     loaded = load_weights(module, path, model)
-    return functools.partial(normalize, **loaded.contract.to_dict())
+    return functools.partial(normalized, **loaded.contract.to_dict())
 
 
 def _imported(sha256: str) -> Path:
@@ -143,8 +139,6 @@ def _network(
     checkpoint_every_s: float,
 ) -> tuple[nn.Module, dict[str, Any], Normalize | None]:
     """The network to test, the record's account of its training, and its input normalization."""
-    from repro.data.datasets import open_index
-
     if accuracy.train is None:
         if weights is None and not model.pretrained.startswith("sha256:"):
             raise BadOption(
@@ -156,23 +150,47 @@ def _network(
         module = build(model)
         normalize = initialise(module, model, weights)
         return module, {"curve": [], "effective": {}, "dataset": None}, normalize
-    index = open_index(accuracy.dataset, "train")
-    fitted = fit(
-        model,
-        accuracy,
-        seed,
-        workdir,
-        device=device,
-        workers=workers,
-        index=index,
-        cache=_cache(index, accuracy, accuracy.train.resize, workers),
-        micro_batch=micro_batch,
-        initialise=lambda net: initialise(net, model, weights),
-        on_progress=on_progress,
-        checkpoint_every_s=checkpoint_every_s,
-    )
-    effective = {**fitted.effective, "notes": fitted.notes}
+    common: dict[str, Any] = {
+        "device": device,
+        "workers": workers,
+        "micro_batch": micro_batch,
+        "on_progress": on_progress,
+        "checkpoint_every_s": checkpoint_every_s,
+    }
+    start, told = _start(model, accuracy.initial, seed, weights, common)
+    fitted = fit(model, accuracy, seed, workdir, initialise=start, **_training_data(accuracy, workers), **common)
+    effective = {**fitted.effective, "notes": fitted.notes, **told}
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
+
+
+def _training_data(accuracy: Accuracy, workers: int) -> dict[str, Any]:
+    """The videos that a recipe trains on, and their decoded frames."""
+    assert accuracy.train is not None
+    index = open_index(accuracy.dataset, "train").first(accuracy.train.videos)
+    return {"index": index, "cache": _cache(index, accuracy, accuracy.train.resize, workers)}
+
+
+def _start(
+    model: Model, initial: Experiment | None, seed: int, weights: Path | None, common: dict[str, Any]
+) -> tuple[Callable[[nn.Module], Normalize | None], dict[str, Any]]:
+    """What fills in a network's first weights, and what the record tells of them."""
+    if initial is None:
+        return (lambda net: initialise(net, model, weights)), {}
+    if weights is not None or model.pretrained != "none":
+        raise BadOption(
+            f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",
+            allowed="pretrained 'none' where an accuracy has an `initial` training",
+        )
+    before = initial.measure
+    assert isinstance(before, Accuracy)
+    data = _training_data(before, common["workers"]) if before.train else {}
+    inner, _ = _start(initial.model, before.initial, seed, None, common)
+    path, facts = transfer.weights_of(initial, seed, initialise=inner, **data, **common)
+
+    def start(net: nn.Module) -> Normalize:
+        return functools.partial(normalized, **transfer.fill(net, path, model).to_dict())
+
+    return start, {"initial": facts}
 
 
 def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:

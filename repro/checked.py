@@ -14,6 +14,7 @@ from repro.errors import BadOption
 _BOUNDS: dict[str, tuple[float, float]] = {
     **dict.fromkeys(("frames", "num_classes", "clips", "crops", "crop", "epochs", "batch", "size"), (1, math.inf)),
     **dict.fromkeys(("resize", "warmup_epochs", "clip_norm", "weight_decay", "lr"), (0, math.inf)),
+    **dict.fromkeys(("videos", "clips_per_device"), (0, math.inf)),
     **dict.fromkeys(("dropout", "flip", "momentum", "warmup_ratio"), (0, 1)),
     "repeats": (1, math.inf),
 }

@@ -143,7 +143,7 @@ class Plan:
     def effective(self, train: Train) -> dict[str, Any]:
         """For the record: the values that were used, and each way in which they differ from the recipe."""
         deviations = []
-        if self.micro_batch != self.batch:
+        if self.micro_batch != (train.clips_per_device or self.batch):
             deviations.append(
                 f"batch normalization sees {self.micro_batch} clips at a time, {self.accumulation} forward passes on "
                 f"each of {self.world_size} devices make the batch of {self.batch}"
@@ -158,7 +158,10 @@ class Plan:
 
 
 def plan(train: Train, videos: int, *, world_size: int = 1, micro_batch: int | None = None) -> Plan:
-    """Divide the batch over devices and forward passes of at most `micro_batch` clips; the learning rate stays true."""
+    """Divide the batch over devices and forward passes of at most `micro_batch` clips; the learning rate stays true.
+
+    A recipe's own `clips_per_device` goes before `micro_batch`.
+    """
     if train.batch < 1 or train.epochs < 1:
         raise BadOption(f"batch {train.batch} and epochs {train.epochs}", allowed="1 or more of each")
     if train.batch % world_size:
@@ -170,6 +173,11 @@ def plan(train: Train, videos: int, *, world_size: int = 1, micro_batch: int | N
             f"{videos} training videos are fewer than one batch of {train.batch}", fix="a recipe with a smaller batch"
         )
     share = train.batch // world_size
-    limit = min(share, micro_batch or share)
+    if train.clips_per_device and share % train.clips_per_device:
+        raise BadOption(
+            f"{train.clips_per_device} clips at a time do not make up the {share} of a batch that fall to each device",
+            fix="a number of processes at which they do, or another clips_per_device",
+        )
+    limit = min(share, train.clips_per_device or micro_batch or share)
     micro = next(size for size in range(limit, 0, -1) if share % size == 0)
     return Plan(videos, videos // train.batch, train.batch, micro, share // micro, world_size)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.errors import RecordError
+from repro.errors import RecordError, ReproError
 from repro.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
 
 _NEEDED = ("python", "packages", "device", "threads", "flags", "git")
@@ -155,8 +155,7 @@ class Record(BaseModel):
 
     @pydantic.model_validator(mode="after")
     def _consistent(self) -> Record:
-        text = f"{self.spec_version}:Experiment:{canonical_json(self.spec)}"
-        if hashlib.sha256(text.encode()).hexdigest() != self.id:
+        if not self._names_its_spec():
             raise ValueError("id is not the content id of spec")
         kind = self.spec.get("measure", {}).get("kind")
         if kind != self.kind:
@@ -170,6 +169,16 @@ class Record(BaseModel):
         if missing:
             raise ValueError(f"environment lacks {', '.join(missing)}")
         return self
+
+    def _names_its_spec(self) -> bool:
+        """Whether `id` is the content id of `spec`, be its later fields written out at their defaults or not."""
+        text = f"{self.spec_version}:Experiment:{canonical_json(self.spec)}"
+        if hashlib.sha256(text.encode()).hexdigest() == self.id:
+            return True
+        try:
+            return self.experiment().id == self.id
+        except (ReproError, TypeError, KeyError):
+            return False
 
     @property
     def name(self) -> str:

@@ -123,6 +123,10 @@ class Train(Checked):
     """Freeze the statistics of all batch normalizations but the first."""
     amp: Literal["off", "bf16", "fp16"] = "off"
     """`off`, `bf16`, `fp16`; refused where the device has it not."""
+    videos: int = added(0)
+    """Train on this many videos, the first of each class in turn; 0 is the whole split."""
+    clips_per_device: int = added(0)
+    """Clips that one device normalizes together, in one forward pass; 0 is as many as fit, up to the batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +164,14 @@ class Accuracy(Checked):
     test_split: str = "val"
     decoder: str = "decord"
     kind: str = "accuracy"
+    initial: Experiment | None = added(None)  # noqa: RUF009 - it is a field
+    """A training whose weights this one starts from, at the same seed, all but the classifier; None starts afresh."""
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Every dataset that has to be at hand: its own, and before it those of the initial training."""
+        before = self.initial.measure if self.initial else None
+        return (*(before.datasets if isinstance(before, Accuracy) else ()), self.dataset)
 
 
 Measure = Static | Speed | Accuracy
@@ -257,4 +269,6 @@ def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
     for key, inner in nested.items():
         if measure.get(key) is not None:
             measure[key] = _build(inner, measure[key])
+    if measure.get("initial") is not None:
+        measure["initial"] = experiment_from_dict(measure["initial"])
     return Experiment(model=_build(Model, data["model"]), measure=_build(cls, measure))

@@ -76,7 +76,7 @@ def fit(
     if index is None:
         from repro.data.datasets import open_index
 
-        index = open_index(accuracy.dataset, "train")
+        index = open_index(accuracy.dataset, "train").first(train.videos)
     check_labels(index, model.num_classes)
     ranks = Ranks.current()
     with contextlib.ExitStack() as stack:
@@ -88,7 +88,7 @@ def fit(
         net = build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()
         net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        if micro_batch is None:
+        if micro_batch is None and not train.clips_per_device:
             micro_batch = _micro_batch(net, model, train, place, memory_bytes)
         division = optim.plan(train, len(index), world_size=ranks.world_size, micro_batch=micro_batch)
         run = _Run(net, model, accuracy, train, seed, index, division, ranks, place, normalize)

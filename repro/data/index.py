@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,22 @@ class Index:
 
     def __len__(self) -> int:
         return len(self.videos)
+
+    def first(self, count: int) -> Index:
+        """The first `count` videos, one of each class in turn as long as it has any; 0 is all of them.
+
+        The fingerprint stays that of the whole split; more than it has is an error.
+        """
+        if not count:
+            return self
+        if count > len(self.videos):
+            raise DataError(f"{count} videos of {self.name} {self.split} are asked for; it has {len(self.videos)}")
+        place: Counter[int] = Counter()
+        turns = []
+        for position, video in enumerate(self.videos):
+            turns.append((place[video.label], position))
+            place[video.label] += 1
+        return replace(self, videos=tuple(self.videos[position] for _, position in sorted(turns)[:count]))
 
 
 @dataclass(frozen=True)

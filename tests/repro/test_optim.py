@@ -182,3 +182,14 @@ def test_other_refusals() -> None:
         optim.plan(TRAIN, 80, world_size=3)
     with pytest.raises(ReproError, match="micro_batch 0"):
         optim.plan(TRAIN, 80, micro_batch=0)
+
+
+def test_a_recipe_says_how_many_clips_are_normalized_together():
+    recipe = Train(epochs=1, batch=32, lr=0.1, sampling="s", clips_per_device=8)
+    one = optim.plan(recipe, 320, micro_batch=2)
+    assert (one.micro_batch, one.accumulation, one.steps_per_epoch) == (8, 4, 10)
+    assert one.effective(recipe)["deviations"] == []
+    four = optim.plan(recipe, 320, world_size=4)
+    assert (four.micro_batch, four.accumulation) == (8, 1)
+    with pytest.raises(ReproError, match="8 clips at a time"):
+        optim.plan(recipe, 320, world_size=8)

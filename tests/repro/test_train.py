@@ -370,3 +370,11 @@ def test_what_a_method_adds_to_the_loss_reaches_the_gradient():
     assert total.item() == 5.0
     assert net[1].weight.grad.item() == 4.0
     assert train.own_losses(nn.Sequential(nn.Linear(2, 2))) == []
+
+
+def test_a_recipe_may_take_fewer_videos(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
+    assert tiny_accuracy.train is not None
+    fewer = replace(tiny_accuracy, train=replace(tiny_accuracy.train, videos=8, clips_per_device=2, epochs=1))
+    found = measure_accuracy(tiny_model, fewer, 0, tmp_path)
+    assert found["dataset"]["train"]["videos"] == 8
+    assert (found["effective"]["steps"], found["effective"]["micro_batch"]) == (2, 2)

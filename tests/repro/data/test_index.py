@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+from pathlib import Path
 
 import pytest
 
-from repro.data.index import read_classes, read_csv
+from repro.data.index import Index, Video, read_classes, read_csv
 from repro.errors import DataError, UnknownName
 
 
@@ -121,3 +122,13 @@ def test_fingerprint_tells_copies_apart_but_not_places(tmp_path, write_csv):
 
     assert made("one", 5) == made("two", 5)
     assert len({made("three", 5), made("four", 6), made("five", 5, "0")}) == 3
+
+
+def test_the_first_videos_are_of_all_classes():
+    videos = tuple(Video(f"{n}", Path(f"{n}.mp4"), label) for n, label in enumerate([0, 0, 0, 1, 1, 2, 0]))
+    index = Index("d", "train", videos, ("a", "b", "c"), "f" * 64)
+    assert [v.id for v in index.first(5).videos] == ["0", "3", "5", "1", "4"]
+    assert index.first(0) is index
+    assert {v.id for v in index.first(7).videos} == {v.id for v in videos}
+    with pytest.raises(DataError, match="it has 7"):
+        index.first(8)
