@@ -1,50 +1,24 @@
 """Work on videos in processes of their own, so that a decoder that hangs or crashes ends with the video named.
 
-A thread cannot be ended and a signal does not interrupt a decoder in C, so each worker is a process that is killed when
-a task takes longer than allowed, and replaced. Workers are fresh interpreters that import numpy and the decoder but not
-torch (0.2 s and 40 MB each); arrays come back through a pipe (about 1 ms for a training clip of 8x224x224).
+A thread cannot be ended and a signal does not interrupt a decoder in C, so each worker (`repro.data.worker`) is a
+process that is killed when a task takes longer than allowed, and replaced.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import pickle
 import signal
-import subprocess
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe, wait
+from multiprocessing.connection import Pipe, wait
 from typing import Any
 
-import numpy as np
+from repro.data.worker import Problem, Worker
+from repro.errors import BadOption
 
-from repro.errors import BadOption, DataError, ReproError
-
-#: seconds for a fresh interpreter to import what it needs, on a busy machine
-_START_S = 120.0
-_ORPHAN_S = 30.0
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Why a task gave nothing."""
-
-    reason: str
-
-
-@dataclass
-class _Worker:
-    process: subprocess.Popen[bytes]
-    connection: Connection
-    ticket: int | None = None
-    deadline: float = 0.0
-    ready: bool = False
+__all__ = ["Pool", "Problem"]
 
 
 class Pool:
@@ -57,7 +31,7 @@ class Pool:
         if timeout_s <= 0:
             raise ValueError(f"timeout_s is {timeout_s}; allowed: above 0")
         self._function, self._count, self._timeout = function, max(1, workers), timeout_s
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
 
     def run(self, tasks: Iterable[tuple[Any, ...]], *, ahead: int) -> Iterator[Any]:
         """At most `ahead` results wait to be taken. Leaving the loop early ends the workers."""
@@ -84,7 +58,7 @@ class Pool:
             state.fail(error)
         finally:
             for worker in self._workers:
-                _end(worker)
+                worker.end()
             self._workers.clear()
 
     def _step(self, state: _State) -> bool:
@@ -111,16 +85,16 @@ class Pool:
         while idle and state.has_room():
             self._give(idle.pop(), state.next_task())
         while len(self._workers) < self._count and state.has_room():
-            self._workers.append(_start(self._function))
+            self._workers.append(Worker.start(self._function))
 
-    def _give(self, worker: _Worker, task: tuple[int, tuple[Any, ...]]) -> None:
+    def _give(self, worker: Worker, task: tuple[int, tuple[Any, ...]]) -> None:
         worker.ticket, worker.deadline = task[0], time.monotonic() + self._timeout
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when it is awaited
             worker.connection.send((task[1], self._timeout))
 
-    def _collect(self, worker: _Worker, state: _State) -> None:
+    def _collect(self, worker: Worker, state: _State) -> None:
         try:
-            kind, value = _receive(worker.connection)
+            kind, value = worker.receive()
         except (EOFError, OSError, pickle.UnpicklingError):
             self._drop(worker, state, "the decoder process died")
             return
@@ -135,8 +109,8 @@ class Pool:
         assert ticket is not None
         state.put(ticket, value)
 
-    def _drop(self, worker: _Worker, state: _State, reason: str) -> None:
-        _end(worker)
+    def _drop(self, worker: Worker, state: _State, reason: str) -> None:
+        worker.end()
         self._workers.remove(worker)
         code = worker.process.poll()
         if worker.ticket is None:
@@ -233,75 +207,3 @@ class _State:
         """Close the pipe; the thread has ended."""
         self.calls.close()
         self._bell.close()
-
-
-def _start(function: Callable[..., Any]) -> _Worker:
-    ours, theirs = Pipe()
-    path = "import json, sys; sys.path[:] = json.loads(sys.argv[1])"
-    code = f"{path}; from repro.data.pool import serve; serve(int(sys.argv[2]))"
-    descriptor = theirs.fileno()
-    command = [sys.executable, "-c", code, json.dumps(sys.path), str(descriptor)]
-    process = subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)
-    theirs.close()
-    worker = _Worker(process, ours, deadline=time.monotonic() + _START_S)
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        ours.send(function)
-    return worker
-
-
-def _end(worker: _Worker) -> None:
-    """Kill and reap; a process in uninterruptible sleep (a dead network disk) is left to the system."""
-    worker.process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        worker.process.wait(timeout=2.0)
-    worker.connection.close()
-
-
-def serve(descriptor: int) -> None:
-    """The worker: read tasks, send results, until the other end closes. Should the parent be gone while a decoder
-    hangs, the alarm's default action ends the process.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    connection = Connection(descriptor)
-    try:
-        function = connection.recv()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # FFmpeg's own complaints; ours go through the pipe
-        _send(connection, "ready", None)
-        while True:
-            task, timeout_s = connection.recv()
-            signal.alarm(int(timeout_s + _ORPHAN_S))
-            try:
-                kind, value = "value", function(*task)
-            except DataError as error:
-                kind, value = "value", Problem(getattr(error, "problem", str(error)))
-            except ReproError as error:
-                kind, value = "refused", str(error)
-            except Exception:
-                kind, value = "bug", traceback.format_exc()
-            signal.alarm(0)
-            _send(connection, kind, value)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        return
-
-
-def _send(connection: Connection, kind: str, value: Any) -> None:
-    """Arrays travel as their bytes, without a copy into a pickle."""
-    buffers: list[pickle.PickleBuffer] = []
-    head = pickle.dumps((kind, value), protocol=5, buffer_callback=buffers.append)
-    connection.send((head, [buffer.raw().nbytes for buffer in buffers]))
-    for buffer in buffers:
-        connection.send_bytes(buffer.raw())
-
-
-def _receive(connection: Connection) -> tuple[str, Any]:
-    head, sizes = connection.recv()
-    buffers = []
-    for size in sizes:
-        memory = np.empty(size, dtype=np.uint8)
-        if size:
-            connection.recv_bytes_into(memory.data)
-        else:
-            connection.recv_bytes()
-        buffers.append(memory)
-    kind, value = pickle.loads(head, buffers=buffers)
-    return kind, value
