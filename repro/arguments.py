@@ -111,10 +111,8 @@ def model_of(args: argparse.Namespace) -> Model:
 
 def row_model(name: str) -> Model | None:
     """The model of `table6/tsm_r50_dnr`: the full-size network of that row."""
-    from repro.run import row_of
-
     table_name, _, row_key = name.rpartition("/")
-    row = row_of(find(table_name), row_key)
+    row = find(table_name).row(row_key)
     for experiment in row.cells.values():
         if experiment.measure.kind == "static":
             return experiment.model

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from repro import record
+from repro.data.datasets import is_configured
 from repro.launch import State, cores
 from repro.papers.layout import TableSpec
 from repro.progress import clock
-from repro.run import jobs_of, records_root, runnable, state_of
+from repro.run import jobs_of, records_root, runnable, select, state_of
 from repro.spec import Accuracy
 
 
@@ -23,22 +25,24 @@ def render_overview(table: TableSpec, console: Console) -> None:
     grid = Table(box=None, pad_edge=False)
     for heading in ("row", "network", "cells"):
         grid.add_column(heading, overflow="fold")
+    jobs, known = jobs_of(table), record.places(root)
+    states = [(job, state_of(job, root, known)) for job in jobs]
     for row in table.rows:
-        states = []
+        told = []
         for cell, experiment in row.cells.items():
-            path = record.path_of(root, table.paper, table.name, row.key, experiment.id, 0)
-            states.append(f"{cell}: {record.state(path) if runnable(experiment) else 'not configured'}")
-        grid.add_row(row.key, row.label, ", ".join(states) or row.quoted_reason)
+            of_seeds = [state for job, state in states if (job.row, job.cell) == (row.key, cell)]
+            told.append(f"{cell}: {_summed(of_seeds) if runnable(experiment) else 'not configured'}")
+        grid.add_row(row.key, row.label, ", ".join(told) or row.quoted_reason)
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
     for name in sorted(_absent(table)):
         console.print(f"- {name} is not configured: python -m repro data add {name} --csv FILE.csv", markup=False)
-    jobs = jobs_of(table)
-    waiting = [job for job in jobs if state_of(job, root) != "done"]
+    waiting = select(jobs, "undone", root)
     seconds = State(total=len(waiting), waiting=waiting).eta(cores())
+    done = sum(state == "done" for _, state in states)
     console.print(
-        f"{len(jobs) - len(waiting)} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
+        f"{done} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
         f"on {cores()} cores: python -m repro run {table.paper}/{table.name}"
     )
 
@@ -46,21 +50,33 @@ def render_overview(table: TableSpec, console: Console) -> None:
 def _absent(table: TableSpec) -> set[str]:
     """Datasets that cells need and that have no place here."""
     experiments = [experiment for row in table.rows for experiment in row.cells.values() if not runnable(experiment)]
-    return {e.measure.dataset for e in experiments if isinstance(e.measure, Accuracy)}
+    needed = {name for e in experiments if isinstance(e.measure, Accuracy) for name in e.measure.datasets}
+    return {name for name in needed if not is_configured(name)}
+
+
+def _summed(states: list[str]) -> str:
+    """One word for a cell, or how many of its seeds are in which state."""
+    if len(set(states)) == 1:
+        return f"{states[0]} ({len(states)} seeds)" if len(states) > 1 else states[0]
+    return ", ".join(f"{states.count(state)} {state}" for state in ("done", "failed", "missing") if state in states)
 
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
     """One line a row: done, failed and missing cells; failures with their reason."""
+    known = record.places(root)
     for row in table.rows:
-        jobs = [job for job in jobs_of(table, rows=[row.key], smoke=smoke)]
+        jobs = jobs_of(table, rows=[row.key], smoke=smoke)
         if not jobs:
             continue
-        by_state: dict[str, list[str]] = {"done": [], "failed": [], "missing": []}
-        for job in jobs:
-            by_state[state_of(job, root)].append(job.cell)
-        parts = [f"{state}: {' '.join(cells)}" for state, cells in by_state.items() if cells]
+        states = [(job, state_of(job, root, known)) for job in jobs]
+        parts = []
+        for wanted in ("done", "failed", "missing"):
+            cells = Counter(job.cell for job, state in states if state == wanted)
+            told = [cell if count == 1 else f"{cell} ({count} seeds)" for cell, count in cells.items()]
+            parts += [f"{wanted}: {' '.join(told)}"] if told else []
         console.print(f"{row.key:<18}" + "   ".join(parts), markup=False)
-        for job in jobs:
-            if job.cell in by_state["failed"]:
+        for job, state in states:
+            if state == "failed":
                 made = record.find(job.experiment.id, job.seed, root)
-                console.print(f"    {job.cell}: {made.reason if made else 'unreadable record'}", markup=False)
+                name = job.name.removeprefix(f"{row.key} ")
+                console.print(f"    {name}: {made.reason if made else 'unreadable record'}", markup=False)

@@ -134,6 +134,14 @@ def load_all(root: Path | None = None, *, paper: str | None = None, table: str |
     return Loaded(records, problems)
 
 
+def places(root: Path) -> dict[str, list[Path]]:
+    """File name -> every record of that name below `root`: tables that share an experiment share its records."""
+    found: dict[str, list[Path]] = {}
+    for path in _files(root, None, None):
+        found.setdefault(path.name, []).append(path)
+    return found
+
+
 def find(id: str, seed: int = 0, root: Path | None = None, *, records: Iterable[Record] | None = None) -> Record | None:
     """The record of an experiment, of whatever table; a finished one before a failed one.
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from repro import paths, record, registry
 from repro.errors import ReproError, UnknownName
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.layout import TableSpec
 from repro.spec import Accuracy, Experiment, Speed, Static, experiment_from_dict, to_dict
 
 Progress = Callable[[dict[str, Any]], None]
@@ -69,10 +69,13 @@ def jobs_of(
     *,
     rows: Iterable[str] = (),
     cells: Iterable[str] = (),
-    seeds: Iterable[int] = (0,),
+    seeds: int | None = None,
     smoke: bool = False,
 ) -> list[Job]:
-    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job."""
+    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job.
+
+    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for.
+    """
     chosen = _choose("row", rows, [row.key for row in table.rows])
     wanted = _choose("cell", cells, sorted({cell for row in table.rows for cell in row.cells}))
     found = []
@@ -80,7 +83,8 @@ def jobs_of(
         for cell, experiment in row.cells.items():
             if row.key not in chosen or cell not in wanted or not runnable(experiment):
                 continue
-            for seed in seeds if isinstance(experiment.measure, Accuracy) else (0,):
+            wished = table.seeds.get(cell, 1) if seeds is None else seeds
+            for seed in range(wished if isinstance(experiment.measure, Accuracy) else 1):
                 found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
     order = list(EXPECTED_SECONDS)
     return sorted(found, key=lambda job: order.index(job.kind))
@@ -95,29 +99,48 @@ def _choose(kind: str, names: Iterable[str], known: list[str]) -> set[str]:
 
 
 def runnable(experiment: Experiment) -> bool:
-    """Whether its dataset, if it needs one, is at hand."""
+    """Whether its datasets, if it needs any, are at hand."""
     measure = experiment.measure
     if not isinstance(measure, Accuracy):
         return True
     from repro.data.datasets import is_configured
 
-    return is_configured(measure.dataset)
+    return all(map(is_configured, measure.datasets))
 
 
 def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
-    """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all)."""
+    """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all).
+
+    Of rows that share an experiment, the first measures it.
+    """
+    jobs = list({(job.experiment.id, job.seed): job for job in reversed(jobs)}.values())[::-1]
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
-    return [job for job in jobs if state_of(job, root) in wanted]
+    known = record.places(root)
+    return [job for job in jobs if state_of(job, root, known) in wanted]
 
 
-def state_of(job: Job, root: Path) -> str:
-    """done, failed or missing. A time that another machine took counts as missing: speed is a fact of a machine."""
-    path = _place(job, root)
-    if job.kind == "speed" and from_elsewhere(path):
-        return "missing"
-    return record.state(path)
+def state_of(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> str:
+    """done, failed or missing, whichever table of whichever paper measured it. `known`: `record.places`, read once.
+
+    A time that another machine took counts as missing: speed is a fact of a machine.
+    """
+    found = _found(job, root, known)
+    return record.state(found) if found else "missing"
+
+
+def _found(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> Path | None:
+    """The job's record, a finished one before a failed one, its own place before other tables'."""
+    own = _place(job, root)
+    listed = (record.places(root) if known is None else known).get(own.name, [])
+    usable = [path for path in listed if not (job.kind == "speed" and from_elsewhere(path))]
+    states = {path: record.state(path) for path in sorted(usable, key=lambda path: path != own)}
+    for wanted in ("done", "failed"):
+        for path, state in states.items():
+            if state == wanted:
+                return path
+    return None
 
 
 def _place(job: Job, root: Path) -> Path:
@@ -193,7 +216,8 @@ def _attempt(
 
 def _finished(job: Job, root: Path) -> record.Record | None:
     """The record of this job, if some process has finished it."""
-    return record.load(_place(job, root)) if state_of(job, root) == "done" else None
+    found = _found(job, root)
+    return record.load(found) if found and record.state(found) == "done" else None
 
 
 def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) -> Progress:
@@ -273,13 +297,3 @@ def _measure(
 
     work = paths.work(job.experiment.id, job.seed)
     return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress, **options)
-
-
-def row_of(table: TableSpec, key: str) -> RowSpec:
-    """A row by its key."""
-    for row in table.rows:
-        if row.key == key:
-            return row
-    raise UnknownName(
-        "row", key, [row.key for row in table.rows], fix=f"python -m repro show {table.paper}/{table.name}"
-    )

@@ -24,9 +24,11 @@ def test_every_record_is_sound_and_none_is_a_smoke_run():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_cell_that_needs_no_dataset_is_measured(name):
+    known = record.places(ROOT)
     for job in jobs_of(find(name)):
         path = record.path_of(ROOT, job.paper, job.table, job.row, job.experiment.id, job.seed)
-        assert record.state(path) == "done", f"{job.name}: python -m repro run {name}"
+        made = [place for place in known.get(path.name, []) if record.state(place) == "done"]
+        assert made, f"{job.name}: python -m repro run {name}"
 
 
 def test_a_twin_stands_in_no_column_of_a_real_dataset():

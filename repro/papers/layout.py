@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from repro.errors import BadOption
+from repro.errors import BadOption, UnknownName
 from repro.spec import Experiment
 
 #: a row that the paper takes from elsewhere, or one that it ran itself and that is measured here
@@ -112,6 +112,8 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell not named has one."""
 
     def __post_init__(self) -> None:
         for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
@@ -139,4 +141,4 @@ class TableSpec:
         for row in self.rows:
             if row.key == key:
                 return row
-        raise BadOption(f"table {self.full_name} has no row {key!r}", allowed=", ".join(r.key for r in self.rows))
+        raise UnknownName("row", key, [row.key for row in self.rows], fix=f"python -m repro show {self.full_name}")

@@ -38,7 +38,9 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("table", metavar="TABLE")
     parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows")
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
-    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help="train with seeds 0 .. N-1 (default 1)")
+    parser.add_argument(
+        "--seeds", type=positive, metavar="N", help="train with seeds 0 .. N-1 (default: the table's own number)"
+    )
     which = parser.add_mutually_exclusive_group()
     for mode, text in (
         ("missing", "only cells without a record"),
@@ -106,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     if args.smoke:
         table = smoke_table(table)
     device = args.device if args.device in ("auto", "cpu") else device_of(args.device)
-    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=range(args.seeds), smoke=args.smoke)
+    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=args.seeds, smoke=args.smoke)
     todo = select(jobs, args.mode, records_root(args.smoke))
     failed = 0
     if not todo:

@@ -1,0 +1,63 @@
+"""Jobs of a table: how many seeds, and one measurement for all rows and tables that share an experiment."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from repro import run
+from repro.overview import render_status
+from repro.papers import find
+from repro.papers.layout import TableSpec
+from repro.run import execute, jobs_of, records_root, select, state_of
+from repro.smoke import smoke_table
+from repro.spec import replace
+
+
+@pytest.fixture(scope="module")
+def table() -> TableSpec:
+    """Two rows of the same network: their cells are the same experiments."""
+    small = smoke_table(find("table6"))
+    rows = (small.row("tsn_r50"), replace(small.row("tsn_r50"), key="again", label="again"))
+    return replace(small, rows=rows, seeds={"twin-appearance": 3})
+
+
+def test_the_table_says_how_many_seeds_and_the_caller_may_say_otherwise(table):
+    def seeds(jobs):
+        return [job.seed for job in jobs if (job.row, job.cell) == ("again", "twin-appearance")]
+
+    assert seeds(jobs_of(table)) == [0, 1, 2]
+    assert seeds(jobs_of(table, seeds=2)) == [0, 1]
+    others = [job for job in jobs_of(table) if job.cell != "twin-appearance"]
+    assert {job.seed for job in others} == {0}
+
+
+def test_a_shared_experiment_is_measured_once(table):
+    jobs = jobs_of(table, cells=["static"], smoke=True)
+    other = jobs_of(replace(table, name="table5"), rows=["again"], cells=["static"], smoke=True)
+    assert [job.row for job in jobs] == ["tsn_r50", "again"]
+    root = records_root(True)
+    assert [job.row for job in select(jobs, "undone", root)] == ["tsn_r50"]
+    made = execute(jobs[0], device="cpu", threads=1)
+    for job in (*jobs, *other):
+        assert state_of(job, root) == "done"
+        assert execute(job, device="cpu", threads=1) == made
+    assert select([*jobs, *other], "undone", root) == []
+    assert len(select([*jobs, *other], "force", root)) == 1
+
+
+def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypatch):
+    here = jobs_of(table, rows=["tsn_r50"], cells=["static"], smoke=True)[0]
+    there = replace(here, table="table5")
+    root = records_root(True)
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_measure", lambda *_: 1 / 0)
+        assert execute(there, device="cpu", threads=1).status == "failed"
+    assert state_of(here, root) == "failed"
+    assert execute(here, device="cpu", threads=1).status == "done"
+    assert state_of(there, root) == "done"
+
+
+def test_status_counts_seeds(table, capsys):
+    render_status(table, records_root(True), Console(width=160), smoke=True)
+    assert "missing: static speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
