@@ -49,30 +49,28 @@ def measure_accuracy(
     )
     if save_weights is not None:
         _save(module, model, normalize, save_weights)
+    cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
+    common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
     scores = score(
-        module,
-        test_index,
-        accuracy.test,
-        device=device,
-        decoder=accuracy.decoder,
-        workers=workers,
-        cache=_cache(test_index, accuracy, accuracy.test.resize, workers),
-        seed=seed,
-        normalize=normalize,
-        on_progress=on_progress,
-    )
-    path = workdir / "scores.npz"
-    scores.save(path)
-    fusion = accuracy.test.fusion
-    results = {**summarise(scores, fusion), "extra": extra_metrics(accuracy.dataset, scores, fusion)}
+        module, test_index, accuracy.test, decoder=accuracy.decoder, cache=cache, normalize=normalize, folder=workdir,
+        **common,
+    )  # fmt: skip
     return {
         **trained,
-        "results": results,
+        **_told(scores, accuracy, workdir),
+        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
         "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
         "decoder": accuracy.decoder,
         "weights_sha256": weights_sha256(module.state_dict()),
-        "scores_path": path,
     }
+
+
+def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:
+    """The accuracies, and the file of scores."""
+    path, fusion = workdir / "scores.npz", accuracy.test.fusion
+    scores.save(path)
+    results = {**summarise(scores, fusion), "extra": extra_metrics(accuracy.dataset, scores, fusion)}
+    return {"results": results, "scores_path": path}
 
 
 def _save(module: nn.Module, model: Model, normalize: Normalize | None, path: Path) -> None:

@@ -1,18 +1,19 @@
 """Scores of every video and view, from which all accuracies are read afterwards.
 
-Each video is decoded once. Its views stay uint8 until they are on the device, and go through the network in chunks that
-fit a memory budget, across the borders of videos. A video that cannot be read is listed with its reason; nothing ever
-stands in for it.
+Each video is decoded once. Its views stay uint8 until they are on the device, and go through the network in batches of
+one fixed shape, in which each video has its own place: its scores do not depend on how many processes share the test,
+nor on a neighbour that cannot be read. Such a video is listed with its reason; nothing ever stands in for it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
+import math
 import time
-import zipfile
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,66 +22,22 @@ import torch
 from torch import Tensor, nn
 
 from repro import memory, metrics
-from repro.checkpoint import write_atomic
+from repro.checkpoint import weights_sha256
+from repro.data import sampling
 from repro.data.index import Index
+from repro.distributed import Ranks
 from repro.errors import DataError
 from repro.numerics import autocast, check_amp, deterministic
-from repro.spec import Views
+from repro.scores import Scores, blocks
+from repro.sheet import Sheet, merged
+from repro.spec import Views, canonical_json, to_dict
 from repro.train import Normalize, Progress, check_labels
 
 _MOST_VIEWS = 256
-_FILE_VERSION = 1
+#: groups into which a test is divided at least, if it has so many videos: what processes can share
+_FEWEST_GROUPS = 64
 
-
-@dataclass(frozen=True)
-class Scores:
-    """Logits of N videos, in the order of their list; the videos that are missing stand in `problems`."""
-
-    logits: np.ndarray
-    """float32 (N, clips x crops, classes); view v = clip * crops + crop."""
-    labels: np.ndarray
-    """int64 (N,)."""
-    ids: list[str]
-    problems: list[dict[str, str]]
-    """`id` and `problem` of each video that is left out."""
-    clips: int
-    crops: int
-
-    def save(self, path: Path) -> str:
-        """Write an npz, whole or not at all; returns its sha256. Equal scores give equal bytes."""
-        buffer = io.BytesIO()
-        np.savez_compressed(
-            buffer,
-            version=np.int64(_FILE_VERSION),
-            logits=self.logits,
-            labels=self.labels,
-            ids=np.array(self.ids, dtype=np.str_),
-            problem_ids=np.array([problem["id"] for problem in self.problems], dtype=np.str_),
-            problems=np.array([problem["problem"] for problem in self.problems], dtype=np.str_),
-            views=np.array([self.clips, self.crops], np.int64),
-        )
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, buffer.getvalue())
-        return hashlib.sha256(buffer.getvalue()).hexdigest()
-
-    @staticmethod
-    def load(path: Path, sha256: str | None = None) -> Scores:
-        """Read what `save` wrote; with `sha256`, only that very file."""
-        try:
-            content = path.read_bytes()
-            if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-                raise DataError(f"scores {path} do not fit the sha256 that is recorded for them")
-            with np.load(io.BytesIO(content), allow_pickle=False) as data:
-                clips, crops = data["views"].tolist()
-                problems = zip(data["problem_ids"].tolist(), data["problems"].tolist(), strict=True)
-                listed = [{"id": name, "problem": why} for name, why in problems]
-                return Scores(data["logits"], data["labels"], data["ids"].tolist(), listed, clips, crops)
-        except (OSError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"scores {path} cannot be read: {error}") from error
-        except ValueError as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(f"scores {path} cannot be read: {error}") from error
+__all__ = ["Batch", "Scores", "batch_of", "predictions", "score", "summarise"]
 
 
 def score(
@@ -98,51 +55,206 @@ def score(
     seed: int = 0,
     normalize: Normalize | None = None,
     on_progress: Progress | None = None,
+    folder: Path | None = None,
 ) -> Scores:
-    """Score all views of all videos. `chunk` views go through the network at once; default: as many as fit the budget.
+    """Score all views of all videos; under torchrun each process takes its share, and all get all scores.
 
-    The result depends on the chunk size by float rounding alone. `seed` is for sampling rules that draw at random.
+    A batch holds at most `chunk` views; default: what fits the budget. Its size changes the result by float rounding
+    alone, the number of processes not at all. `seed` is for rules that draw at random. With `folder`, a test that is
+    killed goes on where it stopped, on the same number of processes.
     """
     from repro.data import loader
 
-    place = torch.device(device)
+    place, ranks = torch.device(device), Ranks.current()
     check_amp(amp, place)
     check_labels(index, module.num_classes)  # type: ignore[arg-type]
     module = module.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    forward = _Forward(module, place, amp, normalize or loader.normalize, chunk, memory_budget_bytes)
-    sheet = _Sheet(views.count, module.num_classes)  # type: ignore[arg-type]
-    problems = []
-    videos = loader.test_videos(
-        index,
-        views,
-        clip_length=module.clip_length,  # type: ignore[arg-type]
-        decoder=decoder,
-        workers=workers,
-        cache=cache,
-        seed=seed,
-    )
-    began = time.monotonic()
+    forward = _Forward(module, place, amp, normalize or loader.normalize)
+    settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
+    loader.check_rule(index, views.sampling, settings["clip_length"])
     with deterministic(place):
-        for done, video in enumerate(videos, 1):
-            if video.views is None:
-                problems.append({"id": video.video.id, "problem": video.problem or "no frames"})
-            else:
-                sheet.open(video.position)
-                for view, x in enumerate(video.views):
-                    sheet.fill(forward.add((video.position, view), x))
-            if on_progress is not None:
-                eta = (time.monotonic() - began) / done * (len(index) - done)
-                on_progress({"phase": "test", "step": done, "steps": len(index), "eta": round(eta, 1)})
-        sheet.fill(forward.flush())
-    if not sheet.rows:
-        why = f"first {problems[0]['id']!r}: {problems[0]['problem']}" if problems else "the list is empty"
+        batch = _batch(forward, index, views, chunk, memory_budget_bytes, ranks)
+        test = _Test(index, views, batch, ranks, forward, on_progress)
+        sheet = test.sheet(folder, _key(module, index, views, batch, {**settings, "amp": amp}))
+        left = [position for position in test.mine if position not in sheet.done]
+        test.run(sheet, loader.test_videos(index, views, workers=workers, cache=cache, positions=left, **settings))
+    return _gathered(sheet, test, folder)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """How views are laid out: `videos` of a group, `passes` through the network for it, of `size` views each."""
+
+    videos: int
+    passes: int
+    size: int
+
+
+def batch_of(videos: int, views: int, most: int) -> Batch:
+    """The layout of a test of so many videos and views, with at most `most` views at once.
+
+    Many views of one video are divided evenly; few views of several videos stand together. The number of processes does
+    not enter.
+    """
+    if views >= most:
+        passes = math.ceil(views / most)
+        return Batch(1, passes, math.ceil(views / passes))
+    together = max(1, min(most // views, math.ceil(videos / _FEWEST_GROUPS)))
+    return Batch(together, 1, together * views)
+
+
+def _batch(
+    forward: _Forward,
+    index: Index,
+    views: Views,
+    chunk: int | None,
+    budget: int | None,
+    ranks: Ranks,
+) -> Batch:
+    """The layout for this test; what fits is found with black views, and the smallest process decides."""
+    if chunk is None:
+        frames, length = sampling.frames_of(views.sampling), sampling.clip_length_of(views.sampling)
+        shape = (1, frames, 3) if length == 1 else (1, frames, length, 3)
+        black = torch.zeros((*shape, views.crop, views.crop), dtype=torch.uint8)
+        budget = budget or memory.scoring_budget(forward.device)
+        chunk = min(memory.scoring_views(forward.module, forward.input(black), budget), _MOST_VIEWS)
+    return batch_of(len(index), views.count, min(ranks.gather(chunk)))
+
+
+def _key(module: nn.Module, index: Index, views: Views, batch: Batch, settings: dict[str, Any]) -> str:
+    """What a test must have in common with an interrupted one to go on from it."""
+    facts = [weights_sha256(module.state_dict()), index.fingerprint, len(index), canonical_json(views), batch, settings]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
+
+
+@dataclass
+class _Test:
+    """The share of one process: groups of videos, every world-th of all groups."""
+
+    index: Index
+    views: Views
+    batch: Batch
+    ranks: Ranks
+    forward: _Forward
+    on_progress: Progress | None
+
+    def __post_init__(self) -> None:
+        groups = range(self.ranks.rank, math.ceil(len(self.index) / self.batch.videos), self.ranks.world_size)
+        count = self.batch.videos
+        self.mine = [at for group in groups for at in range(group * count, min((group + 1) * count, len(self.index)))]
+
+    def sheet(self, folder: Path | None, key: str) -> Sheet:
+        """Where this process keeps its rows."""
+        name = f"test-{key}-{self.ranks.rank}of{self.ranks.world_size}"
+        classes: Any = self.forward.module.num_classes
+        return Sheet(folder, name, len(self.mine), self.views.count, classes)
+
+    def run(self, sheet: Sheet, videos: Iterator[Any]) -> None:
+        """Score what is left, group by group."""
+        began, before = time.monotonic(), len(self.mine) - len(sheet.done)
+        done = len(self.mine) - before
+        for _, group in groupby(videos, key=lambda video: video.position // self.batch.videos):
+            waiting: dict[int, Tensor] = {}
+            for video in group:
+                if video.views is None:
+                    sheet.fail(video.position, video.problem or "no frames")
+                else:
+                    waiting[video.position] = video.views
+                done += 1
+                self._report(done, began, before)
+            for position, row in self._scored(waiting):
+                sheet.put(position, row)
+        sheet.save()
+
+    def _scored(self, waiting: dict[int, Tensor]) -> Iterator[tuple[int, np.ndarray]]:
+        """Each video of a group in its own place of the batch; empty places are black."""
+        if not waiting:
+            return
+        count, size = self.views.count, self.batch.size
+        one = next(iter(waiting.values()))
+        filled = one.new_zeros((self.batch.passes * size, *one.shape[1:]))
+        places = {position: (position % self.batch.videos) * count for position in waiting}
+        for position, start in places.items():
+            filled[start : start + count] = waiting[position]
+        logits = np.concatenate([self.forward(part) for part in filled.split(size)])
+        for position, start in places.items():
+            yield position, logits[start : start + count]
+
+    def _report(self, done: int, began: float, left: int) -> None:
+        if self.on_progress is not None:
+            fresh = max(1, done - (len(self.mine) - left))
+            eta = (time.monotonic() - began) / fresh * (len(self.mine) - done)
+            self.on_progress({"phase": "test", "step": done, "steps": len(self.mine), "eta": round(eta, 1)})
+
+
+@dataclass
+class _Forward:
+    """uint8 views (B, T, ..., 3, H, W) to logits; smaller batches from here on where the device runs out of memory."""
+
+    module: nn.Module
+    device: torch.device
+    amp: str
+    normalize: Normalize
+    sizes: list[int] = field(default_factory=list)
+    """The batch sizes that were used, largest first."""
+
+    def __call__(self, views: Tensor) -> np.ndarray:
+        if not self.sizes:
+            self.sizes.append(len(views))
+        while True:
+            try:
+                return np.concatenate([self._logits(part) for part in views.split(self.sizes[-1])])
+            except torch.OutOfMemoryError:
+                if self.sizes[-1] == 1:
+                    raise
+                self.sizes.append(self.sizes[-1] // 2)
+                torch.cuda.empty_cache()
+
+    def input(self, views: Tensor) -> Tensor:
+        """The network's input on its device."""
+        return self.normalize(views.to(self.device))
+
+    def _logits(self, views: Tensor) -> np.ndarray:
+        with torch.inference_mode(), contextlib.ExitStack() as stack:
+            stack.enter_context(autocast(self.amp, self.device))
+            return self.module(self.input(views)).float().cpu().numpy()
+
+
+def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
+    """The scores of all processes, in the order of the index."""
+    index, views, ranks = test.index, test.views, test.ranks
+    problems = {at: why for some in ranks.gather(sheet.problems) for at, why in some.items()}
+    listed = [{"id": index.videos[at].id, "problem": problems[at]} for at in sorted(problems)]
+    owned = ranks.gather(sheet.positions)
+    positions = sorted(at for some in owned for at in some)
+    if not positions:
+        why = f"first {listed[0]['id']!r}: {listed[0]['problem']}" if listed else "the list is empty"
         raise DataError(f"none of the {len(index)} videos of {index.name} {index.split} could be scored; {why}")
-    positions, logits = sheet.result()
-    chosen = [index.videos[position] for position in positions]
+    logits = sheet.rows
+    if sheet.positions != positions:
+        slots = {at: slot for slot, at in enumerate(positions)}
+        logits = merged(_rounds(sheet, owned, slots, ranks), (len(positions), *logits.shape[1:]), folder)
+    chosen = [index.videos[at] for at in positions]
     ids = [video.id for video in chosen]
     metrics.check_finite(logits, ids)
+    sheet.remove()
+    about = {"dataset": index.name, "split": index.split, "fingerprint": index.fingerprint, "views": to_dict(views)}
+    about["views_per_batch"] = sorted(
+        {test.batch.size, *(size for some in ranks.gather(test.forward.sizes) for size in some)}
+    )
     labels = np.array([video.label for video in chosen], np.int64)
-    return Scores(logits, labels, ids, problems, views.clips, views.crops)
+    return Scores(logits, labels, ids, listed, views.clips, views.crops, about)
+
+
+def _rounds(
+    sheet: Sheet, owned: Sequence[list[int]], slots: dict[int, int], ranks: Ranks
+) -> Iterator[list[tuple[int, np.ndarray]]]:
+    """Block by block the rows of all processes, with the place of each."""
+    parts, size = blocks(sheet.rows), 256
+    for start in range(0, max(map(len, owned)), size):
+        for rank, part in enumerate(ranks.gather(next(parts, None))):
+            names = owned[rank][start : start + size]
+            yield [(slots[at], row) for at, row in zip(names, part if part is not None else (), strict=True)]
 
 
 def summarise(scores: Scores, fusion: str) -> dict[str, Any]:
@@ -161,75 +273,3 @@ def summarise(scores: Scores, fusion: str) -> dict[str, Any]:
 def predictions(scores: Scores, fusion: str) -> np.ndarray:
     """Class of each video over all its views, int64 (N,)."""
     return metrics.predictions(metrics.aggregate(scores.logits, fusion, scores.clips, scores.crops))
-
-
-Place = tuple[int, int]
-
-
-class _Sheet:
-    """Rows of logits, one per video, filled view by view."""
-
-    def __init__(self, views: int, classes: int) -> None:
-        self.shape = (views, classes)
-        self.rows: dict[int, np.ndarray] = {}
-
-    def open(self, position: int) -> None:
-        self.rows[position] = np.full(self.shape, np.nan, np.float32)
-
-    def fill(self, made: list[tuple[Place, np.ndarray]]) -> None:
-        for (position, view), logits in made:
-            self.rows[position][view] = logits
-
-    def result(self) -> tuple[list[int], np.ndarray]:
-        positions = sorted(self.rows)
-        return positions, np.stack([self.rows[position] for position in positions])
-
-
-class _Forward:
-    """Views wait until a chunk is full, then go through the network together."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        device: torch.device,
-        amp: str,
-        normalize: Normalize,
-        chunk: int | None,
-        budget: int | None,
-    ) -> None:
-        self.module, self.device, self.amp, self.normalize = module, device, amp, normalize
-        self.chunk, self.budget = chunk, budget or memory.scoring_budget(device)
-        self.waiting: list[tuple[Place, Tensor]] = []
-
-    def add(self, place: Place, view: Tensor) -> list[tuple[Place, np.ndarray]]:
-        """Take a view (T, ..., 3, H, W); returns what became ready."""
-        if self.chunk is None:
-            fits = memory.scoring_views(self.module, self._input([view]), self.budget)
-            self.chunk = min(fits, _MOST_VIEWS)
-        self.waiting.append((place, view))
-        return self.flush() if len(self.waiting) >= self.chunk else []
-
-    def flush(self) -> list[tuple[Place, np.ndarray]]:
-        """The logits of all views that wait, in chunks; half the size from here on where the device runs out."""
-        made: list[tuple[Place, np.ndarray]] = []
-        while self.waiting:
-            part = self.waiting[: self.chunk]
-            try:
-                logits = self._logits([view for _, view in part])
-            except torch.OutOfMemoryError:
-                if len(part) == 1:
-                    raise
-                self.chunk = len(part) // 2
-                torch.cuda.empty_cache()
-                continue
-            made += [(place, row) for (place, _), row in zip(part, logits, strict=True)]
-            self.waiting = self.waiting[len(part) :]
-        return made
-
-    def _input(self, some: list[Tensor]) -> Tensor:
-        return self.normalize(torch.stack(some).to(self.device))
-
-    def _logits(self, some: list[Tensor]) -> np.ndarray:
-        with torch.inference_mode(), contextlib.ExitStack() as stack:
-            stack.enter_context(autocast(self.amp, self.device))
-            return self.module(self._input(some)).float().cpu().numpy()

@@ -5,9 +5,12 @@ Legend: N videos, V = clips x crops views (view v = clip * crops + crop), C clas
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from repro.errors import BadOption, DataError
+from repro.scores import blocks
 
 FUSIONS = ("logits", "softmax", "features")
 
@@ -37,7 +40,8 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def check_finite(logits: np.ndarray, ids: list[str] | None = None) -> None:
     """A score that is not a number is an error, never a wrong answer."""
-    bad = np.flatnonzero(~np.isfinite(logits).all(axis=tuple(range(1, logits.ndim))))
+    axes = tuple(range(1, logits.ndim))
+    bad = np.flatnonzero(np.concatenate([[], *(~np.isfinite(block).all(axis=axes) for block in blocks(logits))]))
     if bad.size:
         name = ids[bad[0]] if ids is not None else f"number {bad[0]}"
         raise DataError(f"{bad.size} of {len(logits)} videos have scores that are not finite, first {name!r}")
@@ -51,17 +55,25 @@ def aggregate(
     `logits` and `softmax` are the mean over views of those; `features`, a mean before the linear classifier, equals
     `logits`. `one_clip` and `one_crop` keep the centre clip and the centre crop alone.
     """
-    if fusion not in FUSIONS:
-        raise BadOption(f"unknown fusion {fusion!r}", allowed=", ".join(FUSIONS))
     if logits.ndim != 3 or logits.shape[1] != clips * crops:
         raise BadOption(f"scores of shape {logits.shape} do not hold {clips} clips x {crops} crops")
+    some_clips = [centre_clip(clips)] if one_clip else range(clips)
+    some_crops = [centre_crop(crops)] if one_crop else range(crops)
+    return fuse(logits, fusion, [clip * crops + crop for clip in some_clips for crop in some_crops])
+
+
+def fuse(logits: np.ndarray, fusion: str, views: Sequence[int]) -> np.ndarray:
+    """The mean over some views, (N, V, C) -> (N, C) float64, block by block; `fusion` as in `aggregate`."""
+    if fusion not in FUSIONS:
+        raise BadOption(f"unknown fusion {fusion!r}", allowed=", ".join(FUSIONS))
     check_finite(logits)
-    grid = np.asarray(logits, np.float64).reshape(len(logits), clips, crops, logits.shape[2])
-    if one_clip:
-        grid = grid[:, centre_clip(clips)][:, None]
-    if one_crop:
-        grid = grid[:, :, centre_crop(crops)][:, :, None]
-    return (softmax(grid) if fusion == "softmax" else grid).mean(axis=(1, 2))
+    made = np.empty((len(logits), logits.shape[2]))
+    start = 0
+    for block in blocks(logits):
+        chosen = block[:, list(views)].astype(np.float64)
+        made[start : start + len(block)] = (softmax(chosen) if fusion == "softmax" else chosen).mean(axis=1)
+        start += len(block)
+    return made
 
 
 def rank_of_label(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -124,5 +136,16 @@ def all_aggregations(
             for kind in sorted({"logits", "softmax", fusion}):
                 scores = aggregate(logits, kind, clips, crops, one_clip=some_clips < clips, one_crop=some_crops < crops)
                 found[f"{some_clips}x{some_crops}/{kind}"] = rates(scores, labels)
-    found["view"] = rates(logits.reshape(-1, logits.shape[2]), np.repeat(labels, clips * crops))
+    found["view"] = _view_rates(logits, np.asarray(labels))
     return found
+
+
+def _view_rates(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Top-1 and top-5 over all views of all videos, block by block."""
+    ranks, start = [], 0
+    for block in blocks(logits):
+        own = np.repeat(labels[start : start + len(block)], block.shape[1])
+        ranks.append(rank_of_label(block.reshape(-1, block.shape[2]), own))
+        start += len(block)
+    placed = np.concatenate(ranks)
+    return {"top1": float(100.0 * (placed < 1).mean()), "top5": float(100.0 * (placed < 5).mean())}

@@ -75,7 +75,7 @@ def train_batches(
     (id -> reason) and left out; the next readable video of the epoch's order takes its place, with the random numbers
     of that place, so that batches keep their size. `rank` of `world` takes every world-th clip.
     """
-    frames = _checked(index, train.sampling, clip_length)
+    frames = check_rule(index, train.sampling, clip_length)
     if micro_batch < 1 or start < 0:
         raise BadOption(f"micro_batch {micro_batch}, start {start}", allowed="micro_batch 1 or more, start 0 or more")
     order = epoch_order(len(index), seed, epoch)
@@ -165,7 +165,7 @@ def test_videos(
     """All views of each video, in the index's order; a video that cannot be read comes with its problem, never with
     other frames. Each is decoded once. `positions` chooses some videos; `seed` is for rules that draw at random.
     """
-    frames = _checked(index, views.sampling, clip_length)
+    frames = check_rule(index, views.sampling, clip_length)
     if sampling.clips_of(views.sampling) != views.clips:
         raise BadOption(
             f"views of {views.clips} clips with {views.sampling!r}",
@@ -219,7 +219,7 @@ def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *argume
         return Problem(str(error))
 
 
-def _checked(index: Index, rule: str, clip_length: int) -> int:
+def check_rule(index: Index, rule: str, clip_length: int) -> int:
     """The frames of the rule's clips; refuses a rule whose segments are not those of the network."""
     made = sampling.clip_length_of(rule)
     if made != clip_length:

@@ -53,13 +53,11 @@ def print_text(layout: TableSpec, console: Console) -> None:
 
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     """One HTML file with these tables and every record behind them."""
-    from repro import papers, record
-    from repro.evidence.claims import judge
+    from repro import record
     from repro.report.page import write_page
 
     records, problems = record.load_all()
-    tables = [_table(layout, records) for layout in layouts]
-    write_page(path, tables, records, problems, judge(papers.claims(), records))
+    write_page(path, [_table(layout, records) for layout in layouts], records, problems)
 
 
 def current(layout: TableSpec) -> Table:

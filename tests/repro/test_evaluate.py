@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import copy
+import json
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
 from repro import evaluate, memory, metrics
@@ -12,7 +19,7 @@ from repro.build import build
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.errors import ReproError
-from repro.spec import Accuracy, Model, replace
+from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +133,9 @@ def test_a_device_that_runs_out_gets_smaller_chunks(
 
     found = evaluate.score(Small(), index, tiny_accuracy.test, chunk=8)
     assert np.allclose(found.logits, scores.logits, rtol=1e-5, atol=1e-6)
-    assert max(sizes) == 2
+    assert set(sizes) == {3}
     assert sum(sizes) == 30
+    assert found.about["views_per_batch"] == [3, 6]
 
 
 def test_scores_survive_the_disk(scores: evaluate.Scores, tmp_path: Path) -> None:
@@ -173,3 +181,116 @@ def test_memory_estimates_scale_with_the_budget(net: nn.Module) -> None:
     assert 1 <= memory.training_clips(net, x, 50 * 2**20) < memory.training_clips(net, x, 500 * 2**20)
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("videos", "views", "most", "expected"),
+    [
+        (20_000, 30, 16, (1, 2, 15)),
+        (20_000, 30, 30, (1, 1, 30)),
+        (20_000, 1, 256, (256, 1, 256)),
+        (5, 1, 256, (1, 1, 1)),
+        (128, 1, 256, (2, 1, 2)),
+        (20_000, 3, 256, (85, 1, 255)),
+        (1, 250, 1, (1, 250, 1)),
+    ],
+)
+def test_the_layout_of_a_batch(videos: int, views: int, most: int, expected: tuple[int, int, int]) -> None:
+    assert evaluate.batch_of(videos, views, most) == evaluate.Batch(*expected)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300))
+def test_a_batch_holds_each_view_once_and_no_more_than_fit(videos: int, views: int, most: int) -> None:
+    made = evaluate.batch_of(videos, views, most)
+    assert 1 <= made.size <= most
+    assert made.videos * views <= made.passes * made.size < made.videos * views + made.passes
+
+
+def test_a_video_scores_the_same_bit_for_bit_beside_one_that_cannot_be_read(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate, "_FEWEST_GROUPS", 2)
+    whole = evaluate.score(net, index, tiny_accuracy.test, chunk=18)
+    assert whole.about["views_per_batch"] == [18]
+    holed = evaluate.score(net, with_videos(index, v1=tmp_path / "gone.mp4"), tiny_accuracy.test, chunk=18)
+    assert np.array_equal(holed.logits, whole.logits[[0, 2, 3, 4]])
+
+
+def test_a_killed_test_goes_on_where_it_stopped(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    class Killed(Exception):
+        pass
+
+    def kill(facts: dict[str, object]) -> None:
+        if facts["step"] == 4:
+            raise Killed
+
+    monkeypatch.setattr("repro.sheet._SAVE_EVERY_S", 0.0)
+    spoiled = with_videos(index, v1=tmp_path / "gone.mp4")
+    with pytest.raises(Killed):
+        evaluate.score(net, spoiled, tiny_accuracy.test, on_progress=kill, folder=tmp_path)
+    log = next(tmp_path.glob("test-*.jsonl"))
+    assert [json.loads(line)[0] for line in log.read_text().splitlines()] == [0, 1, 2]
+    log.write_text(log.read_text() + "[3, nu")  # the process died while it wrote
+    steps: list[dict[str, Any]] = []
+    found = evaluate.score(net, spoiled, tiny_accuracy.test, on_progress=steps.append, folder=tmp_path)
+    assert [facts["step"] for facts in steps] == [4, 5], "three are done"
+    assert found.ids == [index.videos[at].id for at in (0, 2, 3, 4)]
+    assert [problem["id"] for problem in found.problems] == [index.videos[1].id]
+    assert np.array_equal(found.logits, scores.logits[[0, 2, 3, 4]])
+    assert not list(tmp_path.glob("test-*")), "what served is gone"
+    with torch.no_grad():
+        other = copy.deepcopy(net)
+        other.fc.bias.add_(1.0)
+    with pytest.raises(Killed):
+        evaluate.score(net, index, tiny_accuracy.test, on_progress=kill, folder=tmp_path)
+    assert not np.array_equal(evaluate.score(other, index, tiny_accuracy.test, folder=tmp_path).logits, scores.logits)
+
+
+SHARE = """
+import json, sys
+from pathlib import Path
+import torch, torch.distributed as dist
+from repro import evaluate
+from repro.build import build
+from repro.data.datasets import open_index
+from repro.spec import experiment_from_dict, replace
+torch.set_num_threads(1)
+folder, rank, world, broken = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+if world > 1:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet{world}", rank=rank, world_size=world)
+evaluate._FEWEST_GROUPS = 3
+experiment = experiment_from_dict(json.loads((folder / "spec.json").read_text()))
+torch.manual_seed(0)
+index = open_index(experiment.measure.dataset, "val")
+videos = [replace(video, path=Path(broken)) if at == 2 else video for at, video in enumerate(index.videos)]
+scores = evaluate.score(
+    build(experiment.model), replace(index, videos=tuple(videos)), experiment.measure.test, chunk=12, folder=folder
+)
+assert scores.about["views_per_batch"] == [12]
+print(scores.save(folder / f"{world}-{rank}.npz"))
+"""
+
+
+def test_any_number_of_processes_gives_the_same_file(
+    tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
+) -> None:
+    """1, 2 and 3 processes; groups of two videos, of which the last is half empty; one video cannot be read."""
+    experiment = Experiment(model=tiny_model, measure=tiny_accuracy)
+    (tmp_path / "spec.json").write_text(json.dumps(to_dict(experiment)))
+    digests = set()
+    for world in (1, 2, 3):
+        command = [sys.executable, "-c", SHARE, str(tmp_path)]
+        shares = [
+            subprocess.Popen([*command, str(rank), str(world), "gone.mp4"], stdout=subprocess.PIPE, text=True)
+            for rank in range(world)
+        ]
+        told = [share.communicate(timeout=240)[0].strip() for share in shares]
+        assert [share.returncode for share in shares] == [0] * world
+        digests.update(told)
+    assert len(digests) == 1
+    found = evaluate.Scores.load(tmp_path / "3-2.npz")
+    assert found.logits.shape == (4, 6, 3)
+    assert len(found.problems) == 1

@@ -1,0 +1,119 @@
+"""The score of every video and view, and the file that keeps them. Reading it needs no torch.
+
+One file holds the logits of a whole test, of Kinetics-400 at 30 views nearly 1 GB: they are kept, written and summed up
+in blocks of videos, mapped from disk where they came from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import os
+import uuid
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from repro.errors import DataError
+
+_FILE_VERSION = 2
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Logits of N videos, in the order of their list; the videos that are missing stand in `problems`."""
+
+    logits: np.ndarray
+    """float32 (N, clips x crops, classes); view v = clip * crops + crop."""
+    labels: np.ndarray
+    """int64 (N,)."""
+    ids: list[str]
+    problems: list[dict[str, str]]
+    """`id` and `problem` of each video that is left out."""
+    clips: int
+    crops: int
+    about: dict[str, Any] = field(default_factory=dict)
+    """How the scores came about: `dataset`, `split`, `fingerprint`, `views` (the spec), `views_per_batch`. Files of the
+    first version have none of it."""
+
+    def save(self, path: Path) -> str:
+        """Write an npz, whole or not at all; returns its sha256. Equal scores give equal bytes."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with temporary.open("xb") as file:
+                self._write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            with temporary.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        return digest
+
+    def _write(self, file: IO[bytes]) -> None:
+        small = {
+            "version": np.int64(_FILE_VERSION),
+            "labels": self.labels,
+            "ids": np.array(self.ids, dtype=np.str_),
+            "problem_ids": np.array([problem["id"] for problem in self.problems], dtype=np.str_),
+            "problems": np.array([problem["problem"] for problem in self.problems], dtype=np.str_),
+            "views": np.array([self.clips, self.crops], np.int64),
+            "about": np.array(json.dumps(self.about, sort_keys=True)),
+        }
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            with archive.open("logits.npy", "w", force_zip64=True) as member:
+                header = {"descr": "<f4", "fortran_order": False, "shape": self.logits.shape}
+                np.lib.format.write_array_header_1_0(member, header)
+                for block in blocks(self.logits):
+                    member.write(np.ascontiguousarray(block, "<f4").data)
+            for name, values in small.items():
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
+
+    @staticmethod
+    def load(path: Path, sha256: str | None = None) -> Scores:
+        """Read what `save` wrote; with `sha256`, only that very file."""
+        try:
+            with path.open("rb") as file:
+                if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                    raise DataError(f"scores {path} do not fit the sha256 that is recorded for them")
+                file.seek(0)
+                return _read(file)
+        except DataError:
+            raise
+        except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
+            raise DataError(f"scores {path} cannot be read: {error}") from error
+
+
+def _read(file: IO[bytes]) -> Scores:
+    with np.load(file, allow_pickle=False) as data:
+        clips, crops = data["views"].tolist()
+        problems = zip(data["problem_ids"].tolist(), data["problems"].tolist(), strict=True)
+        listed = [{"id": name, "problem": why} for name, why in problems]
+        about = json.loads(str(data["about"])) if "about" in data else {}
+        logits, labels, ids = data["logits"], data["labels"], data["ids"].tolist()
+    if logits.shape[:2] != (len(ids), clips * crops) or labels.shape != (len(ids),):
+        raise ValueError(f"logits {logits.shape}, labels {labels.shape} and {len(ids)} ids do not fit each other")
+    return Scores(logits, labels, ids, listed, clips, crops, about)
+
+
+def blocks(logits: np.ndarray, size: int = _BLOCK) -> Iterator[np.ndarray]:
+    """The rows in parts of `size`. Of rows mapped from a file no more than one part stays in memory."""
+    for start in range(0, len(logits), size):
+        yield np.asarray(logits[start : start + size])
+        release(logits)
+
+
+def release(rows: np.ndarray) -> None:
+    """Take what is mapped from a file out of this process's memory; it is read again when asked for."""
+    mapped = getattr(rows, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)

@@ -1,0 +1,114 @@
+"""The rows of a test under way, on disk: what is scored stays scored when the process is killed.
+
+    <folder>/test-<key>-<rank>of<world>.rows    float32 (videos, views, classes), in the order in which they were done
+                                       .jsonl   a line for each video: its position, and its problem if it has no row
+
+A row is written before its line. `key` tells one test from another: weights, views, videos, batch.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from repro.scores import release
+
+_SAVE_EVERY_S = 10.0
+#: rows written before their pages are let go
+_RELEASE_BYTES = 64 << 20
+
+
+class Sheet:
+    """Rows of logits for at most `videos` videos; filled in any order of positions, each once."""
+
+    def __init__(self, folder: Path | None, name: str, videos: int, views: int, classes: int) -> None:
+        self._own = tempfile.TemporaryDirectory(prefix="repro-scores-") if folder is None else None
+        place = Path(self._own.name) if self._own else Path(folder)  # type: ignore[arg-type]
+        place.mkdir(parents=True, exist_ok=True)
+        self._files = [place / f"{name}.rows", place / f"{name}.jsonl"]
+        self.positions: list[int] = []
+        """Position of each row's video."""
+        self.problems: dict[int, str] = {}
+        shape = (max(videos, 1), views, classes)
+        self._rows = self._resumed(shape)
+        self._log: IO[str] = self._files[1].open("a", encoding="utf-8")
+        self._lines: list[str] = []
+        self._saved, self._loose = time.monotonic(), 0
+
+    def _resumed(self, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.float32]]:
+        rows, log = self._files
+        expected = 4 * int(np.prod(shape))
+        if not rows.exists() or rows.stat().st_size != expected or not log.exists():
+            log.unlink(missing_ok=True)
+            return np.memmap(rows, np.float32, "w+", shape=shape)
+        whole = [line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        for line in whole:
+            position, problem = json.loads(line)
+            if problem is None:
+                self.positions.append(position)
+            else:
+                self.problems[position] = problem
+        log.write_text("".join(whole), encoding="utf-8")  # a line that was cut is written again
+        return np.memmap(rows, np.float32, "r+", shape=shape)
+
+    @property
+    def done(self) -> set[int]:
+        """Positions that need no work any more."""
+        return {*self.positions, *self.problems}
+
+    @property
+    def rows(self) -> np.ndarray:
+        """float32 (done videos, views, classes), as `positions` names them."""
+        return self._rows[: len(self.positions)]
+
+    def put(self, position: int, row: np.ndarray) -> None:
+        """The logits (views, classes) of a video."""
+        self._rows[len(self.positions)] = row
+        self.positions.append(position)
+        self._note(position, None)
+        self._loose += row.nbytes
+        if self._loose > _RELEASE_BYTES:
+            release(self._rows)
+            self._loose = 0
+
+    def fail(self, position: int, problem: str) -> None:
+        """A video that has no logits, and why."""
+        self.problems[position] = problem
+        self._note(position, problem)
+
+    def _note(self, position: int, problem: str | None) -> None:
+        self._lines.append(json.dumps([position, problem]) + "\n")
+        if time.monotonic() - self._saved > _SAVE_EVERY_S:
+            self.save()
+
+    def save(self) -> None:
+        """Write down what is done so far."""
+        self._rows.flush()
+        self._log.write("".join(self._lines))
+        self._log.flush()
+        self._lines, self._saved = [], time.monotonic()
+
+    def remove(self) -> None:
+        """Delete the files; rows that are in use stay readable."""
+        self._log.close()
+        for file in self._files:
+            file.unlink(missing_ok=True)
+        if self._own:
+            self._own.cleanup()
+
+
+def merged(parts: Iterator[list[tuple[int, np.ndarray]]], shape: tuple[int, ...], folder: Path | None) -> np.ndarray:
+    """Rows of several processes in the order of `slot`: parts of (slot, row), into a file that has no name any more."""
+    with tempfile.TemporaryFile(dir=folder) as file:
+        rows = np.memmap(file, np.float32, "w+", shape=shape)
+    for part in parts:
+        for slot, row in part:
+            rows[slot] = row
+        release(rows)
+    return rows
