@@ -1,7 +1,8 @@
 """2D residual backbones as timm builds them, with torchvision's names: conv1, bn1, layerL.B.convK, bnK, downsample.
 
 He et al., Deep Residual Learning for Image Recognition, CVPR 2016. The stride of a bottleneck sits on its 3x3
-convolution (v1.5, as in torchvision and in all the video repositories here).
+convolution (v1.5, as in torchvision and in all the video repositories here). Option `norm`: `bn`, or `gn` (Wu and He,
+Group Normalization, ECCV 2018) in `groups` groups, 32 as there (8 in `tiny_resnet`, which has 16 channels).
 
 Known differences
 1. timm starts the last normalization of each block at zero; the video repositories do not, and neither do we.
@@ -13,7 +14,7 @@ Known differences
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import timm
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_choice, require_count
 
+NORMS = ("bn", "gn")
 STAGES = ("layer1", "layer2", "layer3", "layer4")
 TINY_WIDTHS = (16, 32, 64)
 TINY_STEM = 32
@@ -39,43 +41,63 @@ def backbone(name: str, options: Mapping[str, Any]) -> nn.Module:
     return builder(**options)
 
 
-def resnet18() -> nn.Module:
+def resnet18(norm: str = "bn", groups: int = 32) -> nn.Module:
     """ResNet-18 without classifier."""
-    return _timm("resnet18")
+    return _timm("resnet18", norm, groups)
 
 
-def resnet34() -> nn.Module:
+def resnet34(norm: str = "bn", groups: int = 32) -> nn.Module:
     """ResNet-34 without classifier."""
-    return _timm("resnet34")
+    return _timm("resnet34", norm, groups)
 
 
-def resnet50() -> nn.Module:
+def resnet50(norm: str = "bn", groups: int = 32) -> nn.Module:
     """ResNet-50 without classifier."""
-    return _timm("resnet50")
+    return _timm("resnet50", norm, groups)
 
 
-def resnet101() -> nn.Module:
+def resnet101(norm: str = "bn", groups: int = 32) -> nn.Module:
     """ResNet-101 without classifier."""
-    return _timm("resnet101")
+    return _timm("resnet101", norm, groups)
 
 
-def resnext101() -> nn.Module:
+def resnext101(norm: str = "bn", groups: int = 32) -> nn.Module:
     """ResNeXt-101 32x4d without classifier."""
-    return _timm("resnext101_32x4d")
+    return _timm("resnext101_32x4d", norm, groups)
 
 
-def _timm(name: str) -> nn.Module:
-    return timm.create_model(name, pretrained=False, num_classes=0, zero_init_last=False)
+def _timm(name: str, norm: str, groups: int) -> nn.Module:
+    layer = norm_layer(f"backbone {name!r}", norm, groups, 64)
+    return timm.create_model(name, pretrained=False, num_classes=0, zero_init_last=False, norm_layer=layer)
 
 
-def tiny_resnet(blocks: int = 1, pool: bool = False) -> nn.Module:
+def norm_layer(owner: str, norm: str, groups: int, narrowest: int) -> Callable[..., nn.Module]:
+    """What makes each normalization from its channels: batch (`bn`) or group (`gn`) normalization in `groups` groups.
+
+    `narrowest` is the number of channels that the groups have to divide, as all others are multiples of it.
+    """
+    require_choice(owner, "norm", norm, NORMS)
+    require_count(owner, "groups", groups)
+    if norm == "bn":
+        return nn.BatchNorm2d
+    if narrowest % groups:
+        raise ValueError(f"{owner}: groups {groups} is not possible; allowed: divisors of {narrowest} channels")
+
+    def group_norm(channels: int, **where: Any) -> nn.Module:  # timm takes a partial apart
+        return nn.GroupNorm(groups, channels, **where)
+
+    return group_norm
+
+
+def tiny_resnet(blocks: int = 1, pool: bool = False, norm: str = "bn", groups: int = 8) -> nn.Module:
     """Bottleneck network for clips of 32x32: 3x3 stem of stride 2, three stages of `blocks` bottlenecks.
 
     `pool` has the large networks' max pooling after the stem, which leaves maps of 8x8 and a third of the time.
     """
-    require_count("backbone 'tiny_resnet'", "blocks", blocks)
-    require_choice("backbone 'tiny_resnet'", "pool", pool, (False, True))
-    net = TinyResNet(blocks, pool)
+    owner = "backbone 'tiny_resnet'"
+    require_count(owner, "blocks", blocks)
+    require_choice(owner, "pool", pool, (False, True))
+    net = TinyResNet(blocks, pool, norm_layer(owner, norm, groups, TINY_WIDTHS[0]))
     initialize_convolutions(net)
     return net
 
@@ -83,25 +105,26 @@ def tiny_resnet(blocks: int = 1, pool: bool = False) -> nn.Module:
 class TinyResNet(nn.Module):
     """The parts of `tiny_resnet`; a video network takes them over and runs them."""
 
-    def __init__(self, blocks: int, pool: bool) -> None:
+    def __init__(self, blocks: int, pool: bool, norm: Callable[..., nn.Module]) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, TINY_STEM, kernel_size=3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(TINY_STEM)
+        self.bn1 = norm(TINY_STEM)
         self.act1 = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
         channels = TINY_STEM
         for index, width in enumerate(TINY_WIDTHS):
-            self.add_module(STAGES[index], _stage(channels, width, blocks, stride=1 if index == 0 else 2))
+            self.add_module(STAGES[index], _stage(channels, width, blocks, 1 if index == 0 else 2, norm))
             channels = width * Bottleneck.expansion
         self.layer4 = nn.Identity()
         self.num_features = channels
 
 
-def _stage(channels: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+def _stage(channels: int, width: int, blocks: int, stride: int, norm: Callable[..., nn.Module]) -> nn.Sequential:
     out = width * Bottleneck.expansion
-    shortcut = downsample_conv(channels, out, kernel_size=1, stride=stride)
-    first = Bottleneck(channels, width, stride, shortcut)
-    return nn.Sequential(first, *(Bottleneck(out, width) for _ in range(blocks - 1)))
+    shortcut = downsample_conv(channels, out, kernel_size=1, stride=stride, norm_layer=norm)  # type: ignore[arg-type]
+    first = Bottleneck(channels, width, stride, shortcut, norm_layer=norm)  # type: ignore[arg-type]
+    rest = (Bottleneck(out, width, norm_layer=norm) for _ in range(blocks - 1))  # type: ignore[arg-type]
+    return nn.Sequential(first, *rest)
 
 
 def initialize_convolutions(module: nn.Module) -> None:

@@ -7,7 +7,6 @@ the batch, maps (N*T, C, H, W); 3D networks have volumes (N, C, T, H, W).
 
 from __future__ import annotations
 
-import copy
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from baselines.options import require_choice
+from methods.probe import shapes
 
 #: place -> name of the module behind which it is
 PLACES = {"conv1": "maxpool", "conv2": "layer1", "conv3": "layer2", "conv4": "layer3", "conv5": "layer4"}
 PART = "synthesizer"
-_SIZE = 224
 
 
 @dataclass(frozen=True)
@@ -97,24 +96,17 @@ def find(model: nn.Module, owner: str, names: Sequence[str]) -> list[Place]:
 
 def _all_places(model: nn.Module) -> dict[str, Place]:
     """Run the network on shapes alone and see what leaves each stage. A part that runs twice is no place."""
-    probe = copy.deepcopy(model).to("meta").eval()
-    seen: dict[str, list[torch.Size]] = {}
-    for name, module in PLACES.items():
-        stage = getattr(probe, module, None)
+    stages = {
+        name: module
+        for name, module in PLACES.items()
         # a backbone without this stage has an identity there, which takes parameterless pooling's place in the stem
-        if isinstance(stage, nn.Module) and (module == "maxpool" or not isinstance(stage, nn.Identity)):
-            shapes = seen.setdefault(name, [])
-            stage.register_forward_hook(lambda _, inputs, output, shapes=shapes: shapes.append(output.shape))
+        if isinstance(stage := getattr(model, module, None), nn.Module)
+        and (module == "maxpool" or not isinstance(stage, nn.Identity))
+    }
     frames: int = model.frames  # type: ignore[assignment]
-    length = getattr(model, "clip_length", 1)
-    shape = (1, frames, *(() if length == 1 else (length,)), 3, _SIZE, _SIZE)
-    with torch.no_grad():
-        probe(torch.empty(shape, device="meta", dtype=_dtype(probe)))
-    return {name: place for name, shapes in seen.items() if (place := _place(name, shapes, frames)) is not None}
-
-
-def _dtype(model: nn.Module) -> torch.dtype:
-    return next((p.dtype for p in model.parameters()), torch.float32)
+    seen = shapes(model, stages.values())
+    places = {name: _place(name, [after for _, after in seen[module]], frames) for name, module in stages.items()}
+    return {name: place for name, place in places.items() if place is not None}
 
 
 def _place(name: str, shapes: list[torch.Size], frames: int) -> Place | None:

@@ -24,7 +24,9 @@ def build(model: spec.Model) -> nn.Module:
     """
     net = _plain(model)
     if model.pretrained == "imagenet":
-        net.load_backbone(imagenet_state(model.backbone))  # type: ignore[operator]
+        state = imagenet_state(model.backbone)
+        with _bad_options(f"model {model.name!r} with ImageNet weights"):
+            net.load_backbone(state)  # type: ignore[operator]
     elif model.pretrained != "none" and not model.pretrained.startswith("sha256:"):
         raise BadOption(
             f"pretrained {model.pretrained!r} is not possible", allowed="none, imagenet, sha256:... of an imported file"

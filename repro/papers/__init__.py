@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from repro.errors import UnknownName
 
 if TYPE_CHECKING:
+    from repro.papers.claim import Claim
     from repro.papers.layout import TableSpec
 
 #: full name -> (where it is built, title)
@@ -17,6 +18,9 @@ TABLES: dict[str, tuple[str, str]] = {
         "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
     ),
 }
+
+#: paper -> where its claims are written down
+CLAIMS: dict[str, str] = {paper: f"repro.papers.claims_{paper}" for paper in ("dnr", "psn", "adafuse")}
 
 #: short names that stand for a full one; any other short name works where only one paper has it
 SHORT = {"table6": "dnr/table6"}
@@ -40,3 +44,11 @@ def find(name: str) -> TableSpec:
     module, _, attribute = TABLES[full_name(name)][0].partition(":")
     table: TableSpec = getattr(importlib.import_module(module), attribute)()
     return table
+
+
+def claims(paper: str | None = None) -> list[Claim]:
+    """The claims of one paper, or of all."""
+    if paper is not None and paper not in CLAIMS:
+        raise UnknownName("paper", paper, CLAIMS)
+    wanted = [paper] if paper else list(CLAIMS)
+    return [claim for name in wanted for claim in importlib.import_module(CLAIMS[name]).CLAIMS]

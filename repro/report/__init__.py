@@ -53,11 +53,13 @@ def print_text(layout: TableSpec, console: Console) -> None:
 
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     """One HTML file with these tables and every record behind them."""
-    from repro import record
+    from repro import papers, record
+    from repro.evidence.claims import judge
     from repro.report.page import write_page
 
     records, problems = record.load_all()
-    write_page(path, [_table(layout, records) for layout in layouts], records, problems)
+    tables = [_table(layout, records) for layout in layouts]
+    write_page(path, tables, records, problems, judge(papers.claims(), records))
 
 
 def current(layout: TableSpec) -> Table:

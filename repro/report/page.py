@@ -13,7 +13,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from repro.evidence.claims import Judged
 from repro.record import Problem, Record
+from repro.report.claims import LEGEND, counts
 from repro.report.figures import curves, scatter
 from repro.report.html import environment, render_html
 from repro.report.table import Table
@@ -56,18 +58,26 @@ class Machine:
     records: int
 
 
-def write_page(path: Path, tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem]) -> None:
+def write_page(
+    path: Path,
+    tables: Sequence[Table],
+    records: Sequence[Record],
+    problems: Sequence[Problem],
+    judged: Sequence[Judged] = (),
+) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(render_page(tables, records, problems), encoding="utf-8")
+        temporary.write_text(render_page(tables, records, problems, judged), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def render_page(tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem]) -> str:
+def render_page(
+    tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem], judged: Sequence[Judged] = ()
+) -> str:
     """The whole page. Smoke records are no results and are left out."""
     ordered = sorted((record for record in records if not record.smoke), key=_order)
     seen: Counter[str] = Counter()
@@ -82,6 +92,9 @@ def render_page(tables: Sequence[Table], records: Sequence[Record], problems: Se
             problems=problems,
             machines=machines(ordered),
             summary=_summary(ordered),
+            judged=judged,
+            verdicts=counts(judged),
+            claims_legend=LEGEND,
         )
     )
     return f"{text.strip()}\n"

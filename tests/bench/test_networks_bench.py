@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.dnr import CrossLayerNorm, CrossTemporalNorm, Relay, RelayCell
+from methods.dnr_norm import Clip, CrossLayerNorm, CrossTemporalNorm
+from methods.dnr_relay import LstmCell, Relay
 from repro.build import build, input_shape
 from repro.cost.fast import fastest
 from repro.spec import Model
@@ -31,7 +32,7 @@ def maps():
     return torch.randn(FRAMES, CHANNELS, SIDE, SIDE, generator=torch.Generator().manual_seed(0))
 
 
-def plain_step(cell: RelayCell, pooled: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+def plain_step(cell: LstmCell, pooled: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
     i, f, g, o = (cell.x(pooled) + cell.h(h)).chunk(4, dim=-1)
     c = f.sigmoid() * c + i.sigmoid() * g.tanh()
     return o.sigmoid() * c.sigmoid(), c
@@ -61,12 +62,12 @@ def plain_cl(layer: CrossLayerNorm, x: Tensor) -> Tensor:
 
 
 def ct_layer() -> CrossTemporalNorm:
-    return CrossTemporalNorm(nn.BatchNorm2d(CHANNELS), FRAMES, DISTANCE, reduction=4).eval()
+    return CrossTemporalNorm(nn.BatchNorm2d(CHANNELS), Clip(FRAMES), DISTANCE, LstmCell(CHANNELS, 4)).eval()
 
 
 def cl_layer() -> CrossLayerNorm:
-    relay = Relay(RelayCell(CHANNELS, 4).eval())
-    return CrossLayerNorm(nn.BatchNorm2d(CHANNELS), FRAMES, relay, first=True, last=True).eval()
+    relay = Relay(LstmCell(CHANNELS, 4).eval())
+    return CrossLayerNorm(nn.BatchNorm2d(CHANNELS), Clip(FRAMES), relay, first=True, last=True).eval()
 
 
 @pytest.mark.benchmark(group="DNR cross-temporal layer, 8 x 64 x 56 x 56")

@@ -11,7 +11,8 @@ from torch import nn
 
 from baselines.tsm import tsm
 from baselines.tsn import tsn
-from methods.dnr import CrossLayerNorm, CrossTemporalNorm, insert
+from methods.dnr import insert
+from methods.dnr_norm import CrossLayerNorm, CrossTemporalNorm
 from repro.registry import models
 
 CLASSES, FRAMES = 5, 8
@@ -43,11 +44,11 @@ def clips(number=3, frames=FRAMES, name="tsn"):
 class Plain:
     """A TSN with DNR, computed step by step from the tensors of a network built by `insert`."""
 
-    def __init__(self, net, *, distance=4, cl="bn1", ct="bn2", scope="stage", shifted=True):
+    def __init__(self, net, *, distance=4, cl="bn1", ct="bn2", shifted=True):
         self.tensors = dict(net.named_parameters())
         self.stats = {key: value.clone() for key, value in net.named_buffers()}
         self.training, self.frames = net.training, net.frames
-        self.distance, self.cl, self.ct, self.scope, self.shifted = distance, cl, ct, scope, shifted
+        self.distance, self.cl, self.ct, self.shifted = distance, cl, ct, shifted
         self.blocks = {
             name: len([n for n, _ in stage.named_children() if n != "cl_cell"]) for name, stage in net.stages()
         }
@@ -100,7 +101,7 @@ class Plain:
             x = F.conv2d(x, self.tensors[f"{name}.conv{number}.weight"], stride=step, padding=padding)
             norm = f"bn{number}"
             if norm == self.cl:
-                if state is None or self.scope == "block":
+                if state is None:
                     zeros = x.new_zeros(x.shape[0] // self.frames, x.shape[1])
                     state = (zeros, zeros)
                 x, state = self.cross_layer(x, f"{name}.{norm}", f"{stage}.cl_cell", state)
@@ -132,7 +133,7 @@ CASES = [
     {},
     {"relay_distance": 2},
     {"relay_distance": 8, "channel_interlacing": False},
-    {"relay_distance": 1, "cl_scope": "block"},
+    {"relay_distance": 1},
     {"cl": None, "relay_distance": 2},
     {"ct": None},
     {"cl": "bn2", "ct": "bn1", "relay_distance": 2},
@@ -145,7 +146,7 @@ CASES = [
 @pytest.mark.parametrize("options", CASES, ids=lambda o: ",".join(f"{k}={v}" for k, v in o.items()) or "default")
 def test_equals_the_plain_form(options, layout, training):
     net = network(**options).to(memory_format=layout).train(training)
-    names = {"relay_distance": "distance", "cl_scope": "scope", "channel_interlacing": "shifted"}
+    names = {"relay_distance": "distance", "channel_interlacing": "shifted"}
     plain = Plain(net, **{names.get(key, key): value for key, value in options.items()})
     x = clips().requires_grad_()
     wanted, got = plain(x), net(x)
@@ -234,7 +235,6 @@ def test_interlacing_of_tsm_is_not_done_twice():
         ({"cl": "bn4"}, "allowed: None, bn1, bn2, bn3"),
         ({"stages": [4]}, "allowed: 1, 2, 3"),
         ({"stages": 3}, "numbers from 1 to 4"),
-        ({"cl_scope": "network"}, "allowed: stage, block"),
         ({"reduction": 5}, "does not divide 16 channels"),
     ],
 )
@@ -245,7 +245,7 @@ def test_bad_options_are_told(options, said):
 
 
 def test_inserting_twice_is_refused():
-    with pytest.raises(ValueError, match="replaces a BatchNorm2d"):
+    with pytest.raises(ValueError, match="replaces a normalization"):
         insert(network(), {})
 
 

@@ -53,7 +53,9 @@ def test_meta_has_shapes_and_no_memory():
     ({"method": "dnr", "method_options": {"relay_distence": 2}}, "did you mean 'relay_distance'"),
     ({"method_options": {"relay_distance": 2}}, "no method"),
     ({"options": {"blockz": 2}}, "did you mean 'blocks'"),
-    ({"backbone": "resnet50", "options": {"blocks": 2}}, "allowed: none"),
+    ({"backbone": "resnet50", "options": {"blocks": 2}}, "allowed: groups, norm"),
+    ({"backbone": "resnet50", "options": {"norm": "ln"}}, "allowed: bn, gn"),
+    ({"options": {"norm": "gn", "groups": 3}}, "divisors of 16 channels"),
     ({"name": "tdn", "backbone": "resnet34"}, "is not published"),
     ({"pretrained": "imagnet"}, "allowed: none, imagenet"),
     ({"pretrained": "imagenet"}, "no ImageNet weights are known"),
@@ -98,3 +100,11 @@ def test_imagenet_weights_out_of_reach_are_told(monkeypatch):
 def test_listing_networks_imports_no_torch():
     code = "import sys; from repro.registry import models; models.names(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_imagenet_weights_that_do_not_fit_are_told(monkeypatch):
+    state = {"bn1.weight": torch.ones(64), "bn1.running_mean": torch.zeros(64)}
+    monkeypatch.setattr("repro.build.imagenet_state", lambda backbone: state)
+    model = spec.Model(name="tsn", backbone="resnet18", pretrained="imagenet", options=spec.frozen(norm="gn"))
+    with pytest.raises(BadOption, match=r"ImageNet weights cannot be built.*'bn1.running_mean'"):
+        build(model)

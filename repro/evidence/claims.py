@@ -1,0 +1,185 @@
+"""What the papers claim, held against their own numbers and against runs.
+
+A claim is data (`repro.papers.claims_*`): where it stands, what it says in our words, and what decides it. The printed
+numbers decide arithmetic, and effects as far as single runs can. Runs here decide as far as they speak to it: static
+counts to what is printed of costs, the twins to mechanisms, never to Kinetics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+
+from repro.errors import BadOption, UnknownName
+from repro.evidence import published
+from repro.evidence.arithmetic import evaluate, references
+from repro.evidence.noise import doubt
+from repro.evidence.stats import welch
+from repro.papers.claim import Claim, Contest, Effect
+from repro.record import Record
+
+Verdict = Literal["supported", "contradicted", "undecided", "untested"]
+VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "untested")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One piece of evidence."""
+
+    verdict: Verdict
+    told: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its evidence."""
+
+    claim: Claim
+    print: tuple[Finding, ...]
+    runs: tuple[Finding, ...]
+
+    @property
+    def by_print(self) -> Verdict:
+        """By the published numbers alone."""
+        return together(self.print)
+
+    @property
+    def by_runs(self) -> Verdict:
+        """By runs of this suite alone."""
+        return together(self.runs)
+
+
+def together(findings: Sequence[Finding]) -> Verdict:
+    """All parts have to hold: one contradiction contradicts, one doubt leaves the claim undecided."""
+    if not findings:
+        return "untested"
+    for verdict in ("contradicted", "undecided", "untested"):
+        if any(finding.verdict == verdict for finding in findings):
+            return verdict  # type: ignore[return-value]
+    return "supported"
+
+
+def judge(claims: Iterable[Claim], records: Iterable[Record]) -> list[Judged]:
+    """Each claim with its verdicts, in order."""
+    cells = _cells(records)
+
+    def lookup(parts: Sequence[str]) -> Decimal | None:
+        return _measured(parts, cells) if parts[0] == "here" else printed_value(parts)
+
+    return [
+        Judged(
+            claim,
+            (*_statements(claim.printed, lookup), *(_effect(effect) for effect in claim.effects)),
+            (*_statements(claim.measured, lookup), *(_contest(contest, cells) for contest in claim.contests)),
+        )
+        for claim in claims
+    ]
+
+
+def printed_value(parts: Sequence[str]) -> Decimal | None:
+    """The number at `paper, table, row, column`; None where the cell is empty or text."""
+    if len(parts) != 4:
+        raise BadOption(
+            f"cell {'.'.join(parts)!r}", allowed="PAPER.TABLE.ROW.COLUMN, or here.PAPER.TABLE.ROW.CELL.PATH"
+        )
+    found = published.load(f"{parts[0]}_{parts[1]}").value(parts[2], parts[3])
+    return Decimal(found.text) if found is not None and found.number is not None else None
+
+
+Cells = Mapping[tuple[str, str, str], list[Record]]
+
+
+def _cells(records: Iterable[Record]) -> Cells:
+    """Finished records by table, row and cell, in order of seed."""
+    found: dict[tuple[str, str, str], list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.seed):
+        if record.status == "done" and not record.smoke:
+            found.setdefault((f"{record.paper}/{record.table}", record.row, record.cell), []).append(record)
+    return found
+
+
+def values(cells: Cells, table: str, row: str, cell: str, path: str) -> list[float]:
+    """One number a seed."""
+    numbers = []
+    for record in cells.get((table, row, cell), []):
+        value = _at(record.results, path)
+        if value is not None:
+            numbers.append(float(value))
+    return numbers
+
+
+def _at(results: Any, path: str) -> Any:
+    for part in path.split("."):
+        if not isinstance(results, Mapping) or part not in results:
+            return None
+        results = results[part]
+    return results
+
+
+def _measured(parts: Sequence[str], cells: Cells) -> Decimal | None:
+    if len(parts) < 6:
+        raise BadOption(f"cell {'.'.join(parts)!r}", allowed="here.PAPER.TABLE.ROW.CELL.PATH")
+    _, paper, table, row, cell, *path = parts
+    found = values(cells, f"{paper}/{table}", row, cell, ".".join(path))
+    return Decimal(repr(float(np.mean(found)))) if found else None
+
+
+def _statements(statements: Sequence[str], lookup: Callable[[Sequence[str]], Decimal | None]) -> list[Finding]:
+    return [_statement(statement, lookup) for statement in statements]
+
+
+def _statement(statement: str, lookup: Callable[[Sequence[str]], Decimal | None]) -> Finding:
+    outcome = evaluate(statement, lookup)
+    if outcome.holds is None:
+        return Finding("untested", f"{statement}: no number for {', '.join(outcome.missing)}")
+    return Finding("supported" if outcome.holds else "contradicted", outcome.told)
+
+
+def _effect(effect: Effect) -> Finding:
+    pairs = [(effect.better, effect.worse), *([effect.beyond] if effect.beyond else [])]
+    cells = [references(side)[0] for pair in pairs for side in pair]
+    numbers = [printed_value(cell) for cell in cells]
+    if None in numbers:
+        return Finding("untested", "not printed: " + ", ".join(".".join(cell) for cell in cells))
+    found = doubt([float(number) for number in numbers if number is not None], _dataset(cells[0]))
+    verdict: Verdict = "undecided" if not found.decided else "supported" if found.difference > 0 else "contradicted"
+    told = " - ".join(
+        f"({a} - {b})" if effect.beyond else f"{a} - {b}" for a, b in zip(numbers[::2], numbers[1::2], strict=True)
+    )
+    return Finding(verdict, f"{told}: {found.told()}")
+
+
+def _dataset(parts: Sequence[str]) -> str:
+    """The dataset of a printed row; DNR's Table 6 is all Kinetics-400 and has no such column."""
+    table = published.load(f"{parts[0]}_{parts[1]}")
+    found = table.value(parts[2], "dataset") if "dataset" in table.columns else None
+    return found.text if found else "kinetics400"
+
+
+def _contest(contest: Contest, cells: Cells) -> Finding:
+    name = f"{contest.table} {contest.cell}, {contest.better} against {contest.worse}"
+    better = values(cells, contest.table, contest.better, contest.cell, contest.metric)
+    worse = values(cells, contest.table, contest.worse, contest.cell, contest.metric)
+    if not better or not worse:
+        return Finding("untested", f"{name}: not run")
+    difference = float(np.mean(better) - np.mean(worse))
+    if min(len(better), len(worse)) < 2:
+        return Finding("undecided", f"{name}: {difference:+.1f} points, one seed of each")
+    interval, _ = welch(np.array(worse), np.array(better))
+    told = f"{name}: {difference:+.1f} points, 95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
+    seeds = f"{len(better)} and {len(worse)} seeds"
+    if interval.low > contest.least:
+        return Finding("supported", f"{told} ({seeds})")
+    return Finding("contradicted" if interval.high < contest.least else "undecided", f"{told} ({seeds})")
+
+
+def find(claims: Sequence[Claim], key: str) -> Claim:
+    """The claim of this key; an unknown key names the nearest."""
+    for claim in claims:
+        if claim.key == key:
+            return claim
+    raise UnknownName("claim", key, [claim.key for claim in claims])

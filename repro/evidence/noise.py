@@ -1,0 +1,68 @@
+"""How far two printed accuracies of single runs may lie apart by chance.
+
+Two sources, added as variances: the test set (binomial, taken as independent for the two networks; on the same videos
+the true one is smaller, so this errs towards doubt), and the run itself, whose deviation no paper here prints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy import stats
+
+from repro.errors import UnknownName
+
+#: videos in the split that the papers report on, and where the number stands
+TEST_VIDEOS: dict[str, tuple[int, str]] = {
+    "kinetics400": (19_772, "DNR, supplement A"),
+    "kinetics200": (5_000, "DNR, supplement A: 25 a class"),
+    "minikinetics": (10_000, "AdaFuse, section 4"),
+    "sthv1": (11_522, "the dataset's validation list; the papers say about 12,000"),
+    "sthv2": (24_777, "the dataset's validation list; the papers say about 25,000"),
+    "jester": (14_787, "the dataset's validation list; AdaFuse says 15,000"),
+    "diving48": (2_000, "about 2,000 in the official split; PSN gives 18,000 videos in all"),
+}
+
+#: one run's standard deviation in points of top-1, an assumption: public repeats of one recipe spread over 0.2 to 0.9
+RUN_DEVIATION = 0.3
+
+
+_COUNT = {2: "two", 4: "four"}
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A printed difference beside what chance alone may do, both in percentage points."""
+
+    difference: float
+    margin: float
+    """Half-width of the 95 % interval of what chance alone gives."""
+    videos: int
+    runs: int
+
+    @property
+    def decided(self) -> bool:
+        """Whether the difference is outside what chance alone may do."""
+        return abs(self.difference) > self.margin
+
+    def told(self) -> str:
+        """In words, with the assumption."""
+        where = "outside" if self.decided else "within"
+        return (
+            f"{self.difference:+.2f} points, {where} the ±{self.margin:.2f} that {_COUNT[self.runs]} single runs may "
+            f"give ({self.videos:,} test videos; one run's deviation taken as {RUN_DEVIATION})"
+        )
+
+
+def doubt(top1: Sequence[float], dataset: str, confidence: float = 0.95) -> Doubt:
+    """The difference `a - b` of two printed top-1 in percent on `dataset`; of four, `(a - b) - (c - d)`."""
+    if dataset not in TEST_VIDEOS:
+        raise UnknownName("dataset", dataset, TEST_VIDEOS)
+    videos = TEST_VIDEOS[dataset][0]
+    variance = sum(value * (100 - value) / videos + RUN_DEVIATION**2 for value in top1)
+    signs = (1, -1, -1, 1)[: len(top1)]
+    difference = sum(sign * value for sign, value in zip(signs, top1, strict=True))
+    margin = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(variance)
+    return Doubt(difference, float(margin), videos, len(top1))

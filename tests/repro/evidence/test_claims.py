@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from repro import papers
+from repro.errors import BadOption, UnknownName
+from repro.evidence import published
+from repro.evidence.arithmetic import references
+from repro.evidence.claims import find, judge, printed_value, together
+from repro.papers.claim import Claim, Contest, Effect
+
+
+def record(row, value, seed=0, cell="twin-temporal", **more):
+    facts = {"paper": "dnr", "table": "table6", "status": "done", "smoke": False, "results": {"top1": value}}
+    return SimpleNamespace(row=row, seed=seed, cell=cell, **(facts | more))
+
+
+def claim(**parts):
+    return Claim(key="dnr-99", paper="dnr", where="here", says="something", **parts)
+
+
+def judged(records=(), **parts):
+    (found,) = judge([claim(**parts)], records)
+    return found
+
+
+def test_all_claims_can_be_read_and_name_cells_that_exist():
+    claims = papers.claims()
+    assert len(claims) >= 80
+    assert len({one.key for one in claims}) == len(claims)
+    for one in claims:
+        for statement in one.printed:
+            for parts in references(statement):
+                assert printed_value(parts) is not None, (one.key, parts)
+        for statement in one.measured:
+            assert {parts[0] for parts in references(statement)} == {"here"}, one.key
+        for contest in one.contests:
+            assert contest.table in {*papers.TABLES, "dnr/table1a", "dnr/table1d"}, one.key
+            stem = contest.table.replace("/", "_")
+            assert {contest.better, contest.worse} <= set(published.load(stem).rows), one.key
+        assert one.printed or one.measured or one.would_decide, one.key
+
+
+def test_claims_about_twins_are_never_about_print():
+    """An effect of the printed numbers and a contest on the twins stay two verdicts."""
+    found = judged(
+        [record("tsn_r50_dnr", 99.0, seed) for seed in (0, 1)]
+        + [record("tsn_r50", 14.0 + seed, seed) for seed in (0, 1)],
+        printed=("dnr.table6.tsn_r50_dnr.top1 < dnr.table6.tsn_r50.top1",),
+        contests=(Contest(table="dnr/table6", better="tsn_r50_dnr", worse="tsn_r50"),),
+    )
+    assert (found.by_print, found.by_runs) == ("contradicted", "supported")
+
+
+@pytest.mark.parametrize(
+    ("better", "worse", "verdict"),
+    [
+        ([90.0, 91.0, 90.5], [50.0, 51.0, 50.5], "supported"),
+        ([50.0, 51.0, 50.5], [90.0, 91.0, 90.5], "contradicted"),
+        ([90.0, 60.0, 75.0], [50.0, 80.0, 70.0], "undecided"),
+        ([90.0], [50.0], "undecided"),
+        ([], [50.0], "untested"),
+    ],
+)
+def test_a_contest_is_decided_by_its_interval_over_seeds(better, worse, verdict):
+    records = [record("tsm_r50_dnr", value, seed) for seed, value in enumerate(better)]
+    records += [record("tsm_r50", value, seed) for seed, value in enumerate(worse)]
+    found = judged(records, contests=(Contest(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
+    assert found.by_runs == verdict
+
+
+def test_failed_and_smoke_records_are_no_evidence():
+    records = [record("tsm_r50_dnr", 99.0, smoke=True), record("tsm_r50", 10.0, status="failed")]
+    found = judged(records, contests=(Contest(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
+    assert found.by_runs == "untested"
+
+
+def test_a_gain_within_the_noise_of_single_runs_is_undecided_and_a_large_one_is_not():
+    small = Effect(better="dnr.table6.tanet_r50_dnr.top1", worse="dnr.table6.tanet_r50.top1")
+    large = Effect(better="dnr.table6.tsn_r50_dnr.top1", worse="dnr.table6.tsn_r50.top1")
+    wrong = Effect(better="dnr.table6.tsn_r50.top1", worse="dnr.table6.tsn_r50_dnr.top1")
+    assert judged(effects=(small,)).by_print == "undecided"
+    assert judged(effects=(large,)).by_print == "supported"
+    assert judged(effects=(wrong,)).by_print == "contradicted"
+    assert judged(effects=(large, small)).by_print == "undecided"
+
+
+def test_measured_numbers_are_means_over_seeds():
+    records = [
+        record("tsn_r50", value, seed, cell="speed", results={"a": {"b": value}})
+        for seed, value in enumerate((1.0, 3.0))
+    ]
+    assert judged(records, measured=('here.dnr.table6.tsn_r50.speed["a.b"] == 2',)).by_runs == "supported"
+    assert judged([], measured=('here.dnr.table6.tsn_r50.speed["a.b"] == 2',)).by_runs == "untested"
+
+
+def test_known_verdicts():
+    """Arithmetic that anybody can repeat on the printed tables."""
+    found = {one.claim.key: one for one in judge(papers.claims(), [])}
+    for key in ("dnr-12", "dnr-14", "dnr-23", "psn-30", "psn-04", "adafuse-13", "adafuse-26"):
+        assert found[key].by_print == "contradicted", key
+    for key in ("dnr-13", "dnr-16", "dnr-21", "psn-09", "adafuse-07", "adafuse-12", "adafuse-39"):
+        assert found[key].by_print == "supported", key
+    for key in ("dnr-18", "dnr-30", "psn-23", "adafuse-35"):
+        assert found[key].by_print == "undecided", key
+    assert all(one.by_runs == "untested" for one in found.values())
+
+
+def test_errors_name_what_is_there():
+    with pytest.raises(UnknownName, match="dnr-01"):
+        find(papers.claims(), "dnr-011")
+    with pytest.raises(UnknownName, match="psn"):
+        papers.claims("psm")
+    with pytest.raises(BadOption, match=r"PAPER\.TABLE\.ROW\.COLUMN"):
+        printed_value(("dnr", "table6", "tsn_r50"))
+    assert together(()) == "untested"
