@@ -145,19 +145,15 @@ def _effect(effect: Effect) -> Finding:
     numbers = [printed_value(cell) for cell in cells]
     if None in numbers:
         return Finding("untested", "not printed: " + ", ".join(".".join(cell) for cell in cells))
-    found = doubt([float(number) for number in numbers if number is not None], _dataset(cells[0]))
+    found = doubt(
+        [float(number) for number in numbers if number is not None],
+        published.load("_".join(cells[0][:2])).dataset(cells[0][2]),
+    )
     verdict: Verdict = "undecided" if not found.decided else "supported" if found.difference > 0 else "contradicted"
     told = " - ".join(
         f"({a} - {b})" if effect.beyond else f"{a} - {b}" for a, b in zip(numbers[::2], numbers[1::2], strict=True)
     )
     return Finding(verdict, f"{told}: {found.told()}")
-
-
-def _dataset(parts: Sequence[str]) -> str:
-    """The dataset of a printed row; DNR's Table 6 is all Kinetics-400 and has no such column."""
-    table = published.load(f"{parts[0]}_{parts[1]}")
-    found = table.value(parts[2], "dataset") if "dataset" in table.columns else None
-    return found.text if found else "kinetics400"
 
 
 def _contest(contest: Contest, cells: Cells) -> Finding:

@@ -22,13 +22,16 @@ from repro.errors import RecordError, UnknownName
 TEXT = frozenset(
     "row model method backbone pretrain frames dataset setting relay norm location relay_direction quantity unit "
     "design fusion max_receptive_field irregular multi_scale skip reuse adaptive ir_interactions dropout_rate "
-    "reproduced_by_paper note".split()
+    "reproduced_by_paper device note".split()
 )
 WHOLE = frozenset(
     "views batch_size_per_gpu reduction_ratio depth relay_distance hidden_units input_size kernel_shapes".split()
 )
 POSITIVE = frozenset("gflops videos_per_s".split())
 NOT_NEGATIVE = frozenset("params_m lambda value".split())
+
+#: dataset of tables that are all of one and have no such column
+DATASETS = {"dnr_table6": "kinetics400", "dnr_supp_table2": "kinetics400"}
 
 _NAME = re.compile(r"^(?P<paper>[a-z0-9]+)_(?P<table>[a-z0-9_]+)$")
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
@@ -67,6 +70,11 @@ class PublishedTable:
         if row not in self.rows:
             raise UnknownName(f"row of {self.stem}.csv", row, self.rows)
         return self.rows[row].values.get(column)
+
+    def dataset(self, row: str) -> str:
+        """The dataset of a row, from its column or from what the table is all about; empty where neither says."""
+        found = self.value(row, "dataset") if "dataset" in self.columns else None
+        return found.text if found else DATASETS.get(self.stem, "")
 
     def difference(self, row: str, base: str, column: str) -> float | None:
         """Printed value of `row` minus that of `base`; None where either is not printed."""

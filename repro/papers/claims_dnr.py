@@ -409,6 +409,26 @@ _TABLE6_AND_SUPPLEMENT = (
         ),
         note="True of Table 4, not of Table 6, for the same network and dataset.",
     ),
+    _claim(
+        42,
+        "supplement D",
+        "The formula of 5/2 C^2 parameters a cell gives the 4.1 million.",
+        printed=(
+            "abs(2.5 * (4 * 64 * 64 + 5 * 128 * 128 + 7 * 256 * 256 + 4 * 512 * 512) / 1000000"
+            " - dnr.supp_text.extra_params.value) < 0.05",
+        ),
+        note="One CT cell a block (3, 4, 6 and 3 of them) and one CL cell a stage give 4.01; with biases it is 4.05.",
+    ),
+    _claim(
+        43,
+        "supplement D",
+        "0.006 GFLOPs are one evaluation of a cell in each of the 32 layers.",
+        printed=(
+            "abs(2 * 2.5 * (3 * 64 * 64 + 4 * 128 * 128 + 6 * 256 * 256 + 3 * 512 * 512) / 1000000000"
+            " - dnr.supp_text.extra_flops.value) < 0.0005",
+        ),
+        note="Not said by the paper: the reading that gives the printed number. With two groups a CT cell runs twice.",
+    ),
 )
 
 CLAIMS: tuple[Claim, ...] = (*_ABSTRACT_AND_TABLE1, *_TABLES_2_TO_5, *_TABLE6_AND_SUPPLEMENT)

@@ -359,6 +359,20 @@ _TABLES_4_TO_6 = (
         would_decide="fusion weights at zero; the paper says that they start at random",
         note="Section 'Approach' speaks of zero weights, 'Implementation' of random ones: both cannot hold.",
     ),
+    _claim(
+        42,
+        "equation 1; Table 2",
+        "The fusion layer is a vector of channel weights for each pair of kernels.",
+        printed=("psn.table2.off.params_m * 1000000 < 4 * (16 + 64 + 128 + 256) + 500",),
+        note="Such vectors are 1,856 numbers. The printed 0.086 M is the full matrix: 16^2 + 64^2 + 128^2 + 256^2.",
+    ),
+    _claim(
+        43,
+        "approach; Table 2",
+        "By the definition, channel shuffling has the printed number of ir-interactions.",
+        printed=("1856 == 16 + 64 + 128 + 256",),
+        note="Shuffling moves c/G channels for each pair, 464 in all; 1,856 are printed, those of the dense layer.",
+    ),
 )
 
 CLAIMS: tuple[Claim, ...] = (*_ABSTRACT, *_TABLE1, *_TABLES_2_AND_3, *_TABLES_4_TO_6)

@@ -54,12 +54,14 @@ def print_text(layout: TableSpec, console: Console) -> None:
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     """One HTML file with these tables and every record behind them."""
     from repro import papers, record
+    from repro.evidence.check import check_all
     from repro.evidence.claims import judge
     from repro.report.page import write_page
 
     records, problems = record.load_all()
     tables = [_table(layout, records) for layout in layouts]
-    write_page(path, tables, records, problems, judge(papers.claims(), records))
+    judged = judge(papers.claims(), records)
+    write_page(path, tables, records, problems, judged, check_all(records)[0])
 
 
 def current(layout: TableSpec) -> Table:

@@ -13,10 +13,12 @@ from typing import Any
 
 from markupsafe import Markup
 
+from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.record import Problem, Record
 from repro.report.claims import LEGEND, counts
 from repro.report.figures import curves, scatter
+from repro.report.findings import summary as findings_summary
 from repro.report.html import environment, render_html
 from repro.report.table import Table
 
@@ -64,19 +66,24 @@ def write_page(
     records: Sequence[Record],
     problems: Sequence[Problem],
     judged: Sequence[Judged] = (),
+    findings: Sequence[Finding] = (),
 ) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(render_page(tables, records, problems, judged), encoding="utf-8")
+        temporary.write_text(render_page(tables, records, problems, judged, findings), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def render_page(
-    tables: Sequence[Table], records: Sequence[Record], problems: Sequence[Problem], judged: Sequence[Judged] = ()
+    tables: Sequence[Table],
+    records: Sequence[Record],
+    problems: Sequence[Problem],
+    judged: Sequence[Judged] = (),
+    findings: Sequence[Finding] = (),
 ) -> str:
     """The whole page. Smoke records are no results and are left out."""
     ordered = sorted((record for record in records if not record.smoke), key=_order)
@@ -95,6 +102,8 @@ def render_page(
             judged=judged,
             verdicts=counts(judged),
             claims_legend=LEGEND,
+            findings=findings,
+            findings_summary=findings_summary(findings),
         )
     )
     return f"{text.strip()}\n"

@@ -1,17 +1,25 @@
-"""Verbs on what the numbers are worth: claims."""
+"""Verbs on what the numbers are worth: claims, check."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from repro import papers
 from repro.verbs.common import Commands, prepare, verb
 
 _VERDICTS = ("supported", "contradicted", "undecided", "untested")
+_FORMATS = ("text", "markdown", "json")
+_SEVERITIES = ("error", "warning", "note")
 
 
 def add(commands: Commands) -> None:
     """Declare them."""
+    _add_claims(commands)
+    _add_check(commands)
+
+
+def _add_claims(commands: Commands) -> None:
     parser = verb(
         commands,
         "claims",
@@ -21,7 +29,20 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument("which", nargs="?", metavar="PAPER|KEY", help="one paper (dnr), or one claim (dnr-14)")
     parser.add_argument("--verdict", choices=_VERDICTS, help="only claims with this verdict, by print or by runs")
-    parser.add_argument("--format", default="text", choices=["text", "markdown", "json"])
+    parser.add_argument("--format", default="text", choices=_FORMATS)
+
+
+def _add_check(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "check",
+        check,
+        "a linter for tables: arithmetic, physics and protocol of the papers' numbers, own records, or your CSV files",
+        "check my_tables/ --severity warning",
+    )
+    parser.add_argument("paths", nargs="*", type=Path, metavar="FILE|FOLDER", help="CSV files like results/published")
+    parser.add_argument("--severity", default="note", choices=_SEVERITIES, help="the least that is shown")
+    parser.add_argument("--format", default="text", choices=_FORMATS)
 
 
 def claims(args: argparse.Namespace) -> int:
@@ -42,3 +63,25 @@ def claims(args: argparse.Namespace) -> int:
     else:
         print(FORMATS[args.format](judged))
     return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Findings, worst first; 1 when a file of yours or an own record holds an error."""
+    from repro import record
+    from repro.evidence.check import check_all, check_tables, read_tables
+    from repro.report.findings import FORMATS
+
+    console = prepare(args)
+    records = record.load_all().records
+    if args.paths:
+        found = check_tables(read_tables(args.paths), records)
+        failed = any(finding.severity == "error" for finding in found)
+    else:
+        found, own = check_all(records)
+        failed = any(finding.severity == "error" for finding in own)
+    shown = [finding for finding in found if _SEVERITIES.index(finding.severity) <= _SEVERITIES.index(args.severity)]
+    if args.format == "text":
+        FORMATS["text"](shown, console)
+    else:
+        print(FORMATS[args.format](shown))
+    return 1 if failed else 0
