@@ -7,7 +7,7 @@ its authors print results, `clip_length` the consecutive frames that one segment
 
 from repro.registry import backbones, models
 
-_ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101", "bninception", "tiny_resnet")
+_ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101", "bninception", "tiny_resnet", "tiny_inception")
 _EFFICIENT = ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3")
 _BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
 
@@ -30,6 +30,13 @@ backbones.add(
     "baselines.resnet:tiny_resnet",
     "three bottleneck stages of width 16, 32, 64 for 32x32 twins; options blocks (a stage, default 1), pool",
     feature_channels=256,
+    twin=True,
+)
+backbones.add(
+    "tiny_inception",
+    "baselines.bninception:tiny_inception",
+    "four Inception modules for 32x32 twins",
+    feature_channels=128,
     twin=True,
 )
 

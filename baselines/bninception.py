@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from baselines.resnet import initialize_convolutions
+from baselines.resnet import TINY_STEM, initialize_convolutions
 
 MOMENTUM = 0.9
 #: module -> channels of 1x1, 3x3 reduce, 3x3, double 3x3 reduce, double 3x3, pooling's projection (0: none)
@@ -39,8 +39,15 @@ MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
     "5a": (352, 192, 320, 160, 224, 128),
     "5b": (352, 192, 320, 192, 224, 128),
 }
+#: the same of `tiny_inception`; the second one halves the map
+TINY_MODULES: dict[str, tuple[int, int, int, int, int, int]] = {
+    "tiny 3a": (16, 16, 16, 16, 24, 8),
+    "tiny 3b": (0, 16, 32, 16, 24, 0),
+    "tiny 4a": (32, 32, 48, 32, 32, 16),
+    "tiny 4b": (32, 32, 48, 32, 32, 16),
+}
 #: modules that pool by the maximum; the others average
-_MAX_POOLED = ("3c", "4e", "5b")
+_MAX_POOLED = ("3c", "4e", "5b", "tiny 3b", "tiny 4b")
 STEM, SECOND = 64, 192
 
 
@@ -80,7 +87,7 @@ class InceptionModule(nn.Module):
 
     def __init__(self, name: str, channels: int) -> None:
         super().__init__()
-        one, three_reduce, three, double_reduce, double, pooled = MODULES[name]
+        one, three_reduce, three, double_reduce, double, pooled = {**MODULES, **TINY_MODULES}[name]
         stride = 1 if one else 2
         self.before: nn.Module = nn.Identity()
         self.conv_1x1 = ConvNorm(channels, one) if one else None
@@ -138,5 +145,28 @@ def modules(names: Sequence[str], channels: int) -> tuple[nn.Sequential, int]:
 def bninception() -> nn.Module:
     """BN-Inception without classifier."""
     net = BNInception()
+    initialize_convolutions(net)
+    return net
+
+
+class TinyInception(nn.Module):
+    """The parts of `tiny_inception`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, TINY_STEM, kernel_size=3, stride=2, padding=1)
+        self.bn1 = nn.BatchNorm2d(TINY_STEM, momentum=MOMENTUM)
+        self.act1 = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.layer1 = nn.Identity()
+        self.layer2, channels = modules(("tiny 3a", "tiny 3b"), TINY_STEM)
+        self.layer3, channels = modules(("tiny 4a", "tiny 4b"), channels)
+        self.layer4 = nn.Identity()
+        self.num_features = channels
+
+
+def tiny_inception() -> nn.Module:
+    """Four Inception modules on maps of 8x8 and 4x4, for clips of 32x32 that a CPU trains in minutes; nobody's."""
+    net = TinyInception()
     initialize_convolutions(net)
     return net

@@ -4,7 +4,8 @@ Code studied: open-mmlab/mmaction2@4d6c934:mmaction/models/backbones/resnet2plus
 moabitcoin/ig65m-pytorch (the weights of facebookresearch/VMZ in torchvision's VideoResNet).
 Tensors: N clips, T frames; maps (N, C, T, H, W). Each 3x3x3 kernel is a 1x3x3 and a 3x1x1 one with
 M = floor(27 C C' / (9 C + 3 C')) channels between (equal parameters, section 3.5), normalized and rectified there.
-Time is halved by the last three stages.
+Time is halved by the last three stages. On `tiny_resnet`, for 32x32 twins, three stages of two blocks, 16 to 64
+channels.
 
 Option
   form       mmaction2 (default, DNR's Table 5) or vmz (original; 152 GMACs for 32 frames of 112 x 112 in PSN's tables).
@@ -30,6 +31,7 @@ from baselines.volume import Sizes, VolumeNetwork, conv3d, initialize_volumes, r
 FORMS = ("mmaction2", "vmz")
 WIDTHS = (64, 128, 256, 512)
 STRIDES = (1, 2, 2, 2)
+TINY_WIDTHS = (16, 32, 64)
 _VMZ_STEM = 45
 
 
@@ -97,22 +99,26 @@ class R2Plus1D(VolumeNetwork):
     layer4: nn.Module
 
     def __init__(self, backbone: str, form: str, *, num_classes: int, frames: int, dropout: float) -> None:
-        super().__init__(WIDTHS[-1], num_classes=num_classes, frames=frames, dropout=dropout)
+        widths = TINY_WIDTHS if backbone == "tiny_resnet" else WIDTHS
+        super().__init__(widths[-1], num_classes=num_classes, frames=frames, dropout=dropout)
         vmz = form == "vmz"
-        self.conv1 = FactorizedConv3d(3, WIDTHS[0], (3, 7, 7), (1, 2, 2), middle=_VMZ_STEM if vmz else None)
-        self.bn1 = nn.BatchNorm3d(WIDTHS[0])
+        self.conv1 = FactorizedConv3d(3, widths[0], (3, 7, 7), (1, 2, 2), middle=_VMZ_STEM if vmz else None)
+        self.bn1 = nn.BatchNorm3d(widths[0])
         self.maxpool = nn.Identity() if vmz else nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
-        channels = WIDTHS[0]
-        for index, (width, blocks, stride) in enumerate(zip(WIDTHS, BLOCKS[backbone], STRIDES, strict=True)):
+        channels = widths[0]
+        for index, (width, blocks) in enumerate(zip(widths, BLOCKS[backbone], strict=True)):
+            stride = STRIDES[index]
             first = FactorizedBlock(channels, width, stride, form)
             rest = (FactorizedBlock(width, width, 1, form) for _ in range(blocks - 1))
             self.add_module(f"layer{index + 1}", nn.Sequential(first, *rest))
             channels = width
+        if len(widths) < len(STRIDES):
+            self.layer4 = nn.Identity()
         _set_norms(self, form)
         initialize_volumes(self)
 
     def features(self, x: Tensor) -> Tensor:
-        """(N, 3, T, H, W) -> (N, 512)."""
+        """(N, 3, T, H, W) -> (N, D)."""
         x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
         return self.layer4(self.layer3(self.layer2(self.layer1(x)))).mean((2, 3, 4))
 

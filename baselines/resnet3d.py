@@ -21,8 +21,15 @@ from torch.nn.functional import relu
 from baselines.nonlocal_block import NonLocal, NonLocalForm
 from baselines.volume import conv3d
 
-BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3), "resnet50": (3, 4, 6, 3), "resnet101": (3, 4, 23, 3)}
-BASIC = ("resnet18", "resnet34")
+#: blocks of each stage; `tiny_resnet` is nobody's, three small stages for clips of 32x32
+BLOCKS = {
+    "resnet18": (2, 2, 2, 2),
+    "resnet34": (3, 4, 6, 3),
+    "resnet50": (3, 4, 6, 3),
+    "resnet101": (3, 4, 23, 3),
+    "tiny_resnet": (2, 2, 2),
+}
+BASIC = ("resnet18", "resnet34", "tiny_resnet")
 
 
 class Bottleneck3d(nn.Module):

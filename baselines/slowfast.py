@@ -25,6 +25,7 @@ Known differences of the forms
 5. PySlowFast averages over windows of the training crop, so a larger test crop gives several softmaxes, then their
    mean; we average over the whole map as mmaction2 does. Equal at the training crop.
 6. ResNet-18 exists in no public configuration; it is mmaction2's code with depth 18, as DNR's Table 5 has to have it.
+   `tiny_resnet`, for 32x32 twins, is nobody's: three stages of two basic blocks, 32 to 128 slow channels.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ from torch.nn.functional import relu
 
 from baselines.nonlocal_block import NonLocalForm
 from baselines.options import require_choice
-from baselines.resnet3d import BLOCKS, block_of, stage
+from baselines.resnet3d import BASIC, BLOCKS, block_of, stage
 from baselines.volume import Sizes, VolumeNetwork, conv3d, initialize_volumes, read_options
 
 FORMS = ("pyslowfast", "mmaction2")
 SLOW_KERNELS, FAST_KERNELS = (1, 1, 3, 3), (3, 3, 3, 3)
 STRIDES = (1, 2, 2, 2)
-SLOW_WIDTH, BETA = 64, 8
+SLOW_WIDTH, TINY_WIDTH, BETA = 64, 32, 8
 NON_LOCAL_BLOCKS = (6, 13, 20)
 _WITH_TIME = {"resnet101": (3, 4, 6, 3)}
 
@@ -51,7 +52,7 @@ _WITH_TIME = {"resnet101": (3, 4, 6, 3)}
 class FastPathway(nn.Module):
     """The parts of the fast pathway; `SlowFast` runs them."""
 
-    def __init__(self, backbone: str, width: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.conv1 = conv3d(3, width, (5, 7, 7), (1, 2, 2))
         self.bn1 = nn.BatchNorm3d(width)
@@ -95,20 +96,21 @@ class SlowFast(VolumeNetwork):
         dropout: float,
     ) -> None:
         expansion = block_of(backbone).expansion
-        last = 8 * SLOW_WIDTH * expansion
+        first_width = TINY_WIDTH if backbone == "tiny_resnet" else SLOW_WIDTH
+        last = 2 ** (len(BLOCKS[backbone]) - 1) * first_width * expansion
         super().__init__(
             last + last // BETA, num_classes=num_classes, frames=frames, dropout=dropout, frames_multiple_of=alpha
         )
-        self.form = form
-        self.conv1 = conv3d(3, SLOW_WIDTH, (1, 7, 7), (1, 2, 2))
-        self.bn1 = nn.BatchNorm3d(SLOW_WIDTH)
+        self.form, self.depth = form, len(BLOCKS[backbone])
+        self.conv1 = conv3d(3, first_width, (1, 7, 7), (1, 2, 2))
+        self.bn1 = nn.BatchNorm3d(first_width)
         self.maxpool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
-        self.fast = FastPathway(backbone, SLOW_WIDTH // BETA)
-        slow, fast = SLOW_WIDTH, SLOW_WIDTH // BETA
+        slow, fast = first_width, first_width // BETA
+        self.fast = FastPathway(fast)
         for index, blocks in enumerate(BLOCKS[backbone]):
             self.add_module(f"lateral{index + 1}", Lateral(fast, lateral_kernel, alpha, form == "pyslowfast"))
             with_time = _WITH_TIME.get(backbone, BLOCKS[backbone])[index] if form == "pyslowfast" else blocks
-            width = SLOW_WIDTH * 2**index
+            width = first_width * 2**index
             after = {block: non_local for block in NON_LOCAL_BLOCKS} if non_local and index == 2 else {}
             slow_kernels, fast_kernels = (
                 [long[index] if block < with_time else 1 for block in range(blocks)]
@@ -126,7 +128,7 @@ class SlowFast(VolumeNetwork):
         """(N, 3, T, H, W) -> (N, D): both pathways' averages, in the order of the form."""
         slow = self.maxpool(relu(self.bn1(self.conv1(x.index_select(2, self.slow_frames))), inplace=True))
         fast = self.maxpool(relu(self.fast.bn1(self.fast.conv1(x)), inplace=True))
-        for index in range(1, len(STRIDES) + 1):
+        for index in range(1, self.depth + 1):
             slow = torch.cat((slow, self.get_submodule(f"lateral{index}")(fast)), dim=1)
             slow = self.get_submodule(f"layer{index}")(slow)
             fast = self.fast.get_submodule(f"layer{index}")(fast)
@@ -177,6 +179,6 @@ def slowfast_nl_16x8(
 
 
 def _form(backbone: str, form: str) -> str:
-    if backbone == "resnet18" and form == "pyslowfast":
-        raise ValueError("PySlowFast's code has no SlowFast of depth 18; allowed: form mmaction2")
+    if backbone in BASIC and form == "pyslowfast":
+        raise ValueError(f"PySlowFast's code has no SlowFast on basic blocks ({backbone}); allowed: form mmaction2")
     return form

@@ -33,10 +33,10 @@ def tsm(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, *
     net: VideoResNet = build(
         VideoResNet, backbone, num_classes=num_classes, frames=frames, dropout=dropout, options=options
     )
-    if backbone == "bninception":
-        for part in net.modules():
-            if isinstance(part, InceptionModule | SecondConvolutions):
-                part.before = TemporalShift(frames)
+    inception = [part for part in net.modules() if isinstance(part, InceptionModule | SecondConvolutions)]
+    for part in inception:
+        part.before = TemporalShift(frames)
+    if inception:
         return net
     stages = dict(net.stages())
     step = 2 if len(stages["layer3"]) >= _MANY_BLOCKS else 1

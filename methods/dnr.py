@@ -87,8 +87,8 @@ def insert(model: nn.Module, options: Mapping[str, Any] | None = None) -> nn.Mod
     stages = find_stages(model, settings.stages)
     crossing, temporal = (_sites(stages, *where) for where in ((settings.cl, settings.cl_distance), (settings.ct, 1)))
     sites = [site for found in (*crossing, *temporal) for site in found]
-    clips = find_clips(model, sites)
     _check_sites(settings, sites)
+    clips = find_clips(model, sites)
     if settings.cl:
         _check_cl_distance(settings.cl_distance, max(len(stage.blocks) for stage in stages))
     _check_relay_distance(settings.relay_distance, {clips[site.path].frames for found in temporal for site in found})
