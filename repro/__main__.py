@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
+from repro import stopping
 from repro.errors import ReproError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error, 130 interrupted."""
+    """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error, 75 stopped by a signal and to be
+    started again, 130 interrupted.
+    """
     from repro.cli import build_parser
 
     parser = build_parser()
@@ -30,6 +33,9 @@ def main(argv: list[str] | None = None) -> int:
             raise
         print(f"repro: {str(error.filename)!r}: {error.strerror}", file=sys.stderr)
         return 2
+    except stopping.Stopped:
+        print("repro: stopped on request; the same command goes on from here", file=sys.stderr)
+        return stopping.EXIT_STOPPED
     except KeyboardInterrupt:
         print("repro: interrupted; the same command resumes", file=sys.stderr)
         return 130

@@ -68,6 +68,13 @@ def _positive(text: str) -> int:
 positive = _positive
 
 
+def natural(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
+    return int(text)
+
+
 def options_of(pairs: list[str]) -> dict[str, Any]:
     """`["relay_distance=2", "ct=null"]` as a dict; values are JSON where they can be, else text."""
     found: dict[str, Any] = {}

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from repro import paths
+
 _PACKAGES = (
     "torch", "torchvision", "timm", "fvcore", "ptflops", "decord", "av", "numpy", "safetensors", "pandas", "pydantic",
 )  # fmt: skip
@@ -88,6 +90,19 @@ def cpu_name() -> str:
         if match:
             return match.group(1).strip()
     return platform.processor() or platform.machine()
+
+
+def gpu_ids() -> list[str]:
+    """The NVIDIA GPUs of this machine that this process may use, as CUDA_VISIBLE_DEVICES names them; no torch."""
+    visible = paths.visible_gpus()
+    if visible is not None:
+        return visible
+    try:
+        command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return done.stdout.split() if done.returncode == 0 else []
 
 
 def memory_gib() -> float | None:

@@ -1,6 +1,7 @@
-"""Jobs on this machine's cores: worker processes that outlive a job and are replaced when one dies.
+"""Jobs on this machine's cores or GPUs: worker processes that outlive a job and are replaced when one dies.
 
 Static and accuracy jobs run side by side, one thread each; a speed job has the machine to itself, with all threads.
+With GPUs there is one worker a device, which sees no other.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from repro import registry
+from repro import paths, registry, stopping
 from repro.environment import machine
-from repro.run import EXPECTED_SECONDS, Job, write_failure
+from repro.outcome import write_failure
+from repro.run import EXPECTED_SECONDS, Job
+
+#: a step of training and its checkpoint fit into this, where a run is interrupted
+_GRACE_S = 5.0
 
 
 def cores() -> int:
@@ -31,6 +36,7 @@ class Worker:
 
     process: BaseProcess
     pipe: Connection
+    gpu: str | None = None
     job: Job | None = None
     began: float = 0.0
     note: str = ""
@@ -63,41 +69,52 @@ class State:
 Event = Callable[[str, State, dict[str, Any]], None]
 
 
-def run_local(jobs: list[Job], *, device: str, width: int | None, replace: bool, on_event: Event) -> State:
+def run_local(
+    jobs: list[Job],
+    *,
+    device: str,
+    width: int | None,
+    replace: bool,
+    on_event: Event,
+    gpus: Sequence[str] = (),
+    time_together: bool = False,
+) -> State:
     """Run all jobs; `on_event(what, state, facts)` with what = start, progress, done, failed, tick.
 
-    On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded stays, training resumes.
+    `width` jobs side by side, or one on each of `gpus` (ids as CUDA_VISIBLE_DEVICES has them); speed jobs one at a
+    time, unless `time_together`. On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded
+    stays, training resumes. On a request to stop (`repro.stopping`) running trainings save their state, then `Stopped`.
     """
-    width = width or cores()
     state = State(total=len(jobs), waiting=list(jobs))
+    places: list[str | None] = [*gpus] if gpus else [None] * (width or cores())
     try:
-        for kind in EXPECTED_SECONDS:
-            alone = kind == "speed"
-            phase = [job for job in state.waiting if job.kind == kind]
-            if phase:
-                _run_phase(
-                    state,
-                    kind,
-                    1 if alone else min(width, len(phase)),
-                    cores() if alone else 1,
-                    device,
-                    replace,
-                    on_event,
-                )
+        with stopping.watching():
+            for kind in EXPECTED_SECONDS:
+                count = sum(job.kind == kind for job in state.waiting)
+                alone = kind == "speed" and not time_together
+                threads = cores() if alone else cores() // len(places) if kind == "speed" else 1
+                if count:
+                    _resize(state, places[: 1 if alone else count])
+                    _run_phase(state, kind, max(1, threads), device, replace, on_event)
     finally:
-        for worker in state.workers:
-            _end(worker)
+        _end(state.workers)
         state.workers.clear()
     return state
 
 
-def _run_phase(state: State, kind: str, width: int, threads: int, device: str, replace: bool, on_event: Event) -> None:
-    _resize(state, width)
+def _run_phase(state: State, kind: str, threads: int, device: str, replace: bool, on_event: Event) -> None:
+    told: list[Worker] = []
     while True:
         for worker in state.workers:
-            if worker.job is None:
+            if stopping.requested():
+                if worker not in told and worker.process.is_alive():
+                    worker.process.terminate()
+                    told.append(worker)
+            elif worker.job is None:
                 _assign(state, worker, kind, threads, device, replace, on_event)
         busy = [worker for worker in state.workers if worker.job is not None]
+        if not busy and stopping.requested():
+            raise stopping.Stopped
         if not busy:
             return
         ready = wait([worker.pipe for worker in busy], timeout=0.5)
@@ -127,9 +144,13 @@ def _receive(state: State, worker: Worker, replace: bool, on_event: Event) -> No
         code = worker.process.exitcode
         message = {"what": "failed", "reason": f"the worker process ended with exit code {code}"}
         write_failure(job, message["reason"], replace=replace)
-        state.workers[state.workers.index(worker)] = _start()
+        state.workers[state.workers.index(worker)] = _start(worker.gpu)
     if message["what"] == "progress":
         worker.note = message["note"]
+        return
+    if message["what"] == "stopped":
+        state.waiting.append(job)
+        worker.job = None
         return
     if message["what"] == "done":
         state.done += 1
@@ -140,39 +161,52 @@ def _receive(state: State, worker: Worker, replace: bool, on_event: Event) -> No
     on_event(message["what"], state, {"job": job, **message, "seconds": time.monotonic() - worker.began})
 
 
-def _resize(state: State, width: int) -> None:
-    while len(state.workers) > width:
-        _end(state.workers.pop())
-    while len(state.workers) < width:
-        state.workers.append(_start())
+def _resize(state: State, places: list[str | None]) -> None:
+    """A worker for each of `places`, and no other."""
+    _end(state.workers[len(places) :])
+    del state.workers[len(places) :]
+    for place in places[len(state.workers) :]:
+        state.workers.append(_start(place))
 
 
-def _start() -> Worker:
+def _start(gpu: str | None = None) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, list(registry.loaded_modules), os.getpid()), daemon=False)
-    process.start()
+    arguments = (theirs, list(registry.loaded_modules), os.getpid(), gpu)
+    process = context.Process(target=_serve, args=arguments, daemon=False)
+    with stopping.held_back():
+        process.start()
     theirs.close()
-    return Worker(process, ours)
+    return Worker(process, ours, gpu)
 
 
-def _end(worker: Worker) -> None:
-    if worker.job is None:
-        worker.pipe.close()
-        worker.process.join(2)
-    if worker.process.is_alive():
-        worker.process.terminate()
-        worker.process.join(3)
-    if worker.process.is_alive():
-        worker.process.kill()
-        worker.process.join()
+def _end(workers: list[Worker]) -> None:
+    """End idle workers by their pipe, busy ones by a request to stop, and what is left after seconds by force."""
+    for worker in workers:
+        if worker.job is None:
+            worker.pipe.close()
+        elif worker.process.is_alive():
+            worker.process.terminate()
+    deadline = time.monotonic() + _GRACE_S
+    for worker in workers:
+        worker.process.join(max(0.0, deadline - time.monotonic()))
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join()
 
 
-def _serve(pipe: Connection, modules: list[str], parent: int) -> None:
+def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -> None:
     """The worker: jobs in, progress and outcomes out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for module in modules:
-        registry.load_module(module)
+    if gpu is not None:
+        paths.show_gpu(gpu)
+    with stopping.watching():
+        for module in modules:
+            registry.load_module(module)
+        _serve_jobs(pipe, parent)
+
+
+def _serve_jobs(pipe: Connection, parent: int) -> None:
     from repro.run import execute
 
     last = 0.0
@@ -190,13 +224,17 @@ def _serve(pipe: Connection, modules: list[str], parent: int) -> None:
             message = pipe.recv()
         except (EOFError, OSError):
             return
-        made = execute(
-            Job.from_message(message["job"]),
-            device=message["device"],
-            threads=message["threads"],
-            on_progress=progress,
-            replace=message["replace"],
-        )
+        try:
+            made = execute(
+                Job.from_message(message["job"]),
+                device=message["device"],
+                threads=message["threads"],
+                on_progress=progress,
+                replace=message["replace"],
+            )
+        except stopping.Stopped:
+            pipe.send({"what": "stopped"})
+            return
         pipe.send({"what": made.status, "reason": made.reason})
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro import record
+from repro import lease, record
 from repro.data.datasets import is_configured
 from repro.launch import State, cores
 from repro.papers.layout import TableSpec
 from repro.progress import clock
-from repro.run import jobs_of, records_root, runnable, select, state_of
+from repro.run import Job, jobs_of, records_root, runnable, select, state_of
 from repro.spec import Accuracy
 
 
@@ -62,21 +62,31 @@ def _summed(states: list[str]) -> str:
 
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
-    """One line a row: done, failed and missing cells; failures with their reason."""
+    """One line a row: done, running, failed and missing cells; failures with their reason, running ones with where."""
     known = record.places(root)
     for row in table.rows:
         jobs = jobs_of(table, rows=[row.key], smoke=smoke)
         if not jobs:
             continue
-        states = [(job, state_of(job, root, known)) for job in jobs]
+        states = [(job, *_progress(job, root, known)) for job in jobs]
         parts = []
-        for wanted in ("done", "failed", "missing"):
-            cells = Counter(job.cell for job, state in states if state == wanted)
+        for wanted in ("done", "running", "failed", "missing"):
+            cells = Counter(job.cell for job, state, _ in states if state == wanted)
             told = [cell if count == 1 else f"{cell} ({count} seeds)" for cell, count in cells.items()]
             parts += [f"{wanted}: {' '.join(told)}"] if told else []
         console.print(f"{row.key:<18}" + "   ".join(parts), markup=False)
-        for job, state in states:
-            if state == "failed":
-                made = record.find(job.experiment.id, job.seed, root)
-                name = job.name.removeprefix(f"{row.key} ")
-                console.print(f"    {name}: {made.reason if made else 'unreadable record'}", markup=False)
+        for job, _, note in states:
+            if note:
+                console.print(f"    {job.name.removeprefix(f'{row.key} ')}: {note}", markup=False)
+
+
+def _progress(job: Job, root: Path, known: dict[str, list[Path]]) -> tuple[str, str]:
+    """A cell's state, and what there is to say of it."""
+    state = state_of(job, root, known)
+    holder = lease.holder(job.experiment.id, job.seed) if state != "done" else None
+    if holder is not None:
+        return "running", f"{holder.text} since {holder.since}"
+    if state == "failed":
+        made = record.find(job.experiment.id, job.seed, root)
+        return state, (made.reason if made else None) or "unreadable record"
+    return state, ""

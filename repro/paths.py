@@ -48,3 +48,19 @@ def config() -> Path:
 def work(content_id: str, seed: int) -> Path:
     """The folder of an unfinished run: checkpoints to resume from."""
     return cache() / "work" / f"{content_id[:16]}-s{seed}"
+
+
+def scheduler_job() -> str | None:
+    """SLURM's number of the job that this process runs in; a requeued job keeps it."""
+    return os.environ.get("SLURM_JOB_ID") or None
+
+
+def visible_gpus() -> list[str] | None:
+    """The devices that `CUDA_VISIBLE_DEVICES` leaves to this process; None where it does not say."""
+    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if listed is None else [device for device in (part.strip() for part in listed.split(",")) if device]
+
+
+def show_gpu(device: str) -> None:
+    """Leave one GPU to this process and its children; before CUDA is first used."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = device

@@ -9,14 +9,15 @@ import contextlib
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from repro import paths, record, registry
+from repro import lease, paths, record, stopping
 from repro.errors import ReproError, UnknownName
+from repro.outcome import compose
 from repro.papers.layout import TableSpec
 from repro.spec import Accuracy, Experiment, Speed, Static, experiment_from_dict, to_dict
 
@@ -24,6 +25,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
+
+_WAITING = "waiting for another run"
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,12 @@ def jobs_of(
     *,
     rows: Iterable[str] = (),
     cells: Iterable[str] = (),
-    seeds: int | None = None,
+    seeds: int | Sequence[int] | None = None,
     smoke: bool = False,
 ) -> list[Job]:
     """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job.
 
-    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for.
+    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for, or with those of a list.
     """
     chosen = _choose("row", rows, [row.key for row in table.rows])
     wanted = _choose("cell", cells, sorted({cell for row in table.rows for cell in row.cells}))
@@ -84,7 +87,8 @@ def jobs_of(
             if row.key not in chosen or cell not in wanted or not runnable(experiment):
                 continue
             wished = table.seeds.get(cell, 1) if seeds is None else seeds
-            for seed in range(wished if isinstance(experiment.measure, Accuracy) else 1):
+            trained = range(wished) if isinstance(wished, int) else wished
+            for seed in trained if isinstance(experiment.measure, Accuracy) else (0,):
                 found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
     order = list(EXPECTED_SECONDS)
     return sorted(found, key=lambda job: order.index(job.kind))
@@ -169,35 +173,65 @@ def execute(
 ) -> record.Record:
     """Run one job and write its record, below `root` if it is given. `options` go to an accuracy measurement.
 
-    An error of the measurement becomes a failed record; Ctrl-C passes through. Where another process finishes the same
-    cell first, its record is the outcome.
+    An error of the measurement becomes a failed record; Ctrl-C and `Stopped` pass through, and leave what is needed to
+    go on. No two processes measure a cell at the same time: the second waits, and takes over the record of the first.
     """
     import torch
-
-    from repro.environment import environment
 
     if threads:
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    root, work = root or records_root(job.smoke), paths.work(job.experiment.id, job.seed)
-    if replace:
-        shutil.rmtree(work, ignore_errors=True)
+    root = root or records_root(job.smoke)
+    progress = _watched(job, root, on_progress, replace)
+    try:
+        with _lease(job, progress) as before:
+            goes_on = before is not None and before.job is not None and before.job == paths.scheduler_job()
+            if replace and not goes_on:
+                shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)
+            return _execute(job, device, threads, progress, replace, root, options)
+    except record.RecordExists:
+        found = _finished(job, root)
+        if found is None:
+            raise
+        return found
+
+
+def _lease(job: Job, progress: Progress) -> contextlib.AbstractContextManager[lease.Holder | None]:
+    """The cell's lease; of several processes of one training the first holds it for all."""
+    from repro.distributed import Ranks
+
+    if Ranks.current().rank:
+        return contextlib.nullcontext()
+    return lease.hold(job.experiment.id, job.seed, on_wait=lambda: progress({"phase": _WAITING}))
+
+
+def _execute(
+    job: Job,
+    device: str,
+    threads: int | None,
+    progress: Progress,
+    replace: bool,
+    root: Path,
+    options: dict[str, Any],
+) -> record.Record:
+    from repro.environment import environment
+
     elsewhere = None if replace else _finished(job, root)
     if elsewhere is not None:
         return elsewhere
     began, clock = datetime.now(UTC), time.monotonic()
-    found, status, reason = _attempt(job, device, threads, _watched(job, root, on_progress, replace), options)
+    found, status, reason = _attempt(job, device, threads, progress, options)
     elsewhere = None if replace else _finished(job, root)
     if elsewhere is not None:
         return elsewhere
-    made = _record(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
+    made = compose(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
     if status == "failed" and record.state(_place(job, root)) == "done":
         return made  # a failed second attempt leaves the good record where it is
     over = replace or (job.kind == "speed" and from_elsewhere(_place(job, root)))
     with contextlib.suppress(record.RecordExists):  # finished by another process at this very moment
         record.write(made, root, scores=found.get("scores_path"), replace=over)
     if status == "done":
-        shutil.rmtree(work, ignore_errors=True)  # the state to resume from has served
+        shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)  # it has served
     return made
 
 
@@ -221,64 +255,19 @@ def _finished(job: Job, root: Path) -> record.Record | None:
 
 
 def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) -> Progress:
-    """Progress that ends the wait for another run of the same cell as soon as that one has its record."""
+    """Progress that ends the wait for another run of the same cell as soon as that one has its record, and ends work
+    that nothing is saved of when a stop is requested; training saves its state first and stops by itself.
+    """
 
     def report(facts: dict[str, Any]) -> None:
-        if facts.get("phase") == "waiting for another run" and not replace and state_of(job, root) == "done":
+        if facts.get("phase") == _WAITING and not replace and state_of(job, root) == "done":
             raise record.RecordExists(f"{job.name} was finished by another process")
+        if stopping.requested() and facts.get("phase") != "train":
+            raise stopping.Stopped
         if on_progress is not None:
             on_progress(facts)
 
     return report
-
-
-def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Record:
-    """The record of a job whose process died and could not write its own."""
-    from repro.environment import git_state, packages
-
-    facts = {"packages": packages(), "git": dict(git_state())}
-    made = _record(job, {}, "failed", reason, facts, datetime.now(UTC), 0.0)
-    with contextlib.suppress(record.RecordExists):  # another process has finished it meanwhile
-        record.write(made, records_root(job.smoke), replace=replace)
-    return made
-
-
-def _record(
-    job: Job,
-    found: dict[str, Any],
-    status: Literal["done", "failed"],
-    reason: str | None,
-    facts: dict[str, Any],
-    began: datetime,
-    wall_s: float,
-) -> record.Record:
-    from repro.environment import command
-
-    return record.Record(
-        id=job.experiment.id,
-        paper=job.paper,
-        table=job.table,
-        row=job.row,
-        cell=job.cell,
-        kind=job.kind,
-        seed=job.seed,
-        status=status,
-        reason=reason,
-        smoke=job.smoke,
-        spec=to_dict(job.experiment),
-        results=found.get("results", {}),
-        effective=found.get("effective", {}),
-        weights_sha256=found.get("weights_sha256"),
-        dataset=found.get("dataset"),
-        decoder=found.get("decoder"),
-        environment=facts,
-        command=command(),
-        modules={Path(path).name: digest for path, digest in registry.loaded_modules.items()},
-        started=began.isoformat(timespec="seconds"),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        wall_s=round(wall_s, 2),
-        curve=found.get("curve", []),
-    )
 
 
 def _measure(

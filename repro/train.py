@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repro import checkpoint, memory, optim, spec
+from repro import checkpoint, memory, optim, spec, stopping
 from repro.build import build, input_shape
 from repro.data.index import Index
 from repro.distributed import Ranks, synchronised
@@ -277,9 +277,12 @@ class _Run:
                 if self.step % self.plan.steps_per_epoch == 0:
                     self._require_finite(workdir)
                     self._close_epoch(rate)
-                if self.step == self.steps or self.ranks.decide(now - saved >= checkpoint_every_s):
+                due = self.ranks.decide(now - saved >= checkpoint_every_s or stopping.requested())
+                if self.step == self.steps or due:
                     self._save(workdir)
                     saved = time.monotonic()
+                if due and self.ranks.decide(stopping.requested()):
+                    raise stopping.Stopped
                 if on_progress is not None:
                     eta = (now - began) / (self.step - first) * (self.steps - self.step)
                     on_progress({"phase": "train", "step": self.step, "steps": self.steps, "eta": round(eta, 1)})

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import threading
 import time
 
 import pytest
 
-from repro import launch, run
+from repro import launch, record, registry, run
 from repro.launch import State, run_local
 from repro.papers import find
 from repro.run import Job, execute, jobs_of, records_root, select, state_of
@@ -122,3 +123,88 @@ def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
     assert execute(job, device="cpu", threads=1).status == "done"
     assert state_of(job, root) == "done"
     assert len(list(root.rglob("superseded/*.json"))) == 1
+
+
+_ECHO = """
+import os
+from pathlib import Path
+
+from repro.registry import methods
+
+
+@methods.register("echo", summary="tells which GPUs its process sees, and since when")
+def insert(model, options):
+    with Path(options["file"]).open("a") as file:
+        print(os.environ["CUDA_VISIBLE_DEVICES"], os.getpid(), file=file)
+    return model
+"""
+
+
+def test_one_job_a_gpu_each_sees_its_own(jobs, tmp_path):
+    module = tmp_path / "echo.py"
+    module.write_text(_ECHO)
+    registry.load_module(module)
+    told = [
+        replace(
+            job,
+            experiment=replace(
+                job.experiment,
+                model=replace(
+                    job.experiment.model, method="echo", method_options={"file": str(tmp_path / f"{number}.txt")}
+                ),
+            ),
+        )
+        for number, job in enumerate(jobs)
+    ]
+    seen = []
+
+    def note(what, state, facts):
+        seen.append({worker.gpu for worker in state.workers if worker.job})
+
+    state = run_local(told, device="cpu", width=None, replace=False, on_event=note, gpus=["3", "GPU-5e"])
+    assert (state.done, state.failed) == (2, 0)
+    assert {"3", "GPU-5e"} in seen
+    lines = [line.split() for number in (0, 1) for line in (tmp_path / f"{number}.txt").read_text().splitlines()]
+    assert {gpu for gpu, _ in lines} == {"3", "GPU-5e"}
+    assert len({(gpu, pid) for gpu, pid in lines}) == 2
+
+
+@pytest.mark.parametrize(("together", "most"), [(False, 1), (True, 2)])
+def test_timed_cells_run_alone_unless_asked(together, most):
+    timed = jobs_of(smoke_table(find("table6")), rows=["tsn_r50", "tsm_r50"], cells=["static", "speed"], smoke=True)
+    beside = []
+
+    def note(what, state, facts):
+        if what == "start" and facts["job"].kind == "speed":
+            beside.append(sum(worker.job is not None for worker in state.workers))
+
+    run_local(timed, device="cpu", width=2, replace=False, on_event=note, time_together=together)
+    assert max(beside) == most
+
+
+def test_the_line_of_a_job_gives_its_record(jobs, capsys):
+    from repro.__main__ import main
+
+    assert main(["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--dry-run"]) == 0
+    line = capsys.readouterr().out.splitlines()
+    assert len(line) == 1
+    assert not records_root(True).exists()
+    words = shlex.split(line[0])
+    assert words[:3] == ["python", "-m", "repro"]
+    assert main(words[3:]) == 0
+    made = record.find(jobs[0].experiment.id, 0, records_root(True))
+    assert made.status == "done"
+    assert "report" not in capsys.readouterr().out
+
+
+def test_gpus_are_named_or_found(monkeypatch, capsys):
+    from repro.__main__ import main
+
+    line = ["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--dry-run", "--launcher", "gpus"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,6")
+    assert main(line) == 0
+    assert capsys.readouterr().out.startswith("CUDA_VISIBLE_DEVICES=5 python -m repro run dnr/table6 ")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert main(line) == 2
+    assert "--gpus 0,1" in capsys.readouterr().err
+    assert main([*line, "--gpus", "1,1"]) == 2

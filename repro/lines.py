@@ -1,0 +1,28 @@
+"""A job as the shell line that runs it: what `--dry-run` prints, what a person can run by hand, what SLURM runs.
+
+One process a line. A training over several GPUs or nodes would put its `torchrun` in front here, and only here.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from repro.run import Job
+
+
+def arguments_of(job: Job, *, device: str, force: bool, modules: Iterable[str]) -> list[str]:
+    """What stands behind `python -m repro`; it makes this job's record and prints no table."""
+    line = ["run", f"{job.paper}/{job.table}", "--rows", job.row, "--only", job.cell, "--seed", str(job.seed)]
+    line += ["--device", device, "--jobs", "1", "--records-only"]
+    line += ["--smoke"] if job.smoke else []
+    line += ["--force"] if force else []
+    for module in modules:
+        line += ["--module", module]
+    return line
+
+
+def shell_line(arguments: list[str], gpu: str | None = None) -> str:
+    """The arguments as one line of a shell, on one GPU where that is said."""
+    line = shlex.join(["python", "-m", "repro", *arguments])
+    return line if gpu is None else f"CUDA_VISIBLE_DEVICES={shlex.quote(gpu)} {line}"

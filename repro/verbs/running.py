@@ -1,0 +1,159 @@
+"""Verbs that measure a table, and tell how far it is: run, status."""
+
+from __future__ import annotations
+
+import argparse
+
+from rich.console import Console
+
+from repro import papers, paths
+from repro.arguments import add_module, device_of, natural, positive
+from repro.errors import BadOption
+from repro.verbs.common import Commands, prepare, verb
+from repro.verbs.tables import print_table, tell_damaged, write_report
+
+
+def add(commands: Commands) -> None:
+    """Declare them."""
+    _add_run(commands)
+    _add_status(commands)
+
+
+def _add_run(commands: Commands) -> None:
+    parser = verb(commands, "run", run, "measure a table's cells; what is done is skipped", "run table6 --rows tsn_r50")
+    parser.add_argument("table", metavar="TABLE")
+    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows")
+    parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
+    seeds = parser.add_mutually_exclusive_group()
+    seeds.add_argument(
+        "--seeds", type=positive, metavar="N", help="train with seeds 0 .. N-1 (default: the table's own number)"
+    )
+    seeds.add_argument("--seed", type=natural, metavar="S", help="train with this seed alone")
+    which = parser.add_mutually_exclusive_group()
+    for mode, text in (
+        ("missing", "only cells without a record"),
+        ("failed", "only cells whose last attempt failed"),
+        ("force", "all cells again; old records are kept aside"),
+    ):
+        which.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="undone", help=text)
+    parser.add_argument("--smoke", action="store_true", help="toy sizes on two tiny clips; never shown as results")
+    parser.add_argument("--jobs", type=positive, help="jobs side by side (default: one a core)")
+    parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda")
+    parser.add_argument("--records-only", action="store_true", help="print no table and write no report at the end")
+    _add_launcher(parser)
+    add_module(parser)
+
+
+def _add_launcher(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where the jobs run")
+    group.add_argument(
+        "--launcher", choices=["local", "gpus"], default="local", help="this machine's cores, or one job a GPU"
+    )
+    group.add_argument("--gpus", metavar="ID,ID", help="with --launcher gpus: these devices (default: all visible)")
+    group.add_argument("--time-together", action="store_true", help="run timed cells beside others; default: alone")
+    group.add_argument("--dry-run", action="store_true", help="print the shell line of each cell, and measure nothing")
+
+
+def _add_status(commands: Commands) -> None:
+    parser = verb(commands, "status", status, "done, running, failed and missing cells of a table", "status table6")
+    parser.add_argument("table", metavar="TABLE")
+    parser.add_argument("--smoke", action="store_true")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure the cells of a table that have no record yet; then the table and the report's path."""
+    from repro.run import jobs_of, records_root, select
+    from repro.smoke import smoke_table
+
+    console = prepare(args)
+    table = papers.find(args.table)
+    table = smoke_table(table) if args.smoke else table
+    seeds = args.seeds if args.seed is None else [args.seed]
+    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
+    todo = select(jobs, args.mode, records_root(args.smoke))
+    if args.dry_run:
+        return _print_lines(todo, args)
+    failed = 0
+    if not todo:
+        console.print(
+            f"{table.full_name}: nothing to do; all {len(jobs)} cells that this machine can measure have their "
+            f"records. To measure them again: python -m repro run {args.table} --force"
+        )
+    else:
+        console.print(f"{table.full_name}: {len(todo)} of {len(jobs)} cells to measure")
+        failed = _launch(todo, args, console, table.full_name)
+    _finish(args, console, failed)
+    return 1 if failed else 0
+
+
+def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
+    """Run the jobs where the arguments say, and return how many failed."""
+    from repro.launch import run_local
+    from repro.progress import Display
+
+    gpus = _gpus(args) if args.launcher == "gpus" else []
+    device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
+    with Display(console, title, len(gpus) or args.jobs) as display:
+        state = run_local(
+            todo,
+            device=device,
+            width=args.jobs,
+            replace=args.mode == "force",
+            on_event=display.event,
+            gpus=gpus,
+            time_together=args.time_together,
+        )
+    return state.failed
+
+
+def _gpus(args: argparse.Namespace) -> list[str]:
+    from repro.environment import gpu_ids
+
+    found = [part.strip() for part in args.gpus.split(",") if part.strip()] if args.gpus else gpu_ids()
+    if not found:
+        raise BadOption(
+            "--launcher gpus: no GPU is visible here", allowed="ids as nvidia-smi -L lists them", fix="--gpus 0,1"
+        )
+    if len(set(found)) < len(found):
+        raise BadOption(f"--gpus {args.gpus}: a device stands twice", allowed="each device once")
+    return found
+
+
+def _print_lines(todo: list, args: argparse.Namespace) -> int:
+    from repro.lines import arguments_of, shell_line
+
+    gpus = _gpus(args) if args.launcher == "gpus" else []
+    for number, job in enumerate(todo):
+        arguments = arguments_of(job, device=args.device, force=args.mode == "force", modules=args.module)
+        print(shell_line(arguments, gpus[number % len(gpus)] if gpus else None))
+    return 0
+
+
+def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
+    """The table and the report, unless only the records were wanted."""
+    from repro.run import records_root
+
+    if args.smoke:
+        console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
+        return
+    if args.records_only:
+        return
+    tell_damaged(papers.find(args.table), paths.records())
+    print_table(console, args.table, "text")
+    console.print(f"report: {write_report(None)}")
+    if failed:
+        again = f"python -m repro run {args.table} --failed"
+        console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
+
+
+def status(args: argparse.Namespace) -> int:
+    """Done, running, failed and missing cells, row by row."""
+    from repro.overview import render_status
+    from repro.run import records_root
+    from repro.smoke import smoke_table
+
+    console = prepare(args)
+    found = papers.find(args.table)
+    tell_damaged(found, records_root(args.smoke))
+    render_status(smoke_table(found) if args.smoke else found, records_root(args.smoke), console, smoke=args.smoke)
+    return 0

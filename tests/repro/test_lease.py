@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, replace
+
+import pytest
+
+from repro import lease
+
+ID = "c" * 64
+_HOLD = """
+import sys, time
+from repro import lease
+with lease.hold(sys.argv[1], 0):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def start_holder():
+    process = subprocess.Popen([sys.executable, "-c", _HOLD, ID], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def write(holder, *, age=0.0):
+    path = lease.place(ID, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(holder)))
+    then = time.time() - age
+    os.utime(path, (then, then))
+    return path
+
+
+class Busy(Exception):
+    pass
+
+
+def give_up():
+    raise Busy
+
+
+def test_a_held_cell_is_seen_and_free_afterwards():
+    assert lease.holder(ID, 0) is None
+    with lease.hold(ID, 0) as before:
+        assert before is None
+        assert lease.holder(ID, 0).pid == os.getpid()
+        assert lease.holder(ID, 1) is None
+    assert not lease.place(ID, 0).exists()
+
+
+def test_a_living_process_is_waited_for_and_a_killed_one_is_succeeded():
+    other = start_holder()
+    try:
+        with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):
+            pytest.fail("two hold it")
+        assert lease.holder(ID, 0).pid == other.pid
+    finally:
+        other.kill()
+        other.wait()
+    assert lease.holder(ID, 0) is None
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before.pid == other.pid
+
+
+def test_another_machine_has_it_as_long_as_it_is_touched():
+    far = replace(lease._me(), host="far", pid=1, token="far")
+    write(far, age=lease.EXPIRY_S / 2)
+    with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):
+        pytest.fail("two hold it")
+    write(far, age=lease.EXPIRY_S + 60)
+    assert lease.holder(ID, 0) is None
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before == far
+
+
+def test_a_requeued_job_takes_over_from_its_earlier_start_on_another_node(monkeypatch):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    write(replace(lease._me(), host="far", token="far"))
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert (before.job, before.host) == ("7", "far")
+    write(replace(lease._me(), host="far", token="far", job="8"))
+    with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):
+        pytest.fail("two hold it")
+
+
+def test_it_is_touched_while_it_is_held(monkeypatch):
+    monkeypatch.setattr(lease, "BEAT_S", 0.05)
+    with lease.hold(ID, 0):
+        os.utime(lease.place(ID, 0), (0, 0))
+        deadline = time.monotonic() + 10
+        while lease.place(ID, 0).stat().st_mtime < 1 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert lease.place(ID, 0).stat().st_mtime > 1
+
+
+def test_an_error_frees_it_and_a_stop_leaves_it_for_the_successor():
+    with pytest.raises(ValueError), lease.hold(ID, 0):
+        raise ValueError
+    assert not lease.place(ID, 0).exists()
+    with pytest.raises(KeyboardInterrupt), lease.hold(ID, 0):
+        raise KeyboardInterrupt
+    assert lease.place(ID, 0).exists()
+
+
+def test_one_process_may_hold_it_twice():
+    with lease.hold(ID, 0), lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before is None
+    assert not lease.place(ID, 0).exists()
+
+
+def test_of_many_that_see_it_lapsed_one_succeeds():
+    gone = replace(lease._me(), host="far", token="far")
+    path = write(gone, age=lease.EXPIRY_S + 60)
+    barrier, winners = threading.Barrier(16), []
+
+    def grab(number):
+        mine = replace(lease._me(), token=f"t{number}")
+        barrier.wait()
+        if lease._take(path, mine)[0]:
+            winners.append(mine.token)
+
+    threads = [threading.Thread(target=grab, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert winners == [json.loads(path.read_text())["token"]]
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "not json"])
+def test_a_damaged_lease_lapses(content):
+    path = lease.place(ID, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content)
+    os.utime(path, (0, 0))
+    with lease.hold(ID, 0, on_wait=give_up):
+        pass
