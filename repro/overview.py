@@ -37,7 +37,8 @@ def render_overview(table: TableSpec, console: Console) -> None:
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
     for name in sorted(_absent(table)):
-        console.print(f"- {name} is not configured: python -m repro data add {name} --csv FILE.csv", markup=False)
+        fix = f"python -m repro data add {name} --root DIR --annotations FILE"
+        console.print(f"- {name} is not configured: {fix}", markup=False)
     waiting = select(jobs, "undone", root)
     seconds = State(total=len(waiting), waiting=waiting).eta(cores())
     done = sum(state == "done" for _, state in states)

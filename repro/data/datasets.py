@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.data.known import KNOWN
 from repro.errors import NotConfigured
 from repro.registry import datasets
 
@@ -31,18 +32,15 @@ datasets.add(
     "twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, metrics=_PAIRS, small=True
 )
 
-#: datasets of the papers that nobody can ship: class counts of their official releases
-_KNOWN = {
-    "kinetics400": (400, "Kinetics-400"),
-    "kinetics200": (200, "the 200-class subset of Kinetics-400 of Xie et al. 2018"),
-    "minikinetics": (200, "Mini-Kinetics as in AR-Net and AdaFuse"),
-    "sthv1": (174, "Something-Something V1"),
-    "sthv2": (174, "Something-Something V2"),
-    "jester": (27, "Jester V1"),
-    "diving48": (48, "Diving48"),
-}
-for _name, (_count, _summary) in _KNOWN.items():
-    datasets.add(_name, "repro.data.datasets:open_known", _summary, num_classes=_count, shipped=False)
+for _name, _known in KNOWN.items():
+    datasets.add(
+        _name,
+        "repro.data.datasets:open_known",
+        _known.title,
+        num_classes=_known.classes,
+        shipped=False,
+        flip_labels=_known.flip_labels,
+    )
 
 
 def open_index(name: str, split: str) -> Index:
@@ -85,11 +83,15 @@ def open_known(name: str, split: str) -> Index:
     from repro.data.index import read_csv
     from repro.data.places import place
 
-    csv = place(name)
-    if csv is None:
+    file = place(name)
+    if file is None:
         raise NotConfigured(
             f"{name} is not configured: its {split} split has no place on this machine",
-            allowed="a CSV with the columns path,label,split",
-            fix=f"python -m repro data add {name} --csv FILE.csv",
+            allowed=f"{KNOWN[name].annotations}; the lists of TSM, TDN, mmaction2, AdaFuse; or --csv FILE.csv",
+            fix=f"python -m repro data add {name} --root DIR --annotations FILE [FILE ...]",
         )
-    return replace(read_csv(csv, split), name=name)
+    if file.suffix == ".json":
+        from repro.data import catalogue
+
+        return catalogue.read(file).index(split)
+    return replace(read_csv(file, split), name=name)

@@ -62,7 +62,7 @@ def pick_frames(
     """The frames that `pick(frame count)` names, each once: uint8 (U, H, W, 3), and the place of each index of `pick`
     in them, in its shape. One opening of the file serves counting and reading.
     """
-    file = _checked(path)
+    file = checked(path)
     found: list[np.ndarray] = []
 
     def unique(n: int) -> np.ndarray:
@@ -85,7 +85,7 @@ def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
         counts.append(n)
         return np.empty(0, dtype=np.int64)
 
-    file = _checked(path)
+    file = checked(path)
     _reader(decoder, file)(file, note)
     return counts[0]
 
@@ -101,7 +101,7 @@ def version(decoder: str) -> str:
     raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
 
 
-def _checked(path: str | Path) -> Path:
+def checked(path: str | Path) -> Path:
     """The absolute path (so that no name is taken for a URL) of a regular file that is not empty, or of a folder."""
     file = Path(path).absolute()
     try:

@@ -8,6 +8,7 @@ edit list hides are left out, and rotation is applied, as decord does.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +136,40 @@ def _stacked(path: Path, frames: Iterator[np.ndarray]) -> np.ndarray:
     if len({frame.shape for frame in kept}) > 1:
         raise DecodeError(path, "the size of the picture changes within the video")
     return np.ascontiguousarray(np.stack(kept))
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a video's container tells of it, without decoding."""
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+
+
+def facts(path: Path) -> Facts:
+    """Frames (of the header, or counted packets), size in pixels before rotation, and frames per second."""
+    import av
+
+    try:
+        container, stream = _open(path)
+        with container:
+            rate = stream.average_rate or stream.guessed_rate
+            size = (stream.codec_context.width, stream.codec_context.height)
+            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
+    except av.error.FFmpegError as error:
+        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"it does not open: {error}")) from error
+    if frames < 1:
+        raise DecodeError(path, "no frames")
+    return Facts(frames, *size, float(rate) if rate else 0.0)
+
+
+def decode_all(path: Path) -> int:
+    """Decode every frame in order and keep none; returns how many there are."""
+    import av
+
+    try:
+        return _count(path)
+    except av.error.FFmpegError as error:
+        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"pyav cannot decode it: {error}")) from error

@@ -14,7 +14,7 @@ _SPLITS = ("train", "val")
 
 
 def place(name: str) -> Path | None:
-    """The CSV of a dataset, or None if the user has given none."""
+    """The CSV of a dataset, or its stored index (`repro.data.catalogue`); None if the user has given none."""
     found = _read().get(name)
     return Path(found) if found else None
 
@@ -31,8 +31,13 @@ def add(name: str, csv: Path, classes: int) -> dict[str, int]:
             f"{csv.name} has {found} classes, {name} has {classes}", allowed="the labels of the official release"
         )
     counts = {split: len(read_csv(file, split)) for split in _SPLITS}
-    _write({**_read(), name: str(file)})
+    remember(name, file)
     return counts
+
+
+def remember(name: str, file: Path) -> None:
+    """Note a checked CSV or a stored index as the place of a dataset."""
+    _write({**_read(), name: str(file)})
 
 
 def remove(name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from repro.data.known import KNOWN
 from repro.data.resize import resize
 from repro.errors import BadOption, DataError, UnknownName
 
@@ -23,8 +24,8 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 #: 0-based labels that change places in a mirrored clip ("from left to right" and so on)
-FLIP_STHV1 = ((2, 4), (30, 41), (52, 66))
-FLIP_STHV2 = ((86, 87), (93, 94), (166, 167))
+FLIP_STHV1 = KNOWN["sthv1"].flip_labels
+FLIP_STHV2 = KNOWN["sthv2"].flip_labels
 
 _SCALES = (1.0, 0.875, 0.75, 0.66)
 #: where a multi-scale crop lies, in quarters of the room (right, down): corners and centre, then eight in between

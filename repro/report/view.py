@@ -227,7 +227,9 @@ class _View:
         dataset = getattr(experiment.measure, "dataset", None)
         if dataset not in self.unconfigured:
             return ""
-        return f"not run: {dataset} is not configured (python -m repro data add {dataset} --csv FILE.csv)"
+        return (
+            f"not run: {dataset} is not configured (python -m repro data add {dataset} --root DIR --annotations FILE)"
+        )
 
     def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
         """The reason when a record of this place exists whose spec is another one."""

@@ -3,39 +3,130 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
+from repro.arguments import positive
 from repro.errors import BadOption
 from repro.registry import datasets
 from repro.verbs.common import Commands, prepare, print_named, verb
 
+_EXAMPLE = "data add kinetics400 --root /data/k400 --annotations kinetics_train.csv kinetics_val.csv"
+
 
 def add(commands: Commands) -> None:
     """Declare it."""
-    parser = verb(commands, "data", data, "where your datasets are", "data add kinetics400 --csv k400.csv")
-    parser.add_argument("action", choices=["add", "remove", "list"])
+    parser = verb(commands, "data", data, "where your datasets are, and whether they are whole", _EXAMPLE)
+    parser.add_argument("action", choices=["add", "check", "list", "remove"])
     parser.add_argument("name", nargs="?", metavar="NAME", help="kinetics400, sthv1, ...")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="columns path,label,split; paths relative to the file")
+    giving = parser.add_argument_group("add")
+    giving.add_argument("--root", type=Path, metavar="DIR", help="the folder that holds the videos or frames")
+    giving.add_argument(
+        "--annotations",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="official files, or lists of TSM, TDN, mmaction2, AdaFuse; train=FILE if a name does not tell the split",
+    )
+    giving.add_argument("--labels", type=Path, metavar="FILE", help="class names in the order of the lists' numbers")
+    giving.add_argument("--format", metavar="FORMAT", help="force a format: kinetics, 20bn-csv, rawframes, videos, ...")
+    giving.add_argument("--first-label", type=int, choices=[0, 1], default=0, help="what the lists count classes from")
+    giving.add_argument("--csv", type=Path, metavar="FILE", help="columns path,label,split; paths relative to the file")
+    checking = parser.add_argument_group("check")
+    checking.add_argument("--sample", type=positive, default=0, metavar="N", help="decode only N videos (default: all)")
+    checking.add_argument("--official", nargs="+", type=Path, default=[], metavar="FILE", help="lists to compare with")
+    checking.add_argument("--videos", type=Path, metavar="DIR", help="the videos that frames were made of")
+    checking.add_argument("--decoder", default="decord", choices=["decord", "pyav"])
+    parser.add_argument("--jobs", type=positive, help="processes side by side (default: one a core)")
 
 
 def data(args: argparse.Namespace) -> int:
-    """Tell the suite where a dataset is, forget it, or list what is known."""
-    from repro.data import places
-    from repro.data.datasets import is_configured, num_classes
-
+    """Tell the suite where a dataset is, check the copy, forget it, or list what is known."""
     console = prepare(args)
     if args.action == "list":
-        print_named(
-            console, "datasets", {e.name: "at hand" if is_configured(e.name) else "not configured" for e in datasets}
-        )
+        print_named(console, "datasets", {entry.name: _state(entry.name) for entry in datasets})
         return 0
-    if not args.name or (args.action == "add" and not args.csv):
-        raise BadOption(f"data {args.action} lacks NAME or --csv", fix="python -m repro data add NAME --csv FILE.csv")
+    if not args.name:
+        raise BadOption(f"data {args.action} lacks NAME", fix=f"python -m repro data {args.action} kinetics400")
     if datasets[args.name].facts.get("shipped", True):
         raise BadOption(f"{args.name} comes with the suite or a package", allowed="datasets that you keep yourself")
-    if args.action == "remove":
-        console.print(f"{args.name}: {'forgotten' if places.remove(args.name) else 'was not configured'}")
-        return 0
-    counts = places.add(args.name, args.csv, num_classes(args.name))
-    console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+    actions: dict[str, Callable[[Console, argparse.Namespace], int]] = {"add": _add, "check": _check, "remove": _remove}
+    return actions[args.action](console, args)
+
+
+def _state(name: str) -> str:
+    from repro.data.inspection import state
+
+    return "at hand" if datasets[name].facts.get("shipped", True) else state(name)
+
+
+def _remove(console: Console, args: argparse.Namespace) -> int:
+    from repro.data import places
+
+    console.print(f"{args.name}: {'forgotten' if places.remove(args.name) else 'was not configured'}")
     return 0
+
+
+def _add(console: Console, args: argparse.Namespace) -> int:
+    from repro.data import places
+    from repro.data.datasets import num_classes
+
+    if bool(args.csv) == bool(args.root) or bool(args.root) != bool(args.annotations):
+        raise BadOption(
+            "data add takes --root DIR with --annotations FILE [FILE ...], or --csv FILE.csv",
+            fix=f"python -m repro data add {args.name} --root DIR --annotations FILE [FILE ...]",
+        )
+    if args.csv:
+        counts = places.add(args.name, args.csv, num_classes(args.name))
+        console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+        return 0
+    from repro.data.indexing import Source, summary
+    from repro.data.indexing import add as add_index
+
+    source = Source(args.root, tuple(args.annotations), args.labels, args.format, args.first_label)
+    with _bar(console, "indexing") as report:
+        added = add_index(args.name, source, workers=_jobs(args), on_progress=report)
+    for line in summary(added):
+        console.print(line, markup=False)
+    console.print(f"next: python -m repro data check {args.name}", markup=False)
+    return 0
+
+
+def _check(console: Console, args: argparse.Namespace) -> int:
+    from repro.data.inspection import check
+
+    with _bar(console, "decoding") as report:
+        done = check(
+            args.name,
+            sample=args.sample,
+            workers=_jobs(args),
+            decoder=args.decoder,
+            official=args.official,
+            videos=args.videos,
+            on_progress=report,
+        )
+    for finding in done.findings:
+        console.print(str(finding), markup=False)
+    looked = f"{done.checked:,} of {done.videos:,} videos decoded, {done.quarantined:,} set aside"
+    console.print(f"{args.name}: {looked}: {'good' if done.ok else 'errors, see above'}", markup=False)
+    return 0 if done.ok else 1
+
+
+def _jobs(args: argparse.Namespace) -> int:
+    from repro.environment import machine
+
+    return args.jobs or machine()[1]
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar with the time that is left; nothing where there is no terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(title, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -22,7 +22,7 @@ def test_known_names_and_their_classes():
 
 
 def test_a_dataset_without_a_place_says_what_to_do():
-    with pytest.raises(NotConfigured, match=r"kinetics400 is not configured.*data add kinetics400 --csv"):
+    with pytest.raises(NotConfigured, match=r"kinetics400 is not configured.*data add kinetics400 --root"):
         datasets.open_index("kinetics400", "val")
 
 

@@ -16,7 +16,7 @@ def write_csv(folder, classes=27, splits=("train", "val")):
 
 
 def test_a_dataset_is_found_once_its_place_is_told(tmp_path):
-    with pytest.raises(NotConfigured, match="data add jester --csv"):
+    with pytest.raises(NotConfigured, match="data add jester --root"):
         open_index("jester", "val")
     assert not is_configured("jester")
     assert places.add("jester", write_csv(tmp_path), 27) == {"train": 27, "val": 27}

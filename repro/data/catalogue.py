@@ -1,0 +1,222 @@
+"""The stored index of a dataset on this machine: its videos, and what tells this copy from others.
+
+    <config>/datasets/NAME/index.json       root, annotation files with their sha256, classes, digests
+                          /videos.csv       a line for each video of the annotations, also for those that are missing
+                          /quarantine.json  videos that `data check` found corrupt: id -> reason
+
+The files of the dataset are never written to. Paths in `videos.csv` are relative to the root.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from repro import paths
+from repro.data import label_maps
+from repro.data.index import Index, Video
+from repro.errors import DataError, UnknownName
+
+INDEX, _VIDEOS, _QUARANTINE = "index.json", "videos.csv", "quarantine.json"
+#: raised when the layout of the files or the meaning of a digest changes
+VERSION = 1
+MISSING = "missing: in the annotations, not in this copy"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One video of the annotations; `path` is empty where it is missing, `problem` tells why it cannot be opened."""
+
+    id: str
+    split: str
+    label: int
+    path: str
+    frames: int = 0
+    width: int = 0
+    height: int = 0
+    fps: float = 0.0
+    bytes: int = -1
+    first: int = -1
+    listed_frames: int = -1
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A stored index; `header` is the content of `index.json`."""
+
+    folder: Path
+    header: Mapping[str, Any]
+    rows: tuple[Row, ...]
+
+    @property
+    def root(self) -> Path:
+        """The folder that the paths are relative to."""
+        return Path(self.header["root"])
+
+    @property
+    def name(self) -> str:
+        """The dataset."""
+        return str(self.header["name"])
+
+    def splits(self) -> list[str]:
+        """The splits that the annotations have, train first."""
+        return sorted({row.split for row in self.rows}, key=("train", "val", "test").index)
+
+    def count(self, split: str) -> tuple[int, int]:
+        """Videos of a split that are here, and those of the annotations."""
+        rows = [row for row in self.rows if row.split == split]
+        return sum(bool(row.path) for row in rows), len(rows)
+
+    def problems(self) -> dict[tuple[str, str], str]:
+        """(split, id) -> why a video is not to be opened: missing, unreadable, or quarantined by a check."""
+        known = {(row.split, row.id): row.problem or MISSING for row in self.rows if row.problem or not row.path}
+        return {**known, **read_quarantine(self.folder)}
+
+    def index(self, split: str) -> Index:
+        """The videos of a split. A tested split lists the missing ones with their problem; a training split has only
+        those that can be read, so that epochs are made of them alone.
+        """
+        rows = [row for row in self.rows if row.split == split]
+        if not rows:
+            raise UnknownName(f"split of {self.name}", split, self.splits(), fix="--split NAME")
+        known = {name: why for (place, name), why in self.problems().items() if place == split}
+        kept = [row for row in rows if split != "train" or row.id not in known]
+        videos = tuple(Video(row.id, self.root / row.path, row.label) for row in kept)
+        facts = {
+            "label_map": self.header["label_map"],
+            "content": self.header["content"],
+            "media": self.header["media"],
+            "annotated": len(rows),
+            "missing": sum(not row.path for row in rows),
+            "unreadable": sum(1 for row in rows if row.path and row.id in known),
+        }
+        problems = {name: why for name, why in known.items() if split != "train"}
+        print_of = fingerprint(self.header, kept)
+        return Index(self.name, split, videos, tuple(self.header["classes"]), print_of, problems, facts)
+
+
+def fingerprint(header: Mapping[str, Any], rows: Iterable[Row]) -> str:
+    """sha256 over label map, sampled content, and id, label and bytes of each video; places do not enter."""
+    digest = hashlib.sha256(f"repro.catalogue.{VERSION};{header['label_map']};{header['content']};".encode())
+    for row in rows:
+        digest.update(f"{len(row.id.encode())}:{row.id}{row.label}:{row.bytes};".encode())
+    return digest.hexdigest()
+
+
+def folder_of(name: str) -> Path:
+    """Where the index of a dataset is kept: outside the repository and outside the dataset."""
+    return paths.config() / "datasets" / name
+
+
+def write(folder: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> Path:
+    """Store an index, `index.json` last, so that it is whole or not there; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow([field.name for field in fields(Row)])
+    lines.writerows(astuple(row) for row in rows)
+    data = text.getvalue().encode("utf-8", "surrogateescape")
+    (folder / INDEX).unlink(missing_ok=True)
+    replace_file(folder / _VIDEOS, data)
+    stated = {**header, "version": VERSION, "videos_sha256": hashlib.sha256(data).hexdigest()}
+    replace_file(folder / INDEX, json.dumps(stated, indent=1).encode())
+    return folder / INDEX
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a small file whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def read(file: Path) -> Catalogue:
+    """The index whose `index.json` this is; DataError where it is damaged."""
+    try:
+        stamp = (file.stat().st_mtime_ns, (file.parent / _VIDEOS).stat().st_mtime_ns)
+    except OSError as error:
+        raise _damaged(file, str(error)) from error
+    return _read(file, stamp)
+
+
+@lru_cache(maxsize=8)
+def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+        data = (file.parent / _VIDEOS).read_bytes()
+        if header["version"] != VERSION:
+            raise _damaged(file, f"it is of version {header['version']}, this is {VERSION}")
+        if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
+            raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
+        lines = csv.DictReader(data.decode("utf-8", "surrogateescape").splitlines(keepends=True))
+        return Catalogue(file.parent, header, tuple(_row(line) for line in lines))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _damaged(file, str(error)) from error
+
+
+def _row(line: Mapping[str, str]) -> Row:
+    kinds = {"str": str, "int": int, "float": float}
+    return Row(**{field.name: kinds[str(field.type)](line[field.name]) for field in fields(Row)})
+
+
+def _damaged(file: Path, why: str) -> DataError:
+    name = file.parent.name
+    fix = f"python -m repro data add {name} --root DIR --annotations FILE"
+    return DataError(f"the index of {name} in {str(file.parent)!r} cannot be read: {why}", fix=fix)
+
+
+def read_quarantine(folder: Path) -> dict[tuple[str, str], str]:
+    """(split, id) -> reason, of the videos set aside beside an index."""
+    try:
+        listed = json.loads((folder / _QUARANTINE).read_text(encoding="utf-8"))
+        return {(item["split"], item["id"]): item["problem"] for item in listed}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{folder / _QUARANTINE} cannot be read: {error}", fix=f"python -m repro data check {folder.name}"
+        ) from error
+
+
+def write_quarantine(folder: Path, problems: Mapping[tuple[str, str], str]) -> Path:
+    """Set videos aside: nothing of the dataset is touched, deleting the file undoes it."""
+    listed = [{"split": split, "id": name, "problem": why} for (split, name), why in sorted(problems.items())]
+    replace_file(folder / _QUARANTINE, json.dumps(listed, indent=1, ensure_ascii=True).encode())
+    return folder / _QUARANTINE
+
+
+def header_of(
+    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]], content: str
+) -> dict[str, Any]:
+    """The content of `index.json` but for what `write` adds."""
+    return {
+        "name": name,
+        "root": str(root),
+        "media": media,
+        "classes": list(classes),
+        "label_map": label_maps.fingerprint(classes),
+        "annotations": list(annotations),
+        "content": content,
+    }
+
+
+def sizes(rows: Iterable[Row]) -> dict[str, int]:
+    """How often each picture size occurs, `WIDTHxHEIGHT`, the most frequent first."""
+    found = Counter(f"{row.width}x{row.height}" for row in rows if row.width)
+    return dict(found.most_common())
+
+
+def as_dict(row: Row) -> dict[str, Any]:
+    """A row as plain data."""
+    return asdict(row)

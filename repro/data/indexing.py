@@ -1,0 +1,219 @@
+"""`data add`: annotation files and a folder become a stored index. Each video is looked at once, in parallel; started
+again after an interruption, it goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from repro import paths
+from repro.data import annotations as reading
+from repro.data import catalogue, labelling, locate, places
+from repro.data.annotations import Annotations, Entry
+from repro.data.catalogue import Row
+from repro.data.known import KNOWN
+from repro.data.pool import Pool, Problem
+from repro.data.probe import Probe, probe, sample
+from repro.errors import BadOption, DataError
+
+#: called with videos done, videos in all
+OnProgress = Callable[[int, int], None]
+#: videos whose content enters the fingerprint
+_SAMPLED = 64
+_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the user gives: where the videos are, and the files that list and name them."""
+
+    root: Path
+    annotations: tuple[str, ...]
+    """Files, or `train=FILE`, `val=FILE` where the name of a file does not tell its split."""
+    labels: Path | None = None
+    format: str | None = None
+    first_label: int = 0
+
+
+@dataclass(frozen=True)
+class Added:
+    """A stored index, with what the user should know of it."""
+
+    catalogue: catalogue.Catalogue
+    notes: tuple[str, ...]
+
+
+def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress | None = None) -> Added:
+    """Build the index of dataset `name`, store it and remember its place.
+
+    Missing and unreadable videos are entered with the reason. DataError where no video is below the root, where labels
+    and names do not fit the dataset, or where an annotation file cannot be read.
+    """
+    files = [_read(text, source) for text in source.annotations]
+    given = _label_file(files, source.labels)
+    entries, doubles = _entries(files)
+    named = labelling.number(name, entries, given, source.first_label)
+    root = source.root.expanduser().absolute()
+    found = locate.locate(root, entries)
+    probes = _probes(name, root, [path for path in found if path], workers, on_progress)
+    rows = [
+        _row(entry, label, path, probes.get(str(path)))
+        for entry, label, path in zip(entries, named.numbers, found, strict=True)
+    ]
+    media = "frames" if sum(row.first >= 0 for row in rows) * 2 > sum(bool(row.path) for row in rows) else "videos"
+    listed = [{"file": str(made.file), "sha256": _sha256(made.file), "format": made.format} for made in files]
+    header = catalogue.header_of(name, root, media, named.classes, listed, _content(root, rows))
+    file = catalogue.write(catalogue.folder_of(name), header, rows)
+    catalogue.write_quarantine(file.parent, {})
+    (file.parent / "check.json").unlink(missing_ok=True)
+    places.remember(name, file)
+    shutil.rmtree(_journal_folder(name), ignore_errors=True)
+    notes = (*named.notes, *([f"{doubles} lines list a video a second time and were left out"] if doubles else []))
+    return Added(catalogue.read(file), notes)
+
+
+def _read(text: str, source: Source) -> Annotations:
+    """An argument of --annotations: FILE or SPLIT=FILE."""
+    split, equals, file = text.partition("=")
+    if equals and split in ("train", "val", "test"):
+        return reading.read(Path(file).expanduser(), format=source.format, split=split)
+    made = reading.read(Path(text).expanduser(), format=None if _is_labels(text) else source.format)
+    if made.entries and any(entry.split is None for entry in made.entries):
+        raise DataError(
+            f"{text!r} does not say which split its videos belong to",
+            allowed="a file name with train, val, validation or test in it, or SPLIT=FILE",
+            fix=f"--annotations train={text}",
+        )
+    return made
+
+
+def _is_labels(text: str) -> bool:
+    """A forced format is meant for the lists, not for the label file beside them."""
+    name = Path(text).name.casefold()
+    return any(word in name for word in ("label", "vocab", "categor", "classind", "class_ind"))
+
+
+def _label_file(files: Sequence[Annotations], labels: Path | None) -> tuple[str, ...]:
+    """Class names, from --labels or from the one label file among the annotations."""
+    found = [made.classes for made in files if made.format == "labels"]
+    if labels is not None:
+        found.append(reading.read(labels.expanduser(), format="labels").classes)
+    if len(found) > 1 and len(set(found)) > 1:
+        raise BadOption("two different label files are given", allowed="one", fix="--labels FILE")
+    return found[0] if found else ()
+
+
+def _entries(files: Sequence[Annotations]) -> tuple[list[Entry], int]:
+    """All videos, each once; a split that is tested is `val`, also where the release calls it test (Diving48)."""
+    listed = [entry for made in files for entry in made.entries]
+    if not listed:
+        raise BadOption("no annotation file lists a video", fix="--annotations FILE [FILE ...]")
+    splits = {entry.split for entry in listed}
+    kept: dict[tuple[str, str], Entry] = {}
+    for entry in listed:
+        split = "val" if entry.split == "test" and "val" not in splits else str(entry.split)
+        made = Entry(entry.names, entry.label, split, entry.frames, entry.line, entry.listed)
+        old = kept.setdefault((split, _id(made)), made)
+        if old is not made and old.label != entry.label:
+            raise DataError(
+                f"{_id(made)!r} has two labels: {old.label!r} on line {old.line}, {entry.label!r} on line {entry.line}"
+            )
+    return list(kept.values()), len(listed) - len(kept)
+
+
+def _id(entry: Entry) -> str:
+    return locate.video_id(entry)
+
+
+def _row(entry: Entry, label: int, path: Path | None, found: Probe | Problem | None) -> Row:
+    base = Row(_id(entry), str(entry.split), label, path.as_posix() if path else "")
+    declared = entry.frames if entry.frames is not None else -1
+    if isinstance(found, Probe):
+        facts = {key: value for key, value in asdict(found).items() if key != "template"}
+        return Row(base.id, base.split, label, base.path, listed_frames=declared, **facts)
+    reason = found.reason if isinstance(found, Problem) else ""
+    return Row(base.id, base.split, label, base.path, listed_frames=declared, problem=reason)
+
+
+def _probes(
+    name: str, root: Path, found: Sequence[Path], workers: int, on_progress: OnProgress | None
+) -> dict[str, Probe | Problem]:
+    """Path below the root -> what is there. Each answer is written down at once, for a later start to go on."""
+    journal = _journal_folder(name) / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.jsonl"
+    made = dict(_replay(journal))
+    wanted = list(dict.fromkeys(str(path) for path in found))
+    todo = [path for path in wanted if path not in made]
+    journal.parent.mkdir(parents=True, exist_ok=True)
+    answers = Pool(probe, workers=workers, timeout_s=_TIMEOUT_S).run(
+        ((str(root / path),) for path in todo), ahead=4 * max(1, workers)
+    )
+    with journal.open("a", encoding="utf-8") as file:
+        for path, answer in zip(todo, answers, strict=True):
+            made[path] = answer
+            file.write(json.dumps([path, _plain(answer)]) + "\n")
+            if on_progress:
+                on_progress(len(made), len(wanted))
+    return made
+
+
+def _plain(answer: Probe | Problem) -> dict[str, Any]:
+    return asdict(answer)
+
+
+def _replay(journal: Path) -> Iterator[tuple[str, Probe | Problem]]:
+    """What an interrupted start has found out; its last line may be cut, and a problem is looked at again."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        for line in journal.read_text(encoding="utf-8").splitlines():
+            path, facts = json.loads(line)
+            if "reason" not in facts:
+                yield path, Probe(**facts)
+
+
+def _journal_folder(name: str) -> Path:
+    return paths.cache() / "indexing" / name
+
+
+def _content(root: Path, rows: Sequence[Row]) -> str:
+    """sha256 over parts of 64 videos, chosen by their ids: tells a re-encoded copy of the same ids apart."""
+    readable = [row for row in rows if row.path and not row.problem]
+    chosen = sorted(readable, key=lambda row: hashlib.sha256(row.id.encode("utf-8", "surrogateescape")).digest())
+    digest = hashlib.sha256()
+    for row in chosen[:_SAMPLED]:
+        digest.update(f"{row.id}:{sample(str(root / row.path))};".encode())
+    return digest.hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.expanduser().read_bytes()).hexdigest()
+
+
+def summary(added: Added) -> list[str]:
+    """What was found, as lines of text."""
+    from repro.data.known import whose
+
+    made = added.catalogue
+    lines = []
+    for split in made.splits():
+        here, listed = made.count(split)
+        lines.append(f"{made.name} {split}: {here:,} of {listed:,} videos of the annotations are here")
+        lines.append(f"  {here:,}: {whose(made.name, split, here)}")
+    sizes = catalogue.sizes(made.rows)
+    shown = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:3])
+    lines.append(
+        f"  {made.header['media']} of {shown}" + (f" and {len(sizes) - 3} sizes more" if len(sizes) > 3 else "")
+    )
+    reasons = Counter(row.problem for row in made.rows if row.problem)
+    for reason, count in reasons.most_common(5):
+        lines.append(f"  {count:,} cannot be opened: {reason}")
+    lines += [f"  {note}" for note in added.notes]
+    lines.append(f"  {KNOWN[made.name].title}: {KNOWN[made.name].source}")
+    lines.append(f"index: {made.folder}")
+    return lines

@@ -1,0 +1,217 @@
+"""`data check`: decode the videos of a stored index, all or a sample, and say what is wrong with the copy."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.data import annotations as reading
+from repro.data import catalogue, decode, decode_av, findings, frames, locate, places
+from repro.data.catalogue import Catalogue, Row
+from repro.data.decode import DecodeError
+from repro.data.findings import Finding, Seen
+from repro.data.pool import Pool, Problem
+from repro.data.probe import size_of
+from repro.errors import BadOption, DataError, NotConfigured
+
+_CHECK = "check.json"
+#: share of the container's frames below which a video counts as cut off
+_ENOUGH = 0.9
+#: seconds for one video, decoded from its first frame to its last
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """A finished check: what was looked at and what was found."""
+
+    name: str
+    when: str
+    checked: int
+    videos: int
+    quarantined: int
+    decoder: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is certainly wrong; suspicions and remarks may stand."""
+        return not any(finding.level == "error" for finding in self.findings)
+
+
+def check(
+    name: str,
+    *,
+    sample: int = 0,
+    workers: int = 1,
+    decoder: str = "decord",
+    official: Sequence[Path] = (),
+    videos: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Check:
+    """Decode every frame of `sample` videos (0: all), set aside what is corrupt, and compare with what is official.
+
+    The sample is the same each time. `official` are annotation files to compare with; `videos` a folder with the videos
+    of which the frames were made. A video that was set aside and decodes now is taken in again.
+    """
+    made = _open(name)
+    present = [row for row in made.rows if row.path]
+    chosen = _sample(present, sample)
+    beside = _beside(videos, chosen)
+    problems, seen = _decode(made, chosen, decoder, beside, workers, on_progress)
+    kept = {key: why for key, why in catalogue.read_quarantine(made.folder).items() if key not in _keys(chosen)}
+    aside = {**kept, **problems}
+    place = catalogue.write_quarantine(made.folder, aside)
+    now = {key: facts.bytes for key, facts in seen.items()}
+    found = [
+        *findings.sizes(made),
+        *findings.label_map(made),
+        *findings.start_index(present),
+        *findings.colour_order(name, list(seen.values())),
+        *findings.changed(chosen, now),
+        *findings.against_official(made, [reading.read(file) for file in official]),
+        *findings.corrupt(aside, str(place)),
+        findings.release(name),
+    ]
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    done = Check(name, when, len(chosen), len(present), len(aside), decode.version(decoder), tuple(found))
+    _save(made.folder / _CHECK, done)
+    return done
+
+
+def _open(name: str) -> Catalogue:
+    file = places.place(name)
+    if file is None:
+        raise NotConfigured(
+            f"{name} is not configured", fix=f"python -m repro data add {name} --root DIR --annotations FILE [FILE ...]"
+        )
+    if file.suffix != ".json":
+        raise BadOption(
+            f"{name} is given by the CSV {str(file)!r}, which has no index to check",
+            fix=f"python -m repro data add {name} --root DIR --annotations FILE [FILE ...]",
+        )
+    return catalogue.read(file)
+
+
+def _sample(rows: Sequence[Row], count: int) -> list[Row]:
+    """Some rows, the same each time, in their order."""
+    if not count or count >= len(rows):
+        return list(rows)
+    chosen = sorted(random.Random(0).sample(range(len(rows)), count))
+    return [rows[position] for position in chosen]
+
+
+def _keys(rows: Sequence[Row]) -> set[tuple[str, str]]:
+    return {(row.split, row.id) for row in rows}
+
+
+def _beside(videos: Path | None, rows: Sequence[Row]) -> dict[str, str]:
+    """id -> the video file of which the frames of that id were made."""
+    if videos is None:
+        return {}
+    entries = [reading.Entry((row.id,), row.label, row.split) for row in rows]
+    found = locate.locate(videos.expanduser().absolute(), entries)
+    return {row.id: str(videos.expanduser().absolute() / path) for row, path in zip(rows, found, strict=True) if path}
+
+
+def _decode(
+    made: Catalogue,
+    rows: Sequence[Row],
+    decoder: str,
+    beside: dict[str, str],
+    workers: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], Seen]]:
+    """Problems and sights by (split, id)."""
+    tasks = ((str(made.root / row.path), row.frames, decoder, beside.get(row.id, "")) for row in rows)
+    pool = Pool(look, workers=workers, timeout_s=TIMEOUT_S)
+    problems: dict[tuple[str, str], str] = {}
+    seen: dict[tuple[str, str], Seen] = {}
+    answers = pool.run(tasks, ahead=4 * max(1, workers))
+    for number, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
+        if isinstance(answer, Problem):
+            problems[row.split, row.id] = answer.reason
+        else:
+            seen[row.split, row.id] = answer
+        if on_progress:
+            on_progress(number, len(rows))
+    return problems, seen
+
+
+def look(path: str, expected: int, decoder: str, beside: str) -> Seen:
+    """Decode a video from the first frame to the last, in a worker; DecodeError where that fails or ends too early."""
+    place = Path(path)
+    count = _count(place)
+    if count < _ENOUGH * expected:
+        raise DecodeError(place, f"truncated: {count} of {expected} frames decode")
+    middle = min(count, decode.frame_count(place, decoder=decoder)) // 2
+    frame = decode.read_frames(place, [middle], decoder=decoder)[0]
+    red_over_blue = float(frame[..., 0].mean() - frame[..., 2].mean())
+    differences = _differences(frame, beside, middle, decoder) if beside else (None, None)
+    return Seen(count, red_over_blue, *differences, size_of(place))
+
+
+def _count(place: Path) -> int:
+    if not place.is_dir():
+        return decode_av.decode_all(decode.checked(place))
+    listed = frames.list_folder(place)
+    shapes = {frames.read_picture(place / name).shape for name in listed.names}
+    if len(shapes) > 1:
+        raise DecodeError(place, "the size of the picture changes within the video")
+    return len(listed.names)
+
+
+def _differences(frame: np.ndarray, video: str, number: int, decoder: str) -> tuple[float | None, float | None]:
+    """Mean absolute difference to the video's frame, as it is and with red and blue exchanged; None if unlike sizes."""
+    from repro.data.resize import resize
+
+    try:
+        true = decode.read_frames(video, [number], decoder=decoder)[0]
+    except DataError:
+        return None, None
+    height, width = frame.shape[:2]
+    scaled = resize(true[None], height, width)[0].astype(np.float32)
+    return float(np.abs(scaled - frame).mean()), float(np.abs(scaled - frame[..., ::-1]).mean())
+
+
+def _save(file: Path, done: Check) -> None:
+    facts: dict[str, Any] = {key: value for key, value in vars(done).items() if key != "findings"}
+    facts["findings"] = [vars(finding) for finding in done.findings]
+    catalogue.replace_file(file, json.dumps(facts, indent=1).encode())
+
+
+def last(name: str) -> Check | None:
+    """The last finished check of a dataset; None if there is none that can be read."""
+    try:
+        facts = json.loads((catalogue.folder_of(name) / _CHECK).read_text(encoding="utf-8"))
+        return Check(**{**facts, "findings": tuple(Finding(**finding) for finding in facts["findings"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def state(name: str) -> str:
+    """One line on a dataset: what is known, where, how many, and what the last check said."""
+    file = places.place(name)
+    if file is None:
+        return "not configured"
+    if file.suffix != ".json":
+        return f"the CSV {file}"
+    try:
+        made = catalogue.read(file)
+    except DataError as error:
+        return str(error)
+    counts = ", ".join("{:,} of {:,} {}".format(*made.count(split), split) for split in made.splits())
+    done = last(name)
+    if done is None:
+        return f"{made.root}: {counts}; not checked"
+    errors = sum(finding.level == "error" for finding in done.findings)
+    suspect = sum(finding.level == "suspect" for finding in done.findings)
+    verdict = f"{errors} errors, {suspect} suspicions" if errors or suspect else "good"
+    return f"{made.root}: {counts}; checked {done.checked:,} of {done.videos:,} on {done.when[:10]}: {verdict}"

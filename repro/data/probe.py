@@ -1,0 +1,81 @@
+"""What one video is: frames, size, rate, bytes; and a digest of a part of its content. Runs in workers, no torch."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from repro.data import decode_av, frames
+from repro.data.container import missing_bytes
+from repro.data.decode import DecodeError
+
+_SAMPLED_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Facts of one video; `first` is the number in the name of the first picture of a folder, -1 for a video file."""
+
+    frames: int
+    width: int
+    height: int
+    fps: float
+    bytes: int
+    first: int = -1
+    template: str = ""
+
+
+def probe(path: str) -> Probe:
+    """A video file by its container, a folder by its names and first picture; DecodeError for what is neither."""
+    place = Path(path)
+    if place.is_dir():
+        return _folder(place)
+    size = _size(place)
+    cut = missing_bytes(place)
+    if cut:
+        raise DecodeError(place, f"truncated: {cut} bytes of {size + cut} are missing")
+    facts = decode_av.facts(place)
+    return Probe(facts.frames, facts.width, facts.height, round(facts.fps, 3), size)
+
+
+def _size(place: Path) -> int:
+    try:
+        size = place.stat().st_size
+    except OSError as error:
+        raise DecodeError(place, f"cannot be read: {error.strerror or error}") from error
+    if size == 0:
+        raise DecodeError(place, "empty file")
+    return size
+
+
+def _folder(place: Path) -> Probe:
+    listed = frames.list_folder(place)
+    height, width = frames.read_picture(place / listed.names[0]).shape[:2]
+    return Probe(len(listed.names), width, height, 0.0, size_of(place), listed.first, listed.template)
+
+
+def size_of(place: Path) -> int:
+    """Bytes of a video file, or of all pictures of a folder; -1 where there is neither."""
+    try:
+        if place.is_dir():
+            return sum((place / name).stat().st_size for name in frames.list_folder(place).names)
+        return place.stat().st_size
+    except (OSError, DecodeError):
+        return -1
+
+
+def sample(path: str) -> str:
+    """sha256 of the first and the last 64 KiB of a video file, or of the first and the last picture of a folder."""
+    place = Path(path)
+    digest = hashlib.sha256()
+    if place.is_dir():
+        names = frames.list_folder(place).names
+        for name in (names[0], names[-1]):
+            digest.update((place / name).read_bytes())
+        return digest.hexdigest()
+    with place.open("rb") as file:
+        digest.update(file.read(_SAMPLED_BYTES))
+        file.seek(max(0, place.stat().st_size - _SAMPLED_BYTES))
+        digest.update(file.read(_SAMPLED_BYTES))
+    return digest.hexdigest()
