@@ -66,7 +66,8 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
-        measure = Accuracy(dataset=name, train=train, test=test)
+        flip_labels = registry.datasets[name].fact("flip_labels", ())
+        measure = Accuracy(dataset=name, train=replace(train, flip_labels=tuple(flip_labels)), test=test)
     assert measure.train is not None
     known = to_dict(measure.train)
     for key in changes:

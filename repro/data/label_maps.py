@@ -53,7 +53,7 @@ def difference(given: Sequence[str], wanted: Sequence[str]) -> str | None:
         return None
     if sorted(ours) == sorted(theirs):
         moved = [number for number, (one, other) in enumerate(zip(ours, theirs, strict=True)) if one != other]
-        order = ", alphabetically ordered" if ours == sorted(ours) else ""
+        order = ", alphabetically ordered" if list(given) == sorted(given) else ""
         first = moved[0]
         return (
             f"the same {len(given)} names in another order{order}: {len(moved)} of them moved, the first is label "

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import sys
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+
+_SPEC = importlib.util.spec_from_file_location("miniatures", Path(__file__).with_name("miniatures.py"))
+assert _SPEC is not None and _SPEC.loader is not None
+miniatures = importlib.util.module_from_spec(_SPEC)
+sys.modules["miniatures"] = miniatures
+_SPEC.loader.exec_module(miniatures)
 
 
 def picture(number: int, height: int, width: int) -> np.ndarray:
@@ -133,6 +142,19 @@ BAD = {
     "folder.mp4": ("not a regular file",),
     "missing.mp4": ("no such file",),
 }
+
+
+@pytest.fixture(scope="session")
+def miniatures_module():
+    """The builders of `miniatures.py`."""
+    return miniatures
+
+
+@pytest.fixture(scope="session")
+def miniature(tmp_path_factory):
+    """name -> the miniature copy of a dataset, built once; not to be changed."""
+    folder = tmp_path_factory.mktemp("miniatures")
+    return functools.cache(lambda name: miniatures.build(name, folder / name))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,113 @@
+"""Annotation files are recognised by what they hold, never by their names; what is broken is named with its line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from repro.data.annotations import FORMATS, read, split_of
+from repro.errors import DataError, UnknownName
+
+KINETICS = 'label,youtube_id,time_start,time_end,split,is_cc\n"archery",abc-DEF_123,13,23,validate,0\n'
+TEST_CSV = "youtube_id,time_start,time_end,split\nabc-DEF_123,13,23,test\n"
+V2 = json.dumps([{"id": "7", "label": "a cup", "template": "Holding [something]", "placeholders": ["a cup"]}])
+DIVING = json.dumps([{"vid_name": "_8Vy3dlHg2w_00000", "label": 20, "start_frame": 0, "end_frame": 155}])
+
+#: content -> format, names, label, frames of its first video
+LISTS = [
+    (KINETICS, "kinetics", ("abc-DEF_123_000013_000023", "abc-DEF_123"), "archery", None),
+    ("100218;Holding something, then\n7;B\n", "20bn-csv", ("100218",), "Holding something, then", None),
+    (V2, "20bn-json", ("7",), "Holding [something]", None),
+    (DIVING, "diving48", ("_8Vy3dlHg2w_00000",), 20, None),
+    ("abseiling/0wR5jVB-WPk 92 0\n", "rawframes", ("abseiling/0wR5jVB-WPk",), 0, 92),
+    ("images/val/air drumming/7LSJ2Ryv1a8_0 60 3\n", "rawframes", ("images/val/air drumming/7LSJ2Ryv1a8_0",), 3, 60),
+    ("9223 35 20\n", "rawframes", ("9223",), 20, 35),
+    ("a/b.mp4 7\n", "videos", ("a/b.mp4",), 7, None),
+    ("/data/v 1.mp4,7\n", "videos", ("/data/v 1.mp4",), 7, None),
+    ("78687.webm\t7\n", "videos", ("78687.webm",), 7, None),
+    ("clips/a.avi;12\n", "videos", ("clips/a.avi",), 12, None),
+]
+
+
+@pytest.mark.parametrize("text, format, names, label, frames", LISTS)
+def test_lists_are_recognised(tmp_path, text, format, names, label, frames):
+    file = tmp_path / "x_val.txt"
+    file.write_text(text)
+    made = read(file)
+    first = made.entries[0]
+    assert (made.format, first.names, first.label, first.frames, first.split) == (format, names, label, frames, "val")
+
+
+LABELS = ["Holding something", "Putting something, something and something on the table", "Pushing 2 things"]
+MAPS = [
+    "\n".join(LABELS),
+    "\n".join(f"{number},{name}" for number, name in enumerate(LABELS)),
+    json.dumps({name: str(number) for number, name in reversed(list(enumerate(LABELS)))}),
+    json.dumps([name.split() for name in LABELS]),
+    json.dumps(LABELS),
+]
+
+
+@pytest.mark.parametrize("text", MAPS)
+def test_label_files_are_recognised_and_ordered_by_number(tmp_path, text):
+    (tmp_path / "x").write_text(text)
+    made = read(tmp_path / "x")
+    assert (made.format, made.classes) == ("labels", tuple(LABELS))
+
+
+@pytest.mark.parametrize(
+    "name, split",
+    [
+        ("kinetics_train.csv", "train"),
+        ("something-something-v1-validation.csv", "val"),
+        ("mini_val_videofolder.txt", "val"),
+        ("Diving48_V2_test.json", "test"),
+        ("training_set_v2.txt", "train"),
+        ("list.txt", None),
+    ],
+)
+def test_the_split_is_told_by_the_name(tmp_path, name, split):
+    assert split_of(tmp_path / name) == split
+
+
+def test_unlabelled_test_lines_are_left_out_and_a_test_file_alone_is_an_error(tmp_path):
+    (tmp_path / "test.csv").write_text(TEST_CSV)
+    with pytest.raises(DataError, match="holds no video"):
+        read(tmp_path / "test.csv")
+
+
+@pytest.mark.parametrize(
+    "text, part",
+    [
+        ("", "is empty"),
+        ("a 1\nb\nc 2\nd 3\n", "in no format known"),
+        ('[{"id": 1', "line 1: not well-formed JSON"),
+        ("label,youtube_id,time_start,time_end,split\narchery,abc,x,23,train\n", "line 2"),
+        ('{"a": "0", "b": "2"}', "not 0 to 1"),
+        ("Holding\nHolding\n", "line 2: class 'Holding' stands there twice"),
+    ],
+)
+def test_what_is_broken_is_named(tmp_path, text, part):
+    (tmp_path / "train.txt").write_text(text)
+    with pytest.raises(DataError, match=part):
+        read(tmp_path / "train.txt")
+
+
+def test_a_format_can_be_forced_and_must_fit(tmp_path):
+    (tmp_path / "train.txt").write_text("vid 10 7\n")
+    assert read(tmp_path / "train.txt", format="videos").entries[0].names == ("vid 10",)
+    with pytest.raises(DataError, match="read as diving48, as --format asks"):
+        (tmp_path / "train.json").write_text("[1]")
+        read(tmp_path / "train.json", format="diving48")
+    with pytest.raises(UnknownName, match="rawframes"):
+        read(tmp_path / "train.txt", format="rawframe")
+    assert set(FORMATS) >= {"kinetics", "20bn-csv", "20bn-json", "diving48", "rawframes", "videos", "labels"}
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"none\.csv.*cannot be read"):
+        read(tmp_path / "none.csv")
+    (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(DataError, match="not UTF-8"):
+        read(tmp_path / "b.csv")

@@ -1,0 +1,147 @@
+"""`data check`: each fault that a copy may have is found and named; nothing of the copy is touched."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro.data import catalogue
+from repro.data.datasets import open_index
+from repro.data.findings import Seen, colour_order, start_index
+from repro.data.indexing import Source, add
+from repro.data.inspection import check, last, state
+from repro.errors import BadOption, NotConfigured
+
+
+def added(mini, root=None, **more):
+    return add(mini.name, Source(root or mini.root, tuple(map(str, mini.annotations)), mini.labels, **more)).catalogue
+
+
+def kinds(done):
+    return {finding.kind: str(finding) for finding in done.findings if finding.level != "note"}
+
+
+@pytest.fixture
+def copy(miniature, tmp_path):
+    """A copy of a miniature to spoil."""
+
+    def make(name):
+        mini = miniature(name)
+        shutil.copytree(mini.root, tmp_path / "copy")
+        return mini, tmp_path / "copy"
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["kinetics400", "sthv1", "sthv2"])
+def test_a_good_copy_is_good(miniature, name):
+    added(miniature(name))
+    assert "not checked" in state(name)
+    done = check(name, workers=2)
+    assert done.ok and not kinds(done) and (done.checked, done.quarantined) == (12, 0)
+    assert last(name) == done and "checked 12 of 12" in state(name) and state(name).endswith("good")
+
+
+@pytest.mark.parametrize("name", ["kinetics400", "sthv2", "jester"])
+def test_truncated_videos_are_set_aside_and_reported_as_missing(copy, name):
+    mini, root = copy(name)
+    added(mini, root)
+    video = mini.videos["val"][1][0]
+    path = next(path for path in root.rglob("*") if path.name in (video, f"{video}.mp4", f"{video}.webm"))
+    broken = path / "00005.jpg" if path.is_dir() else path
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) * 2 // 3])
+    done = check(name)
+    assert not done.ok and video in kinds(done)["corrupt"] and "truncated" in kinds(done)["corrupt"]
+    index = open_index(name, "val")
+    assert len(index) == 4 and list(index.problems) == [video]
+    assert broken.stat().st_size < len(whole)  # nothing is mended or deleted
+    broken.write_bytes(whole)
+    assert check(name).ok and not open_index(name, "val").problems
+
+
+def test_a_quarantined_training_video_is_left_out(copy):
+    mini, root = copy("diving48")
+    made = added(mini, root)
+    (root / f"{mini.videos['train'][2][0]}.mp4").write_bytes(b"no video at all")
+    assert check("diving48").quarantined == 1
+    assert len(open_index("diving48", "train")) == 7
+    assert catalogue.read_quarantine(made.folder) == {
+        ("train", mini.videos["train"][2][0]): "not a video, truncated or damaged"
+    }
+
+
+def test_bgr_frames_are_certain_beside_their_videos_and_suspected_without(miniatures_module, miniature, tmp_path):
+    module, mini = miniatures_module, miniature("jester")
+    classes = module.names_of("jester")
+    for chosen in mini.videos.values():
+        for video, label in chosen:
+            module.write_frames(tmp_path / "bgr" / video, classes.index(label), bgr=True)
+            module.write_video(tmp_path / "videos" / f"{video}.webm", classes.index(label), codec="libvpx-vp9")
+    added(mini, tmp_path / "bgr")
+    assert kinds(check("jester"))["colour"].startswith("suspect (colour): BGR? 12 of the 12")
+    done = check("jester", videos=tmp_path / "videos")
+    assert not done.ok and "12 of 12 frames equal" in kinds(done)["colour"]
+    added(mini)
+    assert not kinds(check("jester", videos=tmp_path / "videos"))
+
+
+@given(st.lists(st.floats(-60, 60), max_size=40))
+def test_a_majority_of_red_videos_is_never_suspected(values):
+    seen = [Seen(12, value) for value in values]
+    blue, red = sum(value < -2 for value in values), sum(value > 2 for value in values)
+    assert not (blue <= red and colour_order("sthv1", seen))
+    assert not colour_order("diving48", seen)
+
+
+def test_other_start_indices_and_counts_are_told(miniatures_module, miniature, tmp_path):
+    mini = miniature("jester")
+    for chosen in mini.videos.values():
+        for number, (video, _) in enumerate(chosen):
+            miniatures_module.write_frames(tmp_path / "x" / video, 0, first=3 if number == 0 else 0)
+    made = added(mini, tmp_path / "x")
+    (found,) = start_index(made.rows)
+    assert found.level == "error" and "from 0 in 10 folders, from 3 in 2 folders" in found.text
+    assert "their first pictures are gone" in found.fix
+    listed = [catalogue.Row("a", "val", 0, "a", frames=11, first=1, listed_frames=12)]
+    assert "most by -1" in start_index(listed)[0].text
+
+
+def test_a_small_part_of_the_list_means_a_wrong_root_and_official_lists_are_compared(copy, tmp_path):
+    mini, root = copy("kinetics400")
+    shutil.rmtree(root / "train")
+    made = added(mini, root)
+    assert made.count("train") == (0, 8)
+    assert "train: 8 of 8 videos of the annotations are missing" in kinds(check("kinetics400"))["wrong root"]
+    official = tmp_path / "official_val.csv"
+    text = mini.annotations[1].read_text().replace("abseiling", "archery")
+    official.write_text(text + "archery,zzz,1,11,val,0\n")
+    done = check("kinetics400", official=[official])
+    assert "1 videos have another label than in official_val.csv" in kinds(done)["labels"]
+    assert any("1 of 5 videos of official_val.csv are not here: zzz" in str(finding) for finding in done.findings)
+
+
+def test_a_sample_is_the_same_each_time_and_a_changed_file_is_told(copy, miniatures_module):
+    mini, root = copy("diving48")
+    added(mini, root)
+    done, again = (check("diving48", sample=5) for _ in range(2))
+    assert done.checked == again.checked == 5 and done.findings == again.findings
+    for path in root.glob("*.mp4"):
+        miniatures_module.write_video(path, 3, frames=14)
+    assert "5 videos have changed since data add" in kinds(check("diving48", sample=5))["changed"]
+
+
+def test_what_cannot_be_checked_says_why(tmp_path):
+    from repro.data import places
+
+    with pytest.raises(NotConfigured, match="data add jester --root"):
+        check("jester")
+    rows = [f"{split}/{label}.mp4,class {label},{split}" for split in ("train", "val") for label in range(27)]
+    (tmp_path / "jester.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
+    places.add("jester", tmp_path / "jester.csv", 27)
+    with pytest.raises(BadOption, match="no index to check"):
+        check("jester")
+    assert "the CSV" in state("jester")
