@@ -5,8 +5,25 @@ from __future__ import annotations
 import argparse
 
 from repro import __version__
-from repro.verbs import data, evidence, networks, running, tables, weights
+from repro.verbs import (
+    data,
+    evidence,
+    networks,
+    records,
+    running,
+    tables,
+    weights,
+)
 
+_SUBJECTS = (
+    tables,
+    running,
+    networks,
+    weights,
+    data,
+    evidence,
+    records,
+)
 _EXAMPLES = """examples:
   python -m repro run table6                 measure what this machine can; ends with the table and the report's path
   python -m repro table table6 --format latex
@@ -24,6 +41,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"repro {__version__}")
     commands = parser.add_subparsers(title="verbs", metavar="VERB")
-    for subject in (tables, running, networks, weights, data, evidence):
+    for subject in _SUBJECTS:
         subject.add(commands)
     return parser

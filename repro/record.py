@@ -10,13 +10,9 @@ content, and the content id of the spec that it claims: a file that does not fit
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -25,6 +21,7 @@ import pydantic
 
 from repro import paths
 from repro.errors import RecordError
+from repro.record_files import file_sha256, only_writer, place
 from repro.schema import Record, Scores, faults
 
 __all__ = [
@@ -37,7 +34,8 @@ SCHEMA_VERSION = 1
 #: version -> function that turns a document of that version into one of the next
 upgraders: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
-_SUPERSEDED = "superseded"
+#: folder beside the records for those that made way
+SUPERSEDED = "superseded"
 
 
 class RecordExists(RecordError):
@@ -89,14 +87,31 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
         )
     path = root / record.relative_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _only_writer(path.parent):
+    with only_writer(path.parent):
         over = _make_way(path, replace)
         if scores is not None:
             target = path.with_suffix(".npz")
-            _place(target, scores)
-            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=_file_sha256(target))})
-        _place(path, _document(record), over=over)
+            place(target, scores)
+            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=file_sha256(target))})
+        place(path, _document(record), over=over)
     return path
+
+
+def keep_aside(record: Record, root: Path, *, scores: Path | None = None) -> Path:
+    """Store a record in `superseded/`, beside the one that stays in its place."""
+    folder = root / record.relative_path.parent
+    aside = folder / SUPERSEDED
+    aside.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        path = aside / f"{record.name}.{_next_number(aside, record.name)}.json"
+        if scores is not None:
+            place(path.with_suffix(".npz"), scores)
+        place(path, _document(record))
+    return path
+
+
+def _next_number(aside: Path, name: str) -> int:
+    return 1 + len(list(aside.glob(f"{name}.*.json")))
 
 
 def load(path: Path) -> Record:
@@ -149,7 +164,7 @@ def find(id: str, seed: int = 0, root: Path | None = None, *, records: Iterable[
     """
     if records is None:
         root = default_root() if root is None else Path(root)
-        found = sorted(p for p in root.rglob(f"{id[:16]}-s{seed}.json") if p.parent.name != _SUPERSEDED)
+        found = sorted(p for p in root.rglob(f"{id[:16]}-s{seed}.json") if p.parent.name != SUPERSEDED)
         records = [record for record in map(_load_or_none, found) if record is not None]
     fitting = [record for record in records if record.id == id and record.seed == seed]
     return min(fitting, key=lambda record: record.status != "done", default=None)
@@ -164,7 +179,7 @@ def scores_path(record: Record, root: Path | None = None) -> Path:
     )
     if not path.is_file():
         raise RecordError(f"{path}: the scores of record {record.name} are missing")
-    if _file_sha256(path) != record.scores.sha256:
+    if file_sha256(path) != record.scores.sha256:
         raise RecordError(f"{path}: content does not fit the sha256 in record {record.name}")
     return path
 
@@ -178,7 +193,7 @@ def _load_or_none(path: Path) -> Record | None:
 def _files(root: Path, paper: str | None, table: str | None) -> list[Path]:
     """Every JSON file below the root, whether it lies where a record should or not."""
     below = root.joinpath(*filter(None, (paper, table if paper else None)))
-    found = (p for p in below.rglob("*.json") if not p.name.startswith(".") and p.parent.name != _SUPERSEDED)
+    found = (p for p in below.rglob("*.json") if not p.name.startswith(".") and p.parent.name != SUPERSEDED)
     if table and not paper:
         found = (p for p in found if p.relative_to(root).parts[1:2] == (table,))
     return sorted(found)
@@ -222,29 +237,6 @@ def _document(record: Record) -> bytes:
     return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
 
 
-def _file_sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system drops when a process dies, and clear what a killed writer left.
-
-    Where the file system has no locks, the final link alone keeps two writers from losing a record.
-    """
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            for stale in folder.glob(".*.tmp"):
-                stale.unlink(missing_ok=True)
-        yield
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _make_way(path: Path, replace: bool) -> bool:
     """Clear the place of a record, as far as it may be cleared; a damaged file is kept aside, never lost.
 
@@ -257,41 +249,10 @@ def _make_way(path: Path, replace: bool) -> bool:
         return old is not None
     if old is not None and not replace:
         raise RecordExists(f"record {path.name} of {path.parent.name} is finished already", fix="run with --force")
-    aside = path.parent / _SUPERSEDED
+    aside = path.parent / SUPERSEDED
     aside.mkdir(exist_ok=True)
-    number = 1 + len(list(aside.glob(f"{path.stem}.*.json")))
+    number = _next_number(aside, path.stem)
     for file in (scores, path):
         if file.exists():
             file.replace(aside / f"{path.stem}.{number}{file.suffix}")
     return False
-
-
-def _place(path: Path, content: bytes | Path, *, over: bool = False) -> None:
-    """Content appears under `path` whole or not at all, and only with `over` in place of another file."""
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if over:
-            temporary.replace(path)
-        else:
-            _link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _link(temporary: Path, path: Path) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links; the folder's lock keeps other writers out
-        if path.exists():
-            raise
-        temporary.rename(path)

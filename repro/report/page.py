@@ -180,7 +180,7 @@ def _record_view(record: Record, seen: Counter[str]) -> RecordView:
     return RecordView(
         record=record,
         anchor=anchor,
-        headline=_headline(record),
+        headline=headline(record),
         command=shlex.join(record.command),
         spec=flat(record.spec),
         environment=flat(record.environment),
@@ -190,7 +190,8 @@ def _record_view(record: Record, seen: Counter[str]) -> RecordView:
     )
 
 
-def _headline(record: Record) -> str:
+def headline(record: Record) -> str:
+    """What a record found, in one line."""
     found = record.results
     if record.status == "failed":
         return f"failed: {record.reason}"

@@ -98,7 +98,7 @@ def test_the_verbs_are_frozen():
     """A change of the command line is a change of the interface: it is made here too, on purpose."""
     actions = [action for action in build_parser()._actions if hasattr(action, "choices") and action.choices]
     verbs = set(actions[0].choices)
-    known = "list show run status table report flops speed train test import-weights verify data claims check"
+    known = "list show run status table report flops speed train test import-weights verify data claims check records"
     assert verbs == set(known.split())
 
 

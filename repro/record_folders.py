@@ -1,0 +1,112 @@
+"""Folders of records as a whole: find one by part of its name, take in another machine's, clear what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repro import record
+from repro.errors import RecordError, UnknownName
+from repro.record import Record, RecordExists
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of each record of the other folder, by its path below the root."""
+
+    added: tuple[str, ...]
+    same: tuple[str, ...]
+    """Here already, byte for byte the same measurement."""
+    aside: tuple[str, ...]
+    """A finished record of the same experiment and seed is here; the other one lies in `superseded/`."""
+    weaker: tuple[str, ...]
+    """Failed there, and something is here: nothing was taken."""
+    refused: tuple[record.Problem, ...]
+    """Damaged files; nothing was taken."""
+
+
+def find(records: Sequence[Record], name: str) -> Record:
+    """The record of this name, beginning of a name, or `table/row/cell`; `RecordError` where none or several fit."""
+    exact = [one for one in records if name in (one.name, one.relative_path.as_posix())]
+    place = [one for one in records if name in (_place(one), f"{one.paper}/{_place(one)}")]
+    fitting = exact or place or [one for one in records if len(name) >= 4 and one.name.startswith(name)]
+    different = {one.relative_path: one for one in fitting}
+    if not different:
+        raise UnknownName("record", name, [_place(one) for one in records], fix="python -m repro records ls")
+    if len({one.name for one in different.values()}) > 1:
+        listed = ", ".join(sorted(f"{one.name} ({_place(one)}, seed {one.seed})" for one in different.values())[:6])
+        raise RecordError(f"{name!r} names {len(different)} records", allowed=listed)
+    return next(iter(different.values()))
+
+
+def _place(one: Record) -> str:
+    return f"{one.table}/{one.row}/{one.cell}"
+
+
+def merge(other: Path, root: Path | None = None) -> Merged:
+    """Take every usable record of `other`, with its scores, into `root`. Nothing here is changed or lost.
+
+    A record that is here already is kept; a finished one replaces a failed one; of two different finished ones the own
+    stays and the other is kept aside.
+    """
+    root = record.default_root() if root is None else root
+    if not other.is_dir():
+        raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
+    if other.resolve() == root.resolve():
+        raise RecordError(f"{other}: this is the folder to merge into", allowed="the folder of another checkout")
+    theirs = record.load_all(other)
+    found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}
+    refused = list(theirs.problems)
+    for one in theirs.records:
+        path = one.relative_path.as_posix()
+        try:
+            scores = record.scores_path(one, other) if one.scores else None
+        except RecordError as error:
+            refused.append(record.Problem(path, error.what))
+            continue
+        found[_take(one, scores, root)].append(path)
+    if not theirs.records and not refused:
+        raise RecordError(f"{other}: holds no records", allowed="the records folder of another checkout")
+    return Merged(**{name: tuple(paths) for name, paths in found.items()}, refused=tuple(refused))
+
+
+def _take(one: Record, scores: Path | None, root: Path) -> str:
+    place = root / one.relative_path
+    mine = record.load(place) if place.is_file() else None
+    if mine == one:
+        return "same"
+    if mine is not None and one.status == "failed":
+        return "weaker"
+    try:
+        record.write(one, root, scores=scores)
+    except RecordExists:
+        record.keep_aside(one, root, scores=scores)
+        return "aside"
+    return "added"
+
+
+def leftovers(root: Path, known: Collection[str]) -> Iterator[tuple[Path, str]]:
+    """Files that no table needs, each with its reason: superseded records, scores without a record, and records of
+    experiments (ids) that are not in `known`."""
+    loaded = record.load_all(root)
+    for one in loaded.records:
+        if one.id not in known:
+            yield root / one.relative_path, "no table holds this experiment any more"
+    for path in sorted(root.rglob("*")):
+        if path.parent.name == record.SUPERSEDED:
+            yield path, "superseded"
+        elif path.suffix == ".npz" and not path.with_suffix(".json").is_file():
+            yield path, "scores without a record"
+
+
+def prune(files: Sequence[Path]) -> int:
+    """Remove these files, and the scores beside a record; the number of files removed."""
+    count = 0
+    for path in files:
+        for file in {path, path.with_suffix(".npz")} if path.suffix == ".json" else {path}:
+            if file.is_file():
+                file.unlink()
+                count += 1
+    return count

@@ -1,0 +1,79 @@
+"""Records as lines, and two records side by side."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from repro.record import Record
+from repro.report.page import headline
+from repro.spec import diff
+
+#: section of a comparison -> what is compared
+Differences = dict[str, dict[str, tuple[Any, Any]]]
+#: too long, or different in any two runs
+_LEFT_OUT = ("modules", "times_s", "ratios", "left_out", "uncounted", "curve")
+
+
+def print_records(records: Sequence[Record], console: Console) -> None:
+    """Name, place, state and headline."""
+    table = Table(show_edge=False, pad_edge=False)
+    for title in ("record", "table", "row", "cell", "seed", "state", "result", "device", "finished"):
+        table.add_column(title, overflow="fold")
+    for one in records:
+        device = str(one.environment.get("device_name", one.environment.get("device", "")))
+        place = f"{one.paper}/{one.table}"
+        facts = (
+            one.name,
+            place,
+            one.row,
+            one.cell,
+            str(one.seed),
+            one.status,
+            headline(one),
+            device,
+            one.finished[:16],
+        )
+        table.add_row(*map(Text, facts))
+    console.print(table)
+    console.print(f"{len(records)} records", markup=False)
+
+
+def differences(a: Record, b: Record) -> Differences:
+    """Dotted fields that differ in spec, settings, environment, data and results."""
+
+    def kept(results: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in results.items() if key not in _LEFT_OUT}
+
+    sections = {
+        "spec": diff(a.spec, b.spec),
+        "seed": diff({"seed": a.seed}, {"seed": b.seed}),
+        "settings": diff(a.effective, b.effective),
+        "environment": diff(a.environment, b.environment),
+        "data": diff(a.dataset or {}, b.dataset or {}),
+        "results": diff(kept(a.results), kept(b.results)),
+    }
+    return {name: found for name, found in sections.items() if found}
+
+
+def print_differences(found: Differences, console: Console) -> None:
+    """One table a section."""
+    if not found:
+        console.print("no difference in spec, environment or results")
+    for section, fields in found.items():
+        table = Table(title=section, title_justify="left", show_edge=False, pad_edge=False)
+        for title in ("field", "first", "second"):
+            table.add_column(title, overflow="fold")
+        for name, pair in fields.items():
+            table.add_row(Text(name), *(Text(_short(value)) for value in pair))
+        console.print(table)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 200 else f"{text[:197]}..."

@@ -1,0 +1,112 @@
+"""The verb on the folder of records: records."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+
+from repro import papers, paths
+from repro.verbs.common import Commands, prepare, verb
+
+
+def add(commands: Commands) -> None:
+    """Declare it."""
+    parser = verb(
+        commands,
+        "records",
+        lambda args: parser.error("ls, show, diff, merge or prune?") or 2,
+        "list, show and compare records; take in another machine's; clear what no table needs",
+        "records diff table6/tsn_r50/speed table6/tsm_r50/speed",
+    )
+    actions = parser.add_subparsers(title="actions", metavar="ACTION")
+    listing = actions.add_parser("ls", help="one line a record")
+    listing.add_argument("table", nargs="?", metavar="TABLE")
+    listing.set_defaults(run=ls)
+    single = actions.add_parser("show", help="one record, whole")
+    single.add_argument("name", metavar="RECORD", help="its name, the beginning of it, or TABLE/ROW/CELL")
+    single.set_defaults(run=show)
+    pair = actions.add_parser("diff", help="what differs in spec, environment and results of two records")
+    pair.add_argument("names", nargs=2, metavar="RECORD")
+    pair.set_defaults(run=diff)
+    joined = actions.add_parser("merge", help="take in the records of another checkout or machine")
+    joined.add_argument("folder", type=Path, metavar="FOLDER")
+    joined.set_defaults(run=merge)
+    cleared = actions.add_parser("prune", help="what no table needs: superseded records, scores without a record, ...")
+    cleared.add_argument("--yes", action="store_true", help="remove it; without this it is only listed")
+    cleared.set_defaults(run=prune)
+
+
+def ls(args: argparse.Namespace) -> int:
+    """One line a record."""
+    from repro import record
+    from repro.report.records import print_records
+
+    console = prepare(args)
+    paper, _, table = papers.full_name(args.table).partition("/") if args.table else ("", "", "")
+    loaded = record.load_all(paths.records(), paper=paper or None, table=table or None)
+    print_records(loaded.records, console)
+    _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in loaded.problems])
+    return 1 if loaded.problems else 0
+
+
+def show(args: argparse.Namespace) -> int:
+    """One record as JSON."""
+    from repro import record
+    from repro.record_folders import find
+
+    prepare(args)
+    print(find(record.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
+    return 0
+
+
+def diff(args: argparse.Namespace) -> int:
+    """Fields that differ, by section; 1 where there are some."""
+    from repro import record
+    from repro.record_folders import find
+    from repro.report.records import differences, print_differences
+
+    console = prepare(args)
+    records = record.load_all(paths.records()).records
+    found = differences(*(find(records, name) for name in args.names))
+    print_differences(found, console)
+    return 1 if found else 0
+
+
+def merge(args: argparse.Namespace) -> int:
+    """Another folder's records beside the own; 1 where some were damaged."""
+    from repro.record_folders import merge as take_in
+
+    console = prepare(args)
+    found = take_in(args.folder, paths.records())
+    console.print(
+        f"{len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the same experiments kept "
+        f"aside in superseded/, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
+        markup=False,
+    )
+    _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])
+    return 1 if found.refused else 0
+
+
+def prune(args: argparse.Namespace) -> int:
+    """List what no table needs, and with --yes remove it."""
+    from repro.record_folders import leftovers
+    from repro.record_folders import prune as remove
+
+    console = prepare(args)
+    known = {
+        experiment.id for name in papers.TABLES for row in papers.find(name).rows for experiment in row.cells.values()
+    }
+    found = list(leftovers(paths.records(), known))
+    _tell(console, [f"{path.relative_to(paths.records())}: {reason}" for path, reason in found])
+    if args.yes:
+        console.print(f"removed {remove([path for path, _ in found])} files", markup=False)
+    else:
+        console.print(f"{len(found)} files; nothing was removed: add --yes", markup=False)
+    return 0
+
+
+def _tell(console: Console, lines: list[str]) -> None:
+    for line in lines:
+        console.print(line, markup=False)
