@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any, Literal
 
 import numpy as np
 
+from repro import papers
 from repro.errors import BadOption, UnknownName
 from repro.evidence import published
 from repro.evidence.arithmetic import evaluate, references
@@ -94,11 +96,31 @@ Cells = Mapping[tuple[str, str, str], list[Record]]
 
 
 def _cells(records: Iterable[Record]) -> Cells:
-    """Finished records by table, row and cell, in order of seed."""
+    """Finished records by table, row and cell, one a seed, the last measured; rows that share an experiment share them.
+
+    A record whose row no table has stands under its own name.
+    """
+    done = sorted((r for r in records if r.status == "done" and not r.smoke), key=lambda r: r.finished)
+    by_id: dict[str, dict[int, Record]] = {}
     found: dict[tuple[str, str, str], list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.seed):
-        if record.status == "done" and not record.smoke:
-            found.setdefault((f"{record.paper}/{record.table}", record.row, record.cell), []).append(record)
+    for record in done:
+        by_id.setdefault(record.id, {})[record.seed] = record
+    for id_, by_seed in by_id.items():
+        own = [record for _, record in sorted(by_seed.items())]
+        places = {(f"{r.paper}/{r.table}", r.row, r.cell) for r in done if r.id == id_}
+        for place in places | _places().get(id_, set()):
+            found.setdefault(place, []).extend(own)
+    return found
+
+
+@cache
+def _places() -> dict[str, set[tuple[str, str, str]]]:
+    """Experiment -> table, row and cell of every place that shows it."""
+    found: dict[str, set[tuple[str, str, str]]] = {}
+    for name in papers.TABLES:
+        for row in papers.find(name).rows:
+            for cell, experiment in row.cells.items():
+                found.setdefault(experiment.id, set()).add((name, row.key, cell))
     return found
 
 

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 
 #: full name -> (where it is built, title)
 TABLES: dict[str, tuple[str, str]] = {
+    "dnr/table1a": ("repro.papers.dnr_ablations:table1a", "DNR ablation: place of the relays in a block"),
+    "dnr/table1b": ("repro.papers.dnr_ablations:table1b", "DNR ablation: relay distance"),
+    "dnr/table1c": ("repro.papers.dnr_ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
+    "dnr/table1d": ("repro.papers.dnr_ablations:table1d", "DNR ablation: kind of relay"),
     "dnr/table6": (
         "repro.papers.dnr:table6",
         "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
     ),
+    "dnr/supp1": ("repro.papers.dnr_ablations:supp1", "DNR supplement: direction of the relay"),
 }
 
 #: paper -> where its claims are written down

@@ -9,13 +9,11 @@ Expected of table6 on two CPU cores: static cells 1 minute, speed 4, twins 15. O
 
 from __future__ import annotations
 
+from repro.papers.dnr_networks import with_dnr
 from repro.papers.layout import ColumnSpec, FigureSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
-from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, frozen, replace
-
-#: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
-PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
+from repro.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 
 _IMAGENET = Model(name="", backbone="resnet50", pretrained="imagenet")
 _HOSTS: dict[str, tuple[str, Model]] = {
@@ -39,11 +37,6 @@ _QUOTED = {
     "tanet_r50_lit": "TANet (quoted)",
     "tdn_r50_lit": "TDN (quoted)",
 }
-
-
-def with_dnr(model: Model) -> Model:
-    """The network with DNR as the paper describes it; its ImageNet weights fill all but the relay cells."""
-    return replace(model, method="dnr", method_options=PAPER_DNR)
 
 
 def _cells(model: Model, against: Model | None) -> dict[str, Experiment]:

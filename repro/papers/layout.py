@@ -6,6 +6,7 @@ A column's `source` is one of
     difference:[STEM:]COLUMN    printed value minus that of the row's `baseline`
     slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
     record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`
+    gain:CELL:PATH              that number minus the one of the row's `baseline`; over seeds, with its 95 % interval
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from typing import Literal
 from repro.errors import BadOption, UnknownName
 from repro.spec import Experiment
 
-#: a row that the paper takes from elsewhere, or one that it ran itself and that is measured here
-Section = Literal["quoted", "reproduced"]
+#: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, or one that only we run
+Section = Literal["quoted", "reproduced", "added"]
 
-_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), "record": (2, 2)}
+_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), "record": (2, 2), "gain": (2, 2)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class ColumnSpec:
     scale: float = 1.0
     """Factor from the stored number to the shown unit: 1e-6 for parameters in millions."""
     better: Literal["higher", "lower"] | None = None
-    """Which end is best: bold, the second underlined, over all rows of section `reproduced`."""
+    """Which end is best: bold, the second underlined, over all rows that are not quoted."""
     spread: str = ""
     """PATH in the same results of the interquartile range (a width, or its two ends), shown behind the value."""
     absent: str = "not applicable"
@@ -56,7 +57,7 @@ class ColumnSpec:
     @property
     def measured(self) -> bool:
         """Whether the value comes out of a record."""
-        return self.source.startswith("record:")
+        return self.source.startswith(("record:", "gain:"))
 
     @property
     def cell(self) -> str:
@@ -98,6 +99,22 @@ class FigureSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrendSpec:
+    """How the gain of a method changes along a number: a claim that no single row shows, evaluated over the seeds."""
+
+    title: str
+    cell: str
+    path: str = "top1"
+    along: str
+    """The number's name, in the singular: its slope is told as points for each of it."""
+    points: tuple[tuple[float, str, str], ...]
+    """(number, row of the host, row with the method), two or more."""
+    claim: str
+    """What the paper says, with the sign of the slope that this means."""
+    claimed_sign: Literal[-1, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """One table of a paper."""
 
@@ -112,6 +129,8 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
+    trends: tuple[TrendSpec, ...] = ()
+    """Findings over several rows; they stand under the table."""
     seeds: Mapping[str, int] = field(default_factory=dict)
     """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell not named has one."""
 
@@ -125,6 +144,10 @@ class TableSpec:
             if not {figure.x, figure.y} <= columns:
                 raise BadOption(f"figure {figure.title!r}: no such column", allowed=", ".join(sorted(columns)))
         known = {row.key for row in self.rows}
+        for trend in self.trends:
+            named = {key for _, *rows in trend.points for key in rows}
+            if len(trend.points) < 2 or not named <= known:
+                raise BadOption(f"trend {trend.title!r}: {sorted(named)}", allowed="two points or more, of known rows")
         for row in self.rows:
             if row.baseline is not None and row.baseline not in known:
                 raise BadOption(

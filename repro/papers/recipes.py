@@ -6,6 +6,7 @@ version in use when DNR was written; `MCG-NJU/TDN@a7c7e9b`.
 
 from __future__ import annotations
 
+from repro.data.views import FLIP_STHV1, FLIP_STHV2
 from repro.spec import Train, Views, replace
 
 #: DNR, Kinetics-400 from scratch: 196 epochs, cosine from 0.1, warm-up over 127,840 steps (34 epochs) from 0.01 of it
@@ -21,6 +22,25 @@ DNR_K400 = Train(
     clip_norm=40,
     crop_rule="multi_scale_5",
 )
+
+#: DNR, Kinetics-200 from scratch: 120 epochs, warm-up over 60,000 steps of about 1,250 an epoch; 8 clips a GPU (4.2)
+DNR_K200 = replace(DNR_K400, epochs=120, warmup_epochs=48, clips_per_device=8)
+
+#: DNR, Something-Something V1 and V2 from the weights of Kinetics-400. The supplement tells rate, epochs, momentum,
+#: decay and test; batch, sampling, clipping and the exchange of left and right are mmaction2's for TSN on these data
+DNR_STHV1 = Train(
+    epochs=50,
+    batch=64,
+    lr=0.005,
+    sampling="mmaction2.uniform_train_8",
+    weight_decay=5e-4,
+    schedule="step",
+    milestones=(20, 40),
+    clip_norm=40,
+    crop_rule="multi_scale_5",
+    flip_labels=FLIP_STHV1,
+)
+DNR_STHV2 = replace(DNR_STHV1, flip_labels=FLIP_STHV2)
 
 #: mmaction2 v0.15 tsm_r50_dense_1x1x8_100e_kinetics400_rgb
 TSM_K400_DENSE = Train(
@@ -55,6 +75,9 @@ TDN_K400 = Train(
 
 #: 10 clips x 3 crops of 256: DNR's supplement B ("uniformly sample 10 clips"), with its code's 8 x 8 windows
 DNR_K400_TEST = Views(sampling="mmaction1_dnr_8x8.test_10", clips=10, crops=3, fusion="features")
+
+#: one clip, centre crop: DNR's supplement B; 224 as in mmaction2's test of one view
+DNR_STH_TEST = Views(sampling="mmaction2.uniform_test_8", crop=224)
 
 #: 10 dense clips x 3 crops of 256; mmaction2's own configuration takes one centre crop
 DENSE_K400_TEST = Views(sampling="mmaction2.dense_test_8", clips=10, crops=3)

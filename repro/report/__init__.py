@@ -91,5 +91,5 @@ def _unconfigured(layout: TableSpec) -> set[str]:
     from repro.spec import Accuracy
 
     measures = [experiment.measure for row in layout.rows for experiment in row.cells.values()]
-    names = {measure.dataset for measure in measures if isinstance(measure, Accuracy)}
+    names = {name for measure in measures if isinstance(measure, Accuracy) for name in measure.datasets}
     return {name for name in names if not is_configured(name)}

@@ -12,7 +12,10 @@ _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
 
 
 def render_csv(table: Table) -> str:
-    """Column keys as heading. A text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    """Column keys as heading; findings last, in lines whose row is `finding`.
+
+    A text that a spreadsheet would run as a formula gets an apostrophe in front.
+    """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     spread = [any(row.cells[index].spread for row in table.rows) for index in range(len(table.columns))]
@@ -25,6 +28,8 @@ def render_csv(table: Table) -> str:
         for cell, has_spread in zip(row.cells, spread, strict=True):
             fields += [cell.reason or cell.text, cell.spread] if has_spread else [cell.reason or cell.text]
         writer.writerow([_harmless(field) for field in fields])
+    for finding in table.findings:
+        writer.writerow(["finding", _harmless(finding), *[""] * (len(heading) - 2)])
     return stream.getvalue()
 
 

@@ -30,7 +30,7 @@ def render_latex(table: Table) -> str:
         lines += [*_tabular(table, groups), "", "\\smallskip"]
     lines.append("\\begin{minipage}{\\textwidth}\\footnotesize")
     lines += [f"\\textsuperscript{{{mark(number)}}} {escape(note)}\\par" for number, note in enumerate(table.footnotes)]
-    lines += [f"{escape(remark)}\\par" for remark in table.remarks]
+    lines += [f"{escape(remark)}\\par" for remark in table.below]
     return "\n".join([*lines, "\\end{minipage}", "\\end{table*}"]) + "\n"
 
 

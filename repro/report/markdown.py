@@ -27,7 +27,7 @@ def render_markdown(table: Table) -> str:
         lines += [_row(row) for row in rows]
     lines += ["", "Bold: best, underlined: second best, of the rows that were run.", ""]
     lines += [f"-{_sup((number,))} {escape(note)}" for number, note in enumerate(table.footnotes)]
-    lines += [f"- {escape(remark)}" for remark in table.remarks]
+    lines += [f"- {escape(remark)}" for remark in table.below]
     return "\n".join(lines) + "\n"
 
 

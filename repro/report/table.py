@@ -92,12 +92,19 @@ class Table:
     """Referred to by columns, rows and cells."""
     remarks: tuple[str, ...] = ()
     """On the whole table."""
+    findings: tuple[str, ...] = ()
+    """What several rows together show of a claim."""
     figures: tuple[Figure, ...] = ()
 
     @property
     def full_name(self) -> str:
         """paper/name."""
         return f"{self.paper}/{self.name}"
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Findings, then remarks: what stands under the footnotes."""
+        return (*self.findings, *self.remarks)
 
     def groups(self) -> list[tuple[str, int, int]]:
         """(title, first column, past the last column) of neighbours that share a group."""

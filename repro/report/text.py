@@ -32,7 +32,7 @@ def print_text(table: Table, console: Console) -> None:
         _line(console, Text(_LEGEND, style="dim"))
     for number, note in enumerate(table.footnotes):
         _note(console, mark(number), note)
-    for remark in table.remarks:
+    for remark in table.below:
         _note(console, "*", remark)
 
 

@@ -11,7 +11,6 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from repro.evidence import published
 from repro.evidence.published import PublishedTable
@@ -19,9 +18,14 @@ from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.table import Cell, Column, Figure, Row, Table
+from repro.report.values import gain, look_up, marked, spread_of_repeats, spread_of_seeds, told_trend
 from repro.spec import Experiment, diff, to_dict
 
-SECTIONS = {"quoted": "Quoted by the paper from other publications", "reproduced": "Run by the paper; measured here"}
+SECTIONS = {
+    "quoted": "Quoted by the paper from other publications",
+    "reproduced": "Run by the paper; measured here",
+    "added": "Not in this table of the paper; measured here",
+}
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
 _SHORT = {
@@ -63,8 +67,9 @@ def table_view(
         title=layout.title,
         caption=layout.caption,
         columns=columns,
-        rows=tuple(_marked(rows, layout.columns, view.mixed)),
+        rows=tuple(marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
+        findings=tuple(told_trend(layout, trend, view.done) for trend in layout.trends),
         remarks=layout.footnotes,
         figures=tuple(Figure(figure.title, figure.x, figure.y, figure.note) for figure in layout.figures),
     )
@@ -98,6 +103,12 @@ class _View:
             notes += (
                 self.note("in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"),
             )
+        if isinstance(spec, ColumnSpec) and spec.source.startswith("gain:"):
+            notes += (
+                self.note(
+                    "the row's mean minus that of the row it is compared with; with seeds, the 95 % interval (Welch)"
+                ),
+            )
         return notes
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
@@ -117,7 +128,7 @@ class _View:
         """What `tell` says of the column's records -> the rows of which it says so."""
         told: dict[str, list[str]] = defaultdict(list)
         for row in self.layout.rows:
-            for record in self._done(row.cells.get(column.cell)):
+            for record in self.done(row.cells.get(column.cell)):
                 if row.label not in told[tell(record)]:
                     told[tell(record)].append(row.label)
         told.pop("", None)
@@ -129,12 +140,14 @@ class _View:
             printed = self._printed.rows[row.published_row].note if row.published_row in self._printed.rows else ""
             notes += (self.note(f"printed values: {printed}"),) if printed else ()
         cells = tuple(self.cell(row, column) for column in self.layout.columns)
-        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section == "reproduced", row.baseline)
+        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section != "quoted", row.baseline)
 
     def cell(self, row: RowSpec, column: ColumnSpec) -> Cell:
         kind, *parts = column.source.split(":")
         if kind == "record":
             return self._measured(row, column, parts[0], parts[1])
+        if kind == "gain":
+            return self._gain(row, column, parts[0], parts[1])
         if column.key in row.reasons:
             return self._empty(row.reasons[column.key])
         if row.published_row is None:
@@ -168,7 +181,7 @@ class _View:
         sign = "+" if kind == "difference" else ""
         return Cell("derived", f"{value:{sign}.{column.digits}f}", value)
 
-    def _done(self, experiment: Experiment | None) -> list[Record]:
+    def done(self, experiment: Experiment | None) -> list[Record]:
         """One finished record a seed; of several tables' records of the same experiment, the last measured."""
         found = self._by_id.get(experiment.id, []) if experiment else []
         done = sorted((r for r in found if r.status == "done"), key=lambda r: r.finished)
@@ -176,7 +189,7 @@ class _View:
 
     def _measured(self, row: RowSpec, column: ColumnSpec, cell: str, path: str) -> Cell:
         experiment = row.cells.get(cell)
-        done = self._done(experiment)
+        done = self.done(experiment)
         if experiment is None or not done:
             return self._without_record(row, column, cell, experiment)
         found = [look_up(record.results, path) for record in done]
@@ -185,10 +198,25 @@ class _View:
         if len(values) < len(found):
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
-        spread = _spread_of_seeds(values, column) or _spread_of_repeats(done[0], column)
+        spread = spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
         mean = statistics.fmean(values)
         notes = self._trouble(experiment, done)
         return Cell("measured", f"{mean:.{column.digits}f}", mean, spread, notes=notes, records=names)
+
+    def _gain(self, row: RowSpec, column: ColumnSpec, cell: str, path: str) -> Cell:
+        if row.baseline is None:
+            return self._empty(row.reasons.get(column.key, column.absent))
+        base = self.layout.row(row.baseline)
+        for needed in (row, base):
+            if not self.done(needed.cells.get(cell)):
+                return self._without_record(needed, column, cell, needed.cells.get(cell))
+        here, there = self.done(row.cells[cell]), self.done(base.cells[cell])
+        found = gain(here, there, column, path)
+        if found is None:
+            return self._empty(row.reasons.get(column.key, column.absent))
+        value, interval = found
+        names = tuple(dict.fromkeys(record.name for record in (*here, *there)))
+        return Cell("measured", f"{value:+.{column.digits}f}", value, interval, records=names)
 
     def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
         """Footnotes on seeds that failed and on videos that were left out."""
@@ -224,8 +252,9 @@ class _View:
         return self._empty(reason or f"not run: python -m repro run {self.layout.full_name}")
 
     def _without_data(self, experiment: Experiment) -> str:
-        dataset = getattr(experiment.measure, "dataset", None)
-        if dataset not in self.unconfigured:
+        needed = getattr(experiment.measure, "datasets", ())
+        dataset = next((name for name in needed if name in self.unconfigured), None)
+        if dataset is None:
             return ""
         return (
             f"not run: {dataset} is not configured (python -m repro data add {dataset} --root DIR --annotations FILE)"
@@ -247,53 +276,5 @@ class _View:
         return Cell("reason", short, reason=reason, notes=notes)
 
 
-def look_up(results: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
-    if path in results:
-        return results[path]
-    for end in range(len(path)):
-        inner = results.get(path[:end]) if path[end] == "." else None
-        if isinstance(inner, Mapping):
-            found = look_up(inner, path[end + 1 :])
-            if found is not None:
-                return found
-    return None
-
-
 def _listed(told: Mapping[str, Sequence[str]]) -> str:
     return "; ".join(f"{', '.join(labels)}: {text}" for text, labels in told.items())
-
-
-def _spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
-    if len(values) < 2:
-        return ""
-    return f"±{statistics.stdev(values):.{column.digits}f} (n={len(values)})"
-
-
-def _spread_of_repeats(record: Record, column: ColumnSpec) -> str:
-    spread = look_up(record.results, column.spread) if column.spread else None
-    if isinstance(spread, int | float):
-        return f"({spread * column.scale:.{column.digits}f})"
-    if isinstance(spread, list) and len(spread) == 2:
-        low, high = (f"{end * column.scale:.{column.digits}f}" for end in spread)
-        return f"({low}–{high})"
-    return ""
-
-
-def _marked(rows: Sequence[Row], columns: Sequence[ColumnSpec], mixed: Collection[str]) -> list[Row]:
-    """Best and second of each column over the rows that compete; equal as shown means equal."""
-    cells = [list(row.cells) for row in rows]
-    for index, column in enumerate(columns):
-        if column.better is None or column.key in mixed:
-            continue
-        shown = {
-            number: round(row.cells[index].value or 0.0, column.digits)
-            for number, row in enumerate(rows)
-            if row.reproduced and row.cells[index].value is not None
-        }
-        ranks = sorted(set(shown.values()), reverse=column.better == "higher")
-        if len(ranks) < 2:
-            continue
-        for number, value in shown.items():
-            cells[number][index] = replace(cells[number][index], best=value == ranks[0], second=value == ranks[1])
-    return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]

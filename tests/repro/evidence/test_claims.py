@@ -14,6 +14,7 @@ from repro.papers.claim import Claim, Contest, Effect
 
 def record(row, value, seed=0, cell="twin-temporal", **more):
     facts = {"paper": "dnr", "table": "table6", "status": "done", "smoke": False, "results": {"top1": value}}
+    facts |= {"id": f"{row} {cell}", "finished": "2026-01-01T00:00:00+00:00"}
     return SimpleNamespace(row=row, seed=seed, cell=cell, **(facts | more))
 
 
@@ -69,6 +70,17 @@ def test_a_contest_is_decided_by_its_interval_over_seeds(better, worse, verdict)
     records += [record("tsm_r50", value, seed) for seed, value in enumerate(worse)]
     found = judged(records, contests=(Contest(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
     assert found.by_runs == verdict
+
+
+def test_rows_that_share_an_experiment_share_its_runs():
+    """Of Table 1d's LSTM row: measured under Table 1a, where it is the default row."""
+    default = papers.find("dnr/table1a").row("ct_bn2").cells["twin-temporal"]
+    none = papers.find("dnr/table1d").row("ct_none").cells["twin-temporal"]
+    shared = {"table": "table1a", "id": default.id}
+    records = [record("ct_bn2", 40.0 + seed, seed, **shared) for seed in range(3)]
+    records += [record("ct_none", 12.0 + seed, seed, table="table1d", id=none.id) for seed in range(3)]
+    contest = Contest(table="dnr/table1d", better="ct_lstm", worse="ct_none")
+    assert judged(records, contests=(contest,)).by_runs == "supported"
 
 
 def test_failed_and_smoke_records_are_no_evidence():

@@ -10,7 +10,8 @@ import pytest
 from repro.papers.layout import ColumnSpec, TableSpec
 from repro.record import Record
 from repro.report.table import Cell, Table, mark
-from repro.report.view import look_up, table_view
+from repro.report.values import look_up
+from repro.report.view import table_view
 from repro.spec import replace
 
 from .conftest import accuracy, record_of, speed, static

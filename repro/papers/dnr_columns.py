@@ -1,0 +1,132 @@
+"""Columns that DNR's tables share: printed accuracy, the paper's dataset, cost, time beside the host's, twins."""
+
+from __future__ import annotations
+
+from repro.papers.layout import ColumnSpec
+
+PRINTED = "printed in the paper ({})"
+MEASURED = "measured here on {}"
+COST = "measured here, one view"
+SPEED = "forward time, one view of 8x224x224"
+TWINS = "twins WITHOUT channel interlacing, NOT {}: small networks, synthetic clips, top-1 %, 3 seeds"
+
+NAMES = {
+    "kinetics200": "Kinetics-200",
+    "kinetics400": "Kinetics-400",
+    "sthv1": "Something-Something V1",
+    "sthv2": "Something-Something V2",
+}
+HOST_ITSELF = "not applicable: the network that the others are compared with"
+
+
+def printed(dataset: str, *, gain: bool = False) -> tuple[ColumnSpec, ...]:
+    """Top-1 and top-5 as printed, and with `gain` the difference to the row's baseline."""
+    group = PRINTED.format(dataset)
+    columns = (
+        ColumnSpec(key="top1", title="top-1 %", source="published:top1", group=group, better="higher"),
+        ColumnSpec(key="top5", title="top-5 %", source="published:top5", group=group, better="higher"),
+    )
+    delta = ColumnSpec(
+        key="delta", title="DNR's gain", source="difference:top1", group=group, unit="points", absent=HOST_ITSELF
+    )
+    return (*columns, delta) if gain else columns
+
+
+def real(dataset: str, absent: str = "not applicable") -> tuple[ColumnSpec, ...]:
+    """Top-1 and top-5 of runs on the paper's own dataset."""
+    return tuple(
+        ColumnSpec(
+            key=f"{dataset}_{metric}",
+            title=title,
+            source=f"record:{dataset}:{metric}",
+            group=MEASURED.format(NAMES[dataset]),
+            better="higher",
+            absent=absent,
+        )
+        for metric, title in (("top1", "top-1 %"), ("top5", "top-5 %"))
+    )
+
+
+def cost(*, at: int = 224) -> tuple[ColumnSpec, ...]:
+    """GMACs and parameters, and what DNR adds to each."""
+    return (
+        ColumnSpec(
+            key=f"gmacs{at}",
+            title=f"GMACs at {at}",
+            source=f"record:static:sizes.{at}.gmacs",
+            group=COST,
+            better="lower",
+            note="GMACs: convolutions and matrix products of one view by torch.utils.flop_counter, divided by 2; "
+            "fvcore and ptflops stand beside it in the record.",
+        ),
+        ColumnSpec(
+            key="gmacs_added",
+            title="of DNR (GMACs)",
+            source=f"gain:static:sizes.{at}.gmacs",
+            group=COST,
+            digits=3,
+            absent=HOST_ITSELF,
+            note="The supplement prints 0.006 G for ResNet-50: the count of one cell evaluation a layer. Each cell of "
+            "CT is evaluated once for each group of frames, which gives more.",
+        ),
+        ColumnSpec(
+            key="params", title="parameters (M)", source="record:static:params", group=COST, scale=1e-6, better="lower"
+        ),
+        ColumnSpec(
+            key="params_added",
+            title="of DNR (M)",
+            source="record:static:params_method",
+            group=COST,
+            scale=1e-6,
+            digits=3,
+            absent=HOST_ITSELF,
+            note="The supplement prints 4.1 M for ResNet-50, without the biases and before the affine parameters are "
+            "taken off that DNR replaces; the default row holds 4.054 M.",
+        ),
+    )
+
+
+def slowdown(cell: str = "speed", title: str = "time / host's", group: str = SPEED) -> ColumnSpec:
+    """Time of the row's network by that of its host, taken in turn."""
+    return ColumnSpec(
+        key="slowdown" if cell == "speed" else f"slowdown_{cell.removeprefix('speed-')}",
+        title=title,
+        source=f"record:{cell}:against.ratio_median",
+        spread="against.ratio_iqr",
+        group=group,
+        absent=HOST_ITSELF,
+        note="The network with DNR and its host timed in turn; median and interquartile range of the ratio.",
+    )
+
+
+def twin(name: str, title: str, group: str, *, gain: bool = True) -> tuple[ColumnSpec, ...]:
+    """Top-1 of one twin over the seeds, and the gain over the row's baseline with its interval."""
+    short = name.removeprefix("twin-").replace("-", "_")
+    columns = (
+        ColumnSpec(
+            key=f"twin_{short}", title=title, source=f"record:{name}:top1", group=group, digits=1, better="higher"
+        ),
+        ColumnSpec(
+            key=f"gain_{short}",
+            title="gain",
+            source=f"gain:{name}:top1",
+            group=group,
+            digits=1,
+            unit="points",
+            absent=HOST_ITSELF,
+        ),
+    )
+    return columns if gain else columns[:1]
+
+
+def direction(name: str, group: str) -> ColumnSpec:
+    """Of the temporal twin's videos whose motion is right, the share with the right direction."""
+    return ColumnSpec(
+        key=f"direction_{name.removeprefix('twin-').replace('-', '_')}",
+        title="its direction",
+        source=f"record:{name}:extra.direction_top1",
+        group=group,
+        digits=1,
+        better="higher",
+        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
+    )

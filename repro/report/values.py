@@ -1,0 +1,138 @@
+"""Numbers out of records, and how they are shown: looked up, spread over seeds or repeats, compared, ranked."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
+from repro.record import Record
+from repro.report.table import Row
+from repro.spec import Experiment
+
+Done = Callable[[Experiment | None], list[Record]]
+
+
+def look_up(results: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
+    if path in results:
+        return results[path]
+    for end in range(len(path)):
+        inner = results.get(path[:end]) if path[end] == "." else None
+        if isinstance(inner, Mapping):
+            found = look_up(inner, path[end + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
+    """Standard deviation and number of several seeds' values; nothing for one."""
+    if len(values) < 2:
+        return ""
+    return f"±{statistics.stdev(values):.{column.digits}f} (n={len(values)})"
+
+
+def spread_of_repeats(record: Record, column: ColumnSpec) -> str:
+    """The interquartile range that the record keeps at the column's `spread`, a width or its two ends."""
+    spread = look_up(record.results, column.spread) if column.spread else None
+    if isinstance(spread, int | float):
+        return f"({spread * column.scale:.{column.digits}f})"
+    if isinstance(spread, list) and len(spread) == 2:
+        low, high = (f"{end * column.scale:.{column.digits}f}" for end in spread)
+        return f"({low}–{high})"
+    return ""
+
+
+def marked(rows: Sequence[Row], columns: Sequence[ColumnSpec], mixed: Collection[str]) -> list[Row]:
+    """Best and second of each column over the rows that compete; equal as shown means equal."""
+    cells = [list(row.cells) for row in rows]
+    for index, column in enumerate(columns):
+        if column.better is None or column.key in mixed:
+            continue
+        shown = {
+            number: round(row.cells[index].value or 0.0, column.digits)
+            for number, row in enumerate(rows)
+            if row.reproduced and row.cells[index].value is not None
+        }
+        ranks = sorted(set(shown.values()), reverse=column.better == "higher")
+        if len(ranks) < 2:
+            continue
+        for number, value in shown.items():
+            cells[number][index] = replace(cells[number][index], best=value == ranks[0], second=value == ranks[1])
+    return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]
+
+
+def gain(here: Sequence[Record], there: Sequence[Record], column: ColumnSpec, path: str) -> tuple[float, str] | None:
+    """Mean of `here` minus mean of `there` in the column's unit, and its 95 % interval by Welch where both have seeds.
+
+    None where a record lacks the number.
+    """
+    own, base = numbers(here, path), numbers(there, path)
+    if len(own) < len(here) or len(base) < len(there):
+        return None
+    difference = (statistics.fmean(own) - statistics.fmean(base)) * column.scale
+    if min(len(own), len(base)) < 2:
+        return difference, ""
+    import numpy as np
+
+    from repro.evidence.stats import welch
+
+    interval, _ = welch(np.array(base) * column.scale, np.array(own) * column.scale)
+    return difference, f"({interval.low:+.{column.digits}f} to {interval.high:+.{column.digits}f})"
+
+
+def numbers(records: Sequence[Record], path: str) -> list[float]:
+    """The number at a path of each record that has one."""
+    found = [look_up(record.results, path) for record in records]
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def told_trend(layout: TableSpec, trend: TrendSpec, done: Done) -> str:
+    """One sentence or two: gains, slope with its interval, and what that says of the claim."""
+    printed = _printed_trend(layout, trend)
+    runs = [[done(layout.row(key).cells.get(trend.cell)) for key in rows] for _, *rows in trend.points]
+    seeds = sorted(set.intersection(*({record.seed for record in found} for pair in runs for found in pair)))
+    if len(seeds) < 2:
+        fix = f"python -m repro run {layout.full_name} --seeds 3"
+        return (
+            f"{trend.title}: {trend.claim}. {printed}Not evaluated: its cells have {len(seeds)} seeds in common; {fix}."
+        )
+    import numpy as np
+
+    from repro.evidence import trends
+
+    def values(side: int) -> np.ndarray:
+        by_point = [{r.seed: look_up(r.results, trend.path) for r in pair[side]} for pair in runs]
+        return np.array([[by_seed[seed] for by_seed in by_point] for seed in seeds], float)
+
+    host, method = values(0), values(1)
+    found = trends.trend(np.array([x for x, *_ in trend.points]), host, method)
+    gains = ", ".join(f"{value:+.1f}" for value in (method - host).mean(0))
+    at = ", ".join(f"{x:g}" for x, *_ in trend.points)
+    return (
+        f"{trend.title}: {trend.claim}. {printed}Measured here: {gains} at {at}, a slope of {found.value:+.2f} points "
+        f"a {trend.along}, 95 % interval {found.low:+.2f} to {found.high:+.2f} over {found.n} seeds: "
+        f"{trends.verdict(found, trend.claimed_sign)} on the twins."
+    )
+
+
+def _printed_trend(layout: TableSpec, trend: TrendSpec) -> str:
+    """The same slope of the printed numbers, if all of them are printed."""
+    from repro.evidence import published
+
+    table = published.load(layout.published_csv)
+    keys = [(layout.row(method).published_row, layout.row(host).published_row) for _, host, method in trend.points]
+    gains = [table.difference(own, base, trend.path) if own and base else None for own, base in keys]
+    if None in gains:
+        return ""
+    import numpy as np
+
+    from repro.evidence.trends import slopes
+
+    slope = slopes(np.array([x for x, *_ in trend.points]), np.array([gains], float))[0]
+    listed = ", ".join(f"{value:+.2f}" for value in gains if value is not None)
+    at = ", ".join(f"{x:g}" for x, *_ in trend.points)
+    return f"Printed: {listed} at {at}, a slope of {slope:+.2f} points a {trend.along}. "
