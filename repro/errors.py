@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class ReproError(ValueError):
@@ -41,6 +42,17 @@ class BadOption(ReproError):
 
 class DataError(ReproError):
     """A dataset, annotation file or video that cannot be used as asked."""
+
+
+class DecodeError(DataError):
+    """A video that cannot be read; `problem` is the reason alone, `str()` names the file too."""
+
+    def __init__(self, path: str | Path, problem: str, *, fix: str | None = None) -> None:
+        self.path, self.problem = Path(path), problem
+        super().__init__(f"video {str(path)!r}: {problem}", fix=fix)
+
+    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
+        return type(self), (self.path, self.problem)
 
 
 class WeightsError(ReproError):

@@ -1,47 +1,51 @@
 """Frames of a video file, by decord or PyAV, behind one function; records name the decoder.
 
-A reader is opened, read and dropped in one call: an idle decord reader goes on decoding in the background. Indices are
-read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times slower).
+Indices are read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times
+slower). Decoder "auto" gives the frames that decord gives, bit for bit, by the faster way: PyAV, which skips what the
+wanted frames do not need, wherever the two agree (see `decoder_for`), else decord.
 
-Known differences. The pixels are the same where the height is even; at an odd one the two libraries' colour conversions
-interpolate chroma differently. decord ignores edit lists (it gives the frames before the cut as well), PyAV here
-obeys them. decord has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits may decode
-to garbage in both without any error; only a checksum of the file can tell.
+Known differences. The pixels are the same where the height is even, a colour has 8 bits and the picture is progressive:
+at an odd height the two libraries interpolate chroma differently, at 10 bits they round differently, and of interlaced
+pictures decord converts each field by itself. decord ignores edit lists (it gives the frames before the cut as well),
+PyAV here obeys them. decord has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits
+may decode to garbage in both without any error; only a checksum of the file can tell.
 """
 
 from __future__ import annotations
 
+import contextlib
 import stat
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from repro.data.container import missing_bytes
-from repro.data.resize import resize_short as _resize_short
-from repro.errors import BadOption, DataError, UnknownName
+from repro.data.stack import Stack
+from repro.errors import BadOption, DecodeError, UnknownName
 
-DECODERS = ("decord", "pyav")
-_LAST_FRAME_TRIALS = 3
-#: where decord's jumps were checked against decoding in order; elsewhere all frames up to the last one are decoded
-_SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})
-_SEEKABLE_CODECS = frozenset({"h264", "vp8", "vp9"})
-_BLOCK = 16
+if TYPE_CHECKING:
+    from repro.data.packets import VideoFile
+
+DECODERS = ("decord", "pyav", "auto")
+#: of a folder of pictures, which needs no decoder of videos
+PICTURES = "pillow"
 
 #: frame count -> indices (any shape)
 Pick = Callable[[int], np.ndarray]
 
 
-class DecodeError(DataError):
-    """A video that cannot be read; `problem` is the reason alone, `str()` names the file too."""
+@dataclass(frozen=True)
+class Picked:
+    """The frames of one video, each once, uint8 (U, H, W, 3); `place` is that of each wanted index in them, in the
+    shape of the indices; `decoder` is the one that was used: decord, pyav, or pillow for a folder of pictures.
+    """
 
-    def __init__(self, path: str | Path, problem: str, *, fix: str | None = None) -> None:
-        self.path, self.problem = Path(path), problem
-        super().__init__(f"video {str(path)!r}: {problem}", fix=fix)
-
-    def __reduce__(self) -> tuple[type, tuple[Path, str]]:
-        return type(self), (self.path, self.problem)
+    frames: np.ndarray
+    place: np.ndarray
+    decoder: str
 
 
 def read_frames(
@@ -59,10 +63,15 @@ def read_frames(
 def pick_frames(
     path: str | Path, pick: Pick, *, decoder: str = "decord", resize_short: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The frames that `pick(frame count)` names, each once: uint8 (U, H, W, 3), and the place of each index of `pick`
-    in them, in its shape. One opening of the file serves counting and reading.
-    """
+    """`frames` and `place` of `read_picked`."""
+    picked = read_picked(path, pick, decoder=decoder, resize_short=resize_short)
+    return picked.frames, picked.place
+
+
+def read_picked(path: str | Path, pick: Pick, *, decoder: str = "decord", resize_short: int = 0) -> Picked:
+    """The frames that `pick(frame count)` names. One opening of the file serves counting and reading."""
     file = checked(path)
+    stack = Stack(file, resize_short)
     found: list[np.ndarray] = []
 
     def unique(n: int) -> np.ndarray:
@@ -71,10 +80,11 @@ def pick_frames(
             raise DecodeError(file, f"frame {wanted.max() if wanted.max() >= n else wanted.min()} of {n} was asked for")
         numbers, place = np.unique(wanted, return_inverse=True)
         found.append(place.reshape(wanted.shape))
+        stack.count = len(numbers)
         return numbers
 
-    frames = _reader(decoder, file)(file, unique)
-    return _resize_short(frames, resize_short), found[0]
+    used = _read(decoder, file, unique, stack)
+    return Picked(stack.frames(), found[-1], used)
 
 
 def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
@@ -86,18 +96,23 @@ def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
         return np.empty(0, dtype=np.int64)
 
     file = checked(path)
-    _reader(decoder, file)(file, note)
+    _read(decoder, file, note, Stack(file))
     return counts[0]
 
 
 def version(decoder: str) -> str:
-    """Name and version of a decoder, for records."""
+    """Name and version of a decoder, for records; of "auto", those that it chooses from."""
+    from repro.data import decode_decord
+
     if decoder == "decord":
-        return f"decord {_decord().__version__}"
+        return f"decord {decode_decord.load().__version__}"
     if decoder == "pyav":
         import av
 
         return f"pyav {av.__version__}"
+    if decoder == "auto":
+        others = [version("pyav"), *([version("decord")] if _has_decord() else [])]
+        return f"auto ({', '.join(others)})"
     raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
 
 
@@ -122,106 +137,67 @@ def checked(path: str | Path) -> Path:
     return file
 
 
-def _reader(decoder: str, file: Path) -> Callable[[Path, Pick], np.ndarray]:
-    """How a file is read; a folder holds frames as pictures, which need no decoder of videos."""
+def _read(decoder: str, file: Path, unique: Pick, stack: Stack) -> str:
+    """Read by the decoder of that name; returns the name of the one that was used."""
     if file.is_dir():
         from repro.data import frames
 
-        return frames.read
-    if decoder == "decord":
-        return _read_decord
-    if decoder == "pyav":
-        from repro.data.decode_av import read
+        frames.read(file, unique, stack)
+        return PICTURES
+    from repro.data import decode_av, decode_decord
+    from repro.data.packets import VideoFile
 
-        return read
-    raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
-
-
-def _decord() -> Any:
-    try:
-        import decord
-    except (ImportError, OSError, RuntimeError) as error:
-        raise BadOption(
-            f"decoder 'decord' cannot be loaded here: {error}", allowed="pyav on this platform", fix="--decoder pyav"
-        ) from error
-    decord.logging.set_level(decord.logging.QUIET)
-    return decord
+    if decoder not in DECODERS:
+        raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
+    reads = {"decord": decode_decord.read, "pyav": decode_av.read}
+    if decoder != "auto":
+        reads[decoder](file, unique, stack)
+        return decoder
+    with VideoFile(file) as video:
+        return _read_auto(video, unique, stack)
 
 
-def _read_decord(path: Path, unique: Pick) -> np.ndarray:
-    """Sorted, distinct frames. At the end of some files (seen in AVI, 1 reading in 25) decord gives the last but one
-    twice; so the last two are read together, and again if they are equal. A video that really ends so costs that time.
+def _read_auto(video: VideoFile, unique: Pick, stack: Stack) -> str:
+    """By the decoder of `decoder_for`; by decord after all if a frame turns out to be interlaced."""
+    from repro.data import decode_av, decode_decord
+
+    can_decord = decode_decord.reads(video) and _has_decord()
+    drawn: dict[int, np.ndarray] = {}
+
+    def once(n: int) -> np.ndarray:
+        if n not in drawn:  # what is drawn at random is drawn once
+            drawn[n] = unique(n)
+        return drawn[n]
+
+    if decoder_for(video) == "pyav":
+        with contextlib.suppress(decode_av.Interlaced):
+            decode_av.read(video.path, once, stack, video, progressive=can_decord)
+            return "pyav"
+    decode_decord.read(video.path, once, stack, video)
+    return "decord"
+
+
+def decoder_for(video: VideoFile) -> str:
+    """What "auto" means for one file: the faster decoder of those that give decord's frames.
+
+    PyAV, as `decode_av` drives it, was the faster one for all of 8 sparse frames, 8 dense frames, 10 clips of 8 and 30
+    views, short and long groups of pictures, 340x256 and 1280x720 (`python -m repro speed --data`); so speed never
+    asks for decord. What does are the files of which it gives other frames: an odd height, colours of more than 8 bits,
+    interlaced pictures, an edit list. Without decord, or where decord cannot read, they are PyAV's.
     """
-    decord = _decord()
+    from repro.data import decode_decord
+
+    listing = video.listing
+    hidden = listing is not None and listing.hidden > 0
+    differ = video.height % 2 == 1 or video.depth > 8 or video.fields or hidden
+    return "decord" if differ and decode_decord.reads(video) and _has_decord() else "pyav"
+
+
+def _has_decord() -> bool:
+    from repro.data import decode_decord
+
     try:
-        reader = _open_decord(path)
-        count = len(reader)
-        if count < 1:
-            raise DecodeError(path, "no frames")
-        numbers = unique(count)
-        if not numbers.size:
-            return np.empty((0, 0, 0, 3), dtype=np.uint8)
-        if count == 1 or numbers[-1] < count - 1:
-            return _read_once(path, reader, numbers)
-        with_neighbour = np.union1d(numbers, [count - 2])
-        for _ in range(_LAST_FRAME_TRIALS):
-            frames = _read_once(path, reader, with_neighbour)
-            if not np.array_equal(frames[-2], frames[-1]):
-                break
-            reader = _open_decord(path)
-        return frames[np.searchsorted(with_neighbour, numbers)]
-    except (RuntimeError, IndexError, decord.DECORDError) as error:
-        raise DecodeError(path, _reason(path, str(error))) from error
-
-
-def _open_decord(path: Path) -> Any:
-    decord = _decord()
-    return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
-
-
-def _read_once(path: Path, reader: Any, numbers: np.ndarray) -> np.ndarray:
-    if _decord_seeks(path):
-        return reader.get_batch(numbers.tolist()).asnumpy()
-    return _in_blocks(reader, numbers)
-
-
-def _decord_seeks(path: Path) -> bool:
-    """Whether decord finds the right frame when it jumps. It does not where frames are stored in another order than
-    shown and the container does not say when they are shown: MPEG-4 Part 2 and MPEG-2 with B-frames, AVI, FLV.
-    """
-    from repro.data.decode_av import probe
-
-    container, codec = probe(path)
-    if "mpegts" in container:
-        raise DecodeError(path, "decord misnumbers the frames of MPEG transport streams; --decoder pyav reads them")
-    return bool(container & _SEEKABLE_CONTAINERS) and codec in _SEEKABLE_CODECS
-
-
-def _in_blocks(reader: Any, numbers: np.ndarray) -> np.ndarray:
-    """The frames at `numbers` by decoding all from the first on, without a jump."""
-    kept = []
-    for start in range(0, int(numbers[-1]) + 1, _BLOCK):
-        end = min(start + _BLOCK, int(numbers[-1]) + 1)
-        block = reader.get_batch(list(range(start, end))).asnumpy()
-        kept.append(block[numbers[(numbers >= start) & (numbers < end)] - start])
-    return np.concatenate(kept)
-
-
-#: part of decord's message -> what it means
-_MEANINGS = {
-    "Error reading": "not a video, or cut before its index (moov)",
-    "cannot find video stream": "no video stream, or no frames",
-    "av_read_frame failed": "truncated or damaged: reading stopped before the end",
-    "Error sending packet": "damaged: a frame does not decode",
-    "from_size == to_size": "decord cannot read rotated pictures of this width; --decoder pyav can",
-}
-
-
-def _reason(path: Path, message: str) -> str:
-    """What decord's message means; else its first line, without its stack."""
-    for part, meaning in _MEANINGS.items():
-        if part in message:
-            return meaning
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    text = lines[0].split("Check failed:")[-1].strip() if lines else "no reason given"
-    return f"decord cannot decode it: {text.replace(str(path), 'the file')[:200]}"
+        decode_decord.load()
+    except BadOption:
+        return False
+    return True

@@ -1,175 +1,133 @@
-"""The PyAV reader: seeks by time stamps where they can be trusted, decodes from the start where they cannot.
+"""The PyAV reader: decodes what the wanted frames need, and no more.
 
-Packets are listed without decoding. In MP4 and Matroska their time stamps, sorted, number the frames. AVI with
-packed B-frames, MPEG streams and others are decoded from the start, twice (to count, then to read). Packets that an
-edit list hides are left out, and rotation is applied, as decord does.
+In MP4 and Matroska the packets' time stamps, sorted, number the frames. Of each group of pictures that holds wanted
+frames, packets are decoded from its key frame to the last wanted one, then the decoder is drained: it need not decode
+on until its delay lets the frame out. Pictures in between that nothing refers to are skipped by the decoder (H.264's
+nal_ref_idc 0, B-frames of MPEG-4 Part 2), so the others come out bit for bit as in a full decoding. HEVC's are not
+skipped: pictures of a higher temporal layer may refer to them. Should a wanted frame not come out, all is decoded.
+
+AVI with packed B-frames, MPEG streams and others are decoded from the start on. Packets that an edit list hides are
+left out, and rotation is applied, as decord does the latter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
-from repro.data.decode import DecodeError
+from repro.data.packets import Listing, VideoFile, decode_error
+from repro.data.stack import Stack
+from repro.errors import DecodeError
 
-#: containers that give each frame the time when it is shown
-_STAMPED = frozenset({"mp4", "matroska"})
-#: PyAV's error -> what it means
-_MEANINGS = {"InvalidDataError": "not a video, truncated or damaged", "EOFError": "truncated: it ends too early"}
+_SKIPPING = frozenset({"h264", "mpeg4"})
+#: decoded frames of a video that has to be decoded in order are kept up to this sum, else it is decoded twice
+_KEPT_BYTES = 64 << 20
+
+Unique = Callable[[int], np.ndarray]
 
 
-def read(path: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
-    """Frames uint8 (K, H, W, 3) at the sorted, distinct indices `unique(frame count)`."""
-    import av
+class Interlaced(Exception):
+    """A frame is interlaced, and was not to be."""
 
+
+def read(
+    path: Path, unique: Unique, stack: Stack, video: VideoFile | None = None, *, progressive: bool = False
+) -> None:
+    """Put the frames at the sorted, distinct indices `unique(frame count)` on the stack. With `progressive`, an
+    interlaced frame among them ends it (`Interlaced`): decord converts the colours of each field by itself.
+    """
     try:
-        stamps, keys = _stamps(path)
-        count = len(stamps) if stamps else _count(path)
-        if count < 1:
-            raise DecodeError(path, "no frames")
-        numbers = unique(count)
-        if not numbers.size:
-            return np.empty((0, 0, 0, 3), dtype=np.uint8)
-        frames = _by_stamp(path, stamps, keys, numbers) if stamps else _in_order(path, numbers)
-        return _stacked(path, frames)
+        with video or VideoFile(path) as opened:
+            opened.progressive = progressive
+            listing = opened.listing
+            if listing is None:
+                _in_order(opened, unique, stack)
+            else:
+                _by_groups(opened, listing, unique, stack)
     except av.error.FFmpegError as error:
-        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"pyav cannot decode it: {error}")) from error
+        raise decode_error(path, error) from error
 
 
-def probe(path: Path) -> tuple[frozenset[str], str]:
-    """The container's names and the video codec's."""
-    import av
-
-    try:
-        container, stream = _open(path)
-    except av.error.FFmpegError as error:
-        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"it does not open: {error}")) from error
-    with container:
-        return _names(container), str(stream.codec_context.name)
-
-
-def _names(container: Any) -> frozenset[str]:
-    return frozenset(container.format.name.split(","))
+def _by_groups(video: VideoFile, listing: Listing, unique: Unique, stack: Stack) -> None:
+    numbers = unique(len(listing.shown)).tolist()
+    positions = [listing.shown[number] for number in numbers]
+    places = {listing.stamps[position]: place for place, position in enumerate(positions)}
+    runs = _runs(listing, positions)
+    _put(video, _decoded(video, runs, places if video.codec in _SKIPPING else None), places, stack)
+    if stack.missing():
+        _put(video, _decoded(video, [(0, max(positions))], None), places, stack)
+    for place in stack.missing():
+        raise DecodeError(video.path, f"frame {numbers[place]} of {len(listing.shown)} does not decode")
 
 
-def _open(path: Path) -> tuple[Any, Any]:
-    import av
-
-    container = av.open(str(path), metadata_errors="replace")
-    if not container.streams.video:
-        container.close()
-        raise DecodeError(path, "no video stream, or no frames")
-    stream = container.streams.video[0]
-    stream.thread_type = "NONE"
-    return container, stream
-
-
-def _stamps(path: Path) -> tuple[list[int], list[int]]:
-    """Sorted time stamps of all shown frames, and those of key frames; empty where they cannot number the frames."""
-    container, stream = _open(path)
-    with container:
-        if not _names(container) & _STAMPED:
-            return [], []
-        stamps, keys = [], []
-        for packet in container.demux(stream):
-            if packet.size == 0:
-                continue
-            if packet.pts is None:
-                return [], []
-            if packet.is_keyframe:
-                keys.append(packet.pts)
-            if not packet.is_discard:
-                stamps.append(packet.pts)
-    return ([], []) if len(set(stamps)) != len(stamps) else (sorted(stamps), sorted(keys))
+def _runs(listing: Listing, positions: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last packet of each stretch to decode, in the order of the file; stretches that overlap are one."""
+    runs: list[tuple[int, int]] = []
+    for start, last in sorted((listing.key_before(position), position) for position in positions):
+        if runs and start <= runs[-1][1]:
+            runs[-1] = (runs[-1][0], max(last, runs[-1][1]))
+        else:
+            runs.append((start, last))
+    return runs
 
 
-def _count(path: Path) -> int:
-    container, stream = _open(path)
-    with container:
-        return sum(1 for _ in container.decode(stream))
+def _decoded(video: VideoFile, runs: Iterable[tuple[int, int]], wanted: dict[Any, int] | None) -> Iterator[Any]:
+    """The frames of some stretches. With `wanted`, time stamps, pictures that nothing refers to are skipped."""
+    packets, position = video.packets(), 0
+    context = video.stream.codec_context
+    for start, last in runs:
+        for packet in islice(packets, start - position, last + 1 - position):
+            context.skip_frame = "DEFAULT" if wanted is None or packet.pts in wanted else "NONREF"
+            yield from context.decode(packet)
+        yield from context.decode(None)
+        context.flush_buffers()
+        position = last + 1
 
 
-def _in_order(path: Path, numbers: np.ndarray) -> Iterator[np.ndarray]:
-    wanted = set(numbers.tolist())
-    container, stream = _open(path)
-    with container:
-        for number, frame in enumerate(container.decode(stream)):
-            if number in wanted:
-                yield _rgb(frame)
-            if number >= numbers[-1]:
-                return
+def _put(video: VideoFile, frames: Iterable[Any], places: dict[Any, int], stack: Stack) -> None:
+    for frame in frames:
+        place = places.get(frame.pts)
+        if place is not None:
+            stack.put(place, _rgb(video, frame))
 
 
-def _by_stamp(path: Path, stamps: list[int], keys: list[int], numbers: np.ndarray) -> Iterator[np.ndarray]:
-    """Decode on while the next frame lies in the same group of pictures, else seek to its key frame."""
-    key_before = np.searchsorted(np.asarray(keys), np.asarray(stamps)[numbers], side="right") - 1
-    container, stream = _open(path)
-    with container:
-        frames, at, group = container.decode(stream), None, 0
-        for number, key in zip(numbers.tolist(), key_before.tolist(), strict=True):
-            target = stamps[number]
-            if key > group:
-                container.seek(keys[key], stream=stream, backward=True)
-                frames, at = container.decode(stream), None
-            group = max(key, group)
-            for frame in frames:
-                at = frame.pts
-                if at is not None and at >= target:
-                    break
-            if at != target:
-                raise DecodeError(path, f"frame {number} of {len(stamps)} does not decode")
-            yield _rgb(frame)
+def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
+    """Decode all to count them; once more for the pictures, unless all fit into a little memory."""
+    kept: list[Any] | None = []
+    count = 0
+    for count, frame in enumerate(video.frames(), 1):
+        if kept is not None:
+            kept.append(frame)
+            if count * frame.width * frame.height * 3 > _KEPT_BYTES:
+                kept = None
+    if not count:
+        raise DecodeError(video.path, "no frames")
+    numbers = unique(count)
+    places = {number: place for place, number in enumerate(numbers.tolist())}
+    end = int(numbers[-1]) + 1 if len(numbers) else 0
+    for number, frame in enumerate(islice(video.frames() if kept is None else kept, end)):
+        if number in places:
+            stack.put(places[number], _rgb(video, frame))
 
 
-def _rgb(frame: Any) -> np.ndarray:
-    image = frame.to_ndarray(format="rgb24")
+def _rgb(video: VideoFile, frame: Any) -> np.ndarray:
+    """uint8 (H, W, 3), a view of the converted picture. One thread: more cost CPU time and gain nothing here."""
+    if video.progressive and frame.interlaced_frame:
+        raise Interlaced
+    image = frame.to_ndarray(format="rgb24", threads=1)
     turns = round(getattr(frame, "rotation", 0) / 90) % 4
     return np.rot90(image, turns) if turns else image
 
 
-def _stacked(path: Path, frames: Iterator[np.ndarray]) -> np.ndarray:
-    kept = list(frames)
-    if len({frame.shape for frame in kept}) > 1:
-        raise DecodeError(path, "the size of the picture changes within the video")
-    return np.ascontiguousarray(np.stack(kept))
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a video's container tells of it, without decoding."""
-
-    frames: int
-    width: int
-    height: int
-    fps: float
-
-
-def facts(path: Path) -> Facts:
-    """Frames (of the header, or counted packets), size in pixels before rotation, and frames per second."""
-    import av
-
-    try:
-        container, stream = _open(path)
-        with container:
-            rate = stream.average_rate or stream.guessed_rate
-            size = (stream.codec_context.width, stream.codec_context.height)
-            frames = stream.frames or sum(1 for packet in container.demux(stream) if packet.size)
-    except av.error.FFmpegError as error:
-        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"it does not open: {error}")) from error
-    if frames < 1:
-        raise DecodeError(path, "no frames")
-    return Facts(frames, *size, float(rate) if rate else 0.0)
-
-
 def decode_all(path: Path) -> int:
     """Decode every frame in order and keep none; returns how many there are."""
-    import av
-
     try:
-        return _count(path)
+        with VideoFile(path) as video:
+            return sum(1 for _ in video.frames())
     except av.error.FFmpegError as error:
-        raise DecodeError(path, _MEANINGS.get(type(error).__name__, f"pyav cannot decode it: {error}")) from error
+        raise decode_error(path, error) from error

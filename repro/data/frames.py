@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.data.decode import DecodeError
+from repro.data.stack import Stack
+from repro.errors import DecodeError
 
 _PICTURE = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.(?:jpe?g|png|bmp|webp))", re.IGNORECASE)
 _FLOW = re.compile(r"(?:.*flow_?|[xy]_?|tvl1_?|flow_?[xyuv]_?)", re.IGNORECASE)
@@ -65,16 +66,11 @@ def _refuse_holes(folder: Path, numbers: list[int]) -> None:
             raise DecodeError(folder, f"{what}, of {numbers[0]} to {numbers[-1]}")
 
 
-def read(folder: Path, unique: Callable[[int], np.ndarray]) -> np.ndarray:
-    """RGB frames uint8 (K, H, W, 3) at the sorted, distinct indices `unique(frame count)`, by Pillow."""
+def read(folder: Path, unique: Callable[[int], np.ndarray], stack: Stack) -> None:
+    """Put the pictures at the sorted, distinct indices `unique(frame count)` on the stack, by Pillow."""
     listed = list_folder(folder)
-    numbers = unique(len(listed.names))
-    if not numbers.size:
-        return np.empty((0, 0, 0, 3), dtype=np.uint8)
-    frames = [read_picture(folder / listed.names[number]) for number in numbers.tolist()]
-    if len({frame.shape for frame in frames}) > 1:
-        raise DecodeError(folder, "the size of the picture changes within the video")
-    return np.stack(frames)
+    for place, number in enumerate(unique(len(listed.names)).tolist()):
+        stack.put(place, read_picture(folder / listed.names[number]))
 
 
 def read_picture(path: Path) -> np.ndarray:

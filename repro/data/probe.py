@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.data import decode_av, frames
+from repro.data import frames, packets
 from repro.data.container import missing_bytes
 from repro.data.decode import DecodeError
 
@@ -35,7 +35,7 @@ def probe(path: str) -> Probe:
     cut = missing_bytes(place)
     if cut:
         raise DecodeError(place, f"truncated: {cut} bytes of {size + cut} are missing")
-    facts = decode_av.facts(place)
+    facts = packets.facts(place)
     return Probe(facts.frames, facts.width, facts.height, round(facts.fps, 3), size)
 
 

@@ -6,11 +6,15 @@ The authors' repositories resize with PIL, which smooths when it shrinks: their 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from repro.errors import BadOption
+
+#: wanted rows made together; 16 to 64 are equally fast
+_ROWS = 32
 
 
 def short_side_size(height: int, width: int, short: int) -> tuple[int, int]:
@@ -34,20 +38,73 @@ def resize(frames: np.ndarray, height: int, width: int) -> np.ndarray:
         return frames
     flat = frames.reshape(-1, *frames.shape[-3:])
     out = np.empty((len(flat), height, width, 3), dtype=np.uint8)
-    top, bottom, down = _weights(frames.shape[-3], height)
-    left, right, across = _weights(frames.shape[-2], width)
-    down, across = down[:, None, None], across[None, :, None]
-    for frame, target in zip(flat, out, strict=True):  # one frame at a time stays in the processor's cache
-        columns = frame[:, left].astype(np.float32)
-        columns += (frame[:, right] - columns) * across
-        rows = columns[top]
-        rows += (columns[bottom] - rows) * down
-        rows += 0.5
-        target[...] = rows
+    for frame, target in zip(flat, out, strict=True):
+        resize_into(frame, target)
     return out.reshape(*frames.shape[:-3], height, width, 3)
 
 
+def resize_into(frame: np.ndarray, target: np.ndarray) -> None:
+    """One frame uint8 (H, W, 3) into an array of the wanted size; a copy where the sizes are equal.
+
+    Columns first, then rows, in float32. A few rows at a time stay in the processor's cache; rows that no wanted pixel
+    needs are not touched. Bytes are gathered from rows of bytes: four times faster than pixels from rows of pixels.
+    """
+    if frame.shape == target.shape:
+        target[...] = frame
+        return
+    plan = _plan(*frame.shape[:2], *target.shape[:2])
+    source, wanted = frame.reshape(len(frame), -1), target.reshape(len(target), -1)
+    for block in plan.blocks:
+        rows = source[block.rows].astype(np.float32)
+        columns = rows.take(plan.left, axis=1)
+        other = rows.take(plan.right, axis=1)
+        other -= columns
+        other *= plan.across
+        columns += other
+        upper, lower = columns[block.upper], columns[block.lower]
+        lower -= upper
+        lower *= block.down
+        upper += lower
+        upper += 0.5
+        wanted[block.wanted] = upper
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Wanted rows that are made together: the source rows that they need, and where in those the two of each are."""
+
+    wanted: slice
+    rows: np.ndarray
+    upper: np.ndarray
+    lower: np.ndarray
+    down: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What depends on the sizes alone; `left` and `right` are places of bytes in a row."""
+
+    left: np.ndarray
+    right: np.ndarray
+    across: np.ndarray
+    blocks: tuple[_Block, ...]
+
+
 @lru_cache(maxsize=64)
+def _plan(height: int, width: int, wanted_height: int, wanted_width: int) -> _Plan:
+    top, bottom, down = _weights(height, wanted_height)
+    left, right, across = _weights(width, wanted_width)
+    blocks = []
+    for start in range(0, wanted_height, _ROWS):
+        part = slice(start, min(start + _ROWS, wanted_height))
+        rows, place = np.unique(np.concatenate([top[part], bottom[part]]), return_inverse=True)
+        upper, lower = np.split(place, 2)
+        blocks.append(_Block(part, rows, upper, lower, down[part, None]))
+    colours = np.arange(3)
+    bytes_left, bytes_right = ((3 * pixels[:, None] + colours).ravel() for pixels in (left, right))
+    return _Plan(bytes_left, bytes_right, across.repeat(3), tuple(blocks))
+
+
 def _weights(size: int, wanted: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each wanted pixel: its two sources, and the share of the second."""
     place = (np.arange(wanted) + 0.5) * (size / wanted) - 0.5
