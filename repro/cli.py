@@ -11,6 +11,7 @@ from repro.verbs import (
     networks,
     records,
     running,
+    scores,
     tables,
     weights,
 )
@@ -23,6 +24,7 @@ _SUBJECTS = (
     data,
     evidence,
     records,
+    scores,
 )
 _EXAMPLES = """examples:
   python -m repro run table6                 measure what this machine can; ends with the table and the report's path

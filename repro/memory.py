@@ -16,7 +16,7 @@ from torch import Tensor, nn
 #: of the estimate: work buffers of convolutions, fragments, gradients of the layer in work
 _HEADROOM = 2.0
 _CPU_TRAINING = 8 * 2**30
-_SCORING = {"cpu": 2**30, "cuda": 8 * 2**30}
+_SCORING = {"cpu": 2**29, "cuda": 8 * 2**30}
 
 
 def scoring_budget(device: torch.device) -> int:

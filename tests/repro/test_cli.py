@@ -74,6 +74,9 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["verify", "pyproject.toml"], "pyproject.toml"),
         (["verify", "nothing.json"], "nothing.json"),
         (["list", "--module", "nothing.py"], "nothing.py"),
+        (["scores"], "FILE.npz"),
+        (["scores", "nothing.npz"], "nothing.npz"),
+        (["scores", "--register", "K400-19761", "nothing.txt"], "nothing.txt"),
         (["run", "table6", "--smoke", "--device", "cudaa"], "cpu"),
         (["speed", "tsn", "--device", "cuda:99"], "cpu"),
         (["train", "tsn", "--dataset", "twin-temporal", "--set", "epochs=abc"], "a whole number"),
@@ -99,6 +102,7 @@ def test_the_verbs_are_frozen():
     actions = [action for action in build_parser()._actions if hasattr(action, "choices") and action.choices]
     verbs = set(actions[0].choices)
     known = "list show run status table report flops speed train test import-weights verify data claims check records"
+    known += " scores"
     assert verbs == set(known.split())
 
 

@@ -1,0 +1,131 @@
+"""Named lists of videos: the copy of a dataset that a paper tested on, registered by the user as a list of ids.
+
+Kinetics shrinks, and each laboratory holds another part of it. The copies are known by their sizes; their lists belong
+to whoever made them and do not ship. A registered list lies in the user's configuration:
+
+    <config>/copies/<NAME>.txt      one id a line
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from repro import paths
+from repro.data.index import read_csv
+from repro.data.known import KNOWN
+from repro.errors import DataError, UnknownName
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+#: `<id>_<start>_<end>`, as downloaders of Kinetics name files
+_KINETICS = re.compile(r"(.{11})_\d{6}_\d{6}")
+_PREFIX = "copy:"
+
+
+def register(name: str, source: Path) -> int:
+    """Remember a list of ids under a name; returns how many. A number at the name's end (`K400-19761`) must be that."""
+    if not _NAME.fullmatch(name):
+        raise DataError(f"copy {name!r}", allowed="letters, digits, and _ . - between them", fix="K400-19761")
+    ids = read_list(source)
+    promised = re.search(r"-(\d{3,})$", name)
+    if promised and int(promised[1]) != len(ids):
+        raise DataError(
+            f"{source} holds {len(ids)} ids, copy {name!r} has {int(promised[1])}",
+            allowed="the list whose size the name gives, or another name",
+        )
+    target = _folder() / f"{name}.txt"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
+    temporary.replace(target)
+    return len(ids)
+
+
+def registered() -> list[str]:
+    """Names of the lists at hand, sorted."""
+    return sorted(file.stem for file in _folder().glob("*.txt"))
+
+
+def ids_of(subset: str, split: str = "val") -> list[str]:
+    """The ids of `copy:NAME`, of a file with one id a line, or of one split of a CSV with a column `path`."""
+    if subset.startswith(_PREFIX):
+        name = subset.removeprefix(_PREFIX)
+        if name not in registered():
+            raise UnknownName(
+                f"copy ({_known(name)})",
+                name,
+                registered(),
+                fix=f"python -m repro scores --register {name} LIST.txt",
+            )
+        return read_list(_folder() / f"{name}.txt")
+    file = Path(subset).expanduser()
+    if file.suffix.lower() == ".csv":
+        return [video.id for video in read_csv(file, split).videos]
+    return read_list(file)
+
+
+def read_list(file: Path) -> list[str]:
+    """One id a line; of a line with several words, as in lists of frames and labels, the first."""
+    try:
+        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{str(file)!r} is not a list of ids: {error}", allowed="UTF-8 text, one id a line") from error
+    except OSError as error:
+        raise DataError(
+            f"{str(file)!r} cannot be read: {error.strerror or error}",
+            allowed="copy:NAME, or a file with one id a line",
+            fix="python -m repro scores FILE.npz --on LIST.txt",
+        ) from error
+    ids = [line.split()[0] for line in lines if line.strip()]
+    if not ids:
+        raise DataError(f"{str(file)!r} holds no id", allowed="one id a line")
+    most, times = Counter(ids).most_common(1)[0]
+    if times > 1:
+        raise DataError(f"{str(file)!r} names {most!r} {times} times", allowed="each id once")
+    return ids
+
+
+def keys(video: str) -> tuple[str, ...]:
+    """What a video may be called in a list, the most exact first: its id, file name, name alone, YouTube's id in it."""
+    path = Path(video)
+    names = [video, path.name, path.stem]
+    match = _KINETICS.fullmatch(path.stem)
+    return tuple(dict.fromkeys([*names, *([match[1]] if match else [])]))
+
+
+def match(wanted: Sequence[str], videos: Iterable[str]) -> dict[str, int]:
+    """Listed id -> position of the video that it means, for those that are there.
+
+    Two videos that one listed id may mean are an error, as are two listed ids that mean one video.
+    """
+    by_key: dict[str, set[int]] = {}
+    named = list(videos)
+    for position, video in enumerate(named):
+        for key in keys(video):
+            by_key.setdefault(key, set()).add(position)
+    found: dict[str, int] = {}
+    owner: dict[int, str] = {}
+    for one in wanted:
+        places = next((by_key[key] for key in keys(one) if key in by_key), set())
+        if len(places) > 1:
+            two = [named[at] for at in sorted(places)[:2]]
+            raise DataError(f"{one!r} of the list may be {two[0]!r} or {two[1]!r}", allowed="ids that tell them apart")
+        for at in places:
+            if at in owner:
+                raise DataError(f"{owner[at]!r} and {one!r} of the list both mean {named[at]!r}")
+            found[one], owner[at] = at, one
+    return found
+
+
+def _known(name: str) -> str:
+    """What the suite knows of a copy whose list is not registered: whose it is, if a size of one stands in the name."""
+    size = re.search(r"-(\d{3,})$", name)
+    copies = [copy for known in KNOWN.values() for copy in known.copies if size and copy.videos == int(size[1])]
+    return f"known by its size alone, {copies[0].whose}" if copies else "no list is registered under this name"
+
+
+def _folder() -> Path:
+    return paths.config() / "copies"
