@@ -8,6 +8,7 @@
 | diving48    | objects with vid_name and label |
 | rawframes   | `path frames label` a line: TSM, TDN, mmaction2 and AdaFuse; a path may hold spaces |
 | videos      | `path label` a line: mmaction2, TSM, TDN; separated by a space, a tab, a comma or a semicolon |
+| csv         | CSV path,label[,split], as `--dataset my.csv` takes |
 | labels      | class names: one a line, `number,name` a line, {"name": "number"}, or Diving48's vocabulary |
 """
 
@@ -91,6 +92,8 @@ def recognise(text: str, file: Path) -> str:
     header = [column.strip().strip('"').casefold() for column in lines[0].split(",")]
     if set(_KINETICS) <= set(header):
         return "kinetics"
+    if {"path", "label"} <= set(header):
+        return "csv"
     if all(re.fullmatch(r"\d+[,;\t ]\s*\D.*", line) for line in lines):
         names = {re.split(r"[,;\t ]", line, maxsplit=1)[0] for line in lines}
         counted = names == {str(number) for number in range(len(lines))} or ";" not in lines[0]
@@ -211,6 +214,18 @@ def _videos(text: str, file: Path) -> list[Entry]:
     return _listed(text, file, 1)
 
 
+def _csv(text: str, file: Path) -> list[Entry]:
+    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    entries = []
+    for row in rows:
+        path, label = (row.get("path") or "").strip(), (row.get("label") or "").strip()
+        if not path or not label:
+            raise _bad(file, rows.line_num, f"{row!r}", "path,label[,split]")
+        split = _SPLITS.get((row.get("split") or "").strip().casefold())
+        entries.append(Entry((path,), int(label) if label.isdigit() else label, split, line=rows.line_num, listed=True))
+    return entries
+
+
 def _labels(text: str, file: Path) -> list[str]:
     """Class names in the order of their numbers."""
     if text.lstrip()[:1] in ("[", "{"):
@@ -249,6 +264,7 @@ FORMATS: dict[str, Callable[[str, Path], Any]] = {
     "diving48": _diving48,
     "rawframes": _rawframes,
     "videos": _videos,
+    "csv": _csv,
     "labels": _labels,
 }
 LIST = ", ".join(FORMATS)

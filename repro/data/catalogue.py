@@ -15,8 +15,9 @@ import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,11 @@ class Row:
     problem: str = ""
 
 
-@dataclass(frozen=True)
+_NAMES = tuple(field.name for field in fields(Row))
+_FIELDS = attrgetter(*_NAMES)
+
+
+@dataclass(frozen=True, eq=False)
 class Catalogue:
     """A stored index; `header` is the content of `index.json`."""
 
@@ -85,12 +90,16 @@ class Catalogue:
         """The videos of a split. A tested split lists the missing ones with their problem; a training split has only
         those that can be read, so that epochs are made of them alone.
         """
+        file = self.folder / _QUARANTINE
+        return _index(self, split, file.stat().st_mtime_ns if file.exists() else 0)
+
+    def _index(self, split: str) -> Index:
         rows = [row for row in self.rows if row.split == split]
         if not rows:
             raise UnknownName(f"split of {self.name}", split, self.splits(), fix="--split NAME")
         known = {name: why for (place, name), why in self.problems().items() if place == split}
         kept = [row for row in rows if split != "train" or row.id not in known]
-        videos = tuple(Video(row.id, self.root / row.path, row.label) for row in kept)
+        videos = tuple(Video(row.id, Path(f"{self.root}/{row.path}"), row.label) for row in kept)
         facts = {
             "label_map": self.header["label_map"],
             "content": self.header["content"],
@@ -100,15 +109,24 @@ class Catalogue:
             "unreadable": sum(1 for row in rows if row.path and row.id in known),
         }
         problems = {name: why for name, why in known.items() if split != "train"}
-        print_of = fingerprint(self.header, kept)
-        return Index(self.name, split, videos, tuple(self.header["classes"]), print_of, problems, facts)
+        digest = fingerprint(self.header, kept, known)
+        return Index(self.name, split, videos, tuple(self.header["classes"]), digest, problems, facts)
 
 
-def fingerprint(header: Mapping[str, Any], rows: Iterable[Row]) -> str:
-    """sha256 over label map, sampled content, and id, label and bytes of each video; places do not enter."""
+@lru_cache(maxsize=4)
+def _index(made: Catalogue, split: str, quarantined_ns: int) -> Index:
+    """Kept, since a run opens a split several times and a quarter of a million videos take seconds."""
+    return made._index(split)
+
+
+def fingerprint(header: Mapping[str, Any], rows: Iterable[Row], problems: Mapping[str, str]) -> str:
+    """sha256 over label map, sampled content, and id, label and bytes of each video; places do not enter. A video that
+    cannot be read counts like a missing one, with -1 bytes.
+    """
     digest = hashlib.sha256(f"repro.catalogue.{VERSION};{header['label_map']};{header['content']};".encode())
     for row in rows:
-        digest.update(f"{len(row.id.encode())}:{row.id}{row.label}:{row.bytes};".encode())
+        name = row.id.encode("utf-8", "surrogateescape")
+        digest.update(b"%d:%s%d:%d;" % (len(name), name, row.label, -1 if row.id in problems else row.bytes))
     return digest.hexdigest()
 
 
@@ -122,8 +140,8 @@ def write(folder: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow([field.name for field in fields(Row)])
-    lines.writerows(astuple(row) for row in rows)
+    lines.writerow(_NAMES)
+    lines.writerows(map(_FIELDS, rows))
     data = text.getvalue().encode("utf-8", "surrogateescape")
     (folder / INDEX).unlink(missing_ok=True)
     replace_file(folder / _VIDEOS, data)
@@ -157,17 +175,20 @@ def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
             raise _damaged(file, f"it is of version {header['version']}, this is {VERSION}")
         if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
             raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
-        lines = csv.DictReader(data.decode("utf-8", "surrogateescape").splitlines(keepends=True))
-        return Catalogue(file.parent, header, tuple(_row(line) for line in lines))
+        return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, DataError):
             raise
         raise _damaged(file, str(error)) from error
 
 
-def _row(line: Mapping[str, str]) -> Row:
-    kinds = {"str": str, "int": int, "float": float}
-    return Row(**{field.name: kinds[str(field.type)](line[field.name]) for field in fields(Row)})
+def _rows(text: str) -> tuple[Row, ...]:
+    """The lines of `videos.csv`; a quarter of a million take a second."""
+    lines = csv.reader(io.StringIO(text, newline=""))
+    if tuple(next(lines, ())) != _NAMES:
+        raise ValueError(f"{_VIDEOS} has other columns")
+    kinds = [{"str": str, "int": int, "float": float}[str(field.type)] for field in fields(Row)]
+    return tuple(Row(*[kind(value) for kind, value in zip(kinds, line, strict=True)]) for line in lines)
 
 
 def _damaged(file: Path, why: str) -> DataError:
@@ -215,8 +236,3 @@ def sizes(rows: Iterable[Row]) -> dict[str, int]:
     """How often each picture size occurs, `WIDTHxHEIGHT`, the most frequent first."""
     found = Counter(f"{row.width}x{row.height}" for row in rows if row.width)
     return dict(found.most_common())
-
-
-def as_dict(row: Row) -> dict[str, Any]:
-    """A row as plain data."""
-    return asdict(row)

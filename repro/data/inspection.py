@@ -17,6 +17,7 @@ from repro.data import catalogue, decode, decode_av, findings, frames, locate, p
 from repro.data.catalogue import Catalogue, Row
 from repro.data.decode import DecodeError
 from repro.data.findings import Finding, Seen
+from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import size_of
 from repro.errors import BadOption, DataError, NotConfigured
@@ -95,7 +96,7 @@ def _open(name: str) -> Catalogue:
     if file.suffix != ".json":
         raise BadOption(
             f"{name} is given by the CSV {str(file)!r}, which has no index to check",
-            fix=f"python -m repro data add {name} --root DIR --annotations FILE [FILE ...]",
+            fix=f"python -m repro data add {name} --root {file.parent} --annotations {file}",
         )
     return catalogue.read(file)
 
@@ -200,7 +201,9 @@ def state(name: str) -> str:
     """One line on a dataset: what is known, where, how many, and what the last check said."""
     file = places.place(name)
     if file is None:
-        return "not configured"
+        known = KNOWN[name]
+        official = ", ".join(f"{count:,} {split}" for split, count in known.splits.items())
+        return f"not configured ({known.title}, {known.classes} classes, officially {official})"
     if file.suffix != ".json":
         return f"the CSV {file}"
     try:

@@ -7,19 +7,17 @@ is looked for below the root as it is written, then without its leading folders,
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from repro.data.annotations import Entry
-from repro.data.frames import is_picture
 from repro.data.label_maps import plain
 from repro.errors import DataError
 
 SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".3gp", ".ts", ".wmv")
 #: entries by which the number of leading folders to leave out is chosen
 _TRIED = 200
-#: pictures after which a folder is taken for frames, and not listed to its end
-_ENOUGH = 3
 
 
 def without_suffix(name: str) -> str:
@@ -38,16 +36,28 @@ def locate(root: Path, entries: Sequence[Entry]) -> list[Path | None]:
     if not root.is_dir():
         raise DataError(f"root {str(root)!r} is not a folder", allowed="the folder that holds the videos or frames")
     listed = [entry for entry in entries if entry.listed]
-    below = _walk(root, {name for entry in entries if not entry.listed for name in entry.names})
     depth = _leading_folders(root, listed)
-    found = [_find_listed(root, e.names[0], depth) if e.listed else _find_id(below, e) for e in entries]
+    found = [_find_listed(root, entry.names[0], depth) if entry.listed else None for entry in entries]
+    todo = [_by_id(entry) for entry, path in zip(entries, found, strict=True) if path is None]
+    if todo:
+        below = _walk(root, {name for entry in entries for name in _by_id(entry).names})
+        ids = Counter(video_id(entry) for entry in listed)
+        found = [
+            path or (_find_id(below, _by_id(entry)) if ids[video_id(entry)] < 2 else None)
+            for entry, path in zip(entries, found, strict=True)
+        ]
     if not any(found):
         raise _wrong_root(root, entries)
     return found
 
 
+def _by_id(entry: Entry) -> Entry:
+    """A listed path that is not there is looked for by its last part: class folders are often renamed."""
+    return Entry((video_id(entry),), entry.label, entry.split) if entry.listed else entry
+
+
 def _walk(root: Path, wanted: set[str]) -> dict[str, list[str]]:
-    """name -> the paths below root that bear it. What is found is not looked into, nor are folders of other frames."""
+    """name -> the paths below root that bear it. A folder of that name is not looked into."""
     found: dict[str, list[str]] = {}
     seen: set[tuple[int, int]] = set()
     waiting = [""] if wanted else []
@@ -57,7 +67,6 @@ def _walk(root: Path, wanted: set[str]) -> dict[str, list[str]]:
         if (facts.st_dev, facts.st_ino) in seen:
             continue
         seen.add((facts.st_dev, facts.st_ino))
-        pictures = 0
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
@@ -68,10 +77,6 @@ def _walk(root: Path, wanted: set[str]) -> dict[str, list[str]]:
                         waiting.append(path)
                 elif (stem := without_suffix(entry.name)) != entry.name and stem in wanted:
                     found.setdefault(stem, []).append(path)
-                elif is_picture(entry.name):
-                    pictures += 1
-                    if pictures >= _ENOUGH:
-                        break
     return {name: sorted(paths) for name, paths in found.items()}
 
 

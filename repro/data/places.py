@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 from repro import paths
@@ -41,11 +42,12 @@ def remember(name: str, file: Path) -> None:
 
 
 def remove(name: str) -> bool:
-    """Forget where a dataset is; its files stay. Returns whether it was known."""
+    """Forget where a dataset is, and its stored index; its own files stay. Returns whether it was known."""
     known = _read()
     if known.pop(name, None) is None:
         return False
     _write(known)
+    shutil.rmtree(paths.config() / "datasets" / name, ignore_errors=True)
     return True
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from repro.data.annotations import FORMATS, read, split_of
 from repro.errors import DataError, UnknownName
@@ -27,6 +29,8 @@ LISTS = [
     ("/data/v 1.mp4,7\n", "videos", ("/data/v 1.mp4",), 7, None),
     ("78687.webm\t7\n", "videos", ("78687.webm",), 7, None),
     ("clips/a.avi;12\n", "videos", ("clips/a.avi",), 12, None),
+    ('path,label\n"a, b.mp4",archery\n', "csv", ("a, b.mp4",), "archery", None),
+    ("label,path,split\n3,a.mp4,val\n", "csv", ("a.mp4",), 3, None),
 ]
 
 
@@ -111,3 +115,35 @@ def test_a_missing_or_binary_file_is_named(tmp_path):
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(DataError, match="not UTF-8"):
         read(tmp_path / "b.csv")
+
+
+PIECES = [
+    "a.mp4",
+    "v 1",
+    " ",
+    ";",
+    ",",
+    "12",
+    "0",
+    "\n",
+    "\t",
+    "[",
+    "]",
+    "{",
+    '"',
+    ":",
+    "label,youtube_id,time_start",
+    "é",
+]
+
+
+@given(text=st.lists(st.sampled_from(PIECES), max_size=30).map("".join), format=st.sampled_from([None, *FORMATS]))
+def test_any_text_is_read_or_refused_by_a_named_error(tmp_path_factory, text, format):
+    file = tmp_path_factory.getbasetemp() / "any_train.txt"
+    file.write_text(text)
+    try:
+        made = read(file, format=format)
+    except DataError as error:
+        assert "any_train.txt" in str(error)
+    else:
+        assert made.format in FORMATS and (made.entries or made.format == "labels")

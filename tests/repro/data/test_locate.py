@@ -57,6 +57,12 @@ def test_a_root_within_the_listed_folders_serves_too(tmp_path):
     assert str(locate(tmp_path / "img" / "archery", [listed("img/archery/abc.mp4")])[0]) == "abc.mp4"
 
 
+def test_a_listed_video_is_found_in_a_renamed_folder_unless_its_name_is_not_its_own(tmp_path):
+    files(tmp_path, "air drumming/abc.mp4", "archery/001.mp4")
+    found = locate(tmp_path, [listed("air_drumming/abc"), listed("archery/001"), listed("yoga/001")])
+    assert [str(path) for path in found] == ["air drumming/abc.mp4", "archery/001.mp4", "None"]
+
+
 def test_a_link_in_a_circle_ends(tmp_path):
     files(tmp_path, "a/abc.mp4")
     (tmp_path / "a" / "loop").symlink_to(tmp_path)
