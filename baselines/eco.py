@@ -131,6 +131,8 @@ class EcoEnsemble(nn.Module):
     """Four Lite networks of 16, 20, 24 and 32 frames on the same clip of 92, scores averaged."""
 
     clip_length = 1
+    map_layer = None
+    """No map is of the whole clip: each member has its own frames."""
 
     def __init__(self, *, num_classes: int, frames: int, dropout: float) -> None:
         super().__init__()

@@ -82,6 +82,8 @@ class SlowFast(VolumeNetwork):
     """`(N, T, 3, H, W) -> (N, K)`; the same module for all configurations."""
 
     slow_frames: Tensor
+    map_layer = "layer4"
+    """The slow pathway's last maps: the fast one, which ends later, has an eighth of its channels."""
 
     def __init__(
         self,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from repro.data.loader import normalize as normalized
 from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
-from repro.spec import Accuracy, Experiment, Model
+from repro.spec import Accuracy, Experiment, Model, canonical_json
 from repro.train import Normalize, Progress, describe, fit
 
 
@@ -48,7 +49,7 @@ def measure_accuracy(
         model, accuracy, seed, workdir, device, workers, weights, micro_batch, on_progress, checkpoint_every_s
     )
     if save_weights is not None:
-        _save(module, model, normalize, save_weights)
+        _save(module, model, normalize, save_weights, trained_on(accuracy, test_index.classes))
     cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
     common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
     scores = score(
@@ -73,10 +74,18 @@ def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:
     return {"results": results, "scores_path": path}
 
 
-def _save(module: nn.Module, model: Model, normalize: Normalize | None, path: Path) -> None:
+def _save(
+    module: nn.Module, model: Model, normalize: Normalize | None, path: Path, more: Mapping[str, str] | None = None
+) -> None:
     from repro import weights
 
-    weights.save_weights(path, module.state_dict(), model=model, contract=transfer.contract_of(normalize))
+    contract = transfer.contract_of(normalize)
+    weights.save_weights(path, module.state_dict(), model=model, contract=contract, more=more)
+
+
+def trained_on(accuracy: Accuracy, classes: Sequence[str]) -> dict[str, str]:
+    """What a file of trained weights tells beyond its network: the protocol, and the names of the classes."""
+    return {"repro.protocol": canonical_json(accuracy), "repro.classes": json.dumps(list(classes))}
 
 
 def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:

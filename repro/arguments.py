@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from pathlib import Path
 from typing import Any
 
 from repro.errors import BadOption
 from repro.papers import find
 from repro.registry import backbones, methods, models
-from repro.spec import Model, frozen, replace
+from repro.spec import Model, Views, frozen, replace
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -75,6 +76,47 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def add_views(parser: argparse.ArgumentParser) -> None:
+    """How a clip is looked at; what is not given is as in the network's own test protocol."""
+    parser.add_argument("--sampling", help="frame sampling rule; default: the network's test protocol")
+    parser.add_argument("--crop", type=_positive, help="crop side")
+    parser.add_argument("--resize", type=natural, help="short side before cropping; 0: the video's own size")
+    parser.add_argument("--decoder", default="decord", choices=["decord", "pyav"], help="for video files")
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """Where the names of the classes are from; weights that were trained here hold them."""
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")
+    parser.add_argument("--dataset", help="a registered dataset whose class names are meant, e.g. kinetics400")
+
+
+def names_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """The class names that the arguments of `add_names` mean; none where they say nothing."""
+    from repro.data.index import read_labels
+
+    if args.labels and args.dataset:
+        raise BadOption("--labels and --dataset both name the classes", allowed="one of them")
+    if args.labels:
+        return read_labels(args.labels)
+    if not args.dataset:
+        return ()
+    from repro.data.datasets import class_names
+
+    return class_names(args.dataset)
+
+
+def views_of(args: argparse.Namespace, usual: Views) -> Views:
+    """`usual` with what the arguments of `add_views` change."""
+    from repro.data.sampling import clips_of
+
+    names = ("sampling", "crops", "crop", "resize", "fusion")
+    changes = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
+    views = replace(usual, **changes)
+    if 0 < views.resize < views.crop:
+        raise BadOption(f"crop {views.crop} does not fit into a short side of {views.resize}", fix="--resize 0")
+    return replace(views, clips=clips_of(views.sampling))
+
+
 def options_of(pairs: list[str]) -> dict[str, Any]:
     """`["relay_distance=2", "ct=null"]` as a dict; values are JSON where they can be, else text."""
     found: dict[str, Any] = {}
@@ -90,9 +132,11 @@ def options_of(pairs: list[str]) -> dict[str, Any]:
     return found
 
 
-def model_of(args: argparse.Namespace) -> Model:
-    """The Model spec that the arguments name; a row's own settings are the defaults when a row is named."""
-    base = row_model(args.model) if "/" in args.model else None
+def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
+    """The Model spec that the arguments name; a row's own settings are the defaults when a row is named, and those of
+    `known`, as a file of weights tells it, when it has the model's name.
+    """
+    base = row_model(args.model) if "/" in args.model else known if known and known.name == args.model else None
     if base is None:
         models[args.model]
         base = Model(name=args.model, backbone="resnet50")

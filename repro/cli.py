@@ -6,8 +6,10 @@ import argparse
 
 from repro import __version__
 from repro.verbs import (
+    clip,
     data,
     evidence,
+    inspect,
     networks,
     records,
     running,
@@ -25,6 +27,8 @@ _SUBJECTS = (
     evidence,
     records,
     scores,
+    clip,
+    inspect,
 )
 _EXAMPLES = """examples:
   python -m repro run table6                 measure what this machine can; ends with the table and the report's path

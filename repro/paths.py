@@ -28,6 +28,11 @@ def records() -> Path:
     return results() / "records"
 
 
+def figures() -> Path:
+    """Stored figures, which the report shows."""
+    return results() / "figures"
+
+
 def cache() -> Path:
     """`REPRO_CACHE`, else `~/.cache/repro`: twins, decoded frames, checkpoints of unfinished runs; safe to delete."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

@@ -10,12 +10,12 @@ from typing import Any
 from repro import record, registry
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
-from repro.data.sampling import clip_length_of, frames_of
 from repro.errors import BadOption, UnknownName, WeightsError
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.run import Job, execute
 from repro.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.trained import require_frames
 
 
 def dataset_name(text: str) -> str:
@@ -108,15 +108,9 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
     from repro.weights import load_weights
 
     model = experiment.model
-    wanted = (model.frames, registry.models[model.name].fact("clip_length", 1))
     rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]
     for rule in rules:
-        given = (frames_of(rule), clip_length_of(rule))
-        if given != wanted:
-            raise BadOption(
-                f"sampling {rule!r} gives {given[0]} segments of {given[1]} frame(s)",
-                allowed=f"{wanted[0]} of {wanted[1]}, as {model.name} takes them",
-            )
+        require_frames(model, rule)
     for split in (measure.test_split, *(["train"] if measure.train else [])):
         open_index(measure.dataset, split)
     if 0 < measure.test.resize < measure.test.crop:

@@ -263,12 +263,20 @@ def _tuples(value: Any) -> Any:
 
 def experiment_from_dict(data: Mapping[str, Any]) -> Experiment:
     """The inverse of `to_dict` for an `Experiment`, e.g. out of a record."""
-    measure = dict(data["measure"])
-    cls = _MEASURES[measure["kind"]]
-    nested = {"against": Model, "test": Views, "train": Train}
-    for key, inner in nested.items():
+    return Experiment(model=model_from_dict(data["model"]), measure=measure_from_dict(data["measure"]))
+
+
+def model_from_dict(data: Mapping[str, Any]) -> Model:
+    """The inverse of `to_dict` for a `Model`, e.g. out of a file of weights."""
+    return _build(Model, data)
+
+
+def measure_from_dict(data: Mapping[str, Any]) -> Measure:
+    """The inverse of `to_dict` for what an experiment measures."""
+    measure = dict(data)
+    for key, inner in {"against": Model, "test": Views, "train": Train}.items():
         if measure.get(key) is not None:
             measure[key] = _build(inner, measure[key])
     if measure.get("initial") is not None:
         measure["initial"] = experiment_from_dict(measure["initial"])
-    return Experiment(model=_build(Model, data["model"]), measure=_build(cls, measure))
+    return _build(_MEASURES[measure["kind"]], measure)

@@ -217,10 +217,11 @@ def save_weights(
     source: str = "",
     source_sha256: str = "",
     left_new: tuple[str, ...] = (),
+    more: Mapping[str, str] | None = None,
 ) -> Path:
     """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all.
 
-    Weights that were trained here have no source; their own sha256 names them.
+    Weights that were trained here have no source; their own sha256 names them. `more` is kept beside the facts.
     """
     target = Path(path).expanduser()
     if target.suffix != ".safetensors":
@@ -233,6 +234,7 @@ def save_weights(
         "repro.source": source,
         "repro.source_sha256": source_sha256,
         "repro.left_new": json.dumps(list(left_new)),
+        **(more or {}),
     }
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"

@@ -71,6 +71,14 @@ def test_networks_know_nothing_of_the_suite_but_the_registry(folder):
                 assert module.startswith("repro.registry"), f"{file.relative_to(ROOT)} imports {module}"
 
 
+def test_only_the_store_of_figures_touches_the_figures():
+    """They are pictures for the report, no numbers of a table, so no records; `repro/figure_store.py` says more."""
+    for file in (ROOT / "repro").rglob("*.py"):
+        name = file.relative_to(ROOT).as_posix()
+        if name not in {"repro/figure_store.py", "repro/paths.py"}:
+            assert "paths.figures(" not in file.read_text(), name
+
+
 def test_only_two_modules_touch_the_results():
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()

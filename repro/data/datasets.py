@@ -78,6 +78,19 @@ def num_classes(name: str) -> int:
     return int(count) if count is not None else len(open_index(name, "val").classes)
 
 
+def class_names(name: str) -> tuple[str, ...]:
+    """The classes of a dataset in the order of its labels: from the list that ships here, else from the dataset."""
+    from repro.data.index import read_classes, read_labels
+    from repro.data.twins import TWINS
+
+    if is_csv(name):
+        return read_classes(name)
+    shipped = Path(__file__).parent / "labels" / f"{datasets[name].name}.txt"
+    if shipped.is_file():
+        return read_labels(shipped)
+    return TWINS[name].classes if name in TWINS else open_index(name, "val").classes
+
+
 def open_known(name: str, split: str) -> Index:
     """A dataset that the user keeps; NotConfigured until `data add` has told where."""
     from repro.data.index import read_csv

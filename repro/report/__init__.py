@@ -52,8 +52,8 @@ def print_text(layout: TableSpec, console: Console) -> None:
 
 
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
-    """One HTML file with these tables and every record behind them."""
-    from repro import papers, record
+    """One HTML file with these tables, every record behind them, and the stored figures."""
+    from repro import figure_store, papers, record
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
     from repro.report.page import write_page
@@ -61,7 +61,8 @@ def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     records, problems = record.load_all()
     tables = [_table(layout, records) for layout in layouts]
     judged = judge(papers.claims(), records)
-    write_page(path, tables, records, problems, judged, check_all(records)[0])
+    figures, unusable = figure_store.load_all()
+    write_page(path, tables, records, [*problems, *unusable], judged, check_all(records)[0], figures)
 
 
 def current(layout: TableSpec) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import uuid
@@ -15,6 +16,7 @@ from markupsafe import Markup
 
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
+from repro.figure_store import Facts, Figure
 from repro.record import Problem, Record
 from repro.report.claims import LEGEND, counts
 from repro.report.figures import curves, scatter
@@ -60,6 +62,19 @@ class Machine:
     records: int
 
 
+@dataclass(frozen=True)
+class PictureView:
+    """A stored figure as the page shows it."""
+
+    facts: Facts
+    anchor: str
+    source: str
+    """The PNG as a data URL."""
+    command: str
+    size: tuple[int, int]
+    """Width and height in pixels."""
+
+
 def write_page(
     path: Path,
     tables: Sequence[Table],
@@ -67,12 +82,13 @@ def write_page(
     problems: Sequence[Problem],
     judged: Sequence[Judged] = (),
     findings: Sequence[Finding] = (),
+    figures: Sequence[Figure] = (),
 ) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(render_page(tables, records, problems, judged, findings), encoding="utf-8")
+        temporary.write_text(render_page(tables, records, problems, judged, findings, figures), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -84,6 +100,7 @@ def render_page(
     problems: Sequence[Problem],
     judged: Sequence[Judged] = (),
     findings: Sequence[Finding] = (),
+    figures: Sequence[Figure] = (),
 ) -> str:
     """The whole page. Smoke records are no results and are left out."""
     ordered = sorted((record for record in records if not record.smoke), key=_order)
@@ -97,6 +114,7 @@ def render_page(
             groups=_groups(views),
             failures=[view for view in views if view.record.status == "failed"],
             problems=problems,
+            pictures=[_picture_view(figure) for figure in figures],
             machines=machines(ordered),
             summary=_summary(ordered),
             judged=judged,
@@ -164,6 +182,12 @@ def _table_view(table: Table) -> TableView:
     drawn = [(figure, scatter(table, figure, f"{anchor}-fig{n}")) for n, figure in enumerate(table.figures)]
     figures = [(figure.title, figure.note, drawing) for figure, drawing in drawn if drawing is not None]
     return TableView(table, Markup(render_html(table, linked=True)), figures, anchor)
+
+
+def _picture_view(figure: Figure) -> PictureView:
+    source = f"data:image/png;base64,{base64.b64encode(figure.png).decode()}"
+    size = int.from_bytes(figure.png[16:20], "big"), int.from_bytes(figure.png[20:24], "big")
+    return PictureView(figure.facts, f"figure-{figure.name}", source, shlex.join(figure.facts.command), size)
 
 
 def _groups(views: Sequence[RecordView]) -> list[tuple[str, list[RecordView]]]:

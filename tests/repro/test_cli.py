@@ -101,8 +101,11 @@ def test_the_verbs_are_frozen():
     """A change of the command line is a change of the interface: it is made here too, on purpose."""
     actions = [action for action in build_parser()._actions if hasattr(action, "choices") and action.choices]
     verbs = set(actions[0].choices)
-    known = "list show run status table report flops speed train test import-weights verify data claims check records"
-    known += " scores"
+    known = """
+        list show run status table report flops speed train test import-weights verify data
+        claims check records scores
+        inspect predict
+    """
     assert verbs == set(known.split())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.record import Problem, Record
 from repro.report.page import flat, render_page, write_page
@@ -171,3 +172,29 @@ def test_the_browser_check_sees_faults(page: str, tmp_path: Path) -> None:
     told, console = _browse(broken, tmp_path)
     assert any("missing is not defined" in line for line in console)
     assert int(re.search(r'"page":(\d+)', told).group(1)) > 390  # type: ignore[union-attr]
+
+
+def test_stored_figures_are_inlined_with_what_they_show(layout: TableSpec, records: list[Record]) -> None:
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + (30).to_bytes(4, "big") + (20).to_bytes(4, "big")
+    facts = Facts(
+        kind="gradcam",
+        title=f"A strip {HOSTILE}",
+        alt=f"seen {HOSTILE}",
+        caption="what it is",
+        networks=[
+            Network(label="TSN", model={}, weights_sha256="ab" * 32),
+            Network(label="TSM", model={}, weights_sha256=None),
+        ],
+        clip=Clip(name="clip.mp4", sha256="cd" * 32),
+        command=["python", "-m", "repro", "inspect", "gradcam", "my clip.mp4"],
+        environment={},
+        details={},
+    )
+    text = render_page([table_view(layout, records)], records, [], [], [], [Figure("one", facts, header)])
+    found = Page(text)
+    assert "figure-one" in found.ids and "#figures" in found.links
+    assert all(address.startswith("data:") for address in found.loads)
+    for part in ("ab" * 32, "cd" * 32, "random weights", html.escape("'my clip.mp4'"), 'width="30" height="20"'):
+        assert part in text or part.replace("&#x27;", "&#39;") in text, part
+    assert HOSTILE not in text
+    assert "#figures" not in Page(_page(layout, records)).links

@@ -1,0 +1,138 @@
+"""A network with its weights, as a file of `train` or `import-weights` tells them: for the verbs that look at one clip.
+
+The file says which network it is; what a user says beside it must agree. A file that was trained here also holds its
+protocol and the names of its classes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from repro.build import build
+from repro.data.loader import normalize
+from repro.data.sampling import clip_length_of, frames_of
+from repro.errors import BadOption, ReproError, WeightsError
+from repro.numerics import seed_all
+from repro.papers.default_views import default_views
+from repro.registry import models
+from repro.spec import Accuracy, Model, Views, measure_from_dict, model_from_dict, replace
+from repro.weights import load_weights
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a file of weights says of itself, read without its tensors."""
+
+    model: Model
+    protocol: Accuracy | None
+    """How it was trained and is tested; None for imported weights."""
+    classes: tuple[str, ...]
+    """Names of the classes; empty where the file does not hold them."""
+
+    @property
+    def views(self) -> Views:
+        """The test views of its protocol, else those of the network's authors."""
+        return self.protocol.test if self.protocol else default_views(self.model)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network in evaluation, and where its weights are from."""
+
+    model: Model
+    module: nn.Module
+    normalize: Callable[[Tensor], Tensor]
+    """uint8 (..., 3, H, W) -> the network's input."""
+    sha256: str | None
+    """Of the file that the weights come from; None where they are random."""
+    views: Views
+    classes: tuple[str, ...]
+
+    @property
+    def label(self) -> str:
+        """A short name for pictures and tables."""
+        name = self.model.name.upper() + (f"+{self.model.method.upper()}" if self.model.method else "")
+        return name if self.sha256 else f"{name}, random weights"
+
+    def class_name(self, number: int) -> str:
+        """The name of a class, else its number."""
+        return self.classes[number] if number < len(self.classes) else f"class {number}"
+
+
+def saved(path: str | Path) -> Saved:
+    """What a file of weights says of itself; `WeightsError` where it is none of ours."""
+    file = Path(path).expanduser()
+    fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
+    if not file.is_file():
+        raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
+    try:
+        with safe_open(file, framework="pt") as content:
+            facts = content.metadata() or {}
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{str(path)!r} is not a file of import-weights or train: {error}", fix=fix) from error
+    if "repro.model" not in facts:
+        raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)
+    try:
+        told = facts.get("repro.protocol")
+        protocol = measure_from_dict(json.loads(told)) if told else None
+        if not isinstance(protocol, Accuracy | None):
+            raise TypeError(f"a protocol of {type(protocol).__name__}")
+        classes = tuple(json.loads(facts.get("repro.classes", "[]")))
+        return Saved(model_from_dict(json.loads(facts["repro.model"])), protocol, classes)
+    except (ReproError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"{str(path)!r} holds facts that this version cannot read: {error}") from error
+
+
+def require_frames(model: Model, rule: str) -> None:
+    """Raise `BadOption` unless a sampling rule gives the frames that the network takes."""
+    wanted = (model.frames, models[model.name].fact("clip_length", 1))
+    given = (frames_of(rule), clip_length_of(rule))
+    if given != wanted:
+        raise BadOption(
+            f"sampling {rule!r} gives {given[0]} segments of {given[1]} frame(s)",
+            allowed=f"{wanted[0]} of {wanted[1]}, as {model.name} takes them",
+        )
+
+
+def load(path: str | Path, model: Model | None = None) -> Trained:
+    """The network of a file of weights, filled; `model`, where given, must be the network that the file is of."""
+    facts = saved(path)
+    wanted = replace(model or facts.model, pretrained="none")
+    module = build(wanted)
+    loaded = load_weights(module, path, wanted)
+    views = facts.views if wanted.frames == facts.model.frames else default_views(wanted)
+    prepare = functools.partial(normalize, **loaded.contract.to_dict())
+    return Trained(wanted, module.eval(), prepare, loaded.sha256, views, facts.classes)
+
+
+def random(model: Model, seed: int = 0) -> Trained:
+    """The network with random weights: for looking at the machinery, never at the network."""
+    seed_all(seed)
+    model = replace(model, pretrained="none")
+    return Trained(model, build(model).eval(), normalize, None, default_views(model), ())
+
+
+def with_classes(network: Trained, names: tuple[str, ...]) -> Trained:
+    """The network with these names for its classes; those that it knows where none are given."""
+    if not names:
+        return network
+    if len(names) != network.model.num_classes:
+        raise BadOption(
+            f"{len(names)} class names for {network.model.num_classes} classes of {network.label}",
+            allowed="a label map with a line for each class",
+        )
+    return replace(network, classes=names)
+
+
+def use_threads(threads: int | None) -> None:
+    """Limit torch to so many CPU threads in this process."""
+    if threads:
+        torch.set_num_threads(threads)

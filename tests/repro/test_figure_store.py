@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from repro import figure_store
+from repro.errors import RecordError
+from repro.figure_store import Clip, Facts, Network
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (30).to_bytes(4, "big") + (20).to_bytes(4, "big")
+
+
+def facts(**more):
+    given = {
+        "kind": "gradcam", "title": "A <title>", "alt": 'what "is" seen', "caption": "c",
+        "networks": [Network(label="TSN", model={"name": "tsn"}, weights_sha256="ab" * 32),
+                     Network(label="TSM, random weights", model={"name": "tsm"}, weights_sha256=None)],
+        "clip": Clip(name="clip.mp4", sha256="cd" * 32), "command": ["python", "-m", "repro", "inspect"],
+        "environment": {}, "details": {"a": 1},
+    }  # fmt: skip
+    return Facts(**{**given, **more})
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    path = figure_store.write("one", PNG, facts(), tmp_path)
+    assert path.read_bytes() == PNG
+    stored = figure_store.load_all(tmp_path)
+    assert not stored.problems
+    assert stored.figures == [("one", facts(), PNG)]
+    figure_store.write("one", PNG + b"x", facts(title="new"), tmp_path)
+    assert [figure.facts.title for figure in figure_store.load_all(tmp_path).figures] == ["new"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_without_a_folder_there_are_none(tmp_path):
+    assert figure_store.load_all(tmp_path / "nothing") == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("break_it", "reason"),
+    [
+        (lambda p: p.with_suffix(".png").write_bytes(PNG + b"!"), "does not fit the PNG"),
+        (lambda p: p.with_suffix(".png").unlink(), "not readable"),
+        (lambda p: p.write_text("{"), "not readable"),
+        (lambda p: p.write_text("[]"), "does not fit"),
+        (lambda p: p.write_text(p.read_text().replace('"version": 1', '"version": 2')), "version 2"),
+        (lambda p: p.write_text(json.dumps({**json.loads(p.read_text()), "title": 3})), "title"),
+    ],
+)
+def test_a_damaged_one_is_a_problem_with_its_reason(tmp_path, break_it, reason):
+    figure_store.write("one", PNG, facts(), tmp_path)
+    break_it(tmp_path / "one.json")
+    stored = figure_store.load_all(tmp_path)
+    assert not stored.figures
+    (problem,) = stored.problems
+    assert problem.path.endswith("one.json") and reason in problem.reason
+    with pytest.raises(RecordError):
+        figure_store.load(tmp_path / "one.json")
