@@ -13,9 +13,11 @@ from repro.registry import backbones, methods, models
 from repro.spec import Model, Views, frozen, replace
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
     """MODEL and what it is built with."""
-    parser.add_argument("model", metavar="MODEL", help="a model (tsm), or a table's row (table6/tsm_r50_dnr)")
+    nargs = "?" if optional else None
+    help_ = "a model (tsm), or a table's row (table6/tsm_r50_dnr)"
+    parser.add_argument("model", metavar="MODEL", nargs=nargs, help=help_)
     add_model_options(parser)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from repro.arguments import add_device, add_model, add_module, device_of, model_of, options_of, positive
+from repro.errors import BadOption
 from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
 from repro.verbs.common import Commands, prepare, verb
+
+_REPEATS, _DATA_REPEATS = 11, 5
 
 
 def add(commands: Commands) -> None:
@@ -30,12 +34,19 @@ def _add_flops(commands: Commands) -> None:
 
 def _add_speed(commands: Commands) -> None:
     parser = verb(
-        commands, "speed", speed, "forward time of one view, with its spread", "speed tsm --method dnr --fast"
+        commands, "speed", speed, "forward time of one view, or CPU time of loading", "speed tsm --method dnr --fast"
     )
-    add_model(parser)
+    add_model(parser, optional=True)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        nargs="*",
+        metavar="CLIP",
+        help="time the loading of these videos instead of a network; without CLIP, of four written ones",
+    )
     parser.add_argument("--size", type=positive, default=224)
     parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
-    parser.add_argument("--repeats", type=positive, default=11)
+    parser.add_argument("--repeats", type=positive, help="default 11; with --data 5")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
     parser.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
     add_device(parser)
@@ -78,7 +89,9 @@ def _add_test(commands: Commands) -> None:
     parser.add_argument("--crop", type=positive, default=224, help="crop side")
     parser.add_argument("--resize", type=int, default=256, help="short side before cropping")
     parser.add_argument("--fusion", default="softmax", choices=["softmax", "logits", "features"])
-    parser.add_argument("--decoder", default="decord", choices=["decord", "pyav"])
+    parser.add_argument(
+        "--decoder", default="auto", choices=["auto", "decord", "pyav"], help="auto: the frames of decord, faster"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
     add_device(parser)
     add_module(parser)
@@ -96,7 +109,11 @@ def flops(args: argparse.Namespace) -> int:
 
 
 def speed(args: argparse.Namespace) -> int:
-    """Forward time at each batch size; beside the plain host when a method is inserted."""
+    """Forward time at each batch size; beside the plain host when a method is inserted. Or that of loading."""
+    if (args.model is None) == (args.data is None):
+        raise BadOption("speed wants a MODEL, or --data", fix="python -m repro speed tsm")
+    if args.data is not None:
+        return _data_speed(args)
     from repro.cost.speed import sweep
     from repro.cost.text import render_speed, render_sweep
 
@@ -104,7 +121,7 @@ def speed(args: argparse.Namespace) -> int:
     model = model_of(args)
     measure = Speed(
         size=args.size,
-        repeats=args.repeats,
+        repeats=args.repeats or _REPEATS,
         precision=args.precision,
         form="fast" if args.fast else "eager",
         against=replace(model, method=None, method_options={}) if model.method else None,
@@ -114,6 +131,23 @@ def speed(args: argparse.Namespace) -> int:
         console.print(render_speed(model, result))
     if len(args.batch) > 1:
         console.print(render_sweep(model, found))
+    return 0
+
+
+def _data_speed(args: argparse.Namespace) -> int:
+    from repro import paths
+    from repro.cost.clip_files import CLIPS, clip_file
+    from repro.cost.data_speed import CASES, measure
+    from repro.cost.data_text import render_data_speed
+
+    console = prepare(args)
+    results = []
+    with console.status("writing clips") as line:
+        files = args.data or [clip_file(name, paths.cache() / "clips") for name in CLIPS]
+        for path, case in itertools.product(files, CASES):
+            line.update(f"{path.name}: {case}")
+            results.append(measure(path, case, repeats=args.repeats or _DATA_REPEATS))
+    console.print(render_data_speed(results))
     return 0
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+
 import av
 import numpy as np
 import pytest
 
+from repro import paths
+from repro.cost.clip_files import CLIPS, clip_file
+from repro.cost.data_speed import CASES, PUBLIC, measure, ways
 from repro.data import sampling
 from repro.data.cache import open_cache
-from repro.data.decode import read_frames
+from repro.data.decode import DECODERS
 from repro.data.index import read_csv
 from repro.data.loader import train_batches
 from repro.data.resize import resize_short
@@ -18,20 +23,9 @@ pytestmark = pytest.mark.bench
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    """300 frames of 340x256 in H.264, a key frame every 12: a Kinetics clip as it is usually stored."""
-    path = tmp_path_factory.mktemp("bench") / "clip.mp4"
-    rng = np.random.default_rng(0)
-    base = rng.integers(0, 256, (32, 43, 3)).repeat(8, 0).repeat(8, 1)[:256, :340].astype(np.uint8)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 340, 256, "yuv420p"
-        stream.codec_context.gop_size = 12
-        for number in range(300):
-            frame = av.VideoFrame.from_ndarray(np.roll(base, 2 * number, 1), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return path
+def clip():
+    """name -> the file of a written clip; kept between runs."""
+    return lambda name: clip_file(name, paths.cache() / "clips")
 
 
 @pytest.mark.parametrize("rule", ["mmaction2.uniform_train_8", "mmaction2.dense_test_8", "tdn.train_8"])
@@ -40,12 +34,23 @@ def test_sampler(benchmark, rule):
     benchmark(sampling.indices, rule, 300, rng)
 
 
-@pytest.mark.parametrize("rule", ["mmaction2.uniform_test_8", "mmaction2.dense_test_8"])
-@pytest.mark.parametrize("decoder", ["decord", "pyav"])
-def test_decode(benchmark, video, decoder, rule):
-    indices = sampling.indices(rule, 300).ravel()
-    frames = benchmark.pedantic(read_frames, (video, indices), {"decoder": decoder}, rounds=7, warmup_rounds=1)
-    assert frames.shape == (len(indices), 256, 340, 3)
+@pytest.mark.benchmark(timer=time.process_time)
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("way", [PUBLIC, *DECODERS])
+def test_views_of_a_video(benchmark, clip, way, name, case):
+    """CPU time, not wall-clock time, of one video from the file to its views."""
+    run = ways(clip(name), CASES[case])[0][way]
+    made = benchmark.pedantic(run, rounds=5, warmup_rounds=1)
+    assert made.shape[:2] == (CASES[case].clips * CASES[case].crops, 8)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", CLIPS)
+def test_against_the_public_pipeline_and_the_fastest_decoder(clip, name, case):
+    result = measure(clip(name), case, repeats=5)
+    wanted = 1.2 if case == "8 sparse" else 2.0 if case == "10 clips x 8" and "720" in name else 1.0
+    assert result.ratio >= wanted and result.behind <= 1.1
 
 
 def test_resize_of_eight_frames_of_720p(benchmark):
