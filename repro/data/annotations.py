@@ -8,6 +8,7 @@
 | diving48    | objects with vid_name and label |
 | rawframes   | `path frames label` a line: TSM, TDN, mmaction2 and AdaFuse; a path may hold spaces |
 | videos      | `path label` a line: mmaction2, TSM, TDN; separated by a space, a tab, a comma or a semicolon |
+| ids         | a YouTube id of 11 characters a line: Mini-Kinetics-200, a part of the Kinetics CSV files |
 | csv         | CSV path,label[,split], as `--dataset my.csv` takes |
 | labels      | class names: one a line, `number,name` a line, {"name": "number"}, or Diving48's vocabulary |
 """
@@ -25,6 +26,7 @@ from typing import Any
 from repro.errors import DataError, UnknownName
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "validation": "val", "validate": "val", "test": "test"}
+_YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"
 _KINETICS = ("youtube_id", "time_start", "time_end")
 
 
@@ -104,6 +106,8 @@ def recognise(text: str, file: Path) -> str:
         return "videos"
     if all(re.fullmatch(r"\d+;?", line) for line in lines):
         return "20bn-csv"
+    if all(re.fullmatch(_YOUTUBE_ID, line) for line in lines) and re.search(r"[A-Z0-9_-]", lines[0]):
+        return "ids"
     if sum(bool(re.search(r"[ \t;,]\d+$", line)) for line in lines) > len(lines) // 2:
         raise DataError(f"{str(file)!r} is in no format known: some lines end in a label and some do not", allowed=LIST)
     return "labels"
@@ -214,6 +218,12 @@ def _videos(text: str, file: Path) -> list[Entry]:
     return _listed(text, file, 1)
 
 
+def _ids(text: str, file: Path) -> list[Entry]:
+    """Ids without classes; they choose among the entries of other files (`repro.data.subsets`)."""
+    ids = text.split()
+    return [Entry((video,), None, None, line=line) for line, video in enumerate(ids, 1)]
+
+
 def _csv(text: str, file: Path) -> list[Entry]:
     rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
     entries = []
@@ -264,6 +274,7 @@ FORMATS: dict[str, Callable[[str, Path], Any]] = {
     "diving48": _diving48,
     "rawframes": _rawframes,
     "videos": _videos,
+    "ids": _ids,
     "csv": _csv,
     "labels": _labels,
 }

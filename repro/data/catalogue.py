@@ -13,6 +13,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -104,6 +105,7 @@ class Catalogue:
             "label_map": self.header["label_map"],
             "content": self.header["content"],
             "media": self.header["media"],
+            **_form(rows),
             "annotated": len(rows),
             "missing": sum(not row.path for row in rows),
             "unreadable": sum(1 for row in rows if row.path and row.id in known),
@@ -111,6 +113,19 @@ class Catalogue:
         problems = {name: why for name, why in known.items() if split != "train"}
         digest = fingerprint(self.header, kept, known)
         return Index(self.name, split, videos, tuple(self.header["classes"]), digest, problems, facts)
+
+
+def _form(rows: Sequence[Row]) -> dict[str, Any]:
+    """What copies of one dataset differ in most: short side in pixels, frames per second, number of the first picture;
+    each the most frequent.
+    """
+    known = [row for row in rows if row.frames]
+    forms: dict[str, Counter[Any]] = {
+        "short_side": Counter(min(row.width, row.height) for row in known),
+        "fps": Counter(row.fps for row in known if row.fps),
+        "first_index": Counter(row.first for row in known if row.first >= 0),
+    }
+    return {name: counts.most_common(1)[0][0] for name, counts in forms.items() if counts}
 
 
 @lru_cache(maxsize=4)
@@ -152,7 +167,7 @@ def write(folder: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> Path:
 
 def replace_file(path: Path, data: bytes) -> None:
     """Write a small file whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     part.write_bytes(data)
     part.replace(path)
 

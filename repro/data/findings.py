@@ -111,7 +111,9 @@ def start_index(rows: Sequence[Row]) -> list[Finding]:
     folders = [row for row in rows if row.first >= 0]
     firsts = Counter(row.first for row in folders)
     found = []
-    if len(firsts) > 1 or (firsts and next(iter(firsts)) != 1):
+    if set(firsts) == {1}:
+        found.append(Finding("note", "start index", f"pictures are numbered from 1 in all {len(folders):,} folders"))
+    elif firsts:
         shown = ", ".join(f"from {first} in {count:,} folders" for first, count in firsts.most_common(3))
         text = f"pictures are numbered {shown}; the releases and the public lists count from 1"
         mend = "nothing is lost here, where frame 0 is the first picture; other code needs start_index"

@@ -16,7 +16,7 @@ from typing import Any
 
 from repro import paths
 from repro.data import annotations as reading
-from repro.data import catalogue, labelling, locate, places
+from repro.data import catalogue, labelling, locate, places, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
 from repro.data.known import KNOWN
@@ -59,7 +59,8 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     """
     files = [_read(text, source) for text in source.annotations]
     given = _label_file(files, source.labels)
-    entries, doubles = _entries(files)
+    entries, doubles = _entries([made for made in files if made.format != "ids"])
+    entries, notes = subsets.select(name, entries, given, [made for made in files if made.format == "ids"])
     named = labelling.number(name, entries, given, source.first_label)
     root = source.root.expanduser().absolute()
     found = locate.locate(root, entries)
@@ -76,8 +77,12 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     (file.parent / "check.json").unlink(missing_ok=True)
     places.remember(name, file)
     shutil.rmtree(_journal_folder(name), ignore_errors=True)
-    notes = (*named.notes, *([f"{doubles} lines list a video a second time and were left out"] if doubles else []))
-    return Added(catalogue.read(file), notes)
+    told = (
+        *notes,
+        *named.notes,
+        *([f"{doubles} lines list a video a second time and were left out"] if doubles else []),
+    )
+    return Added(catalogue.read(file), told)
 
 
 def _read(text: str, source: Source) -> Annotations:

@@ -37,6 +37,8 @@ class Known:
     copies: tuple[Copy, ...] = field(default=())
     flip_labels: tuple[tuple[int, int], ...] = ()
     """Labels, in the official order, that change places in a mirrored clip."""
+    part_of: str = ""
+    """The dataset of which it is a part, by classes or by ids."""
     warm: bool = True
     """Whether its pictures are more red than blue on average, as most are."""
 
@@ -70,8 +72,9 @@ KNOWN: dict[str, Known] = {
         "the 200-class subset of Kinetics-400 of Xie et al. 2018",
         200,
         {"train": 80000, "val": 5000},
-        "the lists of Mini-Kinetics-200, or the Kinetics CSV files with --labels FILE of the 200 names",
+        "the Kinetics CSV files with train_ytid_list.txt and val_ytid_list.txt of Mini-Kinetics-200",
         "Xie et al. 2018, arXiv 1712.04851; 400 and 25 videos a class (DNR, supplement, section A)",
+        part_of="kinetics400",
     ),
     "minikinetics": Known(
         "Mini-Kinetics as in AR-Net and AdaFuse",
@@ -79,6 +82,7 @@ KNOWN: dict[str, Known] = {
         {"train": 121215, "val": 9867},
         "mini_train_videofolder.txt and mini_val_videofolder.txt, or the Kinetics CSV files",
         "Meng et al. 2020 (AR-Net), arXiv 2007.15796; 200 classes of Kinetics-400",
+        part_of="kinetics400",
     ),
     "sthv1": Known(
         "Something-Something V1",

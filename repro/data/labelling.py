@@ -14,6 +14,8 @@ from repro.errors import DataError, UnknownName
 
 #: share of videos in the folder of another class at which the labels are refused
 _MOST_STRANGE = 0.01
+#: share of them one class further at which the labels count from 1
+_MOST = 0.9
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def number(name: str, entries: Sequence[Entry], given: tuple[str, ...], first_la
         if place is None:
             raise UnknownName(f"class of {name} (line {entry.line})", text, classes, fix="--labels FILE")
         numbers.append(place)
-    _check_folders(name, entries, numbers, classes)
+    _check_folders(name, entries, numbers, classes, first_label)
     return Labelling(classes, tuple(numbers), tuple(notes))
 
 
@@ -88,7 +90,9 @@ def _check_range(entries: Sequence[Entry], count: int, first: int) -> None:
     raise DataError(f"line {entry.line}: label {entry.label} of {entry.names[0]!r}", allowed=f"0 to {count - 1}")
 
 
-def _check_folders(name: str, entries: Sequence[Entry], numbers: Sequence[int], classes: tuple[str, ...]) -> None:
+def _check_folders(
+    name: str, entries: Sequence[Entry], numbers: Sequence[int], classes: tuple[str, ...], first: int
+) -> None:
     """Listed paths often lie in folders named by class: those must be the classes that the labels mean."""
     names = {plain(text): place for place, text in enumerate(classes)}
     strange: Counter[tuple[int, int]] = Counter()
@@ -103,6 +107,8 @@ def _check_folders(name: str, entries: Sequence[Entry], numbers: Sequence[int], 
     if sum(strange.values()) <= _MOST_STRANGE * told:
         return
     (label, folder), videos = strange.most_common(1)[0]
+    if first == 0 and sum(count for (one, other), count in strange.items() if one == other + 1) > _MOST * told:
+        raise DataError("the labels count from 1: label 1 is the folder of class 0, and so on", fix="--first-label 1")
     raise DataError(
         f"shuffled label map: {sum(strange.values())} of {told} videos of {name} lie in the folder of another class; "
         f"label {label} means {classes[label]!r}, but {videos} of its videos lie in {classes[folder]!r}",

@@ -114,11 +114,20 @@ def _kinetics(name: str, folder: Path) -> Miniature:
             for video, label in chosen:
                 rows.writerow([label, video[:-14], int(video[-13:-7]), int(video[-6:]), split, 0])
                 write_video(folder / "videos" / split / label / f"{video}.mp4", classes.index(label))
-    labels = None
-    if official(name) is None:
-        labels = folder / "classes.txt"
-        labels.write_text("\n".join(official("minikinetics") or ()) + "\n")
+    labels = _part(folder, files, videos) if official(name) is None else None
     return Miniature(name, folder / "videos", tuple(files), labels, videos)
+
+
+def _part(folder: Path, files: list[Path], videos: dict[str, list[tuple[str, str]]]) -> Path:
+    """Mini-Kinetics-200: lists of ids beside the files of the whole, which list videos of other classes too."""
+    for split, file in zip(videos, tuple(files), strict=True):
+        with file.open("a") as whole:
+            whole.write(f"ironing,other-{split[:3]}--,7,17,{split},0\nabseiling,a-{split[:3]}------,7,17,{split},0\n")
+        files.append(folder / f"{split}_ytid_list.txt")
+        files[-1].write_text("".join(f"{video[:-14]}\n" for video, _ in videos[split]))
+    labels = folder / "classes.txt"
+    labels.write_text("\n".join(official("minikinetics") or ()) + "\n")
+    return labels
 
 
 def _minikinetics(name: str, folder: Path) -> Miniature:

@@ -30,6 +30,7 @@ LISTS = [
     ("78687.webm\t7\n", "videos", ("78687.webm",), 7, None),
     ("clips/a.avi;12\n", "videos", ("clips/a.avi",), 12, None),
     ('path,label\n"a, b.mp4",archery\n', "csv", ("a, b.mp4",), "archery", None),
+    ("abc-DEF_123\n-----------\n", "ids", ("abc-DEF_123",), None, None),
     ("label,path,split\n3,a.mp4,val\n", "csv", ("a.mp4",), 3, None),
 ]
 

@@ -27,7 +27,9 @@ def test_the_index_holds_ids_labels_counts_sizes_and_rates(miniature):
     index = open_index("kinetics400", "val")
     assert is_configured("kinetics400") and len(index) == 4 and index.classes[index.videos[0].label] == "abseiling"
     assert index.facts["missing"] == 0 and not index.problems
+    assert (index.facts["short_side"], index.facts["fps"], "first_index" in index.facts) == (48, 12.0, False)
     frames = add("jester", source(miniature("jester"))).catalogue.rows[0]
+    assert open_index("jester", "val").facts["first_index"] == 1
     assert (frames.frames, frames.width, frames.first, frames.fps) == (12, 64, 1, 0.0)
 
 

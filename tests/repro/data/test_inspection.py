@@ -107,8 +107,9 @@ def test_other_start_indices_and_counts_are_told(miniatures_module, miniature, t
     (found,) = start_index(made.rows)
     assert found.level == "error" and "from 0 in 10 folders, from 3 in 2 folders" in found.text
     assert "their first pictures are gone" in found.fix
+    assert start_index([catalogue.Row("a", "val", 0, "a", frames=11, first=1)])[0].level == "note"
     listed = [catalogue.Row("a", "val", 0, "a", frames=11, first=1, listed_frames=12)]
-    assert "most by -1" in start_index(listed)[0].text
+    assert "most by -1" in start_index(listed)[1].text
 
 
 def test_a_small_part_of_the_list_means_a_wrong_root_and_official_lists_are_compared(copy, tmp_path):

@@ -71,6 +71,15 @@ def test_a_shuffled_label_map_shows_in_the_class_folders():
         number("kinetics400", entries(labels, folders), tuple(classes))
 
 
+def test_labels_from_1_show_in_the_class_folders():
+    classes = official("kinetics400")
+    folders = [classes[place] for place in range(40)]
+    labels = list(range(1, 41))
+    with pytest.raises(DataError, match=r"count from 1.*--first-label 1"):
+        number("kinetics400", entries(labels, folders), ())
+    assert number("kinetics400", entries(labels, folders), (), 1).numbers == tuple(range(40))
+
+
 @pytest.mark.parametrize(
     "labels, first, part",
     [
