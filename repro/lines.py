@@ -6,17 +6,20 @@ One process a line. A training over several GPUs or nodes would put its `torchru
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from repro.run import Job
 
 
-def arguments_of(job: Job, *, device: str, force: bool, modules: Iterable[str]) -> list[str]:
+def arguments_of(
+    job: Job, *, device: str, force: bool, modules: Iterable[str], methods: Sequence[str] = ()
+) -> list[str]:
     """What stands behind `python -m repro`; it makes this job's record and prints no table."""
     line = ["run", f"{job.paper}/{job.table}", "--rows", job.row, "--only", job.cell, "--seed", str(job.seed)]
     line += ["--device", device, "--jobs", "1", "--records-only"]
     line += ["--smoke"] if job.smoke else []
     line += ["--force"] if force else []
+    line += ["--with", *methods] if methods else []
     for module in modules:
         line += ["--module", module]
     return line

@@ -157,6 +157,12 @@ def places(root: Path) -> dict[str, list[Path]]:
     return found
 
 
+def rows_of(paper: str, table: str, root: Path | None = None) -> list[str]:
+    """Rows of a table that have a folder of records."""
+    folder = (default_root() if root is None else root) / paper / table
+    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+
+
 def find(id: str, seed: int = 0, root: Path | None = None, *, records: Iterable[Record] | None = None) -> Record | None:
     """The record of an experiment, of whatever table; a finished one before a failed one.
 

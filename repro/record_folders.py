@@ -87,13 +87,14 @@ def _take(one: Record, scores: Path | None, root: Path) -> str:
     return "added"
 
 
-def leftovers(root: Path, known: Collection[str]) -> Iterator[tuple[Path, str]]:
-    """Files that no table needs, each with its reason: superseded records, scores without a record, and records of
-    experiments (ids) that are not in `known`."""
-    loaded = record.load_all(root)
-    for one in loaded.records:
-        if one.id not in known:
-            yield root / one.relative_path, "no table holds this experiment any more"
+def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tuple[Path, str]]:
+    """Files that no table needs, each with its reason: superseded records and scores without a record.
+
+    With `known`, also records of other experiments than these ids: of tables that changed, and of rows of `--with`.
+    """
+    for one in record.load_all(root).records if known is not None else ():
+        if known is not None and one.id not in known:
+            yield root / one.relative_path, "no table holds this experiment"
     for path in sorted(root.rglob("*")):
         if path.parent.name == record.SUPERSEDED:
             yield path, "superseded"

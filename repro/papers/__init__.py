@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from repro.errors import UnknownName
@@ -44,10 +45,15 @@ def full_name(name: str) -> str:
     raise UnknownName("table", name, [*TABLES, *SHORT])
 
 
-def find(name: str) -> TableSpec:
-    """The table's rows, columns and experiments."""
+def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
+    """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
     module, _, attribute = TABLES[full_name(name)][0].partition(":")
     table: TableSpec = getattr(importlib.import_module(module), attribute)()
+    if methods:
+        from repro.papers.extended import with_method
+
+        for method in methods:
+            table = with_method(table, method)
     return table
 
 

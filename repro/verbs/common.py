@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from repro.registry import load_module
+from repro import papers
+from repro.arguments import add_module
+from repro.papers.layout import TableSpec
+from repro.registry import load_module, methods
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -44,3 +47,22 @@ def print_named(console: Console, heading: str, lines: dict[str, str]) -> None:
     width = max(map(len, lines), default=0) + 2
     for name, line in lines.items():
         console.print(f"  {name:<{width}}{line}", markup=False)
+
+
+def add_table(parser: argparse.ArgumentParser) -> None:
+    """TABLE, and --with for methods of the user's own."""
+    parser.add_argument("table", metavar="TABLE")
+    add_with(parser)
+
+
+def add_with(parser: argparse.ArgumentParser) -> None:
+    """--with, and --module for the file that the method stands in."""
+    parser.add_argument(
+        "--with", dest="methods", nargs="+", default=[], metavar="METHOD", help="a row of it on every plain network"
+    )
+    add_module(parser)
+
+
+def table_of(args: argparse.Namespace) -> TableSpec:
+    """The table that the arguments name, with the methods asked for."""
+    return papers.find(args.table, [methods[name].name for name in args.methods])

@@ -33,8 +33,9 @@ def add(commands: Commands) -> None:
     joined = actions.add_parser("merge", help="take in the records of another checkout or machine")
     joined.add_argument("folder", type=Path, metavar="FOLDER")
     joined.set_defaults(run=merge)
-    cleared = actions.add_parser("prune", help="what no table needs: superseded records, scores without a record, ...")
+    cleared = actions.add_parser("prune", help="superseded records and scores without a record")
     cleared.add_argument("--yes", action="store_true", help="remove it; without this it is only listed")
+    cleared.add_argument("--unknown", action="store_true", help="also records that no table holds (those of --with!)")
     cleared.set_defaults(run=prune)
 
 
@@ -95,10 +96,9 @@ def prune(args: argparse.Namespace) -> int:
     from repro.record_folders import prune as remove
 
     console = prepare(args)
-    known = {
-        experiment.id for name in papers.TABLES for row in papers.find(name).rows for experiment in row.cells.values()
-    }
-    found = list(leftovers(paths.records(), known))
+    tables = map(papers.find, papers.TABLES) if args.unknown else ()
+    known = {experiment.id for table in tables for row in table.rows for experiment in row.cells.values()}
+    found = list(leftovers(paths.records(), known if args.unknown else None))
     _tell(console, [f"{path.relative_to(paths.records())}: {reason}" for path, reason in found])
     if args.yes:
         console.print(f"removed {remove([path for path, _ in found])} files", markup=False)

@@ -6,10 +6,10 @@ import argparse
 
 from rich.console import Console
 
-from repro import papers, paths
-from repro.arguments import add_module, device_of, natural, positive
+from repro import paths
+from repro.arguments import device_of, natural, positive
 from repro.errors import BadOption
-from repro.verbs.common import Commands, prepare, verb
+from repro.verbs.common import Commands, add_table, prepare, table_of, verb
 from repro.verbs.tables import print_table, tell_damaged, write_report
 
 
@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
 
 def _add_run(commands: Commands) -> None:
     parser = verb(commands, "run", run, "measure a table's cells; what is done is skipped", "run table6 --rows tsn_r50")
-    parser.add_argument("table", metavar="TABLE")
+    add_table(parser)
     parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows")
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
     seeds = parser.add_mutually_exclusive_group()
@@ -41,7 +41,6 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda")
     parser.add_argument("--records-only", action="store_true", help="print no table and write no report at the end")
     _add_launcher(parser)
-    add_module(parser)
 
 
 def _add_launcher(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +55,7 @@ def _add_launcher(parser: argparse.ArgumentParser) -> None:
 
 def _add_status(commands: Commands) -> None:
     parser = verb(commands, "status", status, "done, running, failed and missing cells of a table", "status table6")
-    parser.add_argument("table", metavar="TABLE")
+    add_table(parser)
     parser.add_argument("--smoke", action="store_true")
 
 
@@ -66,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from repro.smoke import smoke_table
 
     console = prepare(args)
-    table = papers.find(args.table)
+    table = table_of(args)
     table = smoke_table(table) if args.smoke else table
     seeds = args.seeds if args.seed is None else [args.seed]
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
@@ -124,7 +123,9 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
 
     gpus = _gpus(args) if args.launcher == "gpus" else []
     for number, job in enumerate(todo):
-        arguments = arguments_of(job, device=args.device, force=args.mode == "force", modules=args.module)
+        arguments = arguments_of(
+            job, device=args.device, force=args.mode == "force", modules=args.module, methods=args.methods
+        )
         print(shell_line(arguments, gpus[number % len(gpus)] if gpus else None))
     return 0
 
@@ -138,9 +139,9 @@ def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
         return
     if args.records_only:
         return
-    tell_damaged(papers.find(args.table), paths.records())
-    print_table(console, args.table, "text")
-    console.print(f"report: {write_report(None)}")
+    tell_damaged(table_of(args), paths.records())
+    print_table(console, table_of(args), "text")
+    console.print(f"report: {write_report(None, args.methods)}")
     if failed:
         again = f"python -m repro run {args.table} --failed"
         console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
@@ -153,7 +154,7 @@ def status(args: argparse.Namespace) -> int:
     from repro.smoke import smoke_table
 
     console = prepare(args)
-    found = papers.find(args.table)
+    found = table_of(args)
     tell_damaged(found, records_root(args.smoke))
     render_status(smoke_table(found) if args.smoke else found, records_root(args.smoke), console, smoke=args.smoke)
     return 0

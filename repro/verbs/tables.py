@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from repro import papers, paths
+from repro import papers, paths, registry
 from repro.arguments import add_module
 from repro.papers.layout import TableSpec
-from repro.registry import Registry, backbones, datasets, methods, models
-from repro.verbs.common import Commands, prepare, print_named, verb
+from repro.registry import Registry
+from repro.verbs.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
 
 
 def add(commands: Commands) -> None:
@@ -30,12 +31,12 @@ def _add_show(commands: Commands) -> None:
     parser = verb(
         commands, "show", show, "what a table holds, what is measured, what is missing and why", "show table6"
     )
-    parser.add_argument("table", metavar="TABLE")
+    add_table(parser)
 
 
 def _add_table(commands: Commands) -> None:
     parser = verb(commands, "table", table, "print a table from records; never computes", "table table6 --format latex")
-    parser.add_argument("table", metavar="TABLE")
+    add_table(parser)
     parser.add_argument("--format", default="text", choices=["text", "markdown", "latex", "html", "csv"])
     parser.add_argument("--out", type=Path, help="write to a file")
 
@@ -45,6 +46,7 @@ def _add_report(commands: Commands) -> None:
         commands, "report", report, "one self-contained HTML file from all records", "report --out report.html"
     )
     parser.add_argument("--out", type=Path, help="default: report.html in the results folder")
+    add_with(parser)
 
 
 def list_names(args: argparse.Namespace) -> int:
@@ -53,9 +55,9 @@ def list_names(args: argparse.Namespace) -> int:
     short = {full: f" (also: {name})" for name, full in papers.SHORT.items()}
     named = {name: title + short.get(name, "") for name, (_, title) in papers.TABLES.items()}
     print_named(console, "tables", named)
-    kinds: list[Registry] = [models, backbones, methods, datasets]
-    for registry in kinds:
-        print_named(console, f"{registry.kind}s", {entry.name: entry.summary for entry in registry})
+    kinds: list[Registry] = [registry.models, registry.backbones, registry.methods, registry.datasets]
+    for kind in kinds:
+        print_named(console, f"{kind.kind}s", {entry.name: entry.summary for entry in kind})
     return 0
 
 
@@ -64,20 +66,20 @@ def show(args: argparse.Namespace) -> int:
     from repro.overview import render_overview
 
     console = prepare(args)
-    render_overview(papers.find(args.table), console)
+    render_overview(table_of(args), console)
     return 0
 
 
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     console = prepare(args)
-    tell_damaged(papers.find(args.table), paths.records())
+    tell_damaged(table_of(args), paths.records())
     if args.out is None:
-        print_table(console, args.table, args.format)
+        print_table(console, table_of(args), args.format)
         return 0
     from repro.report import render
 
-    args.out.write_text(render(papers.find(args.table), args.format), encoding="utf-8")
+    args.out.write_text(render(table_of(args), args.format), encoding="utf-8")
     console.print(f"wrote {args.out}")
     return 0
 
@@ -90,11 +92,10 @@ def tell_damaged(found: TableSpec, root: Path) -> None:
         print(f"repro: skipped {root / problem.path}: {problem.reason}", file=sys.stderr)
 
 
-def print_table(console: Console, name: str, form: str) -> None:
+def print_table(console: Console, found: TableSpec, form: str) -> None:
     """A table on the screen."""
     from repro.report import print_text, render
 
-    found = papers.find(name)
     if form == "text":
         print_text(found, console)
     else:
@@ -103,14 +104,23 @@ def print_table(console: Console, name: str, form: str) -> None:
 
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
-    prepare(args).print(f"report: {write_report(args.out)}")
+    prepare(args).print(f"report: {write_report(args.out, args.methods)}")
     return 0
 
 
-def write_report(out: Path | None) -> Path:
-    """The HTML report, and where it is."""
+def write_report(out: Path | None, methods: Sequence[str] = ()) -> Path:
+    """The HTML report, and where it is; `methods` have rows in the tables that they were run in."""
     from repro import report
 
     target = out or paths.results() / "report.html"
-    report.write_report(target, [papers.find(name) for name in papers.TABLES])
+    report.write_report(target, [_with_rows_that_exist(name, methods) for name in papers.TABLES])
     return target
+
+
+def _with_rows_that_exist(name: str, methods: Sequence[str]) -> TableSpec:
+    from repro import record
+
+    table = papers.find(name)
+    ends = tuple(f"_{method}" for method in methods)
+    run = any(row.endswith(ends) for row in record.rows_of(table.paper, table.name)) if methods else False
+    return papers.find(name, methods) if run else table

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro import papers
+from repro.__main__ import main
+from repro.errors import BadOption
+from repro.papers.extended import with_method
+from repro.papers.layout import TableSpec
+from repro.spec import Speed, diff
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """The README's example of a method, as a user would copy it."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (example,) = [block for block in blocks if "@methods.register" in block]
+    file = tmp_path_factory.mktemp("user") / "mine.py"
+    file.write_text(example)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 25
+    return file
+
+
+def test_a_row_on_every_plain_network_that_differs_in_the_method_alone():
+    plain, table = papers.find("table6"), papers.find("table6", ["psn"])
+    hosts = [row for row in plain.rows if row.cells and not row.baseline]
+    added = [row for row in table.rows if row.key.endswith("_psn")]
+    assert [row.baseline for row in added] == [row.key for row in hosts]
+    for row, host in zip(added, hosts, strict=True):
+        for name, experiment in row.cells.items():
+            changed = diff(host.cells[name], experiment)
+            assert changed.pop("model.method") == (None, "psn")
+            assert all(key.startswith("measure.against") for key in changed)
+            if isinstance(experiment.measure, Speed):
+                assert experiment.measure.against == host.cells[name].model
+    order = [row.key for row in table.rows]
+    assert order.index("tsn_r50_psn") == order.index("tsn_r50_dnr") + 1
+    assert [row for row in table.rows if row not in added] == list(plain.rows)
+
+
+def test_two_methods_and_names_that_clash():
+    table = papers.find("table6", ["psn", "adafuse"])
+    assert {"tsn_r50_psn", "tsn_r50_adafuse"} <= {row.key for row in table.rows}
+    with pytest.raises(BadOption, match="has 'dnr' already"):
+        papers.find("table6", ["dnr"])
+    empty = TableSpec(paper="dnr", name="t", title="t", published_csv="dnr_table6", rows=(), columns=())
+    with pytest.raises(BadOption, match="no plain network"):
+        with_method(empty, "psn")
+
+
+def run(*arguments, **environment):
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "repro", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+    )
+
+
+def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
+    results = str(tmp_path / "results")
+    common = ("--with", "scaled", "--module", str(mine))
+    done = run(
+        "run", "table6", *common, "--only", "static", "--rows", "tsn_r50", "tsn_r50_scaled", REPRO_RESULTS=results
+    )
+    assert done.returncode == 0, done.stderr
+    assert "TSN+scaled" in done.stdout
+    for form in ("text", "markdown", "latex", "html", "csv"):
+        shown = run("table", "table6", "--format", form, *common, REPRO_RESULTS=results)
+        assert shown.returncode == 0, shown.stderr
+        assert "scaled" in shown.stdout, form
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert "TSN+scaled" in page
+
+
+def test_dry_run_lines_name_the_method_and_its_file(mine, tmp_path):
+    common = ("--with", "scaled", "--module", str(mine), "--dry-run", "--rows", "tsn_r50_scaled", "--only", "static")
+    done = run("run", "table6", *common, REPRO_RESULTS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"--with scaled --module {mine}" in done.stdout
+
+
+def test_an_unknown_method_suggests_the_nearest(capsys):
+    assert main(["run", "table6", "--with", "dnrr", "--dry-run"]) == 2
+    assert "did you mean dnr" in capsys.readouterr().err
