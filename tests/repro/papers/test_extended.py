@@ -57,7 +57,6 @@ def test_two_methods_and_names_that_clash():
 
 
 def run(*arguments, **environment):
-    import os
 
     return subprocess.run(
         [sys.executable, "-m", "repro", *arguments],
