@@ -18,10 +18,15 @@ TABLES: dict[str, tuple[str, str]] = {
     "dnr/table1b": ("repro.papers.dnr_ablations:table1b", "DNR ablation: relay distance"),
     "dnr/table1c": ("repro.papers.dnr_ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
     "dnr/table1d": ("repro.papers.dnr_ablations:table1d", "DNR ablation: kind of relay"),
+    "dnr/table2": ("repro.papers.dnr_tables:table2", "DNR on four backbones of TSN"),
+    "dnr/table3": ("repro.papers.dnr_tables:table3", "DNR by normalization and clips on a device"),
+    "dnr/table4": ("repro.papers.dnr_transfer:table4", "DNR on Kinetics-400 and, from there, Something-Something"),
+    "dnr/table5": ("repro.papers.dnr_tables:table5", "DNR on 3D networks"),
     "dnr/table6": (
         "repro.papers.dnr:table6",
         "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
     ),
+    "dnr/supp2": ("repro.papers.dnr_tables:supp2", "DNR supplement: speed"),
     "dnr/supp1": ("repro.papers.dnr_ablations:supp1", "DNR supplement: direction of the relay"),
 }
 

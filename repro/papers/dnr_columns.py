@@ -9,6 +9,7 @@ MEASURED = "measured here on {}"
 COST = "measured here, one view"
 SPEED = "forward time, one view of 8x224x224"
 TWINS = "twins WITHOUT channel interlacing, NOT {}: small networks, synthetic clips, top-1 %, 3 seeds"
+PLAIN_TWINS = "twins, NOT {}: small networks, synthetic clips, top-1 %, 3 seeds"
 
 NAMES = {
     "kinetics200": "Kinetics-200",

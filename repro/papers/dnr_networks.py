@@ -32,9 +32,10 @@ def with_dnr(model: Model, **changes: Any) -> Model:
     return replace(model, method="dnr", method_options=frozen(PAPER_DNR, **different))
 
 
-def without_interlacing(model: Model) -> Model:
-    """DNR as the released code has it: no channel of one frame reaches another but through the relays."""
-    return with_dnr(replace(model, method=None, method_options=frozen()), channel_interlacing=False)
+def with_dnr_3d(model: Model) -> Model:
+    """A 3D network with DNR: it has kernels over time, and no channel interlacing."""
+    kept = {key: value for key, value in PAPER_DNR.items() if key != "channel_interlacing"}
+    return replace(model, method="dnr", method_options=frozen(kept))
 
 
 def row_cells(
@@ -46,6 +47,7 @@ def row_cells(
     test: Views = DNR_K400_TEST,
     sizes: tuple[int, ...] = (224, 256),
     twins: Iterable[str] = (APPEARANCE, TEMPORAL),
+    blocks: int = 2,
 ) -> dict[str, Experiment]:
     """Static counts, time beside the host's (for a row with a method), the paper's dataset, the ablation's twins."""
     cells = {
@@ -54,4 +56,4 @@ def row_cells(
     }
     if host is not None:
         cells["speed"] = Experiment(model=model, measure=Speed(repeats=5, against=host))
-    return cells | {twin: ablation_twin(model, twin) for twin in twins}
+    return cells | {twin: ablation_twin(model, twin, blocks=blocks) for twin in twins}

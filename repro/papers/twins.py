@@ -71,9 +71,11 @@ def twin_accuracy(dataset: str, model: str) -> Accuracy:
     return Accuracy(dataset=dataset, train=train, test=test)
 
 
-def ablation_twin(model: Model, dataset: str, *, blocks: int = 2, **changes: Any) -> Experiment:
+def ablation_twin(
+    model: Model, dataset: str, *, blocks: int = 2, interlacing: bool = False, **changes: Any
+) -> Experiment:
     """A cell of an ablation: the small form with `blocks` blocks a stage, so that CL has something to relay, trained
-    by `ABLATION_RECIPE` with `changes`, and DNR without channel interlacing.
+    by `ABLATION_RECIPE` with `changes`, and DNR without channel interlacing unless that is the subject.
 
     Interlacing is TSM's shift: with it every row reads the order of frames, and what else differs drowns. The recipe
     was chosen on plain TSN and the appearance twin alone, before any row with DNR was trained: 512 videos, and the
@@ -84,6 +86,6 @@ def ablation_twin(model: Model, dataset: str, *, blocks: int = 2, **changes: Any
     if "blocks" in small.options:
         small = replace(small, options=frozen(small.options, blocks=blocks))
     if small.method == "dnr" and model.name not in _VOLUMES:
-        small = replace(small, method_options=frozen(small.method_options, channel_interlacing=False))
+        small = replace(small, method_options=frozen(small.method_options, channel_interlacing=interlacing))
     measure = twin_accuracy(dataset, small.name)
     return Experiment(model=small, measure=replace(measure, train=replace(ABLATION_RECIPE, **changes)))

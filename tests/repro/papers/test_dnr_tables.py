@@ -1,0 +1,153 @@
+"""DNR's tables as data: rows as printed, each the default row with one change, and what they share."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from repro.build import build_meta
+from repro.evidence import published
+from repro.papers import TABLES, find
+from repro.run import jobs_of
+from repro.spec import Accuracy, Speed, diff, to_dict
+
+NAMES = [name for name in TABLES if name.startswith("dnr/")]
+ABLATIONS = ["dnr/table1a", "dnr/table1b", "dnr/table1c", "dnr/table1d", "dnr/supp1"]
+
+
+def cell(table, row, name):
+    return find(f"dnr/{table}").row(row).cells[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_printed_row_is_there_in_order(name):
+    table = find(name)
+    printed = list(published.load(table.published_csv).rows)
+    assert [row.published_row for row in table.rows if row.published_row] == printed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_network_can_be_built_and_every_cell_has_a_column(name):
+    table = find(name)
+    shown = {column.cell for column in table.columns if column.measured}
+    built = set()
+    for row in table.rows:
+        assert set(row.cells) <= shown, row.key
+        for experiment in row.cells.values():
+            text = str(to_dict(experiment.model))
+            if text not in built:
+                build_meta(experiment.model)
+                built.add(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_empty_place_has_a_reason_of_its_own(name):
+    """A column that some row fills is, in every other row, filled, excused, or marked by the column."""
+    table = find(name)
+    for column in table.columns:
+        if not column.measured:
+            continue
+        for row in table.rows:
+            excused = row.section == "quoted" or {column.key, column.cell} & set(row.reasons)
+            assert column.cell in row.cells or excused or column.absent != "not applicable", (row.key, column.key)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_an_ablation_changes_the_default_row_in_dnr_options_alone(name):
+    default = cell("table1a", "cl_ct", "kinetics200")
+    for row in find(name).rows[1:]:
+        changed = diff(default, row.cells["kinetics200"])
+        assert all(key.startswith("model.method_options.") for key in changed), (row.key, changed)
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        [("table1a", "cl_ct"), ("table1c", "r4"), ("table1c", "d1"), ("table1d", "dnr_lstm"), ("table3", "bn_dnr_8"),
+         ("table2", "tsn_resnet50_dnr")],
+        [("table1a", "ct_bn2"), ("table1b", "ct_4"), ("table1d", "ct_lstm"), ("supp1", "d4_uni")],
+        [("table1a", "cl_bn1"), ("table1b", "cl_1"), ("table1d", "cl_lstm")],
+        [("table1b", "ct_2"), ("supp1", "d2_uni")],
+        [("table1a", "baseline"), ("table2", "tsn_resnet50"), ("table3", "bn_8")],
+    ],
+)  # fmt: skip
+def test_the_same_network_under_two_names_is_one_experiment(same):
+    for one, other in pairwise(same):
+        for name in ("static", "kinetics200"):
+            assert cell(*one, name).id == cell(*other, name).id, (one, other)
+
+
+def test_printed_values_of_shared_rows_agree():
+    for tables in (
+        ("dnr_table1a", "cl_ct", "dnr_table1c", "r4"),
+        ("dnr_table1a", "ct_bn2", "dnr_supp_table1", "d4_uni"),
+    ):
+        one, other = published.load(tables[0]), published.load(tables[2])
+        assert one.value(tables[1], "top1") == other.value(tables[3], "top1")
+
+
+def test_a_method_is_timed_beside_its_host():
+    for name in NAMES:
+        table = find(name)
+        for row in table.rows:
+            for key, experiment in row.cells.items():
+                measure = experiment.measure
+                if isinstance(measure, Speed) and row.baseline:
+                    against = measure.against
+                    assert against is not None and against.method is None, (name, row.key, key)
+                    assert not {k for k in diff(against, experiment.model) if not k.startswith("method")}
+
+
+def test_batches_follow_the_linear_rule():
+    for norm in ("bn", "gn"):
+        for clips in (8, 6, 4):
+            for key in (f"{norm}_{clips}", f"{norm}_dnr_{clips}"):
+                row = find("dnr/table3").row(key)
+                full, small = row.cells["kinetics200"].measure.train, row.cells["twin-appearance"].measure.train
+                assert full.lr == small.lr == pytest.approx(0.1 * clips / 8)
+                assert full.clips_per_device == small.clips_per_device == clips
+                assert (full.batch, small.batch) == (8 * clips, 4 * clips)
+                assert row.cells["kinetics200"].model.options.get("norm", "bn") == norm
+
+
+def test_something_something_starts_from_the_kinetics_row():
+    table = find("dnr/table4")
+    for ending in ("tsn_r50", "tsn_r50_dnr"):
+        before = table.row(f"k400_{ending}").cells["kinetics400"]
+        assert before.id == find("table6").row(ending).cells["kinetics400"].id
+        for dataset in ("sthv1", "sthv2"):
+            measure = table.row(f"{dataset}_{ending}").cells[dataset].measure
+            assert measure.initial == before
+            assert measure.datasets == ("kinetics400", dataset)
+
+
+def test_interlacing_stands_apart_from_the_rest_of_dnr():
+    table = find("dnr/table4")
+    rows = {key: table.row(f"sthv1_{key}") for key in ("tsn_r50", "tsn_r50_dnr", "tsm_r50")}
+    without = table.row("sthv1_tsn_r50_dnr_without_interlacing")
+    for name in ("twin-temporal", "twin-transfer", "sthv1"):
+        changed = diff(rows["tsn_r50_dnr"].cells[name], without.cells[name])
+        assert {key.rpartition(".")[2] for key in changed} == {"channel_interlacing"}
+        assert {k.rpartition(".")[2] for k in diff(rows["tsn_r50"].cells[name], rows["tsm_r50"].cells[name])} == {
+            "name"
+        }
+
+
+def test_twins_of_the_ablations_have_no_interlacing_and_full_rows_have_it():
+    for name in (*ABLATIONS, "dnr/table2", "dnr/table3"):
+        for row in find(name).rows:
+            for key, experiment in row.cells.items():
+                if experiment.model.method == "dnr":
+                    interlaced = experiment.model.method_options["channel_interlacing"]
+                    assert interlaced != key.startswith("twin-"), (name, row.key, key)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "dnr/table6"])
+def test_twins_run_with_three_seeds(name):
+    jobs = [job for job in jobs_of(find(name)) if isinstance(job.experiment.measure, Accuracy)]
+    counts = {(job.row, job.cell): 0 for job in jobs}
+    for job in jobs:
+        counts[job.row, job.cell] += 1
+    assert set(counts.values()) <= {3}
+    assert bool(counts) == (name != "dnr/supp2")
