@@ -1,0 +1,94 @@
+"""Gains over seeds with their interval, and trends, as all formats show them."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from repro.papers import find
+from repro.papers.layout import TableSpec
+from repro.record import Record
+from repro.report.delimited import render_csv
+from repro.report.html import render_html
+from repro.report.latex import render_latex
+from repro.report.markdown import render_markdown
+from repro.report.table import Cell
+from repro.report.text import render_text
+from repro.report.view import table_view
+
+from .conftest import accuracy, record_of, static
+
+GAIN = {8: 1.0, 6: 2.0, 4: 3.0}
+
+
+@pytest.fixture(scope="module")
+def table3() -> TableSpec:
+    return find("dnr/table3")
+
+
+def runs(table: TableSpec, gains: dict[int, float], seeds: int = 3) -> list[Record]:
+    """BN rows whose gain is `gains` and, of one seed, a little more of it."""
+    made = []
+    for clips, gain in gains.items():
+        for seed in range(seeds):
+            host = 60.0 + clips + seed
+            made.append(record_of(table, f"bn_{clips}", "twin-appearance", accuracy(host), seed=seed))
+            more = host + gain * (1 + 0.05 * seed)
+            made.append(record_of(table, f"bn_dnr_{clips}", "twin-appearance", accuracy(more), seed=seed))
+    return made
+
+
+def shown(table: TableSpec, records: list[Record], row: str, column: str) -> Cell:
+    view = table_view(table, records)
+    index = [c.key for c in view.columns].index(column)
+    return next(r for r in view.rows if r.key == row).cells[index]
+
+
+def test_a_gain_is_the_difference_of_means_with_its_interval(table3):
+    cell = shown(table3, runs(table3, GAIN), "bn_dnr_4", "gain_appearance")
+    assert (cell.kind, cell.text) == ("measured", "+3.1")
+    low, high = (float(part) for part in cell.spread.strip("()").split(" to "))
+    assert low < 3.15 < high
+    assert len(cell.records) == 6
+
+
+def test_one_seed_has_no_interval_and_a_missing_host_a_reason(table3):
+    one = runs(table3, GAIN, seeds=1)
+    assert shown(table3, one, "bn_dnr_8", "gain_appearance").spread == ""
+    alone = [record for record in one if "dnr" in record.row]
+    assert shown(table3, alone, "bn_dnr_8", "gain_appearance").reason.startswith("not run")
+    assert shown(table3, one, "bn_8", "gain_appearance").reason.startswith("not applicable")
+
+
+def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval(table3):
+    records = [
+        record_of(table3, "bn_8", "static", static(24_000_000, 32.7036)),
+        record_of(table3, "bn_dnr_8", "static", static(28_000_000, 32.7130)),
+    ]
+    cell = shown(table3, records, "bn_dnr_6", "gmacs_added")
+    assert (cell.text, cell.spread) == ("+0.009", "")
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [(GAIN, "supported"), ({8: 3.0, 6: 2.0, 4: 1.0}, "contradicted"), ({8: 2.0, 6: 2.0, 4: 2.0}, "undecided")],
+)
+def test_a_trend_is_told_with_its_interval_in_every_format(table3, gains, verdict):
+    view = table_view(table3, runs(table3, gains))
+    on_bn, on_gn = view.findings
+    assert on_bn.endswith(f"over 3 seeds: {verdict} on the twins.")
+    assert "Printed: +5.59, +6.73, +7.89 at 8, 6, 4, a slope of -0.57 points a clip" in on_bn
+    assert "Not evaluated: its cells have 0 seeds in common" in on_gn
+    assert "Printed: +9.95, +8.89, +7.99 at 8, 6, 4, a slope of +0.49 points a clip" in on_gn
+    for text in (render_text(view), render_markdown(view), render_latex(view), render_html(view), render_csv(view)):
+        assert "".join(on_bn.split()[-8:]) in "".join(text.split()).replace("\\_", "_")
+    lines = list(csv.reader(io.StringIO(render_csv(view))))
+    assert [line[0] for line in lines[-2:]] == ["finding", "finding"]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_a_trend_takes_the_seeds_that_all_its_cells_have(table3):
+    records = [r for r in runs(table3, GAIN) if not (r.row == "bn_4" and r.seed == 2)]
+    assert "over 2 seeds" in table_view(table3, records).findings[0]
