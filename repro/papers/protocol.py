@@ -79,10 +79,12 @@ class Protocol:
 
 
 _PARTS = ("train", "test")
+#: fields that tell how much of a dataset this suite takes: no protocol of others
+_OURS = ("videos", "clips_per_device")
 
 
 def _names(spec: type) -> Iterator[str]:
-    return (field.name for field in dataclasses.fields(spec))
+    return (field.name for field in dataclasses.fields(spec) if field.name not in _OURS)
 
 
 #: every field of a protocol, in the order of a comparison

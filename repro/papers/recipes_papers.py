@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from repro.data.views import FLIP_STHV1, FLIP_STHV2
 from repro.papers.protocol import Protocol
-from repro.papers.recipes import DNR_K400, DNR_K400_TEST
+from repro.papers.recipes import DNR_K200, DNR_K400, DNR_K400_TEST, DNR_STH_TEST, DNR_STHV1, DNR_STHV2
 from repro.spec import Train, Views, frozen, replace
 
 ADAFUSE_CODE = "mengyuest/AdaFuse@91c3a5d"
@@ -123,9 +123,35 @@ DNR_PAPER_K400_OTHERS = Protocol(
     unstated=("test.resize",),
 )
 
+#: Kinetics-200, of every network: from scratch, by the same recipe but for its length
+DNR_PAPER_K200 = replace(
+    DNR_PAPER_K400,
+    train=DNR_K200,
+    said=frozen(DNR_PAPER_K400.said, **{"train.warmup_epochs": "60K iterations", "train.batch": "8 clips a GPU"}),
+    places=frozen(_FROM_SUPPLEMENT, **{"train.batch": "DNR section 4.2"}),
+    unstated=tuple(name for name in DNR_PAPER_K400.unstated if name != "train.batch"),
+)
+
+
+def _dnr_sth(train: Train) -> Protocol:
+    """Something-Something from the weights of Kinetics-400, as supplement B tells it."""
+    return Protocol(
+        where=_DNR_SUPPLEMENT,
+        train=train,
+        test=DNR_STH_TEST,
+        dropout=0.5,
+        pretrained="kinetics400",
+        places=frozen({"train.resize": _DNR_WHERE, "train.crop": _DNR_WHERE, "train.crop_rule": _DNR_WHERE}),
+        said=frozen({"train.resize": "340x256", "train.crop_rule": "multi-scale", "test.crops": "centre crop"}),
+        unstated=(*_DNR_SILENT, "train.sampling", "test.sampling", "test.resize", "test.crop", "test.fusion"),
+    )
+
+
 #: (network, dataset) -> what the paper prints, for the tables of `dnr/`
 DNR_PAPER: dict[tuple[str, str], Protocol] = {
     ("tsn", "kinetics400"): DNR_PAPER_K400,
+    **dict.fromkeys(((net, "kinetics200") for net in ("tsn", "r2plus1d", "slowfast")), DNR_PAPER_K200),
+    **{("tsn", name): _dnr_sth(train) for name, train in (("sthv1", DNR_STHV1), ("sthv2", DNR_STHV2))},
     **dict.fromkeys((("tsm", "kinetics400"), ("tanet", "kinetics400"), ("tdn", "kinetics400")), DNR_PAPER_K400_OTHERS),
 }
 

@@ -30,7 +30,7 @@ def render(layout: TableSpec, form: str) -> str:
     if form == "markdown":
         from repro.report.markdown import render_markdown
 
-        return render_markdown(table)
+        return render_markdown(table) + _folded_differences(layout)
     if form == "latex":
         from repro.report.latex import render_latex
 
@@ -51,18 +51,39 @@ def print_text(layout: TableSpec, console: Console) -> None:
     show(current(layout), console)
 
 
+def print_protocols(layout: TableSpec, against: str, console: Console) -> None:
+    """How the protocols of a table's rows differ from those of one source, on a terminal."""
+    from repro import record
+    from repro.evidence.differences import differences
+    from repro.report.differences import print_differences
+
+    print_differences(differences(layout, record.load_all().records, against), console)
+
+
+def _folded_differences(layout: TableSpec) -> str:
+    from repro import record
+    from repro.evidence.differences import differences
+    from repro.report.differences import render_differences_markdown
+
+    folded = render_differences_markdown(differences(layout, record.load_all().records))
+    return f"\n{folded}" if folded else ""
+
+
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     """One HTML file with these tables, every record behind them, and the stored figures."""
     from repro import figure_store, papers, record
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
+    from repro.evidence.differences import differences
     from repro.report.page import write_page
 
     records, problems = record.load_all()
     tables = [_table(layout, records) for layout in layouts]
     judged = judge(papers.claims(), records)
     figures, unusable = figure_store.load_all()
-    write_page(path, tables, records, [*problems, *unusable], judged, check_all(records)[0], figures)
+    protocols = {layout.full_name: differences(layout, records) for layout in layouts}
+    findings = check_all(records)[0]
+    write_page(path, tables, records, [*problems, *unusable], judged, findings, figures, protocols)
 
 
 def current(layout: TableSpec) -> Table:

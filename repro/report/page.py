@@ -16,9 +16,11 @@ from markupsafe import Markup
 
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
+from repro.evidence.differences import Difference
 from repro.figure_store import Facts, Figure
 from repro.record import Problem, Record
 from repro.report.claims import LEGEND, counts
+from repro.report.differences import render_differences_html
 from repro.report.figures import curves, scatter
 from repro.report.findings import summary as findings_summary
 from repro.report.html import environment, render_html
@@ -34,6 +36,8 @@ class TableView:
     figures: list[tuple[str, str, Markup]]
     """Title, note, drawing."""
     anchor: str
+    differences: Markup
+    """How protocols differ, folded."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +87,14 @@ def write_page(
     judged: Sequence[Judged] = (),
     findings: Sequence[Finding] = (),
     figures: Sequence[Figure] = (),
+    protocols: Mapping[str, Sequence[Difference]] | None = None,
 ) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        temporary.write_text(render_page(tables, records, problems, judged, findings, figures), encoding="utf-8")
+        text = render_page(tables, records, problems, judged, findings, figures, protocols)
+        temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -101,6 +107,7 @@ def render_page(
     judged: Sequence[Judged] = (),
     findings: Sequence[Finding] = (),
     figures: Sequence[Figure] = (),
+    protocols: Mapping[str, Sequence[Difference]] | None = None,
 ) -> str:
     """The whole page. Smoke records are no results and are left out."""
     ordered = sorted((record for record in records if not record.smoke), key=_order)
@@ -110,7 +117,7 @@ def render_page(
         environment()
         .get_template("page.html")
         .render(
-            tables=[_table_view(table) for table in tables],
+            tables=[_table_view(table, (protocols or {}).get(table.full_name, ())) for table in tables],
             groups=_groups(views),
             failures=[view for view in views if view.record.status == "failed"],
             problems=problems,
@@ -177,11 +184,12 @@ def _summary(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _table_view(table: Table) -> TableView:
+def _table_view(table: Table, differences: Sequence[Difference]) -> TableView:
     anchor = f"table-{table.paper}-{table.name}"
     drawn = [(figure, scatter(table, figure, f"{anchor}-fig{n}")) for n, figure in enumerate(table.figures)]
     figures = [(figure.title, figure.note, drawing) for figure, drawing in drawn if drawing is not None]
-    return TableView(table, Markup(render_html(table, linked=True)), figures, anchor)
+    folded = Markup(render_differences_html(differences))
+    return TableView(table, Markup(render_html(table, linked=True)), figures, anchor, folded)
 
 
 def _picture_view(figure: Figure) -> PictureView:

@@ -32,6 +32,9 @@ def _add_show(commands: Commands) -> None:
         commands, "show", show, "what a table holds, what is measured, what is missing and why", "show table6"
     )
     add_table(parser)
+    parser.add_argument(
+        "--diff", metavar="SOURCE", help="protocol differences, against paper, code, authors, mmaction2, ... or run"
+    )
 
 
 def _add_table(commands: Commands) -> None:
@@ -62,11 +65,17 @@ def list_names(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    """A table's rows and cells with their state, the reasons of what cannot run, and the cost of what is missing."""
+    """A table's rows and cells with their state, or how its protocols differ from a source's."""
+    console = prepare(args)
+    found = table_of(args)
+    if args.diff is not None:
+        from repro.report import print_protocols
+
+        print_protocols(found, args.diff, console)
+        return 0
     from repro.overview import render_overview
 
-    console = prepare(args)
-    render_overview(table_of(args), console)
+    render_overview(found, console)
     return 0
 
 

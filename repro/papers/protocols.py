@@ -1,0 +1,37 @@
+"""What each source says of a network on a dataset, for every paper: looked up by name, compared by the reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from repro.papers import recipes_authors, recipes_mmaction2
+from repro.papers.protocol import Protocol
+from repro.papers.recipes_papers import ADAFUSE_AUTHORS, ADAFUSE_PAPER, DNR_CODE_K400, DNR_PAPER, PSN_PAPER
+
+Table = Mapping[tuple[str, str], Protocol]
+
+#: the sources, in the order in which they are shown; `run` is what this suite runs
+SOURCES: dict[str, str] = {
+    "paper": "the paper",
+    "code": "the paper's own code",
+    "authors": "the network's authors",
+    "mmaction2": "mmaction2 v0.15",
+    "mmaction2-1.x": "mmaction2 v1.2",
+    "run": "run here",
+}
+_OF_PAPER: dict[str, dict[str, Table]] = {
+    "dnr": {"paper": DNR_PAPER, "code": {("tsn", "kinetics400"): DNR_CODE_K400}},
+    "adafuse": {"paper": ADAFUSE_PAPER, "code": ADAFUSE_AUTHORS},
+    "psn": {"paper": PSN_PAPER},
+}
+_OF_ALL: dict[str, Table] = {
+    "authors": recipes_authors.PROTOCOLS,
+    "mmaction2": recipes_mmaction2.PROTOCOLS_V015,
+    "mmaction2-1.x": recipes_mmaction2.PROTOCOLS_V1,
+}
+
+
+def protocols(paper: str, network: str, dataset: str) -> dict[str, Protocol]:
+    """Source -> what it says of a network on a dataset; a source that says nothing of it is not among them."""
+    tables = {**_OF_PAPER.get(paper, {}), **_OF_ALL}
+    return {name: tables[name][network, dataset] for name in SOURCES if (network, dataset) in tables.get(name, {})}
