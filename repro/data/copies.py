@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from repro import paths
+from repro.data import annotations as reading
 from repro.data.index import read_csv
 from repro.data.known import KNOWN
 from repro.errors import DataError, UnknownName
@@ -68,9 +69,9 @@ def ids_of(subset: str, split: str = "val") -> list[str]:
 
 
 def read_list(file: Path) -> list[str]:
-    """One id a line; of a line with several words, as in lists of frames and labels, the first."""
+    """One id a line; or the videos of an annotation file in a format that `repro.data.annotations` knows."""
     try:
-        lines = file.expanduser().read_text(encoding="utf-8-sig").splitlines()
+        text = file.expanduser().read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(f"{str(file)!r} is not a list of ids: {error}", allowed="UTF-8 text, one id a line") from error
     except OSError as error:
@@ -79,13 +80,24 @@ def read_list(file: Path) -> list[str]:
             allowed="copy:NAME, or a file with one id a line",
             fix="python -m repro scores FILE.npz --on LIST.txt",
         ) from error
-    ids = [line.split()[0] for line in lines if line.strip()]
+    ids = _annotated(text, file) or [line.split()[0] for line in text.splitlines() if line.strip()]
     if not ids:
         raise DataError(f"{str(file)!r} holds no id", allowed="one id a line")
     most, times = Counter(ids).most_common(1)[0]
     if times > 1:
         raise DataError(f"{str(file)!r} names {most!r} {times} times", allowed="each id once")
     return ids
+
+
+def _annotated(text: str, file: Path) -> list[str]:
+    """The ids of an annotation file; none for a plain list."""
+    try:
+        form = reading.recognise(text, file)
+    except DataError:
+        return []
+    if form in ("ids", "labels") or (form == "20bn-csv" and ";" not in text):
+        return []
+    return [entry.names[0] for entry in reading.read(file.expanduser(), format=form).entries]
 
 
 def keys(video: str) -> tuple[str, ...]:

@@ -98,12 +98,27 @@ def sizes(made: Catalogue) -> list[Finding]:
 def label_map(made: Catalogue) -> list[Finding]:
     """The class names against the official ones, and the labels of each split against each other."""
     classes, wanted = made.header["classes"], official(made.name)
+    if wanted is None and KNOWN[made.name].part_of:
+        return [_part_of(classes, KNOWN[made.name].part_of)]
     if wanted is None:
         return [Finding("note", "labels", "the suite has no official class list of this dataset to compare with")]
     wrong = difference(classes, wanted)
     if wrong:
         return [Finding("error", "labels", f"label map: {wrong}", "data add again, with the release's label file")]
     return [Finding("note", "labels", f"label map: the {len(classes)} official classes in the official order")]
+
+
+def _part_of(classes: Sequence[str], whole: str) -> Finding:
+    """The classes of a part, of which the suite has no list, against those of the whole dataset."""
+    names = set(map(plain, official(whole) or ()))
+    strange = [name for name in classes if plain(name) not in names]
+    if strange:
+        text = f"label map: {len(strange)} of {len(classes)} classes are none of {whole}: {_some(strange)}"
+        return Finding("error", "labels", text, "data add again with --labels FILE, the names of the classes")
+    order = "alphabetically ordered" if list(classes) == sorted(classes) else "not alphabetically ordered"
+    return Finding(
+        "note", "labels", f"label map: {len(classes)} classes of {whole}, {order}; no official list to compare"
+    )
 
 
 def start_index(rows: Sequence[Row]) -> list[Finding]:

@@ -201,7 +201,9 @@ def state(name: str) -> str:
     """One line on a dataset: what is known, where, how many, and what the last check said."""
     file = places.place(name)
     if file is None:
-        known = KNOWN[name]
+        known = KNOWN.get(name)
+        if known is None:
+            return "not configured"
         official = ", ".join(f"{count:,} {split}" for split, count in known.splits.items())
         return f"not configured ({known.title}, {known.classes} classes, officially {official})"
     if file.suffix != ".json":

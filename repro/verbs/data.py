@@ -83,6 +83,11 @@ def _add(console: Console, args: argparse.Namespace) -> int:
         counts = places.add(args.name, args.csv, num_classes(args.name))
         console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
         return 0
+    from repro.data.known import KNOWN
+
+    if args.name not in KNOWN:
+        fix = f"python -m repro data add {args.name} --csv FILE.csv"
+        raise BadOption(f"{args.name} has no annotation files that the suite knows", allowed=", ".join(KNOWN), fix=fix)
     from repro.data.indexing import Source, summary
     from repro.data.indexing import add as add_index
 

@@ -49,6 +49,23 @@ def test_bad_lists(tmp_path, content, why):
         copies.read_list(tmp_path / "none.txt")
 
 
+@pytest.mark.parametrize(
+    "text, ids",
+    [
+        (
+            "images/val/air drumming/7LSJ2Ryv1a8_000000_000010 60 0\n",
+            ["images/val/air drumming/7LSJ2Ryv1a8_000000_000010"],
+        ),
+        ("label,youtube_id,time_start,time_end,split\nyoga,7LSJ2Ryv1a8,0,10,val\n", ["7LSJ2Ryv1a8_000000_000010"]),
+        ("7LSJ2Ryv1a8\n-LSJ2Ryv1a9\n", ["7LSJ2Ryv1a8", "-LSJ2Ryv1a9"]),
+        ("12\n7\n", ["12", "7"]),
+    ],
+)
+def test_annotation_files_and_public_lists_are_lists_of_ids_too(tmp_path, text, ids):
+    (tmp_path / "list_val.txt").write_text(text)
+    assert copies.read_list(tmp_path / "list_val.txt") == ids
+
+
 def test_a_csv_names_the_videos_of_its_split(tmp_path):
     (tmp_path / "x.csv").write_text("path,label,split\na.mp4,0,train\nb.mp4,1,val\n")
     assert copies.ids_of(str(tmp_path / "x.csv")) == ["b.mp4"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from repro.data import catalogue
 from repro.data.datasets import open_index
-from repro.data.findings import Seen, colour_order, start_index
+from repro.data.findings import Seen, colour_order, label_map, start_index
 from repro.data.indexing import Source, add
 from repro.data.inspection import check, last, state
 from repro.errors import BadOption, NotConfigured
@@ -134,6 +134,17 @@ def test_a_sample_is_the_same_each_time_and_a_changed_file_is_told(copy, miniatu
     for path in root.glob("*.mp4"):
         miniatures_module.write_video(path, 3, frames=14)
     assert "5 videos have changed since data add" in kinds(check("diving48", sample=5))["changed"]
+
+
+def test_the_classes_of_a_part_are_compared_with_the_whole(miniature, tmp_path):
+    mini = miniature("kinetics200")
+    made = added(mini)
+    assert "200 classes of kinetics400, alphabetically ordered" in str(label_map(made))
+    names = list(made.header["classes"])
+    strange = catalogue.Catalogue(made.folder, {**made.header, "classes": ["no such thing", *names[1:]]}, made.rows)
+    assert label_map(strange)[0].level == "error" and "1 of 200 classes are none of kinetics400" in str(
+        label_map(strange)
+    )
 
 
 def test_what_cannot_be_checked_says_why(tmp_path):
