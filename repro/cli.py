@@ -8,6 +8,7 @@ from repro import __version__
 from repro.verbs import (
     clip,
     data,
+    doctor,
     evidence,
     inspect,
     networks,
@@ -29,6 +30,7 @@ _SUBJECTS = (
     scores,
     clip,
     inspect,
+    doctor,
 )
 _EXAMPLES = """examples:
   python -m repro run table6                 measure what this machine can; ends with the table and the report's path

@@ -80,14 +80,15 @@ def num_classes(name: str) -> int:
 
 def class_names(name: str) -> tuple[str, ...]:
     """The classes of a dataset in the order of its labels: from the list that ships here, else from the dataset."""
-    from repro.data.index import read_classes, read_labels
+    from repro.data import label_maps
+    from repro.data.index import read_classes
     from repro.data.twins import TWINS
 
     if is_csv(name):
         return read_classes(name)
-    shipped = Path(__file__).parent / "labels" / f"{datasets[name].name}.txt"
-    if shipped.is_file():
-        return read_labels(shipped)
+    official = label_maps.official(datasets[name].name)
+    if official is not None:
+        return official
     return TWINS[name].classes if name in TWINS else open_index(name, "val").classes
 
 

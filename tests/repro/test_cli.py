@@ -104,7 +104,7 @@ def test_the_verbs_are_frozen():
     known = """
         list show run status table report flops speed train test import-weights verify data
         claims check records scores
-        inspect predict
+        inspect predict doctor
     """
     assert verbs == set(known.split())
 

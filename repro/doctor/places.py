@@ -1,0 +1,83 @@
+"""Checks on folders: records, and room on the disks."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from repro import paths, record
+from repro.doctor.check import Check, Failed
+
+#: GiB that should be free: the twins with their decoded frames and checkpoints; records with their scores
+_NEEDED = {"cache": 2.0, "results": 0.2}
+_VARIABLES = {"cache": "REPRO_CACHE", "results": "REPRO_RESULTS"}
+
+
+def records_folder() -> str:
+    """Records can be written, whole or not at all, and every one that is there is valid."""
+    root = paths.records()
+    _require_writable(root)
+    loaded = record.load_all(root)
+    if loaded.problems:
+        first = loaded.problems[0]
+        raise Failed(
+            f"{len(loaded.problems)} files in {root} are no valid records ({len(loaded.records)} are), "
+            f"first {first.path}: {first.reason}",
+            f"git checkout {root} restores committed ones; move others away and run their table again",
+        )
+    return f"{root} can be written; {len(loaded.records)} records, all valid"
+
+
+def _require_writable(root: Path) -> None:
+    """Write as `record.write` does: a temporary file, flushed to the disk, then linked to its name."""
+    place = _existing(root)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
+            temporary, final = Path(folder) / "a.tmp", Path(folder) / "a.json"
+            with temporary.open("xb") as file:
+                file.write(b"{}\n")
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                final.hardlink_to(temporary)
+            except OSError as error:
+                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
+                    raise
+                temporary.rename(final)  # a file system without hard links: the writer falls back too
+            if final.read_bytes() != b"{}\n":
+                raise Failed(f"what is written in {place} does not come back", "check the disk")
+    except OSError as error:
+        raise Failed(
+            f"records cannot be written to {root}: {error.strerror or error}",
+            "chmod u+w the folder, or REPRO_RESULTS=/another/folder",
+        ) from error
+
+
+def disk() -> str:
+    """Room for what the suite writes."""
+    told = []
+    for name, place in (("cache", paths.cache()), ("results", paths.results())):
+        free = shutil.disk_usage(_existing(place)).free / 2**30
+        if free < _NEEDED[name]:
+            raise Failed(
+                f"{free:.2f} GiB are free for the {name} in {place}, {_NEEDED[name]:g} are needed",
+                f"make room, or {_VARIABLES[name]}=/another/folder",
+            )
+        told.append(f"{free:.1f} GiB free for the {name} in {place}")
+    return "; ".join(told)
+
+
+def _existing(place: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return place
+
+
+CHECKS = (
+    Check("records-folder", "can be written, and every record is valid", records_folder),
+    Check("disk", "room for cache and results", disk),
+)

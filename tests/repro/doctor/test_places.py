@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import collections
+import shutil
+
+import pytest
+
+from repro import paths
+from repro.doctor import places
+from repro.doctor.check import FAIL, PASS, Check, run
+
+
+def outcome(call):
+    return run(Check("it", "", call))
+
+
+def test_an_empty_folder_that_does_not_exist_yet_passes_and_is_not_made():
+    assert not paths.records().exists()
+    assert outcome(places.records_folder).state == PASS
+    assert not paths.records().exists()
+    paths.records().mkdir(parents=True)
+    assert "0 records" in outcome(places.records_folder).what
+    assert not list(paths.records().iterdir())
+
+
+def test_a_folder_that_is_a_file_is_told_with_another_place(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "file"))
+    found = outcome(places.records_folder)
+    assert found.state == FAIL and "cannot be written" in found.what and "REPRO_RESULTS" in found.mend
+
+
+def test_a_damaged_record_is_named():
+    file = paths.records() / "dnr/table6/tsn_r50/0123456789abcdef-s0.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    found = outcome(places.records_folder)
+    assert found.state == FAIL and "1 files" in found.what and "tsn_r50/0123456789abcdef-s0.json" in found.what
+
+
+@pytest.mark.parametrize(
+    ("free", "state", "variable"), [(50, PASS, ""), (1, FAIL, "REPRO_CACHE"), (0, FAIL, "REPRO_CACHE")]
+)
+def test_room_is_told_and_too_little_fails(monkeypatch, free, state, variable):
+    usage = collections.namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(100 << 30, 0, free << 30))
+    found = outcome(places.disk)
+    assert found.state == state and variable in found.mend and f"{free}" in found.what
