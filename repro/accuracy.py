@@ -61,9 +61,16 @@ def measure_accuracy(
         **_told(scores, accuracy, workdir),
         "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
         "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
-        "decoder": accuracy.decoder,
+        "decoder": used_decoder(accuracy.decoder, scores.about["decoders"]),
         "weights_sha256": weights_sha256(module.state_dict()),
     }
+
+
+def used_decoder(asked: str, used: Mapping[str, int]) -> str:
+    """For the record: the decoder that was asked for, and which videos another one read, or "auto" chose."""
+    if set(used) <= {asked}:
+        return asked
+    return f"{asked} ({', '.join(f'{name} {count}' for name, count in used.items())} videos)"
 
 
 def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import math
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -155,15 +156,16 @@ class _Test:
         done = len(self.mine) - before
         for _, group in groupby(videos, key=lambda video: video.position // self.batch.videos):
             waiting: dict[int, Tensor] = {}
+            decoders: dict[int, str] = {}
             for video in group:
                 if video.views is None:
                     sheet.fail(video.position, video.problem or "no frames")
                 else:
-                    waiting[video.position] = video.views
+                    waiting[video.position], decoders[video.position] = video.views, video.decoder
                 done += 1
                 self._report(done, began, before)
             for position, row in self._scored(waiting):
-                sheet.put(position, row)
+                sheet.put(position, row, decoders[position])
         sheet.save()
 
     def _scored(self, waiting: dict[int, Tensor]) -> Iterator[tuple[int, np.ndarray]]:
@@ -242,6 +244,7 @@ def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
     about["views_per_batch"] = sorted(
         {test.batch.size, *(size for some in ranks.gather(test.forward.sizes) for size in some)}
     )
+    about["decoders"] = dict(sorted(sum(ranks.gather(sheet.decoders), Counter()).items()))
     labels = np.array([video.label for video in chosen], np.int64)
     return Scores(logits, labels, ids, listed, views.clips, views.crops, about)
 

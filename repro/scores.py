@@ -39,7 +39,8 @@ class Scores:
     clips: int
     crops: int
     about: dict[str, Any] = field(default_factory=dict)
-    """How the scores came about: `dataset`, `split`, `fingerprint`, `views` (the spec), `views_per_batch`. Files of the
+    """How the scores came about: `dataset`, `split`, `fingerprint`, `views` (the spec), `views_per_batch`,
+    `decoders` (videos by the decoder that was used). Files of the
     first version have none of it."""
 
     def save(self, path: Path) -> str:

@@ -1,7 +1,7 @@
 """The rows of a test under way, on disk: what is scored stays scored when the process is killed.
 
     <folder>/test-<key>-<rank>of<world>.rows    float32 (videos, views, classes), in the order in which they were done
-                                       .jsonl   a line for each video: its position, and its problem if it has no row
+                                       .jsonl   a line for each video: position, problem if it has no row, decoder
 
 A row is written before its line. `key` tells one test from another: weights, views, videos, batch.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +36,8 @@ class Sheet:
         self.positions: list[int] = []
         """Position of each row's video."""
         self.problems: dict[int, str] = {}
+        self.decoders: Counter[str] = Counter()
+        """Rows by the decoder of their video."""
         shape = (max(videos, 1), views, classes)
         self._rows = self._resumed(shape)
         self._log: IO[str] = self._files[1].open("a", encoding="utf-8")
@@ -49,9 +52,10 @@ class Sheet:
             return np.memmap(rows, np.float32, "w+", shape=shape)
         whole = [line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
         for line in whole:
-            position, problem = json.loads(line)
+            position, problem, decoder = json.loads(line)
             if problem is None:
                 self.positions.append(position)
+                self.decoders[decoder] += 1
             else:
                 self.problems[position] = problem
         log.write_text("".join(whole), encoding="utf-8")  # a line that was cut is written again
@@ -67,11 +71,12 @@ class Sheet:
         """float32 (done videos, views, classes), as `positions` names them."""
         return self._rows[: len(self.positions)]
 
-    def put(self, position: int, row: np.ndarray) -> None:
-        """The logits (views, classes) of a video."""
+    def put(self, position: int, row: np.ndarray, decoder: str = "") -> None:
+        """The logits (views, classes) of a video, and what decoded it."""
         self._rows[len(self.positions)] = row
         self.positions.append(position)
-        self._note(position, None)
+        self.decoders[decoder] += 1
+        self._note(position, None, decoder)
         self._loose += row.nbytes
         if self._loose > _RELEASE_BYTES:
             release(self._rows)
@@ -82,8 +87,8 @@ class Sheet:
         self.problems[position] = problem
         self._note(position, problem)
 
-    def _note(self, position: int, problem: str | None) -> None:
-        self._lines.append(json.dumps([position, problem]) + "\n")
+    def _note(self, position: int, problem: str | None, decoder: str = "") -> None:
+        self._lines.append(json.dumps([position, problem, decoder]) + "\n")
         if time.monotonic() - self._saved > _SAVE_EVERY_S:
             self.save()
 

@@ -5,7 +5,7 @@ the clips made of them equal those made of the files. The folder is named by the
 version, and resize; it appears whole (temporary name, rename) and its checksum is verified when it is opened.
 
     <cache>/frames/<key>/frames.bin    all frames, uint8, one video after the other
-                        /table.json    shapes, problems and the sha256 of frames.bin
+                        /table.json    shapes, decoders, problems and the sha256 of frames.bin
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from repro.data.pool import Pool, Problem
 from repro.errors import BadOption, DataError
 
 #: raised when the layout of the files changes
-_VERSION = 1
+_VERSION = 2
 #: bytes of frames beyond which a dataset is not small
 LIMIT_BYTES = 4 << 30
 
@@ -40,6 +40,7 @@ class FrameCache:
         self.folder, self._key, self._frames = folder, key, np.asarray(frames)
         self.problems: dict[int, str] = {int(at): reason for at, reason in table["problems"].items()}
         """Position in the index -> why the video could not be read."""
+        self._decoders: list[str] = table["decoders"]
         self._shapes = [tuple(shape) for shape in table["shapes"]]
         sizes = [int(np.prod(shape)) for shape in self._shapes]
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
@@ -49,7 +50,7 @@ class FrameCache:
         if position in self.problems:
             return Problem(self.problems[position])
         start, end = self._starts[position], self._starts[position + 1]
-        return ArraySource(self._frames[start:end].reshape(self._shapes[position]))
+        return ArraySource(self._frames[start:end].reshape(self._shapes[position]), self._decoders[position])
 
     def check(self, index: Index, decoder: str, resize: int) -> None:
         """Refuse use for anything but what the cache was made of."""
@@ -121,6 +122,7 @@ def _write_frames(
 ) -> dict[str, Any]:
     digest, total = hashlib.sha256(), 0
     shapes: list[list[int]] = []
+    decoders: list[str] = []
     problems: dict[int, str] = {}
     pool = Pool(_whole_video, workers=workers or min(4, os.cpu_count() or 1), timeout_s=timeout_s)
     tasks = ((str(video.path), decoder, resize) for video in index.videos)
@@ -129,22 +131,25 @@ def _write_frames(
             if isinstance(made, Problem):
                 problems[position] = made.reason
                 shapes.append([0, 0, 0, 3])
+                decoders.append("")
                 continue
-            total += made.nbytes
+            frames, used = made
+            total += frames.nbytes
             if total > LIMIT_BYTES:
                 raise DataError(
                     f"{index.name}/{index.split} decodes to more than {LIMIT_BYTES >> 30} GiB",
                     fix="train without a cache",
                 )
-            shapes.append(list(made.shape))
-            digest.update(made.data)
-            file.write(made.data)
+            shapes.append(list(frames.shape))
+            decoders.append(used)
+            digest.update(frames.data)
+            file.write(frames.data)
         file.flush()
         os.fsync(file.fileno())
-    return {"shapes": shapes, "problems": problems, "sha256": digest.hexdigest()}
+    return {"shapes": shapes, "decoders": decoders, "problems": problems, "sha256": digest.hexdigest()}
 
 
-def _whole_video(path: str, decoder: str, resize: int) -> np.ndarray:
-    """All frames of a video, in a worker."""
-    frames, place = decode.pick_frames(path, np.arange, decoder=decoder, resize_short=resize)
-    return frames[place]
+def _whole_video(path: str, decoder: str, resize: int) -> tuple[np.ndarray, str]:
+    """All frames of a video, and the decoder that was used, in a worker."""
+    picked = decode.read_picked(path, np.arange, decoder=decoder, resize_short=resize)
+    return picked.frames, picked.decoder

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.data import sampling, views
-from repro.data.decode import Pick, pick_frames
+from repro.data.decode import Pick, read_picked
 from repro.spec import Train, Views
 
 #: purposes of random streams, so that no two share numbers
@@ -27,6 +27,9 @@ def generator(seed: int, epoch: int, purpose: int, position: int) -> np.random.G
 class Source:
     """Where frames come from; `pick(frame count)` says which, in any shape."""
 
+    used = ""
+    """The decoder that made the frames, once they are read."""
+
     def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
         """Distinct frames (U, H, W, 3), already resized, and the place of each picked index in them."""
         raise NotImplementedError
@@ -40,14 +43,16 @@ class FileSource(Source):
 
     def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
         """See `Source`."""
-        return pick_frames(self.path, pick, decoder=self.decoder, resize_short=self.resize)
+        picked = read_picked(self.path, pick, decoder=self.decoder, resize_short=self.resize)
+        self.used = picked.decoder
+        return picked.frames, picked.place
 
 
 class ArraySource(Source):
     """All frames of a video, decoded and resized (N, H, W, 3)."""
 
-    def __init__(self, frames: np.ndarray) -> None:
-        self.frames = frames
+    def __init__(self, frames: np.ndarray, used: str = "") -> None:
+        self.frames, self.used = frames, used
 
     def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
         """See `Source`."""
@@ -94,6 +99,7 @@ def train_task(
     return train_clip(FileSource(path, decoder, train.resize), train, label, rng)
 
 
-def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> np.ndarray:
-    """`test_clips` of a file, in a worker."""
-    return test_clips(FileSource(path, decoder, test.resize), test, video_id, seed)
+def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> tuple[np.ndarray, str]:
+    """`test_clips` of a file and the decoder that was used, in a worker."""
+    source = FileSource(path, decoder, test.resize)
+    return test_clips(source, test, video_id, seed), source.used

@@ -40,6 +40,8 @@ class TestVideo:
     video: Video
     views: torch.Tensor | None
     problem: str | None
+    decoder: str = ""
+    """The one that was used: what "auto" chose, "pillow" for a folder of pictures."""
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -182,8 +184,8 @@ def test_videos(
         if isinstance(made, Problem):
             yield TestVideo(position, video, None, made.reason)
         else:
-            x = torch.from_numpy(made)
-            yield TestVideo(position, video, x.reshape(len(x), *shape, *x.shape[2:]), None)
+            x = torch.from_numpy(made[0])
+            yield TestVideo(position, video, x.reshape(len(x), *shape, *x.shape[2:]), None, made[1])
 
 
 test_videos.__test__ = False  # type: ignore[attr-defined]
@@ -199,6 +201,7 @@ def _test_results(
     timeout_s: float,
     seed: int,
 ) -> Iterator[Any]:
+    """(views, decoder) of each video, or its problem."""
     videos = (index.videos[position] for position in chosen)
     if cache is None:
         tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
@@ -206,7 +209,9 @@ def _test_results(
         return
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
-        yield _of_source(cache.source(position), clips.test_clips, views, video.id, seed)
+        source = cache.source(position)
+        made = _of_source(source, clips.test_clips, views, video.id, seed)
+        yield made if isinstance(source, Problem) or isinstance(made, Problem) else (made, source.used)
 
 
 def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from repro import paths, registry
-from repro.accuracy import extra_metrics, measure_accuracy
+from repro.accuracy import extra_metrics, measure_accuracy, used_decoder
 from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.checkpoint_formats import Contract
@@ -34,6 +34,12 @@ def test_one_call_trains_scores_and_sums_up(tiny_model: Model, tiny_accuracy: Ac
     assert phases == ["train"] * 3 + ["test"] * 5
     scores = Scores.load(found["scores_path"])
     assert scores.logits.shape == (5, 6, 3)
+
+
+def test_the_record_names_the_decoder_that_was_used() -> None:
+    assert used_decoder("decord", {"decord": 5}) == "decord"
+    assert used_decoder("decord", {"pillow": 2}) == "decord (pillow 2 videos)"
+    assert used_decoder("auto", {"decord": 1, "pyav": 6}) == "auto (decord 1, pyav 6 videos)"
 
 
 def test_given_weights_and_their_input_contract(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:

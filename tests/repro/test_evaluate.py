@@ -16,6 +16,7 @@ from torch import nn
 
 from repro import evaluate, memory, metrics
 from repro.build import build
+from repro.data.cache import open_cache
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.errors import ReproError
@@ -44,6 +45,17 @@ def test_scores_have_a_row_per_video_and_a_view_per_clip_and_crop(scores: evalua
     assert scores.ids == [video.id for video in index.videos]
     assert scores.labels.tolist() == [video.label for video in index.videos]
     assert scores.problems == []
+
+
+def test_every_decoder_gives_the_scores_bit_for_bit_and_is_named(
+    net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores
+) -> None:
+    assert scores.about["decoders"] == {"decord": 5}
+    for decoder, used in (("pyav", "pyav"), ("auto", "pyav")):
+        cache = open_cache(index, decoder=decoder, resize=tiny_accuracy.test.resize)
+        for options in ({}, {"cache": cache}):
+            found = evaluate.score(net, index, tiny_accuracy.test, decoder=decoder, **options)
+            assert np.array_equal(found.logits, scores.logits) and found.about["decoders"] == {used: 5}
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 5, 7, 100])
@@ -238,6 +250,7 @@ def test_a_killed_test_goes_on_where_it_stopped(
     found = evaluate.score(net, spoiled, tiny_accuracy.test, on_progress=steps.append, folder=tmp_path)
     assert [facts["step"] for facts in steps] == [4, 5], "three are done"
     assert found.ids == [index.videos[at].id for at in (0, 2, 3, 4)]
+    assert found.about["decoders"] == {"decord": 4}, "two before the kill, two after it"
     assert [problem["id"] for problem in found.problems] == [index.videos[1].id]
     assert np.array_equal(found.logits, scores.logits[[0, 2, 3, 4]])
     assert not list(tmp_path.glob("test-*")), "what served is gone"

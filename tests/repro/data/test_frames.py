@@ -92,6 +92,6 @@ def test_workers_read_folders_through_the_clip_interface(tmp_path):
     whole, broken = write_frames(tmp_path / "a"), write_frames(tmp_path / "b")
     spoil(broken, "hole")
     tasks = [(str(path), path.name, "decord", views, 0) for path in (whole, broken)]
-    made, problem = Pool(clips.test_task).run(tasks, ahead=2)
-    assert made.shape == (1, 4, 3, 32, 32)
+    (made, used), problem = Pool(clips.test_task).run(tasks, ahead=2)
+    assert used == "pillow" and made.shape == (1, 4, 3, 32, 32)
     assert isinstance(problem, Problem) and "frame 4 is missing" in problem.reason
