@@ -4,21 +4,17 @@ again after an interruption, it goes on where it stopped.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from repro import paths
 from repro.data import annotations as reading
 from repro.data import catalogue, labelling, locate, places, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
+from repro.data.journal import Journal
 from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import Probe, probe, sample
@@ -64,7 +60,8 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     named = labelling.number(name, entries, given, source.first_label)
     root = source.root.expanduser().absolute()
     found = locate.locate(root, entries)
-    probes = _probes(name, root, [path for path in found if path], workers, on_progress)
+    journal = Journal("indexing", name, str(root))
+    probes = _probes(journal, root, [path for path in found if path], workers, on_progress)
     rows = [
         _row(entry, label, path, probes.get(str(path)))
         for entry, label, path in zip(entries, named.numbers, found, strict=True)
@@ -76,7 +73,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     catalogue.write_quarantine(file.parent, {})
     (file.parent / "check.json").unlink(missing_ok=True)
     places.remember(name, file)
-    shutil.rmtree(_journal_folder(name), ignore_errors=True)
+    journal.finish()
     told = (
         *notes,
         *named.notes,
@@ -149,41 +146,24 @@ def _row(entry: Entry, label: int, path: Path | None, found: Probe | Problem | N
 
 
 def _probes(
-    name: str, root: Path, found: Sequence[Path], workers: int, on_progress: OnProgress | None
+    journal: Journal, root: Path, found: Sequence[Path], workers: int, on_progress: OnProgress | None
 ) -> dict[str, Probe | Problem]:
-    """Path below the root -> what is there. Each answer is written down at once, for a later start to go on."""
-    journal = _journal_folder(name) / f"{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.jsonl"
-    made = dict(_replay(journal))
+    """Path below the root -> what is there. A problem that was met before an interruption is looked at again."""
+    made: dict[str, Probe | Problem] = {
+        path: Probe(**facts) for path, facts in journal.answers().items() if "reason" not in facts
+    }
     wanted = list(dict.fromkeys(str(path) for path in found))
     todo = [path for path in wanted if path not in made]
-    journal.parent.mkdir(parents=True, exist_ok=True)
     answers = Pool(probe, workers=workers, timeout_s=_TIMEOUT_S).run(
         ((str(root / path),) for path in todo), ahead=4 * max(1, workers)
     )
-    with journal.open("a", encoding="utf-8") as file:
+    with journal.writer() as write:
         for path, answer in zip(todo, answers, strict=True):
             made[path] = answer
-            file.write(json.dumps([path, _plain(answer)]) + "\n")
+            write(path, asdict(answer))
             if on_progress:
                 on_progress(len(made), len(wanted))
     return made
-
-
-def _plain(answer: Probe | Problem) -> dict[str, Any]:
-    return asdict(answer)
-
-
-def _replay(journal: Path) -> Iterator[tuple[str, Probe | Problem]]:
-    """What an interrupted start has found out; its last line may be cut, and a problem is looked at again."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        for line in journal.read_text(encoding="utf-8").splitlines():
-            path, facts = json.loads(line)
-            if "reason" not in facts:
-                yield path, Probe(**facts)
-
-
-def _journal_folder(name: str) -> Path:
-    return paths.cache() / "indexing" / name
 
 
 def _content(root: Path, rows: Sequence[Row]) -> str:

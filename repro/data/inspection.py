@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from repro.data import catalogue, decode, decode_av, findings, frames, locate, p
 from repro.data.catalogue import Catalogue, Row
 from repro.data.decode import DecodeError
 from repro.data.findings import Finding, Seen
+from repro.data.journal import Journal
 from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import size_of
@@ -130,20 +131,31 @@ def _decode(
     workers: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], Seen]]:
-    """Problems and sights by (split, id)."""
-    tasks = ((str(made.root / row.path), row.frames, decoder, beside.get(row.id, "")) for row in rows)
-    pool = Pool(look, workers=workers, timeout_s=TIMEOUT_S)
+    """Problems and sights by (split, id). After an interruption, what decoded then is not decoded again, unless its
+    size has changed.
+    """
+    journal = Journal("checking", made.name, f"{made.header['videos_sha256']};{decoder};{sorted(beside.items())}")
+    before = {path: Seen(**facts) for path, facts in journal.answers().items() if "reason" not in facts}
+    seen = {(r.split, r.id): before[r.path] for r in rows if r.path in before and _as_then(made, r, before[r.path])}
+    todo = [row for row in rows if (row.split, row.id) not in seen]
+    tasks = ((str(made.root / row.path), row.frames, decoder, beside.get(row.id, "")) for row in todo)
     problems: dict[tuple[str, str], str] = {}
-    seen: dict[tuple[str, str], Seen] = {}
-    answers = pool.run(tasks, ahead=4 * max(1, workers))
-    for number, (row, answer) in enumerate(zip(rows, answers, strict=True), 1):
-        if isinstance(answer, Problem):
-            problems[row.split, row.id] = answer.reason
-        else:
-            seen[row.split, row.id] = answer
-        if on_progress:
-            on_progress(number, len(rows))
-    return problems, seen
+    answers = Pool(look, workers=workers, timeout_s=TIMEOUT_S).run(tasks, ahead=4 * max(1, workers))
+    with journal.writer() as write:
+        for number, (row, answer) in enumerate(zip(todo, answers, strict=True), len(seen) + 1):
+            write(row.path, asdict(answer))
+            if isinstance(answer, Problem):
+                problems[row.split, row.id] = answer.reason
+            else:
+                seen[row.split, row.id] = answer
+            if on_progress:
+                on_progress(number, len(rows))
+    journal.finish()
+    return problems, {(row.split, row.id): seen[row.split, row.id] for row in rows if (row.split, row.id) in seen}
+
+
+def _as_then(made: Catalogue, row: Row, seen: Seen) -> bool:
+    return size_of(made.root / row.path) == seen.bytes
 
 
 def look(path: str, expected: int, decoder: str, beside: str) -> Seen:

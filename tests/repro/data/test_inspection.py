@@ -136,6 +136,27 @@ def test_a_sample_is_the_same_each_time_and_a_changed_file_is_told(copy, miniatu
     assert "5 videos have changed since data add" in kinds(check("diving48", sample=5))["changed"]
 
 
+def test_an_interrupted_check_goes_on_and_looks_again_at_what_has_changed(copy):
+    mini, root = copy("diving48")
+    added(mini, root)
+
+    def stop(done, total):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check("diving48", on_progress=stop)
+    assert last("diving48") is None
+    changed = root / f"{mini.videos['train'][1][0]}.mp4"
+    changed.write_bytes(changed.read_bytes()[:-500])
+    steps = []
+    done = check("diving48", on_progress=lambda number, total: steps.append(number))
+    assert steps == list(range(5, 13)) and done.quarantined == 1 and done.checked == 12
+    steps.clear()
+    check("diving48", on_progress=lambda number, total: steps.append(number))
+    assert len(steps) == 12
+
+
 def test_the_classes_of_a_part_are_compared_with_the_whole(miniature, tmp_path):
     mini = miniature("kinetics200")
     made = added(mini)

@@ -1,0 +1,25 @@
+"""What was answered before an interruption is read again, also after a line that was cut off."""
+
+from __future__ import annotations
+
+import pytest
+
+from repro import paths
+from repro.data.journal import Journal
+
+
+def test_answers_survive_a_cut_line_and_belong_to_their_key():
+    journal = Journal("indexing", "jester", "a")
+    assert journal.answers() == {}
+    with pytest.raises(KeyboardInterrupt), journal.writer() as write:
+        write("x/é.mp4", {"frames": 3})
+        write("y", {"reason": "empty file"})
+        raise KeyboardInterrupt
+    (file,) = (paths.cache() / "indexing" / "jester").iterdir()
+    file.write_bytes(file.read_bytes()[:-5])
+    with journal.writer() as write:
+        write("z", {"frames": 4})
+    assert journal.answers() == {"x/é.mp4": {"frames": 3}, "z": {"frames": 4}}
+    assert Journal("indexing", "jester", "b").answers() == {}
+    journal.finish()
+    assert journal.answers() == {}
