@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.twins import twin_model
-from repro.spec import Accuracy, Experiment, Speed, Static, replace
+from repro.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 
 
 def smoke_table(table: TableSpec) -> TableSpec:
@@ -20,11 +20,19 @@ def _smoke_row(row: RowSpec) -> RowSpec:
 def _shrink(experiment: Experiment) -> Experiment | None:
     model, measure = experiment.model, experiment.measure
     if isinstance(measure, Static):
-        return Experiment(model=twin_model(model), measure=replace(measure, sizes=(32,)))
+        return Experiment(model=_small(model), measure=replace(measure, sizes=(32,)))
     if isinstance(measure, Speed):
-        against = twin_model(measure.against) if measure.against else None
-        return Experiment(model=twin_model(model), measure=replace(measure, size=32, repeats=2, against=against))
+        against = _small(measure.against) if measure.against else None
+        return Experiment(model=_small(model), measure=replace(measure, size=32, repeats=2, against=against))
     if not isinstance(measure, Accuracy) or not measure.dataset.startswith("twin-"):
         return None
-    train = replace(measure.train, epochs=1, batch=2) if measure.train else None
-    return Experiment(model=model, measure=replace(measure, dataset=f"{measure.dataset}-smoke", train=train))
+    train = replace(measure.train, epochs=1, batch=2, videos=0, clips_per_device=0) if measure.train else None
+    before = _shrink(measure.initial) if measure.initial else None
+    small = replace(measure, dataset=f"{measure.dataset}-smoke", train=train, initial=before)
+    return Experiment(model=model, measure=small)
+
+
+def _small(model: Model) -> Model:
+    """The twin's form, with as many blocks a stage as a relay over several blocks needs."""
+    small, distance = twin_model(model), model.method_options.get("cl_distance", 1)
+    return replace(small, options=frozen(small.options, blocks=1 + distance)) if distance > 1 else small

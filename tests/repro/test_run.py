@@ -6,12 +6,13 @@ import pytest
 from rich.console import Console
 
 from repro import run
+from repro.build import build_meta
 from repro.overview import render_status
-from repro.papers import find
+from repro.papers import TABLES, find
 from repro.papers.layout import TableSpec
 from repro.run import execute, jobs_of, records_root, select, state_of
 from repro.smoke import smoke_table
-from repro.spec import replace
+from repro.spec import Accuracy, replace
 
 
 @pytest.fixture(scope="module")
@@ -61,3 +62,25 @@ def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypat
 def test_status_counts_seeds(table, capsys):
     render_status(table, records_root(True), Console(width=160), smoke=True)
     assert "missing: static speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("dnr/")])
+def test_every_table_has_a_small_form(name):
+    """Toy sizes throughout, and the initial trainings with them; nothing asks for more videos than there are."""
+    for row in smoke_table(find(name)).rows:
+        for experiment in row.cells.values():
+            measure = experiment.measure
+            build_meta(experiment.model)
+            if isinstance(measure, Accuracy):
+                assert all(dataset.endswith("-smoke") for dataset in measure.datasets), (row.key, measure.datasets)
+                assert (measure.train.batch, measure.train.videos, measure.train.clips_per_device) == (2, 0, 0)
+
+
+def test_a_row_that_starts_from_another_training_runs_end_to_end():
+    small = smoke_table(find("dnr/table4"))
+    (job,) = jobs_of(small, rows=["sthv1_tsn_r50_dnr"], cells=["twin-transfer"], seeds=1, smoke=True)
+    made = execute(job, device="cpu", threads=1)
+    assert made.status == "done", made.reason
+    told = made.effective["initial"]
+    assert told["experiment"] == made.experiment().measure.initial.id
+    assert told["dataset"]["name"] == "twin-appearance-smoke"
