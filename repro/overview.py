@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from repro import lease, record
+from repro import launch_slurm, lease, record
 from repro.data.datasets import is_configured
+from repro.errors import ReproError
 from repro.launch import State, cores
 from repro.papers.layout import TableSpec
 from repro.progress import clock
@@ -63,15 +65,15 @@ def _summed(states: list[str]) -> str:
 
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
-    """One line a row: done, running, failed and missing cells; failures with their reason, running ones with where."""
-    known = record.places(root)
+    """One line a row: done, running, queued, failed and missing cells, with the reason or the place."""
+    known, queue = record.places(root), _Queue()
     for row in table.rows:
         jobs = jobs_of(table, rows=[row.key], smoke=smoke)
         if not jobs:
             continue
-        states = [(job, *_progress(job, root, known)) for job in jobs]
+        states = [(job, *_progress(job, root, known, queue)) for job in jobs]
         parts = []
-        for wanted in ("done", "running", "failed", "missing"):
+        for wanted in ("done", "running", "queued", "failed", "missing"):
             cells = Counter(job.cell for job, state, _ in states if state == wanted)
             told = [cell if count == 1 else f"{cell} ({count} seeds)" for cell, count in cells.items()]
             parts += [f"{wanted}: {' '.join(told)}"] if told else []
@@ -81,12 +83,38 @@ def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool
                 console.print(f"    {job.name.removeprefix(f'{row.key} ')}: {note}", markup=False)
 
 
-def _progress(job: Job, root: Path, known: dict[str, list[Path]]) -> tuple[str, str]:
+class _Queue:
+    """What SLURM has of this user; asked once, and only when some cell was given to it."""
+
+    @cached_property
+    def live(self) -> dict[str, str] | None:
+        """Number of a job -> its state; None when SLURM cannot be asked from here."""
+        try:
+            return launch_slurm.live_jobs()
+        except ReproError:
+            return None
+
+    def note(self, ticket: launch_slurm.Ticket) -> tuple[bool, str]:
+        """Whether the job is still to come or running, and what there is to say."""
+        if self.live is None:
+            return False, f"was given to SLURM as job {ticket.job}, which cannot be asked from here"
+        if ticket.job in self.live:
+            return True, f"SLURM job {ticket.job}: {self.live[ticket.job]}"
+        return False, f"SLURM job {ticket.job} ended without a record: {ticket.log}"
+
+
+def _progress(job: Job, root: Path, known: dict[str, list[Path]], queue: _Queue) -> tuple[str, str]:
     """A cell's state, and what there is to say of it."""
     state = state_of(job, root, known)
-    holder = lease.holder(job.experiment.id, job.seed) if state != "done" else None
+    if state == "done":
+        return state, ""
+    holder, ticket = lease.holder(job.experiment.id, job.seed), launch_slurm.ticket_of(job)
     if holder is not None:
         return "running", f"{holder.text} since {holder.since}"
+    if ticket is not None:
+        live, note = queue.note(ticket)
+        if live or state == "missing":
+            return "queued" if live else state, note
     if state == "failed":
         made = record.find(job.experiment.id, job.seed, root)
         return state, (made.reason if made else None) or "unreadable record"

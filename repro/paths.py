@@ -60,6 +60,12 @@ def scheduler_job() -> str | None:
     return os.environ.get("SLURM_JOB_ID") or None
 
 
+def scheduler_restarts() -> int:
+    """How often SLURM has started this job again."""
+    count = os.environ.get("SLURM_RESTART_COUNT", "0")
+    return int(count) if count.isdigit() else 0
+
+
 def visible_gpus() -> list[str] | None:
     """The devices that `CUDA_VISIBLE_DEVICES` leaves to this process; None where it does not say."""
     listed = os.environ.get("CUDA_VISIBLE_DEVICES")

@@ -46,9 +46,21 @@ def _add_run(commands: Commands) -> None:
 def _add_launcher(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where the jobs run")
     group.add_argument(
-        "--launcher", choices=["local", "gpus"], default="local", help="this machine's cores, or one job a GPU"
+        "--launcher",
+        choices=["local", "gpus", "slurm"],
+        default="local",
+        help="this machine's cores, one job a GPU, or SLURM jobs",
     )
     group.add_argument("--gpus", metavar="ID,ID", help="with --launcher gpus: these devices (default: all visible)")
+    group.add_argument(
+        "--slurm",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="with --launcher slurm: options of sbatch, e.g. partition=gpu gpus_per_node=1 time=8:00:00",
+    )
+    group.add_argument("--wait", action="store_true", help="with --launcher slurm: until all jobs are over")
     group.add_argument("--time-together", action="store_true", help="run timed cells beside others; default: alone")
     group.add_argument("--dry-run", action="store_true", help="print the shell line of each cell, and measure nothing")
 
@@ -70,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     seeds = args.seeds if args.seed is None else [args.seed]
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
     todo = select(jobs, args.mode, records_root(args.smoke))
+    _check_launcher(args)
     if args.dry_run:
         return _print_lines(todo, args)
     failed = 0
@@ -80,6 +93,8 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         console.print(f"{table.full_name}: {len(todo)} of {len(jobs)} cells to measure")
+        if args.launcher == "slurm":
+            return _queue(todo, args, console)
         failed = _launch(todo, args, console, table.full_name)
     _finish(args, console, failed)
     return 1 if failed else 0
@@ -103,6 +118,39 @@ def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) 
             time_together=args.time_together,
         )
     return state.failed
+
+
+def _check_launcher(args: argparse.Namespace) -> None:
+    """No option is passed over in silence."""
+    for option, launcher, given in (("--gpus", "gpus", args.gpus), ("--slurm", "slurm", args.slurm)):
+        if given and args.launcher != launcher:
+            raise BadOption(f"{option} with --launcher {args.launcher}", fix=f"--launcher {launcher}")
+    if args.wait and args.launcher != "slurm":
+        raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")
+
+
+def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
+    """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
+    from repro import launch_slurm
+
+    queued = launch_slurm.submit(
+        todo,
+        args.slurm,
+        device=args.device,
+        force=args.mode == "force",
+        modules=args.module,
+        time_together=args.time_together,
+    )
+    for number, job in queued.items():
+        console.print(f"SLURM job {number}: {job.name}", markup=False)
+    before = len(todo) - len(queued)
+    told = f"{len(queued)} queued" + (f", {before} were in the queue already" if before else "")
+    console.print(f"{told}; output in {launch_slurm.logs()}; how far it is: python -m repro status {args.table}")
+    if not args.wait:
+        return 0
+    failed = launch_slurm.wait(todo)
+    _finish(args, console, failed)
+    return 1 if failed else 0
 
 
 def _gpus(args: argparse.Namespace) -> list[str]:

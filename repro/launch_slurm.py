@@ -1,0 +1,259 @@
+"""Cells as SLURM jobs through submitit: one job a cell, one process a job.
+
+A job runs the cell's shell line (`repro.lines`) and puts itself back into the queue when that line was stopped by a
+signal (preemption, SIGUSR2 before the time limit); the line then goes on from its checkpoint. A job that ends without a
+record gets a failed one. A ticket beside the cell's work folder tells which job a cell waits for, so that the same
+command given twice queues nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from repro import paths, stopping
+from repro.errors import BadOption, ReproError
+from repro.lines import arguments_of
+from repro.outcome import write_failure
+from repro.run import Job, records_root, state_of
+
+#: minutes of a job where --slurm names no time: at the limit it is requeued and goes on
+TIME_MIN = 240
+#: a job that is stopped this often gets nowhere
+MAX_RESTARTS = 100
+
+_OWN = ("array", "error", "job_name", "open_mode", "output", "requeue", "signal")
+_ONE = ("nodes", "ntasks", "ntasks_per_node", "tasks_per_node")
+_TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<a>\d+)(?::(?P<b>\d+))?(?::(?P<c>\d+))?")
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The SLURM job that a cell was given to."""
+
+    job: str
+    log: str
+
+
+class Line:
+    """What a SLURM job calls: the cell's shell line, its outcome, and the requeue."""
+
+    def __init__(self, job: Job, arguments: list[str]) -> None:
+        self.message, self.arguments = job.to_message(), arguments
+
+    def __call__(self) -> str:
+        """Returns done, failed, requeued or stopped."""
+        number = paths.scheduler_job()
+        code = run_line([sys.executable, "-m", "repro", *self.arguments])
+        job = Job.from_message(self.message)
+        if code == stopping.EXIT_STOPPED:
+            if paths.scheduler_restarts() >= MAX_RESTARTS:
+                write_failure(job, f"SLURM job {number} was stopped {MAX_RESTARTS} times before it was done")
+                return "failed"
+            return "requeued" if requeue(str(number)) else "stopped"
+        state = state_of(job, records_root(job.smoke))
+        if state == "missing":
+            write_failure(job, f"SLURM job {number}: the process {_ended(code)} without a record")
+            return "failed"
+        return state
+
+
+def run_line(command: list[str]) -> int:
+    """Run a command, pass a request to stop on to it, and return its exit code."""
+    with stopping.watching():
+        process = subprocess.Popen(command)
+        told = False
+        while True:
+            try:
+                return process.wait(timeout=0.5)
+            except subprocess.TimeoutExpired:
+                if stopping.requested() and not told:
+                    process.terminate()
+                    told = True
+
+
+def requeue(number: str) -> bool:
+    """Put the own job back into the queue, unless SLURM does so itself or somebody has cancelled it."""
+    state = _output("squeue", "--noheader", "--jobs", number, "--format=%T")
+    if state.strip() != "RUNNING":
+        return False
+    print(f"stopped on request; job {number} goes back into the queue", flush=True)
+    _output("scontrol", "requeue", number)
+    return True
+
+
+def submit(
+    jobs: list[Job], options: list[str], *, device: str, force: bool, modules: Iterable[str], time_together: bool
+) -> dict[str, Job]:
+    """Queue each job that is not in the queue already, and return SLURM's number -> job of the new ones.
+
+    `options` are sbatch's, as KEY=VALUE. Timed cells ask for a node of their own unless `time_together`.
+    """
+    parameters = _parameters(options)
+    live = live_jobs()
+    waiting = [job for job in jobs if (ticket_of(job) or Ticket("", "")).job not in live]
+    absolute = [str(Path(module).resolve()) for module in modules]
+    queued = {}
+    for timed in (False, True):
+        batch = [job for job in waiting if (job.kind == "speed") == timed]
+        lines = [Line(job, arguments_of(job, device=device, force=force, modules=absolute)) for job in batch]
+        own_node = {"slurm_exclusive": True} if timed and not time_together else {}
+        for number, job in zip(_submit(lines, {**parameters, **own_node}), batch, strict=True):
+            _write_ticket(job, Ticket(number, str(logs() / f"{number}_0_log.out")))
+            queued[number] = job
+    return queued
+
+
+def _submit(lines: list[Line], parameters: dict[str, Any]) -> list[str]:
+    if not lines:
+        return []
+    try:
+        import submitit
+    except ImportError as error:
+        raise BadOption(
+            "--launcher slurm needs the package submitit", fix='pip install "repro-video[slurm]"'
+        ) from error
+    try:
+        executor = submitit.AutoExecutor(folder=logs(), cluster="slurm")
+        executor.update_parameters(**parameters)
+        with executor.batch():
+            made = [executor.submit(line) for line in lines]
+        return [str(job.job_id) for job in made]
+    except (RuntimeError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
+        raise BadOption(f"SLURM took no job: {' '.join(str(error).split())}", fix="sinfo, or other --slurm") from error
+
+
+def _parameters(options: list[str]) -> dict[str, Any]:
+    """`partition=a time=2:00:00 gres=gpu:1` as submitit takes them."""
+    known = set(_known_to_submitit())
+    found: dict[str, Any] = {"name": "repro", "slurm_time": TIME_MIN, "stderr_to_stdout": True}
+    more: dict[str, Any] = {"requeue": True}
+    for option in options:
+        key, equals, text = option.partition("=")
+        key = key.strip().lstrip("-").replace("-", "_")
+        if not equals or not key or not text:
+            raise BadOption(f"--slurm {option!r}", allowed="KEY=VALUE of sbatch", fix="--slurm partition=gpu")
+        if key in _OWN:
+            raise BadOption(f"--slurm {option!r}: the launcher sets {key} itself", allowed="other options of sbatch")
+        if key in _ONE and text != "1":
+            raise BadOption(f"--slurm {option!r}: a cell is one process on one node", allowed=f"{key}=1")
+        value = minutes(text) if key == "time" else _plain(text)
+        if key in known:
+            found[f"slurm_{key}"] = value
+        else:
+            more[key] = value
+    return {**found, "slurm_additional_parameters": more}
+
+
+def _known_to_submitit() -> Iterable[str]:
+    try:
+        from submitit import SlurmExecutor
+    except ImportError:
+        return ()
+    return SlurmExecutor._valid_parameters()
+
+
+def _plain(text: str) -> Any:
+    return int(text) if text.isdigit() else {"true": True, "false": None}.get(text.lower(), text)
+
+
+def minutes(text: str) -> int:
+    """sbatch's forms of a time, as whole minutes: `90`, `90:00`, `1:30:00`, `1-12`, `1-12:30`, `1-12:30:00`."""
+    match = _TIME.fullmatch(text)
+    if match is None:
+        raise BadOption(f"time={text}", allowed="minutes, H:MM:SS, D-H, D-H:MM:SS")
+    days, *parts = (int(match[name]) if match[name] else None for name in "dabc")
+    a, b, c = parts
+    if days is not None:
+        seconds = ((days * 24 + (a or 0)) * 60 + (b or 0)) * 60 + (c or 0)
+    elif c is not None:
+        seconds = ((a or 0) * 60 + (b or 0)) * 60 + c
+    else:
+        seconds = (a or 0) * 60 + (b or 0)
+    if seconds == 0:
+        raise BadOption(f"time={text}", allowed="more than nothing")
+    return -(-seconds // 60)
+
+
+def wait(jobs: list[Job], poll_s: float = 5.0) -> int:
+    """Wait until the SLURM jobs of these cells are over; returns how many cells failed.
+
+    A job that died with its process, and so could not say why, gets its failed record here.
+    """
+    queued = {ticket.job: job for job in jobs if (ticket := ticket_of(job)) is not None}
+    while not queued.keys().isdisjoint(live_jobs()):
+        time.sleep(poll_s)
+    failed = 0
+    for number, job in queued.items():
+        state = state_of(job, records_root(job.smoke))
+        if state == "missing":
+            write_failure(job, f"SLURM job {number} ended without a record: {end_of(number)}")
+        failed += state != "done"
+    return failed
+
+
+def live_jobs() -> dict[str, str]:
+    """SLURM's number -> state and, for a waiting job, why, of all jobs of this user that are not over."""
+    lines = _output("squeue", "--me", "--noheader", "--array", "--format=%i|%T|%r").splitlines()
+    found = {}
+    for line in lines:
+        number, state, reason = line.split("|", 2)
+        found[number] = state if reason == "None" else f"{state} ({reason})"
+    return found
+
+
+def end_of(number: str) -> str:
+    """How a job that is over ended, as far as SLURM still knows."""
+    try:
+        told = _output("scontrol", "show", "job", "--oneliner", number)
+    except ReproError:
+        return "SLURM has forgotten it"
+    return " ".join(re.findall(r"(?:JobState|Reason|ExitCode)=\S+", told)) or "SLURM does not say how"
+
+
+def logs() -> Path:
+    """Where the jobs' output goes; like all of the cache it has to be on a disk that the nodes share."""
+    return paths.cache() / "slurm"
+
+
+def ticket_of(job: Job) -> Ticket | None:
+    """The job that the cell was given to last."""
+    try:
+        return Ticket(**json.loads(_ticket(job).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _ticket(job: Job) -> Path:
+    return paths.work(job.experiment.id, job.seed).with_suffix(".ticket")
+
+
+def _write_ticket(job: Job, ticket: Ticket) -> None:
+    path = _ticket(job)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".ticket.tmp")
+    temporary.write_text(json.dumps(asdict(ticket)), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _output(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ReproError(
+            f"{command[0]} cannot be run: {error}", allowed="a machine from which SLURM jobs are submitted"
+        ) from error
+    if done.returncode:
+        raise ReproError(f"{' '.join(command)}: {done.stderr.strip() or f'exit code {done.returncode}'}")
+    return done.stdout
+
+
+def _ended(code: int) -> str:
+    return f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"

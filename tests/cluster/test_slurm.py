@@ -1,0 +1,138 @@
+"""A table's cells through a real SLURM of one node: stopped, killed, requeued, and the same table as without it.
+
+Needs root, Debian and minutes: tox -e cluster.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from repro import launch_slurm, papers, record
+from repro.run import jobs_of, records_root
+from repro.smoke import smoke_table
+
+pytestmark = pytest.mark.cluster
+SCRIPT = Path(__file__).with_name("slurm.sh")
+PATIENCE_S = 900
+
+
+@pytest.fixture(scope="module")
+def slurm():
+    """The daemons, for as long as the tests of this file run."""
+    if os.geteuid() or not shutil.which("apt-get"):
+        pytest.skip("needs root on Debian")
+    subprocess.run([SCRIPT, "install"], check=True, timeout=600)
+    folder = tempfile.mkdtemp(prefix="repro-slurm-")
+    try:
+        # the daemons must not hold this process's pipes open
+        subprocess.run([SCRIPT, "start", folder], check=True, timeout=120, stdin=subprocess.DEVNULL)
+        yield f"{folder}/slurm.conf"
+    finally:
+        subprocess.run([SCRIPT, "stop", folder], check=False, timeout=120)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def _use(slurm, monkeypatch):
+    monkeypatch.setenv("SLURM_CONF", slurm)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield
+    subprocess.run(["scancel", "--me"], check=False)
+
+
+def repro(*arguments):
+    done = subprocess.run([sys.executable, "-m", "repro", *arguments], capture_output=True, text=True)
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def until(true, what):
+    deadline = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline, f"waited in vain for: {what}"
+        time.sleep(0.5)
+
+
+def log(job):
+    return Path(launch_slurm.ticket_of(job).log).read_text()
+
+
+def test_smoke_cells_are_queued_once_and_recorded(monkeypatch):
+    arguments = ["run", "table6", "--smoke", "--rows", "tsn_r50", "--launcher", "slurm"]
+    queued = repro(*arguments, "--slurm", "partition=test", "cpus_per_task=1", "time=0:10:00")
+    assert "4 queued" in queued.stdout, queued.stderr
+    again = repro(*arguments, "--wait")
+    assert "0 queued, 4 were in the queue already" in again.stdout
+    assert again.returncode == 0, again.stderr
+    jobs = jobs_of(smoke_table(papers.find("table6")), rows=["tsn_r50"], smoke=True)
+    made = {job.cell: record.find(job.experiment.id, 0, records_root(True)) for job in jobs}
+    assert {cell: found.status for cell, found in made.items()} == dict.fromkeys(made, "done")
+    assert made["static"].command[:5] == ["python", "-m", "repro", "run", "dnr/table6"]
+    assert "failed" not in repro("status", "table6", "--smoke").stdout
+    assert "--exclusive" in Path(launch_slurm.logs(), _script(jobs, "speed")).read_text()
+    assert "--exclusive" not in Path(launch_slurm.logs(), _script(jobs, "static")).read_text()
+
+
+def _script(jobs, cell):
+    ticket = launch_slurm.ticket_of(next(job for job in jobs if job.cell == cell))
+    return f"{ticket.job.partition('_')[0]}_submission.sh"
+
+
+def test_what_slurm_refuses_is_told_in_one_line():
+    done = repro("run", "table6", "--smoke", "--launcher", "slurm", "--slurm", "partition=nowhere")
+    assert done.returncode == 2
+    assert "partition" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_stopped_killed_and_requeued_the_table_is_the_same(tmp_path, monkeypatch):
+    """Twin cells at full size: stopped by SIGTERM and requeued, killed by SIGKILL and queued again, done."""
+    cells = ["run", "table6", "--rows", "tsn_r50", "--only", "static", "twin-temporal", "--records-only"]
+    jobs = jobs_of(papers.find("table6"), rows=["tsn_r50"], cells=["static", "twin-temporal"], seeds=1)
+    training = next(job for job in jobs if job.kind == "accuracy")
+    assert repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1").returncode == 0
+    number = launch_slurm.ticket_of(training).job
+
+    def state():
+        return launch_slurm.live_jobs().get(number, "")
+
+    def starts():
+        return log(training).count("1 of 1 cells to measure")
+
+    def saved():
+        return sorted(launch_slurm._ticket(training).with_suffix("").glob("step-*.pt"))
+
+    until(lambda: saved(), "the first checkpoint")
+    subprocess.run(["scancel", "--signal=TERM", number], check=True)
+    until(lambda: state().startswith("PENDING"), "the requeue")
+    assert "goes back into the queue" in log(training)
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False)
+    until(lambda: starts() == 2 and state() == "RUNNING", "the second start")
+    time.sleep(5)
+    subprocess.run(["scancel", "--signal=KILL", number], check=True)
+    until(lambda: not state(), "the killed job's end")
+    assert f"SLURM job {number} ended without a record" in repro("status", "table6").stdout
+    done = repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
+    assert done.returncode == 0, done.stderr
+    through = _table_and_records(jobs)
+    assert through[1][training.cell].effective["resumes"] >= 2
+
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
+    assert repro(*cells, "--seed", "0").returncode == 0
+    local = _table_and_records(jobs)
+    assert through[0] == local[0]
+    for cell, made in local[1].items():
+        assert (made.results, made.weights_sha256) == (through[1][cell].results, through[1][cell].weights_sha256)
+
+
+def _table_and_records(jobs):
+    table = repro("table", "table6", "--format", "csv").stdout
+    return table, {job.cell: record.find(job.experiment.id, 0, records_root(False)) for job in jobs}
