@@ -8,6 +8,8 @@ command given twice queues nothing twice.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import re
 import subprocess
@@ -123,8 +125,9 @@ def _submit(lines: list[Line], parameters: dict[str, Any]) -> list[str]:
     try:
         executor = submitit.AutoExecutor(folder=logs(), cluster="slurm")
         executor.update_parameters(**parameters)
-        with executor.batch():
-            made = [executor.submit(line) for line in lines]
+        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's words stand in the error below
+            with executor.batch():
+                made = [executor.submit(line) for line in lines]
         return [str(job.job_id) for job in made]
     except (RuntimeError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
         raise BadOption(f"SLURM took no job: {' '.join(str(error).split())}", fix="sinfo, or other --slurm") from error

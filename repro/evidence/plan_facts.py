@@ -1,0 +1,89 @@
+"""What a plan assumes: devices, sizes of datasets, and how fast networks train; each with its range and where it is from.
+
+Nothing here is a measurement of this suite. A plan names each of these that it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Range:
+    """A number, the ends of what it may be, and where it comes from."""
+
+    value: float
+    low: float
+    high: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Media:
+    """How long a dataset's videos are and what it takes on a disk, in the form in which it is given out."""
+
+    seconds: float
+    """Mean length of a video."""
+    gigabytes: Range
+    """Train and test split, 1e9 bytes."""
+
+
+#: board power in watts: the vendors' data sheets (TDP, or total graphics power)
+WATTS: Mapping[str, float] = {
+    "RTX 2080 Ti": 250,
+    "GTX 1080 Ti": 250,
+    "TITAN Xp": 250,
+    "V100": 300,
+    "T4": 70,
+    "A100": 400,
+    "RTX 3090": 350,
+    "H100": 700,
+    "H200": 700,
+}
+
+_K400_GB = "assumption: about 1.6 MB a video as kept by public mirrors; copies resized to 340x256 take a third"
+MEDIA: Mapping[str, Media] = {
+    "kinetics400": Media(10.0, Range(400, 135, 450, _K400_GB)),
+    "kinetics200": Media(10.0, Range(136, 45, 155, _K400_GB + "; 85,000 of its videos")),
+    "minikinetics": Media(10.0, Range(210, 70, 240, _K400_GB + "; 131,000 of its videos")),
+    "sthv1": Media(4.0, Range(25.2, 23, 28, "the makers' download page: 25.2 GB of JPEG folders")),
+    "sthv2": Media(3.8, Range(19.4, 18, 21, "the makers' download page: 19.4 GB of WebM")),
+    "jester": Media(3.0, Range(22.8, 21, 28, "the makers' download page: 22.8 GB of JPEG folders")),
+    "diving48": Media(5.3, Range(9.6, 9.3, 10.3, "a public mirror: 9.3 GB of MP4, 18,404 videos")),
+}
+
+#: time of a training step over that of a forward pass: the backward pass computes two products for each of the forward's
+STEP_OVER_FORWARD = Range(3.0, 2.5, 4.0, "assumption: backward = 2 x forward; 4 with recomputation or a slow optimizer")
+
+#: share of the peak on the device over the share on the machine of the record
+KEPT_SHARE = Range(
+    0.5, 0.2, 1.0, "assumption: small kernels and memory bandwidth leave a GPU 20 to 100 % of the CPU's share of its peak"
+)
+
+#: share of the peak where no record tells one
+SHARE = Range(0.2, 0.07, 0.45, "assumption: video networks reach 7 to 45 % of a GPU's peak")
+
+#: of several devices together
+SCALING = Range(0.9, 0.75, 1.0, "assumption: gradients averaged over devices cost up to a quarter")
+
+#: CPU seconds to decode one clip of sparse frames, and cores that feed one device
+DECODE_S = Range(0.03, 0.01, 0.1, "assumption: 10 to 100 ms of one core to decode, resize and crop a clip")
+CORES = 16
+
+#: mean draw over board power, and the rest of the machine on top
+DRAW = Range(0.75, 0.5, 1.0, "assumption: 50 to 100 % of the board power")
+HOST = Range(1.3, 1.1, 1.6, "assumption: processor, memory and fans add 10 to 60 %")
+
+#: seconds of a cell that needs no dataset of its own, where it was never run
+SECONDS: Mapping[str, Range] = {
+    "static": Range(10, 3, 40, "assumption: static cells take 3 to 40 s"),
+    "speed": Range(20, 5, 90, "assumption: speed cells take 5 to 90 s"),
+    "twin": Range(90, 20, 600, "assumption: twin cells take 20 to 600 s"),
+}
+
+#: a run's deviation in points of top-1; the value is the one that claims are judged with
+RUN_DEVIATION_ENDS = (0.2, 0.9)
+
+#: correlation over videos of two networks being right
+CORRELATION = Range(0.5, 0.2, 0.8, "assumption: right answers of two networks correlate by 0.2 to 0.8")
