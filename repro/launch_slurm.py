@@ -83,8 +83,7 @@ def run_line(command: list[str]) -> int:
 
 def requeue(number: str) -> bool:
     """Put the own job back into the queue, unless SLURM does so itself or somebody has cancelled it."""
-    state = _output("squeue", "--noheader", "--jobs", number, "--format=%T")
-    if state.strip() != "RUNNING":
+    if _output("squeue", "--noheader", "--jobs", number, "--format=%T").strip() != "RUNNING":
         return False
     print(f"stopped on request; job {number} goes back into the queue", flush=True)
     _output("scontrol", "requeue", number)

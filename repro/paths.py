@@ -56,8 +56,12 @@ def work(content_id: str, seed: int) -> Path:
 
 
 def scheduler_job() -> str | None:
-    """SLURM's number of the job that this process runs in; a requeued job keeps it."""
-    return os.environ.get("SLURM_JOB_ID") or None
+    """SLURM's number of the job that this process runs in, `12` or, of an array, `12_3`; a requeued job keeps it.
+
+    Of an array one task has the array's own number as its job's: to requeue that would requeue all.
+    """
+    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{task}" if array and task else os.environ.get("SLURM_JOB_ID") or None
 
 
 def scheduler_restarts() -> int:

@@ -1,4 +1,4 @@
-"""What a plan assumes: devices, sizes of datasets, and how fast networks train; each with its range and where it is from.
+"""What a plan assumes: devices, sizes of datasets, how fast networks train; each with its range and its source.
 
 Nothing here is a measurement of this suite. A plan names each of these that it used.
 """
@@ -24,7 +24,7 @@ class Media:
     """How long a dataset's videos are and what it takes on a disk, in the form in which it is given out."""
 
     seconds: float
-    """Mean length of a video."""
+    """About the mean length of a video: Kinetics' clips are cut to 10 s, the others are 2 to 8 s long."""
     gigabytes: Range
     """Train and test split, 1e9 bytes."""
 
@@ -42,23 +42,30 @@ WATTS: Mapping[str, float] = {
     "H200": 700,
 }
 
-_K400_GB = "assumption: about 1.6 MB a video as kept by public mirrors; copies resized to 340x256 take a third"
+_MIRROR = (
+    "1.5 MB a video as in the mirror of Kinetics-600 (FiftyOne's dataset zoo: 648 GB of 427,549 videos); copies at "
+    "340x256 taken as a third of it"
+)
+_PAGE = "assumption: about the download size that its makers gave; the page is gone and was not checked"
 MEDIA: Mapping[str, Media] = {
-    "kinetics400": Media(10.0, Range(400, 135, 450, _K400_GB)),
-    "kinetics200": Media(10.0, Range(136, 45, 155, _K400_GB + "; 85,000 of its videos")),
-    "minikinetics": Media(10.0, Range(210, 70, 240, _K400_GB + "; 131,000 of its videos")),
-    "sthv1": Media(4.0, Range(25.2, 23, 28, "the makers' download page: 25.2 GB of JPEG folders")),
-    "sthv2": Media(3.8, Range(19.4, 18, 21, "the makers' download page: 19.4 GB of WebM")),
-    "jester": Media(3.0, Range(22.8, 21, 28, "the makers' download page: 22.8 GB of JPEG folders")),
-    "diving48": Media(5.3, Range(9.6, 9.3, 10.3, "a public mirror: 9.3 GB of MP4, 18,404 videos")),
+    "kinetics400": Media(10.0, Range(400, 130, 450, _MIRROR)),
+    "kinetics200": Media(10.0, Range(128, 40, 150, _MIRROR)),
+    "minikinetics": Media(10.0, Range(197, 65, 225, _MIRROR)),
+    "sthv1": Media(4.0, Range(25, 20, 30, _PAGE + " (JPEG folders)")),
+    "sthv2": Media(4.0, Range(20, 17, 25, _PAGE + " (WebM)")),
+    "jester": Media(3.0, Range(23, 20, 28, _PAGE + " (JPEG folders); a mirror has 27.4 GB of videos")),
+    "diving48": Media(5.0, Range(9.3, 9.0, 10.5, "a public mirror (Samoed/diving48): 9.29 GB of 18,404 videos")),
 }
 
-#: time of a training step over that of a forward pass: the backward pass computes two products for each of the forward's
+#: time of a training step over that of a forward pass: the backward pass takes two products for each of forward's
 STEP_OVER_FORWARD = Range(3.0, 2.5, 4.0, "assumption: backward = 2 x forward; 4 with recomputation or a slow optimizer")
 
 #: share of the peak on the device over the share on the machine of the record
 KEPT_SHARE = Range(
-    0.5, 0.2, 1.0, "assumption: small kernels and memory bandwidth leave a GPU 20 to 100 % of the CPU's share of its peak"
+    0.5,
+    0.2,
+    1.0,
+    "assumption: small kernels and memory bandwidth leave a GPU 20 to 100 % of the CPU's share of peak",
 )
 
 #: share of the peak where no record tells one

@@ -109,17 +109,43 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def seeds_needed(difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05) -> int:
-    """Seeds of each of two networks at which a true `difference` is found with `power`; `deviation` is one seed's."""
-    if difference == 0 or deviation < 0:
-        raise BadOption(f"difference {difference}, deviation {deviation}", allowed="difference not 0, deviation >= 0")
-    effect = abs(difference) / max(deviation, 1e-12)
-    for n in range(2, 10_000):
-        freedom, shift = 2 * n - 2, effect * math.sqrt(n / 2)
-        limit = stats.t.ppf(1 - alpha / 2, freedom)
-        if 1 - stats.nct.cdf(limit, freedom, shift) + stats.nct.cdf(-limit, freedom, shift) >= power:
-            return n
-    return 10_000
+def seeds_needed(
+    difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05, *, fixed: float = 0.0
+) -> int | None:
+    """Seeds of each of two networks at which a true `difference` is found with `power` by a two-sided test.
+
+    `deviation` is one seed's; `fixed` the deviation of the difference that more seeds do not lessen, such as that of
+    the test set. With n seeds the difference has the variance v = 2 deviation^2 / n + fixed^2; the power is that of the
+    noncentral t test (Cohen 1988, section 2.3) with shift difference / sqrt(v) and the degrees of freedom of Welch and
+    Satterthwaite, the fixed part counting as known. None: no number of seeds up to 10,000 is enough.
+    """
+    if difference == 0 or deviation < 0 or fixed < 0:
+        raise BadOption(
+            f"difference {difference}, deviation {deviation}, fixed {fixed}",
+            allowed="difference not 0, deviation and fixed >= 0",
+        )
+    if _power(10_000, difference, deviation, fixed, alpha) < power:
+        return None
+    low, high = 2, 10_000  # power grows with n
+    while low < high:
+        middle = (low + high) // 2
+        if _power(middle, difference, deviation, fixed, alpha) >= power:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _power(n: int, difference: float, deviation: float, fixed: float, alpha: float) -> float:
+    of_seeds = 2 * max(deviation, 1e-12) ** 2 / n
+    variance = of_seeds + fixed**2
+    freedom = (2 * n - 2) * (variance / of_seeds) ** 2
+    shift = abs(difference) / math.sqrt(variance)
+    if freedom > 1e6:  # the t distribution is then the normal one, and scipy's noncentral t is not reliable
+        limit = stats.norm.ppf(1 - alpha / 2)
+        return float(stats.norm.sf(limit - shift) + stats.norm.cdf(-limit - shift))
+    limit = stats.t.ppf(1 - alpha / 2, freedom)
+    return float(1 - stats.nct.cdf(limit, freedom, shift) + stats.nct.cdf(-limit, freedom, shift))
 
 
 def _finite(values: np.ndarray, at_least: int = 1) -> np.ndarray:

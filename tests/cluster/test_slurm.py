@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import launch_slurm, papers, record
+from repro import launch_slurm, lease, papers, record
 from repro.run import jobs_of, records_root
 from repro.smoke import smoke_table
 
@@ -116,10 +117,11 @@ def test_stopped_killed_and_requeued_the_table_is_the_same(tmp_path, monkeypatch
     assert "goes back into the queue" in log(training)
     subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False)
     until(lambda: starts() == 2 and state() == "RUNNING", "the second start")
-    time.sleep(5)
-    subprocess.run(["scancel", "--signal=KILL", number], check=True)
+    until(lambda: lease.holder(training.experiment.id, 0), "the worker that has the cell")
+    os.kill(lease.holder(training.experiment.id, 0).pid, signal.SIGKILL)
     until(lambda: not state(), "the killed job's end")
-    assert f"SLURM job {number} ended without a record" in repro("status", "table6").stdout
+    assert "ended with exit code -9" in repro("status", "table6").stdout
+    assert log(jobs[0]).count("cells to measure") == 1, "the requeue took another cell of the array with it"
     done = repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
     assert done.returncode == 0, done.stderr
     through = _table_and_records(jobs)

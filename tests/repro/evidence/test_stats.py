@@ -99,3 +99,22 @@ def test_seeds_needed_agrees_with_a_known_power_table():
 def test_impossible_input_is_refused(call):
     with pytest.raises(BadOption):
         call()
+
+
+def test_seeds_do_not_lessen_what_the_test_set_leaves_open():
+    alone = stats.seeds_needed(0.65, 0.3)
+    assert stats.seeds_needed(0.65, 0.3, fixed=0.0) == alone
+    assert stats.seeds_needed(0.65, 0.3, fixed=0.15) > alone
+    assert stats.seeds_needed(0.65, 0.3, fixed=0.65) is None
+    # of no deviation between seeds, the normal test's bound is left: 1.96 + 0.84 deviations
+    assert stats.seeds_needed(2.81, 0.0, fixed=1.0) == 2
+    assert stats.seeds_needed(2.79, 0.0, fixed=1.0) is None
+
+
+def test_the_planned_power_is_the_power_of_simulated_tests():
+    difference, deviation, fixed, rng = 1.0, 0.8, 0.2, np.random.default_rng(0)
+    n = stats.seeds_needed(difference, deviation, fixed=fixed)
+    a = rng.normal(0, deviation, (20_000, n)).mean(1)
+    b = rng.normal(0, deviation, (20_000, n)).mean(1) + rng.normal(difference, fixed, 20_000)
+    found = np.abs(b - a) / np.sqrt(2 * deviation**2 / n + fixed**2) > 1.96
+    assert 0.79 < found.mean() < 0.90

@@ -1,0 +1,39 @@
+"""The verb that tells what a table would cost: plan."""
+
+from __future__ import annotations
+
+import argparse
+
+from repro import papers
+from repro.arguments import positive
+from repro.verbs.common import Commands, prepare, verb
+
+
+def add(commands: Commands) -> None:
+    """Declare it."""
+    parser = verb(
+        commands,
+        "plan",
+        plan,
+        "hours, energy, disk and seeds that a table would take on given devices, with intervals and sources",
+        "plan table6 --device h200 --count 8",
+    )
+    parser.add_argument("table", metavar="TABLE")
+    parser.add_argument("--device", required=True, help="h200, a100, rtx-2080-ti, ...")
+    parser.add_argument("--count", type=positive, default=1, metavar="N", help="devices together (default 1)")
+    parser.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"])
+
+
+def plan(args: argparse.Namespace) -> int:
+    """The plan, from records and stated assumptions; measures nothing."""
+    from repro import record
+    from repro.evidence.plan import plan as make
+    from repro.report.plan import FORMATS, print_plan
+
+    console = prepare(args)
+    made = make(papers.find(args.table), record.load_all().records, device=args.device, count=args.count)
+    if args.format == "text":
+        print_plan(made, console)
+    else:
+        print(FORMATS[args.format](made), end="")
+    return 0

@@ -1,0 +1,140 @@
+"""What the SLURM launcher does without a SLURM; with one: tests/cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+
+import pytest
+
+from repro import launch_slurm, stopping
+from repro.errors import BadOption, ReproError
+from repro.papers import find
+from repro.run import jobs_of, records_root, state_of
+from repro.smoke import smoke_table
+
+
+@pytest.fixture
+def job():
+    return jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["static"], smoke=True)[0]
+
+
+@pytest.fixture
+def tools(tmp_path, monkeypatch):
+    """`squeue` and `scontrol` that print what a test says, and note how they were called."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+
+    def make(**printed):
+        for name, text in printed.items():
+            script = tmp_path / name
+            script.write_text(f"#!/bin/sh\necho {name} $@ >> {tmp_path}/calls\ncat <<'END'\n{text}\nEND\n")
+            script.chmod(0o755)
+        return tmp_path / "calls"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90", 90),
+        ("90:30", 91),
+        ("1:30:00", 90),
+        ("1-12", 36 * 60),
+        ("1-12:30", 36 * 60 + 30),
+        ("1-0:0:1", 24 * 60 + 1),
+    ],
+)
+def test_times_as_sbatch_reads_them(text, expected):
+    assert launch_slurm.minutes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0", "soon", "1:2:3:4", "-5"])
+def test_other_times_are_refused(text):
+    with pytest.raises(BadOption):
+        launch_slurm.minutes(text)
+
+
+@pytest.mark.parametrize("option", ["partition", "=a", "array=1-3", "requeue=false", "nodes=2", "ntasks-per-node=4"])
+def test_options_that_cannot_be(option):
+    with pytest.raises(BadOption, match="--slurm"):
+        launch_slurm._parameters([option])
+
+
+def test_options_go_where_submitit_takes_them():
+    pytest.importorskip("submitit")
+    made = launch_slurm._parameters(["partition=a", "gpus-per-node=2", "time=2:00:00", "reservation=r", "nodes=1"])
+    assert made["slurm_partition"] == "a"
+    assert made["slurm_gpus_per_node"] == 2
+    assert made["slurm_time"] == 120
+    assert made["slurm_additional_parameters"] == {"requeue": True, "reservation": "r"}
+
+
+def test_a_line_that_is_told_to_stop_passes_it_on():
+    code = (
+        "import sys, time\nfrom repro import stopping\n"
+        "with stopping.watching():\n"
+        "    while not stopping.requested():\n        time.sleep(0.05)\n"
+        "    sys.exit(stopping.EXIT_STOPPED)"
+    )
+    timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGUSR2))
+    timer.start()
+    # the child may still be starting when told: python then dies of SIGTERM, which is no exit code of a finished line
+    assert launch_slurm.run_line([sys.executable, "-c", code]) in (stopping.EXIT_STOPPED, -signal.SIGTERM)
+    timer.join()
+
+
+@pytest.mark.parametrize(("state", "again"), [("RUNNING", True), ("CANCELLED", False), ("PREEMPTED", False)])
+def test_a_stopped_job_is_requeued_unless_it_was_cancelled_or_slurm_does_it(tools, state, again):
+    calls = tools(squeue=state, scontrol="")
+    assert launch_slurm.requeue("7") is again
+    assert ("scontrol requeue 7" in calls.read_text()) is again
+
+
+@pytest.mark.parametrize(
+    ("code", "restarts", "outcome"),
+    [(0, 0, "failed"), (-9, 0, "failed"), (75, 0, "requeued"), (75, launch_slurm.MAX_RESTARTS, "failed")],
+)
+def test_a_job_ends_with_a_record_or_goes_back(job, tools, monkeypatch, code, restarts, outcome):
+    tools(squeue="RUNNING", scontrol="")
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
+    monkeypatch.setattr(launch_slurm, "run_line", lambda command: code)
+    assert launch_slurm.Line(job, [])() == outcome
+    assert state_of(job, records_root(True)) == ("missing" if outcome == "requeued" else "failed")
+
+
+def test_what_slurm_has_is_told_by_status(job, tools, capsys):
+    from repro.__main__ import main
+
+    launch_slurm._write_ticket(job, launch_slurm.Ticket("7_1", "/log"))
+    tools(squeue="7_1|PENDING|Priority\n8|RUNNING|None")
+    assert launch_slurm.live_jobs() == {"7_1": "PENDING (Priority)", "8": "RUNNING"}
+    assert main(["status", "table6", "--smoke"]) == 0
+    assert "queued: static" in (out := capsys.readouterr().out) and "7_1: PENDING (Priority)" in out
+    tools(squeue="8|RUNNING|None")
+    assert main(["status", "table6", "--smoke"]) == 0
+    assert "SLURM job 7_1 ended without a record: /log" in capsys.readouterr().out
+
+
+def test_the_wait_gives_a_lost_job_its_failed_record(job, tools):
+    launch_slurm._write_ticket(job, launch_slurm.Ticket("7", "/log"))
+    tools(squeue="8|RUNNING|None", scontrol="JobId=7 JobState=OUT_OF_MEMORY Reason=OutOfMemory ExitCode=0:125")
+    assert launch_slurm.wait([job], poll_s=0.01) == 1
+    assert state_of(job, records_root(True)) == "failed"
+
+
+def test_without_slurm_the_fault_is_told(job, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(ReproError, match="squeue"):
+        launch_slurm.submit([job], [], device="cpu", force=False, modules=[], time_together=False)
+
+
+@pytest.mark.parametrize("extra", [["--slurm", "a=b"], ["--gpus", "0"], ["--wait"]])
+def test_no_option_of_another_launcher_is_passed_over(extra, capsys):
+    from repro.__main__ import main
+
+    assert main(["run", "table6", "--smoke", "--dry-run", *extra]) == 2
+    assert extra[0] in capsys.readouterr().err
