@@ -12,6 +12,7 @@ from repro.verbs import (
     evidence,
     inspect,
     networks,
+    planning,
     records,
     running,
     scores,
@@ -22,6 +23,7 @@ from repro.verbs import (
 _SUBJECTS = (
     tables,
     running,
+    planning,
     networks,
     weights,
     data,

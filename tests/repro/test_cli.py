@@ -41,11 +41,13 @@ def test_listing_names_everything_and_imports_no_torch():
         assert name in done.stdout
 
 
-@pytest.mark.parametrize("verb", ["table", "status", "show", "report"])
+@pytest.mark.parametrize("verb", ["table", "status", "show", "report", "plan"])
 def test_reading_verbs_import_no_torch(verb, tmp_path):
     arguments = [verb] if verb == "report" else [verb, "table6"]
     if verb == "report":
         arguments += ["--out", str(tmp_path / "r.html")]
+    if verb == "plan":
+        arguments += ["--device", "h200"]
     code = f"import sys; from repro.__main__ import main; main({arguments!r}); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -103,7 +105,7 @@ def test_the_verbs_are_frozen():
     verbs = set(actions[0].choices)
     known = """
         list show run status table report flops speed train test import-weights verify data
-        claims check records scores
+        claims check records scores plan
         inspect predict doctor
     """
     assert verbs == set(known.split())

@@ -118,3 +118,13 @@ def test_the_planned_power_is_the_power_of_simulated_tests():
     b = rng.normal(0, deviation, (20_000, n)).mean(1) + rng.normal(difference, fixed, 20_000)
     found = np.abs(b - a) / np.sqrt(2 * deviation**2 / n + fixed**2) > 1.96
     assert 0.79 < found.mean() < 0.90
+
+
+@given(st.floats(0.2, 5), st.floats(0.05, 1), st.floats(0, 0.5))
+def test_one_seed_less_than_needed_is_too_few(difference, deviation, fixed):
+    n = stats.seeds_needed(difference, deviation, fixed=fixed)
+    if n is not None:
+        assert stats._power(n, difference, deviation, fixed, 0.05) >= 0.8
+        assert n == 2 or stats._power(n - 1, difference, deviation, fixed, 0.05) < 0.8
+    else:
+        assert difference < 3 * fixed or difference < 0.05 * deviation
