@@ -11,7 +11,7 @@ from repro.cost.fast import fastest, relative_error
 from repro.cost.fused import FusedConv2d, fold, fuse
 from repro.cost.speed import randomize
 from repro.errors import BadOption
-from repro.spec import Model, replace
+from repro.spec import Model, frozen, replace
 
 NETWORKS = [
     Model(name=name, backbone="tiny_resnet", num_classes=8, method=method)
@@ -52,6 +52,32 @@ def test_folding_and_fusing_keep_the_values(model: Model) -> None:
         assert sum(part.relu for part in convolutions) == {None: 10, "dnr": 4}[model.method]
     assert torch.equal(net(x), reference)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+@needs_onednn
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "backbone, options, method",
+    [
+        ("tiny_inception", {}, {}),
+        ("tiny_resnet", {"norm": "gn"}, {}),
+        ("tiny_resnet", {"blocks": 3}, {"cl_distance": 2, "depth": 2, "direction": "bi"}),
+        ("tiny_resnet", {}, {"relay": "se"}),
+    ],
+)
+def test_forms_of_dnr_keep_their_values(backbone: str, options: dict, method: dict) -> None:
+    model = Model(
+        name="tsn",
+        backbone=backbone,
+        num_classes=8,
+        options=frozen(options),
+        method="dnr",
+        method_options=frozen(method),
+    )
+    net, x = network(model), torch.randn(input_shape(model, 32, batch=2))
+    reference = net(x)
+    assert relative_error(fold(net)(x), reference) < 1e-5
+    assert relative_error(fuse(net)(x), reference) < 1e-5
 
 
 @torch.inference_mode()
