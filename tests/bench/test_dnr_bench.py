@@ -33,8 +33,8 @@ MAPS = {(64, 56): {"nchw": 2.0, "nhwc": 2.0}, (256, 14): {"nchw": 1.5, "nhwc": 2
 LAYERS = {"ct-2": 2, "ct-4": 4, "cl": 1}
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 #: form -> time with DNR over the host's, same layout and precision. The target is 1.05. The fused host has neither
-#: normalization nor ReLU passes left to set against DNR's three (mean, multiply-add, ReLU), and a TSN has no shift to set
-#: against DNR's interlacing: 1.05 to 1.06 was measured on TSM, 1.11 on TSN.
+#: normalization nor ReLU passes left to set against DNR's three (mean, multiply-add, ReLU), and a TSN has no shift to
+#: set against DNR's interlacing: 1.05 to 1.06 was measured on TSM, 1.11 on TSN.
 LIMITS = {"nchw": 1.05, "nhwc": 1.05, "fused": 1.12}
 
 
