@@ -55,6 +55,8 @@ class Trained:
     """Of the file that the weights come from; None where they are random."""
     views: Views
     classes: tuple[str, ...]
+    dataset: str = ""
+    """What it was trained on, where the file of its weights tells."""
 
     @property
     def label(self) -> str:
@@ -110,7 +112,8 @@ def load(path: str | Path, model: Model | None = None) -> Trained:
     loaded = load_weights(module, path, wanted)
     views = facts.views if wanted.frames == facts.model.frames else default_views(wanted)
     prepare = functools.partial(normalize, **loaded.contract.to_dict())
-    return Trained(wanted, module.eval(), prepare, loaded.sha256, views, facts.classes)
+    dataset = facts.protocol.dataset if facts.protocol else ""
+    return Trained(wanted, module.eval(), prepare, loaded.sha256, views, facts.classes, dataset)
 
 
 def random(model: Model, seed: int = 0) -> Trained:

@@ -182,6 +182,7 @@ def _facts(
     classes = "; ".join(f"{one['label']}: {one['class']['name']}, {100 * one['class']['probability']:.1f} %"
                         for one in told)  # fmt: skip
     decoder = pictures.told_decoder(clip, look.decoder)
+    known = ", ".join(sorted({network.dataset for network in networks if network.dataset}))
     return Facts(
         kind="gradcam",
         title=f"Grad-CAM++ on {clip.name}: {', '.join(names)}",
@@ -189,7 +190,7 @@ def _facts(
         f"in colour. {classes}. {' '.join(map(_in_words, told))}",
         caption=f"Evidence for a class by Grad-CAM++ (Chattopadhay et al., WACV 2018). {classes}. "
         f"Frames by {view.sampling}, {'own size' if not view.resize else f'short side {view.resize}'}, "
-        f"centre crop {view.crop}, {decoder}.",
+        f"centre crop {view.crop}, {decoder}." + (f" Trained on {known}." if known else ""),
         networks=[
             Network(label=name, model=to_dict(network.model), weights_sha256=network.sha256)
             for name, network in zip(names, networks, strict=True)

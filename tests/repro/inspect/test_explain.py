@@ -72,7 +72,7 @@ def test_host_and_method_side_by_side(place, tmp_path, capsys, monkeypatch):
         assert one["class"]["name"] in NAMES
         assert one["map_size"] == [8, 2, 2]
         assert max(frame["most"] for frame in one["frames"]) == 1
-    for word in ("TSN+DNR", "clip.mp4", "uniform_test_8"):
+    for word in ("TSN+DNR", "clip.mp4", "uniform_test_8", "Trained on twin-temporal."):
         assert word in facts["alt"] + facts["caption"]
     assert Image.open(png).size[0] > 1000
     assert str(png) in capsys.readouterr().out
