@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import record
+from repro import figure_store, record
 from repro.papers import TABLES, find
 from repro.run import jobs_of
 
@@ -23,6 +23,13 @@ def test_every_record_is_sound_and_none_is_a_smoke_run():
     for made in loaded.records:
         if made.scores is not None:
             record.scores_path(made, ROOT)
+
+
+def test_every_figure_is_sound_and_shows_trained_networks():
+    stored = figure_store.load_all(ROOT.parent / "figures")
+    assert not stored.problems
+    for figure in stored.figures:
+        assert all(network.weights_sha256 for network in figure.facts.networks)
 
 
 def test_only_known_tables_are_pending():
