@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,15 +89,29 @@ def measure(path: Path, case: str, *, repeats: int = 5) -> DataSpeed:
         raise BadOption(f"case {case!r}", allowed=", ".join(CASES))
     if repeats < 1:
         raise BadOption(f"{repeats} repeats", allowed="1 or more")
-    runs, left_out = ways(path, CASES[case])
-    times: dict[str, list[float]] = {way: [] for way in runs}
-    for _ in range(repeats):
-        for way, run in runs.items():
-            began = time.process_time()
-            run()
-            times[way].append(time.process_time() - began)
+    with _one_thread():
+        runs, left_out = ways(path, CASES[case])
+        times: dict[str, list[float]] = {way: [] for way in runs}
+        for _ in range(repeats):
+            for way, run in runs.items():
+                began = time.process_time()
+                run()
+                times[way].append(time.process_time() - began)
     chosen = decode.read_picked(path, lambda n: np.zeros(1, np.int64), decoder="auto").decoder
     return DataSpeed(path.name, case, chosen, times, left_out)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """PyTorch's threads, which resize for the public pipeline where OpenCV is not installed."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def ways(path: Path, views: Views) -> tuple[dict[str, Callable[[], np.ndarray]], dict[str, str]]:

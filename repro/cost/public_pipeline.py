@@ -52,7 +52,6 @@ def resizer() -> tuple[Resize, str]:
     except ImportError:
         import torch
 
-        torch.set_num_threads(1)
         return _by_torch, f"torch {torch.__version__}"
     cv2.setNumThreads(1)
     return _by_opencv, f"opencv {cv2.__version__}"

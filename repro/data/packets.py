@@ -55,8 +55,8 @@ class VideoFile:
 
     @property
     def fields(self) -> bool:
-        """Whether the stream says that its pictures are interlaced; some do not say it."""
-        return int(self.stream.codec_context.field_order) > _PROGRESSIVE
+        """Whether the stream says that its pictures are interlaced; some do not, nor does PyAV before 18."""
+        return int(getattr(self.stream.codec_context, "field_order", 0)) > _PROGRESSIVE
 
     @property
     def depth(self) -> int:
