@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,8 @@ def score(
 ) -> Scores:
     """Score all views of all videos; under torchrun each process takes its share, and all get all scores.
 
-    A batch holds at most `chunk` views; default: what fits the budget. Its size changes the result by float rounding
-    alone, the number of processes not at all. `seed` is for rules that draw at random. With `folder`, a test that is
-    killed goes on where it stopped, on the same number of processes.
+    A batch holds at most `chunk` views, else what fits the budget. Its size changes the result by float rounding alone,
+    the number of processes not at all. With `folder`, a killed test goes on, on the same number of processes.
     """
     from repro.data import loader
 
@@ -78,7 +77,9 @@ def score(
         test = _Test(index, views, batch, ranks, forward, on_progress)
         sheet = test.sheet(folder, _key(module, index, views, batch, {**settings, "amp": amp}))
         left = [position for position in test.mine if position not in sheet.done]
-        test.run(sheet, loader.test_videos(index, views, workers=workers, cache=cache, positions=left, **settings))
+        test.run(
+            sheet, left, loader.test_videos(index, views, workers=workers, cache=cache, positions=left, **settings)
+        )
     return _gathered(sheet, test, folder)
 
 
@@ -150,14 +151,14 @@ class _Test:
         classes: Any = self.forward.module.num_classes
         return Sheet(folder, name, len(self.mine), self.views.count, classes)
 
-    def run(self, sheet: Sheet, videos: Iterator[Any]) -> None:
-        """Score what is left, group by group."""
+    def run(self, sheet: Sheet, left: Sequence[int], videos: Iterator[Any]) -> None:
+        """Score the positions that are left, group by group; the views of one group at a time are held here."""
         began, before = time.monotonic(), len(self.mine) - len(sheet.done)
         done = len(self.mine) - before
-        for _, group in groupby(videos, key=lambda video: video.position // self.batch.videos):
+        for _, group in groupby(left, key=lambda position: position // self.batch.videos):
             waiting: dict[int, Tensor] = {}
             decoders: dict[int, str] = {}
-            for video in group:
+            for video in islice(videos, len(list(group))):
                 if video.views is None:
                     sheet.fail(video.position, video.problem or "no frames")
                 else:
@@ -166,21 +167,32 @@ class _Test:
                 self._report(done, began, before)
             for position, row in self._scored(waiting):
                 sheet.put(position, row, decoders[position])
+            waiting.clear()
+            del video
+        next(videos, None)  # lets the decoders go
         sheet.save()
 
     def _scored(self, waiting: dict[int, Tensor]) -> Iterator[tuple[int, np.ndarray]]:
-        """Each video of a group in its own place of the batch; empty places are black."""
-        if not waiting:
+        """The logits of a group's videos, each from its own place in the batch."""
+        if waiting:
+            logits = np.concatenate([self.forward(part) for part in self._laid_out(waiting)])
+            for position in waiting:
+                start = (position % self.batch.videos) * self.views.count
+                yield position, logits[start : start + self.views.count]
+
+    def _laid_out(self, waiting: dict[int, Tensor]) -> Iterator[Tensor]:
+        """Batches of the one shape; empty places are black."""
+        one, count, size = next(iter(waiting.values())), self.views.count, self.batch.size
+        if self.batch.videos == 1:
+            for part in one.split(size):
+                missing = size - len(part)
+                yield torch.cat([part, part.new_zeros((missing, *part.shape[1:]))]) if missing else part
             return
-        count, size = self.views.count, self.batch.size
-        one = next(iter(waiting.values()))
-        filled = one.new_zeros((self.batch.passes * size, *one.shape[1:]))
-        places = {position: (position % self.batch.videos) * count for position in waiting}
-        for position, start in places.items():
-            filled[start : start + count] = waiting[position]
-        logits = np.concatenate([self.forward(part) for part in filled.split(size)])
-        for position, start in places.items():
-            yield position, logits[start : start + count]
+        filled = one.new_zeros((size, *one.shape[1:]))
+        for position, views in waiting.items():
+            start = (position % self.batch.videos) * count
+            filled[start : start + count] = views
+        yield filled
 
     def _report(self, done: int, began: float, left: int) -> None:
         if self.on_progress is not None:

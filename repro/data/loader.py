@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: bad videos at which training on a dataset gives up, if they are also more than half of it
 _MOST_FAILURES = 50
+#: bytes of views that may wait for the network in a test
+_TEST_WAITING_BYTES = 256 << 20
 #: seconds for one video
 TIMEOUT_S = 60.0
 
@@ -205,13 +207,21 @@ def _test_results(
     videos = (index.videos[position] for position in chosen)
     if cache is None:
         tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
-        yield from Pool(clips.test_task, workers=workers, timeout_s=timeout_s).run(tasks, ahead=max(2, 2 * workers))
+        pool = Pool(clips.test_task, workers=workers, timeout_s=timeout_s)
+        yield from pool.run(tasks, ahead=_test_ahead(views, workers))
         return
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
         source = cache.source(position)
         made = _of_source(source, clips.test_clips, views, video.id, seed)
         yield made if isinstance(source, Problem) or isinstance(made, Problem) else (made, source.used)
+
+
+def _test_ahead(views: Views, workers: int) -> int:
+    """Videos whose views may wait: two a worker, but one where that would take too much memory."""
+    frames = views.count * sampling.frames_of(views.sampling) * sampling.clip_length_of(views.sampling)
+    waiting = max(2, 2 * workers)
+    return waiting if waiting * frames * 3 * views.crop**2 <= _TEST_WAITING_BYTES else max(1, workers)
 
 
 def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:

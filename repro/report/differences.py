@@ -20,7 +20,7 @@ LEGEND = (
 
 def title(difference: Difference) -> str:
     """Network, dataset and rows."""
-    return f"{difference.network} on {difference.dataset}: {', '.join(difference.rows)}"
+    return f"{difference.network} on {difference.dataset}: {'; '.join(difference.rows)}"
 
 
 def remarks(difference: Difference) -> list[str]:

@@ -20,11 +20,12 @@ import torch
 from repro import evaluate
 from repro.build import build
 from repro.data.index import read_csv
-from repro.papers.recipes import DENSE_K400_TEST
+from repro.papers.recipes import KINETICS
 from repro.spec import Model
-module = build(Model(name="tsm", backbone=sys.argv[2]))
+name, backbone = sys.argv[2].split("/")
+module = build(Model(name=name, backbone=backbone))
 model = sum(t.numel() * t.element_size() for t in module.state_dict().values())
-scores = evaluate.score(module, read_csv(sys.argv[1], "val"), DENSE_K400_TEST, workers=1)
+scores = evaluate.score(module, read_csv(sys.argv[1], "val"), KINETICS[name][1], workers=1)
 assert scores.logits.shape[1:] == (30, 400) and not scores.problems
 print(json.dumps({"model": model, **scores.about}))
 """
@@ -73,16 +74,24 @@ def _command(pid: int) -> bytes:
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads /proc")
 @pytest.mark.slow
-@pytest.mark.parametrize(("width", "height", "backbone"), [(340, 256, "resnet50"), (1280, 720, "resnet18")])
+@pytest.mark.parametrize(
+    ("width", "height", "network"),
+    [
+        (340, 256, "tsm/resnet50"),
+        (1280, 720, "tsm/resnet18"),
+        (340, 256, "tdn/tiny_resnet"),
+        (1280, 720, "tdn/tiny_resnet"),
+    ],
+)
 def test_thirty_views_take_less_than_two_gigabytes_beside_the_model(
-    tmp_path: Path, width: int, height: int, backbone: str
+    tmp_path: Path, width: int, height: int, network: str
 ) -> None:
     """The peaks of the test's process and of its decoder, added up as if both came at once; the model counts apart."""
     write_clip(tmp_path / "0.mp4", width, height)
     for copy in ("1.mp4", "2.mp4"):
         (tmp_path / copy).write_bytes((tmp_path / "0.mp4").read_bytes())
     (tmp_path / "k.csv").write_text("path,label\n0.mp4,0\n1.mp4,1\n2.mp4,2\n")
-    command = [sys.executable, "-c", CHILD, str(tmp_path / "k.csv"), backbone]
+    command = [sys.executable, "-c", CHILD, str(tmp_path / "k.csv"), network]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as test:
         peaks: dict[int, int] = {}
         while test.poll() is None:
@@ -92,5 +101,5 @@ def test_thirty_views_take_less_than_two_gigabytes_beside_the_model(
         told = json.loads(test.stdout.read())  # type: ignore[union-attr]
     assert len(peaks) >= 2, "the test and its decoder"
     total = sum(peaks.values())
-    print(f"\n{width}x{height} {backbone}: {total / 1e6:.0f} MB, by process {sorted(peaks.values())}; {told}")
+    print(f"\n{width}x{height} {network}: {total / 1e6:.0f} MB, by process {sorted(peaks.values())}; {told}")
     assert total < LIMIT + told["model"]

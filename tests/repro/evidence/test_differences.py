@@ -116,5 +116,5 @@ def test_the_verb_prints_it_without_torch(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "tsm on kinetics400: TSM, TSM+DNR" in done.stdout
+    assert "tsm on kinetics400: TSM; TSM+DNR" in done.stdout
     assert "0.02*" in done.stdout
