@@ -28,7 +28,7 @@ from repro.data import sampling
 from repro.data.index import Index
 from repro.distributed import Ranks
 from repro.errors import DataError
-from repro.numerics import autocast, check_amp, deterministic
+from repro.numerics import autocast, check_amp, deterministic, place_on
 from repro.scores import Scores, blocks
 from repro.sheet import Sheet, merged
 from repro.spec import Views, canonical_json, to_dict
@@ -68,7 +68,7 @@ def score(
     place, ranks = torch.device(device), Ranks.current()
     check_amp(amp, place)
     check_labels(index, module.num_classes)  # type: ignore[arg-type]
-    module = module.to(place, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    module = place_on(module, place).eval()
     forward = _Forward(module, place, amp, normalize or loader.normalize)
     settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
     loader.check_rule(index, views.sampling, settings["clip_length"])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from repro.errors import BadOption
 
@@ -23,6 +24,18 @@ def check_amp(amp: str, device: torch.device) -> None:
         raise BadOption(f"amp fp16 on {device.type}", allowed="off, bf16", fix="--set amp=off")
     if amp == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
         raise BadOption(f"amp bf16 on {torch.cuda.get_device_name(device)}", allowed="off, fp16", fix="--set amp=fp16")
+
+
+def layout(module: nn.Module) -> str:
+    """How a network's weights lie in memory: channels_last, or contiguous where it has kernels over volumes."""
+    return "contiguous" if any(weight.dim() == 5 for weight in module.parameters()) else "channels_last"
+
+
+def place_on(module: nn.Module, device: torch.device) -> nn.Module:
+    """The network on the device, in its `layout`."""
+    if layout(module) == "contiguous":  # torch refuses channels_last of five dimensions
+        return module.to(device)
+    return module.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
 def autocast(amp: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:

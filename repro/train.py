@@ -23,7 +23,7 @@ from repro.build import build, input_shape
 from repro.data.index import Index
 from repro.distributed import Ranks, synchronised
 from repro.errors import BadOption, DataError, ReproError
-from repro.numerics import autocast, check_amp, deterministic, seed_all
+from repro.numerics import autocast, check_amp, deterministic, layout, place_on, seed_all
 
 Progress = Callable[[dict[str, Any]], None]
 Normalize = Callable[[Tensor], Tensor]
@@ -87,7 +87,7 @@ def fit(
         seed_all(seed)
         net = build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()
-        net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        net = place_on(net, place)
         if micro_batch is None and not train.clips_per_device:
             micro_batch = _micro_batch(net, model, train, place, memory_bytes)
         division = optim.plan(train, len(index), world_size=ranks.world_size, micro_batch=micro_batch)
@@ -204,7 +204,7 @@ class _Run:
             "parameter_groups": self.group_table,
             "frozen_bn": self.frozen,
             "amp": self.train.amp,
-            "layout": "channels_last",
+            "layout": layout(self.net),
             "determinism": f"deterministic algorithms; {exact}",
             "resumes": self.resumes,
             "training_problems": [{"id": name, "problem": why} for name, why in sorted(self.problems.items())],

@@ -378,3 +378,14 @@ def test_a_recipe_may_take_fewer_videos(tiny_model: Model, tiny_accuracy: Accura
     found = measure_accuracy(tiny_model, fewer, 0, tmp_path)
     assert found["dataset"]["train"]["videos"] == 8
     assert (found["effective"]["steps"], found["effective"]["micro_batch"]) == (2, 2)
+
+
+@pytest.mark.parametrize("name", ["r2plus1d", "slowfast_8x8"])
+def test_networks_of_volumes_train_and_are_scored(name: str, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
+    model = Model(name=name, backbone="tiny_resnet", num_classes=3, frames=8, dropout=0.0, method="dnr")
+    assert tiny_accuracy.train is not None
+    train = replace(tiny_accuracy.train, epochs=1, sampling="mmaction2.uniform_train_8", groups="plain")
+    test = replace(tiny_accuracy.test, sampling="mmaction2.uniform_test_8_twice")
+    found = measure_accuracy(model, replace(tiny_accuracy, train=train, test=test), 0, tmp_path)
+    assert found["results"]["videos"] == 5
+    assert found["effective"]["layout"] == "contiguous"
