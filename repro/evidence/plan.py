@@ -153,19 +153,28 @@ class _Cell:
         return Estimate(seconds.value, seconds.low, seconds.high).times(1 / 3600)
 
     def _dataset(self, measure: Accuracy) -> Estimate | None:
-        known, train = KNOWN[measure.dataset], measure.train
+        known = KNOWN[measure.dataset]
         self._note(f"{known.title}: {known.splits} videos ({known.source})")
-        test = self._seconds(measure.test.crop, train)
+        test = self._seconds(measure.test.crop, measure.train)
         if test is None:
             return None
         views = known.splits["val"] * measure.test.count
         total = self._fed(test.times(views), views)
-        if train is not None:
-            step = self._seconds(train.crop, train)
-            assert step is not None
-            clips = known.splits["train"] * train.epochs
-            total = total + self._fed(self._with(step, facts.STEP_OVER_FORWARD).times(clips), clips)
-        return total.times(1 / 3600)
+        return (total + self._training(measure)).times(1 / 3600)
+
+    def _training(self, measure: Accuracy) -> Estimate:
+        """Seconds of its training, and of the one before it whose weights it starts from."""
+        before, train = measure.initial, measure.train
+        total = ZERO
+        if before is not None and isinstance(before.measure, Accuracy) and before.measure.dataset in KNOWN:
+            self._note(f"with its initial training on {before.measure.dataset}, also where several cells share that")
+            total = self._training(before.measure)
+        if train is None:
+            return total
+        step = self._seconds(train.crop, train)
+        assert step is not None  # told for the test already
+        clips = KNOWN[measure.dataset].splits["train"] * train.epochs
+        return total + self._fed(self._with(step, facts.STEP_OVER_FORWARD).times(clips), clips)
 
     def _fed(self, busy: Estimate, clips: int) -> Estimate:
         """Seconds on all devices: what they compute, or what their cores decode, whichever takes longer."""

@@ -16,6 +16,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.noise import TEST_VIDEOS
 from repro.evidence.plan import device_name, plan
 from repro.evidence.plan_seeds import decide, deviation_of_test
+from repro.spec import replace
 
 #: read where they are committed, before a test's own folders take their place
 _COMMITTED = paths.records()
@@ -151,3 +152,16 @@ def test_an_unknown_device_is_refused_with_the_known_list(capsys):
     assert main(["plan", "table6", "--device", "h300"]) == 2
     err = capsys.readouterr().err
     assert "h200" in err and "rtx-2080-ti" in err and err.count("\n") == 1
+
+
+def test_an_initial_training_counts(records):
+    table = papers.find("table6")
+    row = table.row("tsm_r50")
+    first = row.cells["kinetics400"]
+    then = replace(first, measure=replace(first.measure, dataset="sthv1", initial=first))
+    alone = replace(first, measure=replace(first.measure, dataset="sthv1"))
+    row = replace(row, cells={"then": then, "alone": alone, "first": first})
+    made = plan(replace(table, rows=(row,)), records, device="h200")
+    hours = {one.cell: one.hours.value for one in made.cells}
+    assert 0.9 * hours["first"] < hours["then"] - hours["alone"] < hours["first"]
+    assert set(made.datasets_gb) == {"kinetics400", "sthv1"}
