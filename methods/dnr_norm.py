@@ -59,12 +59,13 @@ class DynamicNorm(nn.Module):
         wide = torch.promote_types(x.dtype, torch.float32)
         if self.training or self.channel_groups is not None:
             means, variances = (self._grouped(v) for v in _Moments.apply(x))
+            pooled = means.mean(2)  # before the statistics: gradients are summed in this order
             statistics = self._batch_statistics if self.channel_groups is None else self._group_statistics
             mean, var = statistics(means, variances, x.shape[-2] * x.shape[-1])
         else:
-            means = self._grouped(x.mean((-2, -1), dtype=wide))
+            pooled = self._grouped(x.mean((-2, -1), dtype=wide)).mean(2)
             mean, var = self.running_mean.to(wide), self.running_var.to(wide)
-        scale, shift = (v[:, :, None] for v in self._gates_wide(means.mean(2), wide))
+        scale, shift = (v[:, :, None] for v in self._gates_wide(pooled, wide))
         scale = scale * torch.rsqrt(var + self.eps)
         shift = shift - scale * mean
         return _multiply_add(x, self._per_frame(scale), self._per_frame(shift))
