@@ -26,6 +26,8 @@ from repro.errors import DataError, ReproError
 #: seconds for a fresh interpreter to import what it needs, on a busy machine
 _START_S = 120.0
 _ORPHAN_S = 30.0
+#: bytes of an array that go through the pipe at once: the receiver holds these twice
+_SLICE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,8 @@ class Worker:
         buffers = []
         for size in sizes:
             memory = np.empty(size, dtype=np.uint8)
-            if size:
-                self.connection.recv_bytes_into(memory.data)
-            else:
-                self.connection.recv_bytes()
+            for start in range(0, size, _SLICE):
+                self.connection.recv_bytes_into(memory[start : start + _SLICE].data)
             buffers.append(memory)
         kind, value = pickle.loads(head, buffers=buffers)
         return kind, value
@@ -115,4 +115,6 @@ def _send(connection: Connection, kind: str, value: Any) -> None:
     head = pickle.dumps((kind, value), protocol=5, buffer_callback=buffers.append)
     connection.send((head, [buffer.raw().nbytes for buffer in buffers]))
     for buffer in buffers:
-        connection.send_bytes(buffer.raw())
+        raw = buffer.raw()
+        for start in range(0, raw.nbytes, _SLICE):
+            connection.send_bytes(raw[start : start + _SLICE])
