@@ -10,6 +10,7 @@ and scale/shift folded into one multiply-add over the map.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from methods.dnr_relay import OWNER, Relay, RelayCell, State
 
+Across = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Any]]
 Host = nn.BatchNorm2d | nn.BatchNorm3d | nn.GroupNorm
 
 
@@ -45,6 +47,8 @@ class DynamicNorm(nn.Module):
         if isinstance(norm, nn.GroupNorm):
             self.channels, self.channel_groups = norm.num_channels, norm.num_groups
             return
+        self.across: Across | None = None
+        """Who trains on several devices may set it: their moments out of this one's mean, variance and count."""
         self.channels = norm.num_features
         self.momentum = 0.1 if norm.momentum is None else norm.momentum
         for name in ("running_mean", "running_var", "num_batches_tracked"):
@@ -101,7 +105,9 @@ class DynamicNorm(nn.Module):
         mean = means.mean((0, 2))
         var = variances.mean((0, 2)) + (means - mean[:, None]).square().mean((0, 2))
         count = means.shape[0] * means.shape[2] * pixels
-        if count < 2:
+        if self.across is not None:
+            mean, var, count = self.across(mean, var, count)
+        elif count < 2:
             raise ValueError(f"{OWNER}: training needs more than one value a channel and group")
         with torch.no_grad():
             for g in range(mean.shape[0]):

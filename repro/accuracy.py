@@ -18,6 +18,7 @@ from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.data.datasets import open_index
 from repro.data.loader import normalize as normalized
+from repro.distributed import Ranks
 from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
@@ -35,20 +36,21 @@ def measure_accuracy(
     workers: int = 0,
     weights: Path | None = None,
     save_weights: Path | None = None,
-    micro_batch: int | None = None,
     on_progress: Progress | None = None,
-    checkpoint_every_s: float = 30.0,
+    logs: Path | None = None,
+    **training: Any,
 ) -> dict[str, Any]:
     """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
 
     `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
-    is written to `save_weights`. Started again with the same `workdir` it goes on where it stopped.
+    is written to `save_weights`. Started again with the same `workdir` it goes on where it stopped. `training` are
+    options of `repro.train.fit`; its log goes to `logs`, or into the cache.
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)
-    module, trained, normalize = _network(
-        model, accuracy, seed, workdir, device, workers, weights, micro_batch, on_progress, checkpoint_every_s
-    )
-    if save_weights is not None:
+    training.update(device=device, workers=workers, on_progress=on_progress)
+    logs = logs or paths.cache() / "logs" / workdir.name
+    module, trained, normalize = _network(model, accuracy, seed, workdir, weights, logs, training)
+    if save_weights is not None and Ranks.current().rank == 0:
         _save(module, model, normalize, save_weights, trained_on(accuracy, test_index.classes))
     cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
     common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
@@ -76,7 +78,8 @@ def used_decoder(asked: str, used: Mapping[str, int]) -> str:
 def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:
     """The accuracies, and the file of scores."""
     path, fusion = workdir / "scores.npz", accuracy.test.fusion
-    scores.save(path)
+    if Ranks.current().rank == 0:
+        scores.save(path)
     results = {**summarise(scores, fusion), "extra": extra_metrics(accuracy.dataset, scores, fusion)}
     return {"results": results, "scores_path": path}
 
@@ -145,12 +148,9 @@ def _network(
     accuracy: Accuracy,
     seed: int,
     workdir: Path,
-    device: str,
-    workers: int,
     weights: Path | None,
-    micro_batch: int | None,
-    on_progress: Progress | None,
-    checkpoint_every_s: float,
+    logs: Path,
+    training: dict[str, Any],
 ) -> tuple[nn.Module, dict[str, Any], Normalize | None]:
     """The network to test, the record's account of its training, and its input normalization."""
     if accuracy.train is None:
@@ -164,15 +164,9 @@ def _network(
         module = build(model)
         normalize = initialise(module, model, weights)
         return module, {"curve": [], "effective": {}, "dataset": None}, normalize
-    common: dict[str, Any] = {
-        "device": device,
-        "workers": workers,
-        "micro_batch": micro_batch,
-        "on_progress": on_progress,
-        "checkpoint_every_s": checkpoint_every_s,
-    }
-    start, told = _start(model, accuracy.initial, seed, weights, common)
-    fitted = fit(model, accuracy, seed, workdir, initialise=start, **_training_data(accuracy, workers), **common)
+    start, told = _start(model, accuracy.initial, seed, weights, training)
+    data = _training_data(accuracy, training["workers"])
+    fitted = fit(model, accuracy, seed, workdir, initialise=start, logs=logs, **data, **training)
     effective = {**fitted.effective, "notes": fitted.notes, **told}
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
 

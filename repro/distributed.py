@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,8 @@ class Ranks:
         dist.all_gather_object(found, value)
         return found
 
-    def decide(self, value: bool) -> bool:
-        """What process 0 says."""
+    def share(self, value: T) -> T:
+        """What process 0 has."""
         if self.world_size == 1:
             return value
         said = [value]

@@ -58,6 +58,14 @@ class State:
         seen = self.seconds.get(job.kind)
         return sum(seen) / len(seen) if seen else EXPECTED_SECONDS[job.kind]
 
+    def count(self, job: Job, status: str, seconds: float) -> None:
+        """A job has ended."""
+        if status == "done":
+            self.done += 1
+            self.seconds.setdefault(job.kind, []).append(seconds)
+        else:
+            self.failed += 1
+
     def eta(self, width: int) -> float:
         """Seconds until all is done, by kind: speed jobs run alone, the others `width` at a time."""
         now = time.monotonic()
@@ -99,6 +107,38 @@ def run_local(
     finally:
         _end(state.workers)
         state.workers.clear()
+    return state
+
+
+def agreed(jobs: list[Job]) -> list[Job]:
+    """The jobs that process 0 of torchrun's sees; alone, these."""
+    if paths.torchrun() is None:
+        return jobs
+    from repro.distributed import Ranks
+
+    return [Job.from_message(message) for message in Ranks.current().share([job.to_message() for job in jobs])]
+
+
+def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event) -> State:
+    """Run one job after the other, each on all processes that torchrun started; only process 0 has events."""
+    from repro.run import execute
+
+    here = Worker(multiprocessing.current_process(), multiprocessing.Pipe()[0])
+    state = State(total=len(jobs), waiting=list(jobs), workers=[here])
+
+    def progress(facts: dict[str, Any]) -> None:
+        here.note = note_of(facts)
+        on_event("tick", state, {})
+
+    for job in jobs:
+        state.waiting.remove(job)
+        here.job, here.began, here.note = job, time.monotonic(), ""
+        on_event("start", state, {"job": job})
+        made = execute(job, device=device, threads=None, on_progress=progress, replace=replace)
+        seconds = time.monotonic() - here.began
+        state.count(job, made.status, seconds)
+        here.job = None
+        on_event(made.status, state, {"job": job, "reason": made.reason, "seconds": seconds})
     return state
 
 
@@ -152,11 +192,7 @@ def _receive(state: State, worker: Worker, replace: bool, on_event: Event) -> No
         state.waiting.append(job)
         worker.job = None
         return
-    if message["what"] == "done":
-        state.done += 1
-        state.seconds.setdefault(job.kind, []).append(time.monotonic() - worker.began)
-    else:
-        state.failed += 1
+    state.count(job, message["what"], time.monotonic() - worker.began)
     worker.job = None
     on_event(message["what"], state, {"job": job, **message, "seconds": time.monotonic() - worker.began})
 

@@ -143,29 +143,46 @@ class Plan:
     def effective(self, train: Train) -> dict[str, Any]:
         """For the record: the values that were used, and each way in which they differ from the recipe."""
         deviations = []
-        if self.micro_batch != (train.clips_per_device or self.batch):
+        seen = self.norm_batch(train)
+        if seen != (train.clips_per_device or self.batch):
             deviations.append(
-                f"batch normalization sees {self.micro_batch} clips at a time, {self.accumulation} forward passes on "
+                f"batch normalization sees {seen} clips at a time, {self.accumulation} forward passes on "
                 f"each of {self.world_size} devices make the batch of {self.batch}"
             )
         return {
             **asdict(self),
+            "norm_batch": seen,
             "lr": train.lr,
             "lr_first": learning_rate(train, 0, self.steps_per_epoch),
             "steps": self.steps_per_epoch * train.epochs,
             "deviations": deviations,
         }
 
+    def norm_batch(self, train: Train) -> int:
+        """Clips over which a training batch normalization takes its statistics."""
+        return self.micro_batch * (self.world_size if train.sync_bn else 1)
 
-def plan(train: Train, videos: int, *, world_size: int = 1, micro_batch: int | None = None) -> Plan:
+    def division(self, train: Train) -> dict[str, int]:
+        """What a run may change when it goes on from a checkpoint."""
+        divided = {key: getattr(self, key) for key in ("world_size", "micro_batch", "accumulation")}
+        return {**divided, "norm_batch": self.norm_batch(train)}
+
+
+def plan(
+    train: Train, videos: int, *, world_size: int = 1, micro_batch: int | None = None, exact: bool = False
+) -> Plan:
     """Divide the batch over devices and forward passes of at most `micro_batch` clips; the learning rate stays true.
 
-    A recipe's own `clips_per_device` goes before `micro_batch`.
+    With `exact`, of exactly so many. A recipe's own `clips_per_device` goes before `micro_batch`.
     """
     if train.batch < 1 or train.epochs < 1:
         raise BadOption(f"batch {train.batch} and epochs {train.epochs}", allowed="1 or more of each")
     if train.batch % world_size:
-        raise BadOption(f"a batch of {train.batch} does not divide over {world_size} processes")
+        raise BadOption(
+            f"the recipe's batch of {train.batch} clips does not divide over {world_size} processes",
+            allowed=f"{_divisors(train.batch)} processes",
+            fix=f"torchrun --nproc-per-node {max(n for n in range(1, world_size) if train.batch % n == 0)} ...",
+        )
     if micro_batch is not None and micro_batch < 1:
         raise BadOption(f"micro_batch {micro_batch}", allowed="1 or more")
     if videos < train.batch:
@@ -178,6 +195,16 @@ def plan(train: Train, videos: int, *, world_size: int = 1, micro_batch: int | N
             f"{train.clips_per_device} clips at a time do not make up the {share} of a batch that fall to each device",
             fix="a number of processes at which they do, or another clips_per_device",
         )
+    if exact and micro_batch and share % micro_batch:
+        raise BadOption(
+            f"{micro_batch} clips at a time do not make up the {share} of a batch of {train.batch} that fall to each "
+            f"of {world_size} processes",
+            allowed=_divisors(share),
+        )
     limit = min(share, train.clips_per_device or micro_batch or share)
     micro = next(size for size in range(limit, 0, -1) if share % size == 0)
     return Plan(videos, videos // train.batch, train.batch, micro, share // micro, world_size)
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(part) for part in range(1, number + 1) if number % part == 0)

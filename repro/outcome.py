@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from repro import record, registry
 from repro.spec import to_dict
@@ -16,25 +16,28 @@ if TYPE_CHECKING:
 
 def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Record:
     """The record of a job whose process died and could not write its own."""
-    from repro.environment import git_state, packages
-
-    facts = {"packages": packages(), "git": dict(git_state())}
-    made = compose(job, {}, "failed", reason, facts, datetime.now(UTC), 0.0)
+    made = failure(job, reason)
     with contextlib.suppress(record.RecordExists):  # another process has finished it meanwhile
         record.write(made, record.default_root(job.smoke), replace=replace)
     return made
 
 
+def failure(job: Job, reason: str) -> record.Record:
+    """What is recorded of a job whose process died, or waits for one that did."""
+    from repro.environment import git_state, packages
+
+    return compose(job, {}, reason, {"packages": packages(), "git": dict(git_state())}, datetime.now(UTC), 0.0)
+
+
 def compose(
     job: Job,
     found: dict[str, Any],
-    status: Literal["done", "failed"],
     reason: str | None,
     facts: dict[str, Any],
     began: datetime,
     wall_s: float,
 ) -> record.Record:
-    """The record of one attempt; `found` is what the measurement returned, `facts` the environment."""
+    """The record of one attempt, failed if there is a `reason`; `found` is what was measured, `facts` on what."""
     from repro.environment import command
 
     return record.Record(
@@ -45,7 +48,7 @@ def compose(
         cell=job.cell,
         kind=job.kind,
         seed=job.seed,
-        status=status,
+        status="done" if reason is None else "failed",
         reason=reason,
         smoke=job.smoke,
         spec=to_dict(job.experiment),

@@ -79,3 +79,11 @@ def visible_gpus() -> list[str] | None:
 def show_gpu(device: str) -> None:
     """Leave one GPU to this process and its children; before CUDA is first used."""
     os.environ["CUDA_VISIBLE_DEVICES"] = device
+
+
+def torchrun() -> tuple[int, int, int] | None:
+    """Rank, number of processes, and rank on this machine, where torchrun started several; else None."""
+    told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
+    if not all(text.isdigit() for text in told) or int(told[1]) < 2:
+        return None
+    return int(told[0]), int(told[1]), int(told[2])

@@ -18,6 +18,21 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
+def told(facts: dict[str, Any]) -> str:
+    """One line of how far a training or test is, out of what it reports."""
+    parts = [str(facts.get("phase", ""))]
+    if facts.get("step") is not None:
+        parts[0] += f" {facts['step']}/{facts['steps']}"
+    for name, text in (("loss", "loss {:.3f}"), ("top1", "top-1 {:.1f} %"), ("images_per_s", "{:.0f} images/s")):
+        if name in facts:
+            parts.append(text.format(facts[name]))
+    if "data_wait" in facts:
+        parts.append(f"waits for data {100 * facts['data_wait']:.0f} %")
+    if facts.get("eta") is not None:
+        parts.append(f"{clock(facts['eta'])} left")
+    return "  ".join(parts)
+
+
 class Display:
     """Use as a context manager; its `event` is the `on_event` of `run_local`."""
 

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from repro import lease, paths, record, stopping
 from repro.errors import ReproError, UnknownName
-from repro.outcome import compose
+from repro.outcome import compose, failure
 from repro.papers.layout import TableSpec
 from repro.spec import Accuracy, Experiment, Speed, Static, experiment_from_dict, to_dict
 
@@ -178,6 +178,9 @@ def execute(
     """
     import torch
 
+    from repro.distributed import Ranks
+
+    ranks = Ranks.current()
     if threads:
         torch.set_num_threads(threads)
     device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
@@ -186,14 +189,14 @@ def execute(
     try:
         with _lease(job, progress) as before:
             goes_on = before is not None and before.job is not None and before.job == paths.scheduler_job()
-            if replace and not goes_on:
+            if replace and not goes_on and ranks.rank == 0:
                 shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)
             return _execute(job, device, threads, progress, replace, root, options)
     except record.RecordExists:
         found = _finished(job, root)
         if found is None:
             raise
-        return found
+        return ranks.share(found)  # the others ask for it in `_execute`
 
 
 def _lease(job: Job, progress: Progress) -> contextlib.AbstractContextManager[lease.Holder | None]:
@@ -206,46 +209,54 @@ def _lease(job: Job, progress: Progress) -> contextlib.AbstractContextManager[le
 
 
 def _execute(
-    job: Job,
-    device: str,
-    threads: int | None,
-    progress: Progress,
-    replace: bool,
-    root: Path,
-    options: dict[str, Any],
+    job: Job, device: str, threads: int | None, progress: Progress, replace: bool, root: Path, options: dict[str, Any]
 ) -> record.Record:
+    from repro import torchrun
+    from repro.distributed import Ranks
     from repro.environment import environment
 
-    elsewhere = None if replace else _finished(job, root)
+    ranks = Ranks.current()
+    elsewhere = ranks.share(None if replace else _finished(job, root))
     if elsewhere is not None:
         return elsewhere
     began, clock = datetime.now(UTC), time.monotonic()
-    found, status, reason = _attempt(job, device, threads, progress, options)
-    elsewhere = None if replace else _finished(job, root)
+    torchrun.enter(lambda why: _keep(job, failure(job, why), None, replace, root))
+    found, reason = cast(dict[str, Any], {}), None
+    if ranks.rank == 0 or job.kind == "accuracy":  # the others process 0 measures alone
+        found, reason = _attempt(job, device, threads, progress, options)
+    reason = torchrun.meet(reason)
+    elsewhere = ranks.share(None if replace else _finished(job, root))
     if elsewhere is not None:
         return elsewhere
-    made = compose(job, found, status, reason, environment(device, threads), began, time.monotonic() - clock)
-    if status == "failed" and record.state(_place(job, root)) == "done":
-        return made  # a failed second attempt leaves the good record where it is
+    made = None
+    if ranks.rank == 0:
+        made = compose(job, found, reason, environment(device, threads), began, time.monotonic() - clock)
+        _keep(job, made, found.get("scores_path"), replace, root)
+        if reason is None:
+            shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)  # it has served
+    return cast(record.Record, ranks.share(made))
+
+
+def _keep(job: Job, made: record.Record, scores: Path | None, replace: bool, root: Path) -> None:
+    """Write the record, unless it is of a failed second attempt: that leaves the good record where it is."""
+    if made.status == "failed" and record.state(_place(job, root)) == "done":
+        return
     over = replace or (job.kind == "speed" and from_elsewhere(_place(job, root)))
     with contextlib.suppress(record.RecordExists):  # finished by another process at this very moment
-        record.write(made, root, scores=found.get("scores_path"), replace=over)
-    if status == "done":
-        shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)  # it has served
-    return made
+        record.write(made, root, scores=scores, replace=over)
 
 
 def _attempt(
     job: Job, device: str, threads: int | None, on_progress: Progress, options: dict[str, Any]
-) -> tuple[dict[str, Any], Literal["done", "failed"], str | None]:
+) -> tuple[dict[str, Any], str | None]:
     """What was found, and otherwise why not."""
     try:
-        return _measure(job, device, threads, on_progress, options), "done", None
+        return _measure(job, device, threads, on_progress, options), None
     except ReproError as error:
-        return {}, "failed", str(error)
+        return {}, str(error)
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
-        return {}, "failed", f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+        return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
 
 def _finished(job: Job, root: Path) -> record.Record | None:

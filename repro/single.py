@@ -85,20 +85,21 @@ def run_single(
     seed: int = 0,
     weights: Path | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
+    **options: Any,
 ) -> tuple[record.Record, Path]:
-    """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`."""
+    """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
+
+    `options` go to `repro.train.fit`. The training's log lies beside the record.
+    """
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
     _preflight(experiment, measure, weights)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = record.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
-    if record.state(path) == "done":
-        return record.load(path), path
-    keep = None if weights else path.with_suffix(".safetensors")
-    made = execute(
-        job, device=device, threads=threads, on_progress=on_progress, root=out, weights=weights, save_weights=keep
-    )
+    options.update(weights=weights, save_weights=None if weights else path.with_suffix(".safetensors"))
+    logs = path.with_suffix("")
+    made = execute(job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, **options)
     return made, path
 
 
@@ -137,4 +138,6 @@ def summary(made: record.Record, path: Path) -> str:
     lines.append(f"record: {path}")
     if path.with_suffix(".safetensors").exists():
         lines.append(f"weights: {path.with_suffix('.safetensors')}")
+    if path.with_suffix("").is_dir():
+        lines.append(f"log: {path.with_suffix('') / 'train.jsonl'}")
     return "\n".join(lines)

@@ -123,6 +123,8 @@ class Train(Checked):
     """Freeze the statistics of all batch normalizations but the first."""
     amp: Literal["off", "bf16", "fp16"] = "off"
     """`off`, `bf16`, `fp16`; refused where the device has it not."""
+    sync_bn: bool = added(False)
+    """Batch normalization over the clips of all devices in one forward pass, instead of each device's own."""
     videos: int = added(0)
     """Train on this many videos, the first of each class in turn; 0 is the whole split."""
     clips_per_device: int = added(0)

@@ -43,7 +43,7 @@ def weights_of(
         return _as_rank(ranks, experiment, seed, folder, options)
     with only_run(folder, lambda: (on_progress or _silent)({"phase": "waiting for another run's initial weights"})):
         found = _read(folder)
-        if not ranks.decide(found is None):
+        if not ranks.share(found is None):
             assert found is not None
             return found
         _train(experiment, seed, folder, on_progress, options)
@@ -73,7 +73,7 @@ def _as_rank(
     ranks: Ranks, experiment: Experiment, seed: int, folder: Path, options: dict[str, Any]
 ) -> tuple[Path, dict[str, Any]]:
     """What the processes beside the first do: train with it if it has to, then read what it wrote."""
-    if ranks.decide(False):
+    if ranks.share(False):
         _fit(experiment, seed, None, options)
         ranks.barrier()
     found = _read(folder)

@@ -11,6 +11,7 @@ from rich.console import Console
 from repro import papers
 from repro.arguments import add_module
 from repro.papers.layout import TableSpec
+from repro.paths import torchrun
 from repro.registry import load_module, methods
 
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -32,13 +33,21 @@ def verb(
 
 
 def prepare(args: argparse.Namespace) -> Console:
-    """The screen; the user's own modules are loaded first."""
+    """The screen; the user's own modules are loaded first. Of several processes only the first has a screen."""
+    if torchrun():  # torch would tell each process that a flag, which some networks need, costs time in others
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     for module in getattr(args, "module", []):
         load_module(module)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, quiet=not first_process())
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_WITHOUT_TERMINAL
     return console
+
+
+def first_process() -> bool:
+    """Whether this process speaks for all that torchrun started."""
+    told = torchrun()
+    return told is None or told[0] == 0
 
 
 def print_named(console: Console, heading: str, lines: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from repro.arguments import add_device, add_model, add_module, device_of, model_of, options_of, positive
 from repro.errors import BadOption
@@ -67,7 +68,10 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
-    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for weights, scores and record")
+    parser.add_argument("--micro-batch", type=positive, metavar="N", help="clips in one forward pass on one device")
+    parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one video")
+    parser.add_argument("--strict", action="store_true", help="end at a video that cannot be read; default: replace it")
+    parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for weights, scores, log and record")
     add_device(parser)
     add_module(parser)
 
@@ -153,45 +157,53 @@ def _data_speed(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train with the network's recipe, score, and write weights, scores and a record."""
-    from repro.single import recipe
-
     console = prepare(args)
-    experiment = recipe(model_of(args), args.dataset, options_of(args.set))
-    return _single(console, experiment, args, seed=args.seed)
+    from repro.single import recipe
+    from repro.torchrun import together
+
+    with together(args.device) as device:
+        experiment = recipe(model_of(args), args.dataset, options_of(args.set))
+        how = {"micro_batch": args.micro_batch, "video_timeout_s": float(args.video_timeout), "strict": args.strict}
+        return _single(console, experiment, args, device, seed=args.seed, **how)
 
 
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
+    console = prepare(args)
     from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
     from repro.single import dataset_name, with_weights
+    from repro.torchrun import together
 
-    console = prepare(args)
-    name = dataset_name(args.dataset)
-    views = Views(
-        sampling=args.sampling,
-        clips=clips_of(args.sampling),
-        crops=args.crops,
-        crop=args.crop,
-        resize=args.resize,
-        fusion=args.fusion,
-    )
-    measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
-    model = with_weights(model_of(args), args.weights)
-    model = model if args.classes else replace(model, num_classes=num_classes(name))
-    return _single(console, Experiment(model=model, measure=measure), args, weights=args.weights)
+    with together(args.device) as device:
+        name = dataset_name(args.dataset)
+        views = Views(
+            sampling=args.sampling,
+            clips=clips_of(args.sampling),
+            crops=args.crops,
+            crop=args.crop,
+            resize=args.resize,
+            fusion=args.fusion,
+        )
+        measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
+        model = with_weights(model_of(args), args.weights)
+        model = model if args.classes else replace(model, num_classes=num_classes(name))
+        return _single(console, Experiment(model=model, measure=measure), args, device, weights=args.weights)
 
 
-def _single(console: Console, experiment: Experiment, args: argparse.Namespace, **more: Any) -> int:
+def _single(console: Console, experiment: Experiment, args: argparse.Namespace, device: str, **more: Any) -> int:
+    from repro.progress import told
     from repro.single import run_single, summary
 
     with console.status("starting") as line:
 
         def progress(facts: dict[str, Any]) -> None:
-            line.update(" ".join(f"{key} {value}" for key, value in facts.items() if value is not None))
+            if "problem" in facts:
+                console.print(f"training video {facts['problem']}", markup=False)
+            line.update(escape(told(facts)))
 
         made, path = run_single(
-            experiment, out=args.out, device=device_of(args.device), threads=args.threads, on_progress=progress, **more
+            experiment, out=args.out, device=device, threads=args.threads, on_progress=progress, **more
         )
     console.print(summary(made, path), markup=False)
     return 0 if made.status == "done" else 1

@@ -9,7 +9,8 @@ from rich.console import Console
 from repro import paths
 from repro.arguments import device_of, natural, positive
 from repro.errors import BadOption
-from repro.verbs.common import Commands, add_table, prepare, table_of, verb
+from repro.paths import torchrun
+from repro.verbs.common import Commands, add_table, first_process, prepare, table_of, verb
 from repro.verbs.tables import print_table, tell_damaged, write_report
 
 
@@ -85,19 +86,42 @@ def run(args: argparse.Namespace) -> int:
     _check_launcher(args)
     if args.dry_run:
         return _print_lines(todo, args)
-    failed = 0
-    if not todo:
-        console.print(
-            f"{table.full_name}: nothing to do; all {len(jobs)} cells that this machine can measure have their "
-            f"records. To measure them again: python -m repro run {args.table} --force"
-        )
-    else:
-        console.print(f"{table.full_name}: {len(todo)} of {len(jobs)} cells to measure")
-        if args.launcher == "slurm":
-            return _queue(todo, args, console)
+    if torchrun():
+        failed = _launch_together(todo, args, console, table.full_name)
+    elif todo and args.launcher == "slurm":
+        return _queue(todo, args, console)
+    elif todo:
         failed = _launch(todo, args, console, table.full_name)
-    _finish(args, console, failed)
+    else:
+        failed = _nothing(args, console, table.full_name)
+    if first_process():
+        _finish(args, console, failed)
     return 1 if failed else 0
+
+
+def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
+    console.print(
+        f"{title}: nothing to do; all cells that this machine can measure have their records. "
+        f"To measure them again: python -m repro run {args.table} --force"
+    )
+    return 0
+
+
+def _launch_together(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
+    """Run the jobs in turn, each on all processes that torchrun started, and return how many failed."""
+    from repro.launch import agreed, run_together
+    from repro.progress import Display
+    from repro.torchrun import together
+
+    if args.launcher != "local":
+        raise BadOption(f"--launcher {args.launcher} under torchrun, which has started its processes already")
+    with together(args.device) as device:
+        todo = agreed(todo)
+        if not todo:
+            return _nothing(args, console, title)
+        console.print(f"{title}: {len(todo)} cells to measure")
+        with Display(console, title, 1) as display:
+            return run_together(todo, device=device, replace=args.mode == "force", on_event=display.event).failed
 
 
 def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
@@ -105,6 +129,7 @@ def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) 
     from repro.launch import run_local
     from repro.progress import Display
 
+    console.print(f"{title}: {len(todo)} cells to measure")
     gpus = _gpus(args) if args.launcher == "gpus" else []
     device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
     with Display(console, title, len(gpus) or args.jobs) as display:
