@@ -159,6 +159,22 @@ def test_plan_shows_what_differs() -> None:
     assert "batch normalization sees 2 clips" in parts["deviations"][0]
 
 
+def test_a_batch_that_does_not_divide_is_told_with_what_does() -> None:
+    with pytest.raises(ReproError, match=r"allowed: 1, 2, 4, 8 processes; try: torchrun --nproc-per-node 2"):
+        optim.plan(TRAIN, 80, world_size=3)
+    with pytest.raises(ReproError, match=r"3 clips at a time .* the 4 .* of 2 processes; allowed: 1, 2, 4"):
+        optim.plan(TRAIN, 80, world_size=2, micro_batch=3, exact=True)
+    assert optim.plan(TRAIN, 80, world_size=2, micro_batch=3).micro_batch == 2
+
+
+def test_what_batch_normalization_sees() -> None:
+    made, synced = optim.plan(TRAIN, 80, world_size=2, micro_batch=2), replace(TRAIN, sync_bn=True)
+    assert (made.norm_batch(TRAIN), made.norm_batch(synced)) == (2, 4)
+    whole = optim.plan(synced, 80, world_size=2)
+    assert whole.effective(synced)["deviations"] == []
+    assert whole.effective(TRAIN)["deviations"] != []
+
+
 @pytest.mark.parametrize(
     ("changes", "match"),
     [

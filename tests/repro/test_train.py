@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from repro import checkpoint, train, train_loop, train_step
+from repro import checkpoint, train, train_log, train_loop, train_step
 from repro.accuracy import measure_accuracy
 from repro.data.datasets import open_index
 from repro.data.index import Index
@@ -240,6 +240,40 @@ def test_a_bad_training_video_is_named(
     assert [problem["id"] for problem in fitted.effective["training_problems"]] == [index.videos[0].id]
 
 
+def with_a_hanging_video(index: Index, folder: Path) -> Index:
+    """The first video's pictures are named pipes that nobody writes to: opening one never comes back."""
+    (folder / "pipes").mkdir()
+    for number in range(1, 10):
+        os.mkfifo(folder / "pipes" / f"{number:05d}.jpg")
+    videos = (replace(index.videos[0], path=folder / "pipes"), *index.videos[1:])
+    return replace(index, videos=videos, fingerprint="with a pipe")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_video_that_hangs_is_named_and_replaced(
+    tiny_model: Model, tiny_accuracy: Accuracy, index: Index, tmp_path: Path, workers: int
+) -> None:
+    stalled = with_a_hanging_video(index, tmp_path)
+    facts: list[dict[str, Any]] = []
+    more: dict[str, Any] = {"index": stalled, "video_timeout_s": 2.0, "on_progress": facts.append}
+    fitted = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "w", workers=workers, **more)
+    (problem,) = fitted.effective["training_problems"]
+    assert problem["id"] == index.videos[0].id
+    assert "no result within 2 s" in problem["problem"]
+    told = [fact["problem"] for fact in facts if "problem" in fact]
+    assert len(told) == 1 and "pipes: no result within 2 s" in told[0]
+    lines = [line for line in train_log.read(tmp_path / "w") if "video" in line]
+    assert [(line["video"], Path(line["path"]).name) for line in lines] == [(index.videos[0].id, "pipes")]
+
+
+def test_a_video_that_hangs_ends_a_strict_training(
+    tiny_model: Model, tiny_accuracy: Accuracy, index: Index, tmp_path: Path
+) -> None:
+    stalled = with_a_hanging_video(index, tmp_path)
+    with pytest.raises(ReproError, match=r"training video .*pipes: no result within 2 s"):
+        train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "w", index=stalled, video_timeout_s=2.0, strict=True)
+
+
 def test_what_cannot_be_is_refused(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
     recipe = tiny_accuracy.train
     assert recipe is not None
@@ -276,70 +310,6 @@ def test_trains_on_cuda(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Pa
 
 def test_global_flags_are_given_back(whole: train.Fitted) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
-
-
-TWO = """
-import json, sys
-from pathlib import Path
-import torch
-import torch.distributed as dist
-from repro.checkpoint import weights_sha256
-from repro.spec import experiment_from_dict
-from repro.train import fit
-torch.set_num_threads(1)
-spec, work, rank = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-dist.init_process_group("gloo", init_method=f"file://{work}.rendezvous{sys.argv[4]}", rank=rank, world_size=2)
-experiment = experiment_from_dict(json.loads(spec.read_text()))
-class Stop(Exception): pass
-def stop(facts):
-    if facts["step"] == int(sys.argv[5]):
-        raise Stop
-try:
-    fitted = fit(experiment.model, experiment.measure, 7, work, micro_batch=1, on_progress=stop, checkpoint_every_s=0)
-except Stop:
-    sys.exit(0)
-print(json.dumps([weights_sha256(fitted.module.state_dict()), fitted.effective, fitted.curve]))
-dist.destroy_process_group()
-"""
-
-
-def run_two(folder: Path, work: str, attempt: int, stop: int) -> list[Any]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", TWO, folder / "spec.json", folder / work, str(rank), str(attempt), str(stop)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for rank in (0, 1)
-    ]
-    outputs = [process.communicate(timeout=180)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    return [json.loads(text) if text else None for text in outputs]
-
-
-def test_two_processes_end_with_the_same_weights(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
-    from repro.spec import Experiment, to_dict
-
-    (tmp_path / "spec.json").write_text(json.dumps(to_dict(Experiment(model=tiny_model, measure=tiny_accuracy))))
-    one, two = run_two(tmp_path, "whole", 0, -1)
-    assert one[0] == two[0]
-    assert untimed(one[2]) == untimed(two[2])
-    effective = one[1]
-    assert (effective["world_size"], effective["micro_batch"], effective["accumulation"]) == (2, 1, 2)
-    assert "of 2 devices" in effective["deviations"][0]
-
-
-@pytest.mark.slow
-def test_two_processes_go_on_bit_for_bit(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
-    from repro.spec import Experiment, to_dict
-
-    (tmp_path / "spec.json").write_text(json.dumps(to_dict(Experiment(model=tiny_model, measure=tiny_accuracy))))
-    one, _ = run_two(tmp_path, "whole", 0, -1)
-    run_two(tmp_path, "parts", 1, 4)
-    again = run_two(tmp_path, "parts", 2, -1)
-    assert (again[0][0], again[1][0]) == (one[0], one[0])
 
 
 def test_methods_and_other_networks_train(tiny_accuracy: Accuracy, tmp_path: Path) -> None:
