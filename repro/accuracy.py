@@ -19,11 +19,15 @@ from repro.checkpoint import weights_sha256
 from repro.data.datasets import open_index
 from repro.data.loader import normalize as normalized
 from repro.distributed import Ranks
+from repro.environment import machine
 from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
 from repro.spec import Accuracy, Experiment, Model, canonical_json
 from repro.train import Normalize, Progress, describe, fit
+
+#: more decoding processes than this for one GPU find no use
+_MOST_WORKERS = 16
 
 
 def measure_accuracy(
@@ -33,7 +37,7 @@ def measure_accuracy(
     workdir: Path,
     *,
     device: str = "cpu",
-    workers: int = 0,
+    workers: int | None = None,
     weights: Path | None = None,
     save_weights: Path | None = None,
     on_progress: Progress | None = None,
@@ -43,10 +47,12 @@ def measure_accuracy(
     """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
 
     `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
-    is written to `save_weights`. Started again with the same `workdir` it goes on where it stopped. `training` are
-    options of `repro.train.fit`; its log goes to `logs`, or into the cache.
+    is written to `save_weights`. `workers` processes decode videos; default: a GPU's share of the cores, 1 on a CPU.
+    Started again with the same `workdir` it goes on where it stopped. `training` are options of `repro.train.fit`; its
+    log goes to `logs`, or into the cache.
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)
+    workers = _workers(device) if workers is None else workers
     training.update(device=device, workers=workers, on_progress=on_progress)
     logs = logs or paths.cache() / "logs" / workdir.name
     module, trained, normalize = _network(model, accuracy, seed, workdir, weights, logs, training)
@@ -199,6 +205,13 @@ def _start(
         return functools.partial(normalized, **transfer.fill(net, path, model).to_dict())
 
     return start, {"initial": facts}
+
+
+def _workers(device: str) -> int:
+    """Decoding processes beside one training or test; on a CPU the network needs the cores itself."""
+    if not device.startswith("cuda"):
+        return 1
+    return max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
 
 
 def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:

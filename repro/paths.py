@@ -81,6 +81,12 @@ def show_gpu(device: str) -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = device
 
 
+def processes_here() -> int:
+    """How many processes torchrun started on this machine; else 1."""
+    told = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return int(told) if torchrun() and told.isdigit() else 1
+
+
 def torchrun() -> tuple[int, int, int] | None:
     """Rank, number of processes, and rank on this machine, where torchrun started several; else None."""
     told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]

@@ -69,11 +69,21 @@ def _add_train(commands: Commands) -> None:
         "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
     parser.add_argument("--micro-batch", type=positive, metavar="N", help="clips in one forward pass on one device")
+    _add_workers(parser)
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one video")
     parser.add_argument("--strict", action="store_true", help="end at a video that cannot be read; default: replace it")
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for weights, scores, log and record")
     add_device(parser)
     add_module(parser)
+
+
+def _add_workers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes that decode videos, beside each device (default: all cores)",
+    )
 
 
 def _add_test(commands: Commands) -> None:
@@ -96,6 +106,7 @@ def _add_test(commands: Commands) -> None:
     parser.add_argument(
         "--decoder", default="auto", choices=["auto", "decord", "pyav"], help="auto: the frames of decord, faster"
     )
+    _add_workers(parser)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
     add_device(parser)
     add_module(parser)
@@ -163,7 +174,12 @@ def train(args: argparse.Namespace) -> int:
 
     with together(args.device) as device:
         experiment = recipe(model_of(args), args.dataset, options_of(args.set))
-        how = {"micro_batch": args.micro_batch, "video_timeout_s": float(args.video_timeout), "strict": args.strict}
+        how = {
+            "workers": args.workers,
+            "micro_batch": args.micro_batch,
+            "video_timeout_s": float(args.video_timeout),
+            "strict": args.strict,
+        }
         return _single(console, experiment, args, device, seed=args.seed, **how)
 
 
@@ -188,7 +204,9 @@ def test(args: argparse.Namespace) -> int:
         measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
         model = with_weights(model_of(args), args.weights)
         model = model if args.classes else replace(model, num_classes=num_classes(name))
-        return _single(console, Experiment(model=model, measure=measure), args, device, weights=args.weights)
+        return _single(
+            console, Experiment(model=model, measure=measure), args, device, weights=args.weights, workers=args.workers
+        )
 
 
 def _single(console: Console, experiment: Experiment, args: argparse.Namespace, device: str, **more: Any) -> int:
