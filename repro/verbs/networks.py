@@ -82,7 +82,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=positive,
         metavar="N",
-        help="processes that decode videos, beside each device (default: all cores)",
+        help="processes that decode videos, for each device (default: a GPU takes its share of the cores, a CPU 1)",
     )
 
 
