@@ -125,7 +125,7 @@ def test_stopped_killed_and_requeued_the_table_is_the_same(tmp_path, monkeypatch
     done = repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
     assert done.returncode == 0, done.stderr
     through = _table_and_records(jobs)
-    assert through[1][training.cell].effective["resumes"] >= 2
+    assert through[1][training.cell].effective["resumes"] >= 1
 
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
     assert repro(*cells, "--seed", "0").returncode == 0
