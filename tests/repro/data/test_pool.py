@@ -7,6 +7,7 @@ import math
 import os
 import time
 
+import numpy as np
 import pytest
 
 from repro.data.pool import Pool, Problem
@@ -77,3 +78,10 @@ def test_leaving_early_ends_the_workers():
 def test_a_timeout_has_to_be_positive():
     with pytest.raises(ValueError, match="above 0"):
         Pool(math.factorial, timeout_s=0)
+
+
+@pytest.mark.parametrize("count", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3_000_001])
+def test_arrays_of_any_size_come_back_whole(count):
+    """Below, at and above the slices of 4 MiB in which they travel."""
+    found = list(Pool(np.arange).run([(0, count, 1, np.int32)], ahead=1))
+    assert np.array_equal(found[0], np.arange(count, dtype=np.int32))
