@@ -81,4 +81,4 @@ models.add(
     clip_length=1,
 )
 
-from baselines import literature_3d  # noqa: E402, F401
+from baselines import literature_2d, literature_3d  # noqa: E402, F401

@@ -88,12 +88,7 @@ class GroupedBottleneck(OpenBottleneck):
         for conv in (self.conv2, self.Tconv):
             nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Residual block of (N*T, C, H, W)."""
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.act1(self.bn1(self.conv1(x)))
+    def middle(self, x: Tensor) -> Tensor:
+        """Both convolutions side by side."""
         spatial, temporal = (x, x) if self.beta == 1 else x.chunk(2, dim=1)
-        x = torch.cat([self.conv2(spatial), self.Tconv(temporal)], dim=1)
-        x = self.bn3(self.conv3(self.act2(self.bn2(x))))
-        x += shortcut
-        return self.act3(x)
+        return torch.cat([self.conv2(spatial), self.Tconv(temporal)], dim=1)

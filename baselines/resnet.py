@@ -135,7 +135,7 @@ def initialize_convolutions(module: nn.Module) -> None:
 
 
 class OpenBottleneck(nn.Module):
-    """timm's bottleneck with a place, `between`, after the first activation. It takes over the parts of `block`."""
+    """timm's bottleneck with two places for a subclass, `enter` and `middle`. It takes over the parts of `block`."""
 
     conv1: nn.Module
     bn1: nn.Module
@@ -154,14 +154,18 @@ class OpenBottleneck(nn.Module):
             self.add_module(name, block.get_submodule(name))
         self.downsample = block.downsample  # type: ignore[assignment]
 
-    def between(self, x: Tensor) -> Tensor:
-        """What a subclass does to the input of the 3x3 convolution."""
-        raise NotImplementedError
+    def enter(self, x: Tensor) -> Tensor:
+        """What the residual branch does before its first convolution: nothing here."""
+        return x
+
+    def middle(self, x: Tensor) -> Tensor:
+        """From the first activation to the second normalization: the 3x3 convolution here."""
+        return self.conv2(x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Residual block of (N*T, C, H, W)."""
         shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.between(self.act1(self.bn1(self.conv1(x))))
-        x = self.bn3(self.conv3(self.act2(self.bn2(self.conv2(x)))))
+        x = self.act1(self.bn1(self.conv1(self.enter(x))))
+        x = self.bn3(self.conv3(self.act2(self.bn2(self.middle(x)))))
         x += shortcut
         return self.act3(x)

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from baselines.resnet import OpenBottleneck
-from baselines.temporal import TAPS, temporal_filter
+from baselines.temporal import TAPS, gated_taps, temporal_filter
 from baselines.video import VideoResNet, build, require_bottlenecks
 
 
@@ -63,13 +62,7 @@ class TemporalAdaptive(nn.Module):
         pooled = x.mean((2, 3)).unflatten(0, (-1, self.frames)).transpose(1, 2).contiguous()  # (N, C, T)
         kernel = self.G(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])  # (N, C, 3)
         gate = self.L(pooled).transpose(1, 2)  # (N, T, C)
-        return temporal_filter(x, _gated(kernel, gate))
-
-
-def _gated(kernel: Tensor, gate: Tensor) -> Tensor:
-    """(3, N, T, C): each tap of the kernel (N, C, 3) times the gate (N, T, C) of the frame that it reads."""
-    before, here, after = kernel[:, None].unbind(-1)  # each (N, 1, C)
-    return torch.stack([before * gate.roll(1, dims=1), here * gate, after * gate.roll(-1, dims=1)])
+        return temporal_filter(x, gated_taps(kernel, gate))
 
 
 class AdaptiveBottleneck(OpenBottleneck):
@@ -79,6 +72,6 @@ class AdaptiveBottleneck(OpenBottleneck):
         super().__init__(block)
         self.tam = TemporalAdaptive(self.conv1.out_channels, frames)  # type: ignore[arg-type]
 
-    def between(self, x: Tensor) -> Tensor:
-        """TAM."""
-        return self.tam(x)
+    def middle(self, x: Tensor) -> Tensor:
+        """TAM and the 3x3 convolution."""
+        return self.conv2(self.tam(x))

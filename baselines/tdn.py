@@ -28,8 +28,7 @@ from torch import Tensor, nn
 
 from baselines.resnet import OpenBottleneck, initialize_convolutions
 from baselines.resnet import backbone as make_backbone
-from baselines.temporal import TAPS, temporal_filter
-from baselines.tsm import SHIFT_DIV
+from baselines.temporal import LearnableShift
 from baselines.video import VideoResNet, require_bottlenecks, split_options
 
 SEGMENT = 5
@@ -130,9 +129,9 @@ class DifferenceBottleneck(OpenBottleneck):
         self.mse = SegmentDifference(channels, frames)
         self.shift = LearnableShift(channels, frames)
 
-    def between(self, x: Tensor) -> Tensor:
-        """Gate, then shift."""
-        return self.shift(self.mse(x))
+    def middle(self, x: Tensor) -> Tensor:
+        """Gate, shift and the 3x3 convolution."""
+        return self.conv2(self.shift(self.mse(x)))
 
 
 class SegmentDifference(nn.Module):
@@ -165,23 +164,3 @@ class SegmentDifference(nn.Module):
         half = self.bn3_smallscale2(self.conv3_smallscale2(F.avg_pool2d(difference, 2)))
         mixed = (difference + F.interpolate(half, difference.shape[-2:]) + same) / 3
         return self.bn3(self.conv3(mixed)).sigmoid() - 0.5
-
-
-class LearnableShift(nn.Module):
-    """A filter of 3 taps over time per channel, started as TSM's shift."""
-
-    def __init__(self, channels: int, frames: int) -> None:
-        super().__init__()
-        self.frames = frames
-        self.conv = nn.Conv1d(channels, channels, TAPS, padding=1, groups=channels, bias=False)
-        fold = channels // SHIFT_DIV
-        with torch.no_grad():
-            self.conv.weight.zero_()
-            self.conv.weight[:fold, 0, 2] = 1
-            self.conv.weight[fold : 2 * fold, 0, 0] = 1
-            self.conv.weight[2 * fold :, 0, 1] = 1
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N*T, C, H, W), filtered over time."""
-        taps = self.conv.weight[:, 0].t()[:, None, None]  # (3, 1, 1, C)
-        return temporal_filter(x, taps.expand(TAPS, x.shape[0] // self.frames, self.frames, -1))

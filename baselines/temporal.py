@@ -13,10 +13,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.flop_counter import register_flop_formula
 
 TAPS = 3
+SHIFT_DIV = 8
 
 
 @torch.library.custom_op("repro_video::temporal_filter", mutates_args=())
@@ -61,3 +62,38 @@ temporal_filter.register_autograd(_backward, setup_context=_save)
 @register_flop_formula(torch.ops.repro_video.temporal_filter)
 def _flops(x_shape: Any, w_shape: Any, *args: Any, **kwargs: Any) -> int:
     return 2 * TAPS * int(torch.Size(x_shape).numel())
+
+
+def gated_taps(kernel: Tensor, gate: Tensor) -> Tensor:
+    """(3, N, T, C): each tap of the kernel (N or 1, C, 3) times the gate (N, T, C) of the frame that it reads."""
+    before, here, after = kernel[:, None].unbind(-1)  # each (N or 1, 1, C)
+    return torch.stack([before * gate.roll(1, dims=1), here * gate, after * gate.roll(-1, dims=1)])
+
+
+class LearnableShift(nn.Module):
+    """A filter of 3 taps over time per channel, no bias, started as TSM's shift.
+
+    At first one `div`-th of the channels reads the next frame, one the previous frame, the rest (with `div` None, all)
+    the frame itself.
+    """
+
+    def __init__(self, channels: int, frames: int, div: int | None = SHIFT_DIV) -> None:
+        super().__init__()
+        self.frames = frames
+        self.conv = nn.Conv1d(channels, channels, TAPS, padding=1, groups=channels, bias=False)
+        fold = channels // div if div else 0
+        with torch.no_grad():
+            self.conv.weight.zero_()
+            self.conv.weight[:fold, 0, 2] = 1
+            self.conv.weight[fold : 2 * fold, 0, 0] = 1
+            self.conv.weight[2 * fold :, 0, 1] = 1
+
+    @property
+    def kernel(self) -> Tensor:
+        """(1, C, 3)."""
+        return self.conv.weight.transpose(0, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N*T, C, H, W), filtered over time."""
+        taps = self.conv.weight[:, 0].t()[:, None, None]  # (3, 1, 1, C)
+        return temporal_filter(x, taps.expand(TAPS, x.shape[0] // self.frames, self.frames, -1))

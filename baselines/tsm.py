@@ -19,9 +19,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.bninception import InceptionModule, SecondConvolutions
+from baselines.temporal import SHIFT_DIV
 from baselines.video import VideoResNet, build
 
-SHIFT_DIV = 8
 _MANY_BLOCKS = 23
 
 

@@ -24,7 +24,8 @@ def build(model: spec.Model) -> nn.Module:
     """
     net = _plain(model)
     if model.pretrained == "imagenet":
-        state = imagenet_state(model.backbone)
+        weights = models[model.name].fact("imagenet", {}).get(model.backbone, model.backbone)
+        state = imagenet_state(weights)
         with _bad_options(f"model {model.name!r} with ImageNet weights"):
             net.load_backbone(state)  # type: ignore[operator]
     elif model.pretrained != "none" and not model.pretrained.startswith("sha256:"):
@@ -48,10 +49,10 @@ def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]
 
 
 def imagenet_state(backbone: str) -> Mapping[str, Tensor]:
-    """Weights of the 2D backbone from timm's cache or, once, its download."""
+    """Weights of the 2D backbone, or those that timm knows by name and tag, from its cache or, once, its download."""
     import timm
 
-    name = f"{backbone}.{IMAGENET_TAG}"
+    name = backbone if "." in backbone else f"{backbone}.{IMAGENET_TAG}"
     if not timm.is_model_pretrained(name):
         raise BadOption(f"no ImageNet weights are known for backbone {backbone!r}", allowed="pretrained none")
     try:

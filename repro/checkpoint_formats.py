@@ -141,7 +141,7 @@ TSM_REPO = add(
     Format(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
-        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net|\.res3a_2\."),
+        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net|\.res3a_2\.|\.me\.|\.gsm_"),
         (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
@@ -172,6 +172,16 @@ TANET_REPO = add(
 
 #: GST: chenxuluo/GST-video@47d39fc
 GST_REPO = add(Format("gst-repo", "authors of GST: chenxuluo/GST-video", _all_of(r"\.Tconv\.weight$"), _AUTHOR))
+
+#: TEA: Phoenix1327/tea-action-recognition@f59e2f8
+TEA_REPO = add(
+    Format(
+        "tea-repo",
+        "authors of TEA: Phoenix1327/tea-action-recognition",
+        _all_of(r"^base_model\..*\.me\.conv1\.", r"\.shifts\.3\."),
+        _AUTHOR,
+    )
+)
 
 #: TDN: MCG-NJU/TDN@a7c7e9b
 TDN_REPO = add(

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.tanet import TemporalAdaptive
-from baselines.tdn import LearnableShift, _differences
-from baselines.temporal import temporal_filter
+from baselines.tdn import _differences
+from baselines.temporal import LearnableShift, temporal_filter
 from baselines.tsm import temporal_shift
 
 

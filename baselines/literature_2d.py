@@ -1,0 +1,38 @@
+"""Registration of the networks over 2D backbones that the papers' tables quote. Imports no torch.
+
+Facts beside those of `baselines`: `imagenet`, backbone -> timm's name and tag of the weights that a network starts from
+where they are not those of its backbone; `reference`, "none" for a network read from its paper alone.
+"""
+
+from repro.registry import models
+
+_RES2NET = {"resnet50": "res2net50_26w_4s.in1k", "resnet101": "res2net101_26w_4s.in1k"}
+_BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
+
+models.add(
+    "tea",
+    "baselines.tea:tea",
+    "motion excitation and multiple temporal aggregation in Res2Net (Li et al., CVPR 2020)",
+    backbones=_BOTTLENECK,
+    published=("resnet50",),
+    clip_length=1,
+    imagenet=_RES2NET,
+)
+models.add(
+    "stm",
+    "baselines.stm:stm",
+    "channel-wise spatiotemporal and motion modules (Jiang et al., ICCV 2019), no public reference",
+    backbones=_BOTTLENECK,
+    published=("resnet50",),
+    clip_length=1,
+    reference="none",
+)
+models.add(
+    "teinet",
+    "baselines.teinet:teinet",
+    "temporal enhancement and interaction (Liu et al., AAAI 2020), no public reference",
+    backbones=_BOTTLENECK,
+    published=("resnet50",),
+    clip_length=1,
+    reference="none",
+)
