@@ -26,6 +26,7 @@ from repro import memory, metrics
 from repro.checkpoint import weights_sha256
 from repro.data import sampling
 from repro.data.index import Index
+from repro.data.loader import TestVideo
 from repro.distributed import Ranks
 from repro.errors import DataError
 from repro.numerics import autocast, check_amp, deterministic, place_on
@@ -156,23 +157,22 @@ class _Test:
         began, before = time.monotonic(), len(self.mine) - len(sheet.done)
         done = len(self.mine) - before
         for _, group in groupby(left, key=lambda position: position // self.batch.videos):
-            waiting: dict[int, Tensor] = {}
-            decoders: dict[int, str] = {}
+            waiting: dict[int, TestVideo] = {}
             for video in islice(videos, len(list(group))):
-                if video.views is None:
+                if video.cuts is None:
                     sheet.fail(video.position, video.problem or "no frames")
                 else:
-                    waiting[video.position], decoders[video.position] = video.views, video.decoder
+                    waiting[video.position] = video
                 done += 1
                 self._report(done, began, before)
             for position, row in self._scored(waiting):
-                sheet.put(position, row, decoders[position])
+                sheet.put(position, row, waiting[position].decoder)
             waiting.clear()
             del video
         next(videos, None)  # lets the decoders go
         sheet.save()
 
-    def _scored(self, waiting: dict[int, Tensor]) -> Iterator[tuple[int, np.ndarray]]:
+    def _scored(self, waiting: dict[int, TestVideo]) -> Iterator[tuple[int, np.ndarray]]:
         """The logits of a group's videos, each from its own place in the batch."""
         if waiting:
             logits = np.concatenate([self.forward(part) for part in self._laid_out(waiting)])
@@ -180,18 +180,23 @@ class _Test:
                 start = (position % self.batch.videos) * self.views.count
                 yield position, logits[start : start + self.views.count]
 
-    def _laid_out(self, waiting: dict[int, Tensor]) -> Iterator[Tensor]:
+    def _laid_out(self, waiting: dict[int, TestVideo]) -> Iterator[Tensor]:
         """Batches of the one shape; empty places are black."""
-        one, count, size = next(iter(waiting.values())), self.views.count, self.batch.size
+        count, size = self.views.count, self.batch.size
         if self.batch.videos == 1:
-            for part in one.split(size):
+            (one,) = waiting.values()
+            for start in range(0, count, size):
+                part = one.part(start, min(start + size, count))
                 missing = size - len(part)
                 yield torch.cat([part, part.new_zeros((missing, *part.shape[1:]))]) if missing else part
             return
-        filled = one.new_zeros((size, *one.shape[1:]))
-        for position, views in waiting.items():
+        filled: Tensor | None = None
+        for position, video in waiting.items():
+            views = video.part(0, count)
+            filled = views.new_zeros((size, *views.shape[1:])) if filled is None else filled
             start = (position % self.batch.videos) * count
             filled[start : start + count] = views
+        assert filled is not None
         yield filled
 
     def _report(self, done: int, began: float, left: int) -> None:

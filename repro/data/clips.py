@@ -6,6 +6,7 @@ A source is a video's path, or frames that are decoded already (`repro.data.cach
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -72,8 +73,36 @@ def train_clip(source: Source, train: Train, label: int, rng: np.random.Generato
     return np.ascontiguousarray(np.moveaxis(cut, -1, -3)[place]), label
 
 
-def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.ndarray:
-    """All views uint8 (clips * crops, T * clip_length, 3, crop, crop); view = clip * crops + crop.
+@dataclass(frozen=True)
+class Cuts:
+    """The views of a test video, uint8, cut out of its frames when they are asked for; view = clip * crops + crop.
+
+    30 views of five-frame segments are 236 MB, the frames that they are cut from a third of it.
+    """
+
+    frames: np.ndarray
+    """Distinct frames (U, H, W, 3)."""
+    place: np.ndarray
+    """(clips, T * clip_length), places in `frames`."""
+    boxes: tuple[tuple[views.Box, bool], ...]
+    """A crop and whether it is mirrored, for each of the crops of a clip."""
+
+    def __len__(self) -> int:
+        return len(self.place) * len(self.boxes)
+
+    def part(self, start: int, stop: int) -> np.ndarray:
+        """Views `start` to `stop`, (stop - start, T * clip_length, 3, crop, crop)."""
+        _, _, height, width = self.boxes[0][0]
+        out = np.empty((stop - start, self.place.shape[1], 3, height, width), dtype=np.uint8)
+        for number, view in enumerate(range(start, stop)):
+            clip, crop = divmod(view, len(self.boxes))
+            box, mirrored = self.boxes[crop]
+            out[number] = np.moveaxis(views.crop(self.frames[self.place[clip]], box, mirrored=mirrored), -1, -3)
+        return out
+
+
+def test_cuts(source: Source, test: Views, video_id: str, seed: int = 0) -> Cuts:
+    """The views of one video of a test.
 
     Random test rules draw from a stream of (seed, video id), so a video's views do not depend on the others.
     """
@@ -81,13 +110,13 @@ def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.
     rng = generator(seed, 0, TEST, stream) if sampling.is_random(test.sampling) else None
     frames, place = source.read(lambda n: sampling.indices(test.sampling, n, rng))
     height, width = frames.shape[1:3]
-    boxes = views.test_boxes(height, width, test.crop, test.crops)
-    shape = (len(place), len(boxes), place.shape[1], 3, test.crop, test.crop)
-    out = np.empty(shape, dtype=np.uint8)
-    for number, (box, mirrored) in enumerate(boxes):
-        cut = np.moveaxis(views.crop(frames, box, mirrored=mirrored), -1, -3)
-        out[:, number] = cut[place]
-    return out.reshape(-1, *shape[2:])
+    return Cuts(frames, place, tuple(views.test_boxes(height, width, test.crop, test.crops)))
+
+
+def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.ndarray:
+    """All views of one video, as `Cuts` gives them."""
+    cuts = test_cuts(source, test, video_id, seed)
+    return cuts.part(0, len(cuts))
 
 
 def train_task(
@@ -99,7 +128,7 @@ def train_task(
     return train_clip(FileSource(path, decoder, train.resize), train, label, rng)
 
 
-def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> tuple[np.ndarray, str]:
-    """`test_clips` of a file and the decoder that was used, in a worker."""
+def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> tuple[Cuts, str]:
+    """`test_cuts` of a file and the decoder that was used, in a worker."""
     source = FileSource(path, decoder, test.resize)
-    return test_clips(source, test, video_id, seed), source.used
+    return test_cuts(source, test, video_id, seed), source.used

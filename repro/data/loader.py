@@ -34,16 +34,29 @@ TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class TestVideo:
-    """One video of a test. `views` is uint8 (V, T, 3, H, W), TDN (V, T, 5, 3, H, W), or None with the `problem`."""
+    """One video of a test: its views are cut out of `cuts` as they are needed, or None with the `problem`."""
 
     __test__ = False
 
     position: int
     video: Video
-    views: torch.Tensor | None
+    cuts: clips.Cuts | None
     problem: str | None
+    shape: tuple[int, ...] = ()
+    """Frames of a view: (T,), for TDN (T, 5)."""
     decoder: str = ""
     """The one that was used: what "auto" chose, "pillow" for a folder of pictures."""
+
+    def part(self, start: int, stop: int) -> torch.Tensor:
+        """Views `start` to `stop`, uint8 (V, T, 3, H, W), TDN (V, T, 5, 3, H, W)."""
+        assert self.cuts is not None
+        x = torch.from_numpy(self.cuts.part(start, stop))
+        return x.reshape(len(x), *self.shape, *x.shape[2:])
+
+    @property
+    def views(self) -> torch.Tensor | None:
+        """All views at once."""
+        return None if self.cuts is None else self.part(0, len(self.cuts))
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
@@ -186,8 +199,7 @@ def test_videos(
         if isinstance(made, Problem):
             yield TestVideo(position, video, None, made.reason)
         else:
-            x = torch.from_numpy(made[0])
-            yield TestVideo(position, video, x.reshape(len(x), *shape, *x.shape[2:]), None, made[1])
+            yield TestVideo(position, video, made[0], None, shape, made[1])
 
 
 test_videos.__test__ = False  # type: ignore[attr-defined]
@@ -203,7 +215,7 @@ def _test_results(
     timeout_s: float,
     seed: int,
 ) -> Iterator[Any]:
-    """(views, decoder) of each video, or its problem."""
+    """(cuts, decoder) of each video, or its problem."""
     videos = (index.videos[position] for position in chosen)
     if cache is None:
         tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
@@ -213,7 +225,7 @@ def _test_results(
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
         source = cache.source(position)
-        made = _of_source(source, clips.test_clips, views, video.id, seed)
+        made = _of_source(source, clips.test_cuts, views, video.id, seed)
         yield made if isinstance(source, Problem) or isinstance(made, Problem) else (made, source.used)
 
 

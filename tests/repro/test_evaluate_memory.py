@@ -76,7 +76,11 @@ def _command(pid: int) -> bytes:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "height", "network"),
-    [(340, 256, "tsm/resnet50"), (1280, 720, "tsm/resnet18")],
+    [
+        (340, 256, "tsm/resnet50"),
+        (1280, 720, "tsm/resnet18"),
+        (340, 256, "tdn/tiny_resnet"),  # at 1280x720 decord alone takes a gigabyte for the 300 pictures
+    ],
 )
 def test_thirty_views_take_less_than_two_gigabytes_beside_the_model(
     tmp_path: Path, width: int, height: int, network: str

@@ -93,5 +93,5 @@ def test_workers_read_folders_through_the_clip_interface(tmp_path):
     spoil(broken, "hole")
     tasks = [(str(path), path.name, "decord", views, 0) for path in (whole, broken)]
     (made, used), problem = Pool(clips.test_task).run(tasks, ahead=2)
-    assert used == "pillow" and made.shape == (1, 4, 3, 32, 32)
+    assert used == "pillow" and made.part(0, len(made)).shape == (1, 4, 3, 32, 32)
     assert isinstance(problem, Problem) and "frame 4 is missing" in problem.reason
