@@ -52,11 +52,15 @@ STEM, SECOND = 64, 192
 
 
 class ConvNorm(nn.Module):
-    """Convolution with bias, normalization, ReLU."""
+    """Convolution with bias, normalization, ReLU; `padded` so that at stride 1 the map keeps its size."""
 
-    def __init__(self, channels: int, out: int, kernel: int = 1, stride: int = 1) -> None:
+    def __init__(
+        self, channels: int, out: int, kernel: int | tuple[int, int] = 1, stride: int = 1, padded: bool = True
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, out, kernel, stride, kernel // 2)
+        rows, columns = (kernel, kernel) if isinstance(kernel, int) else kernel
+        padding = (rows // 2, columns // 2) if padded else 0
+        self.conv = nn.Conv2d(channels, out, (rows, columns), stride, padding)
         self.bn = nn.BatchNorm2d(out, momentum=MOMENTUM)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -155,11 +155,16 @@ def gated(block: nn.Module, after: nn.Module | None, make: MakeGate) -> nn.Modul
     """The gated form of a block, or None for one that has no place for a gate."""
     if isinstance(block, BasicBlock | Bottleneck):
         return GatedResidual(block, make)
-    if isinstance(block, InceptionModule):
+    if isinstance(block, InceptionModule) and all(_is_plain(part) for part in block.children()):
         return GatedInception(block, after if isinstance(after, InceptionModule) else None, make)
     if isinstance(block, InvertedResidual):
         return GatedInverted(block, make)
     return None
+
+
+def _is_plain(part: nn.Module) -> bool:
+    """Not a convolution that reads other frames too, as GSM's."""
+    return not isinstance(part, ConvNorm) or type(part) is ConvNorm
 
 
 def _in_channels(module: InceptionModule) -> int:

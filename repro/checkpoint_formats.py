@@ -183,6 +183,17 @@ TEA_REPO = add(
     )
 )
 
+#: GSM: swathikirans/GSM@43e8eba
+GSM_REPO = add(
+    Format(
+        "gsm-repo",
+        "authors of GSM: swathikirans/GSM",
+        _all_of(r"^base_model\.gsm_\w+\.conv3D\."),
+        (*_AUTHOR, *rules_3d.GSM, *rules_3d.BN_INCEPTION, *rules_3d.INCEPTION_V3),
+        usual=CAFFE,
+    )
+)
+
 #: TDN: MCG-NJU/TDN@a7c7e9b
 TDN_REPO = add(
     Format(

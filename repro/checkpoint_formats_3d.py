@@ -85,6 +85,37 @@ BN_INCEPTION: Rules = (
     ),
 )
 
+_MIXED_PLACES = {
+    "" if index == 0 else f"_{index}": f"layer{layer}.{index - first}"
+    for layer, first, end in ((2, 0, 3), (3, 3, 8), (4, 8, 11))
+    for index in range(first, end)
+}
+
+#: Inception-v3 under its TensorFlow names; before them, the parts of GSM inside both networks
+INCEPTION_V3: Rules = (
+    *(
+        (rf"^(gsm_)?mixed{index}_((?:conv|tower)\w*)_(Conv2D|batchnorm)\.", rf"\1{place}.\2.\3.")
+        for index, place in _MIXED_PLACES.items()
+    ),
+    (r"^conv_([1-4])_(Conv2D|batchnorm)\.", r"layer1.conv_\1.\2."),
+    (r"^conv_Conv2D\.", "conv1."),
+    (r"^conv_batchnorm\.", "bn1."),
+    (r"^gsm_(\S+)\.Conv2D\.conv3D\.", r"\1.gsm.conv."),
+    (r"^gsm_(\S+)\.Conv2D\.bn\.", r"\1.gsm.bn."),
+    (r"\.Conv2D\.", ".conv."),
+    (r"\.batchnorm\.", ".bn."),
+)
+
+#: GSM in BN-Inception, before the rules of that
+GSM: Rules = tuple(
+    rule
+    for name, place in INCEPTION_PLACES.items()
+    for rule in (
+        (rf"^gsm_inception_{name}_(\w+)\.conv3D\.", rf"{place}.conv_\1.gsm.conv."),
+        (rf"^gsm_inception_{name}_(\w+)\.bn\.", rf"{place}.conv_\1.gsm.bn."),
+    )
+)
+
 #: ECO's 3D part: each normalization stands before the block that reads it, the files name it after the one before
 ECO_VOLUME: Rules = (
     (r"^res3a_2\.", "volume.conv."),

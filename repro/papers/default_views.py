@@ -24,13 +24,14 @@ _CLIPS, _CROPS = 10, 3
 
 def default_views(model: Model) -> Views:
     """The test views of this network, for as many frames as it has."""
-    if backbones[model.backbone].fact("twin"):
+    body = backbones[model.backbone]
+    if body.fact("twin"):
         return _for_frames(twin_accuracy("twin-temporal", model.name).test, model)
     if model.name in KINETICS:
         return _for_frames(KINETICS[model.name][1], model)
     entry = models[model.name]
-    size = entry.fact("input_size", 224)
-    resize = size if size < 224 else max(256, size)
+    size = body.fact("input_size") or entry.fact("input_size", 224)
+    resize = size if size < 224 or size >= 256 else size * 256 // 224
     if model.name in _STEPS:
         rule = f"mmaction2.clip_{model.frames}x{_STEPS[model.name]}_test_{_CLIPS}"
         return Views(sampling=rule, clips=_CLIPS, crops=_CROPS, resize=resize, crop=size)

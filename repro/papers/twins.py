@@ -44,13 +44,13 @@ ABLATION_RECIPE = replace(RECIPE, epochs=10, warmup_epochs=1.0, videos=512, clip
 
 
 def twin_model(model: Model) -> Model:
-    """The small form of a paper's network: `tiny_resnet` (`tiny_inception` for BN-Inception), eight frames, eight
+    """The small form of a paper's network: `tiny_resnet` (`tiny_inception` for Inception), eight frames, eight
     classes, no dropout, random weights.
 
     Its method and the options of both stay. The head's form then makes no difference: without dropout, averaging the
     features of all frames or their scores is the same.
     """
-    inception = model.backbone in ("bninception", "tiny_inception")
+    inception = model.backbone in ("bninception", "inceptionv3", "tiny_inception")
     shape = frozen() if inception or model.name in _VOLUMES else _BACKBONE
     return replace(
         model,

@@ -12,7 +12,7 @@ from repro.golden import model_spec, read_json
 from repro.spec import Model, frozen
 
 GOLDENS = Path(__file__).parents[1] / "golden"
-TINY = {"tea": "tiny_resnet", "stm": "tiny_resnet", "teinet": "tiny_resnet"}
+TINY = {"tea": "tiny_resnet", "stm": "tiny_resnet", "teinet": "tiny_resnet", "gsm": "tiny_inception"}
 
 
 def spec(name, frames=8, method=None, backbone=None, **options) -> Model:
@@ -46,13 +46,17 @@ def stir(net):
         ("stm", "resnet50", 16, 224, 174, (24_035_194, 66.035)),
         ("teinet", "resnet50", 8, 224, 174, (29_893_822, 32.877)),
         ("teinet", "resnet50", 8, 224, 400, (30_356_896, 32.880)),
+        ("gsm", "bninception", 8, 224, 174, (10_499_650, 16.339)),
+        ("gsm", "bninception", 8, 224, 400, (10_731_300, 16.341)),
+        ("gsm", "inceptionv3", 8, 229, 174, (22_207_586, 26.693)),
+        ("gsm", "inceptionv3", 8, 229, 400, (22_670_660, 26.696)),
     ],
 )
 def test_size_and_cost(cost, name, backbone, frames, size, classes, expected):
     assert cost(name, backbone, frames, size, classes) == expected
 
 
-@pytest.mark.parametrize("name", ["tea_resnet50"])
+@pytest.mark.parametrize("name", ["tea_resnet50", "gsm_bninception"])
 def test_cost_is_that_of_the_authors_code(name):
     """The goldens have it of the public network, for the whole input."""
     golden = read_json(GOLDENS / f"{name}.json")
@@ -98,12 +102,14 @@ def test_a_clip_of_one_frame(name):
         ("stm", "psn", {}),
         ("teinet", "dnr", {}),
         ("teinet", "psn", {}),
+        ("gsm", "dnr", {}),
+        ("gsm", "psn", {}),
     ],
 )
 def test_methods_insert_and_learn(name, method, options):
     torch.manual_seed(0)
     if method == "psn":
-        options = {"insert_after": ("conv2", "conv3")}
+        options = {"insert_after": ("conv1", "conv3")}
     net = build(spec(name, method=method, **options))
     logits = net(torch.randn(2, 8, 3, 32, 32))
     torch.nn.functional.cross_entropy(logits, torch.tensor([1, 3])).backward()
@@ -126,7 +132,7 @@ def test_methods_that_do_not_fit_say_so(name, method, options, message):
 @pytest.mark.parametrize(
     ("name", "backbone", "options", "message"),
     [
-        *((name, "resnet18", {}, "not published") for name in ("tea", "stm", "teinet")),
+        *((name, "resnet18", {}, "not published") for name in ("tea", "stm", "teinet", "gsm")),
         ("tea", "tiny_resnet", {"norm": "gn"}, "norm 'gn'"),
         *((name, None, {"hed": "clip"}, "hed") for name in TINY),
     ],
