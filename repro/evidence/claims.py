@@ -20,7 +20,7 @@ from repro.errors import BadOption, UnknownName
 from repro.evidence import published
 from repro.evidence.arithmetic import evaluate, references
 from repro.evidence.noise import doubt
-from repro.evidence.stats import welch
+from repro.evidence.stats import Interval, t_interval, welch
 from repro.papers.claim import Claim, Contest, Effect
 from repro.record import Record
 
@@ -126,12 +126,12 @@ def _places() -> dict[str, set[tuple[str, str, str]]]:
 
 def values(cells: Cells, table: str, row: str, cell: str, path: str) -> list[float]:
     """One number a seed."""
-    numbers = []
-    for record in cells.get((table, row, cell), []):
-        value = _at(record.results, path)
-        if value is not None:
-            numbers.append(float(value))
-    return numbers
+    return list(_by_seed(cells, table, row, cell, path).values())
+
+
+def _by_seed(cells: Cells, table: str, row: str, cell: str, path: str) -> dict[int, float]:
+    found = ((record.seed, _at(record.results, path)) for record in cells.get((table, row, cell), []))
+    return {seed: float(value) for seed, value in found if value is not None}
 
 
 def _at(results: Any, path: str) -> Any:
@@ -180,19 +180,37 @@ def _effect(effect: Effect) -> Finding:
 
 def _contest(contest: Contest, cells: Cells) -> Finding:
     name = f"{contest.table} {contest.cell}, {contest.better} against {contest.worse}"
+    if contest.beyond is not None:
+        return _growth(contest, cells, f"{name}, beyond {' against '.join(contest.beyond)}")
     better = values(cells, contest.table, contest.better, contest.cell, contest.metric)
     worse = values(cells, contest.table, contest.worse, contest.cell, contest.metric)
     if not better or not worse:
         return Finding("untested", f"{name}: not run")
-    difference = float(np.mean(better) - np.mean(worse))
     if min(len(better), len(worse)) < 2:
-        return Finding("undecided", f"{name}: {difference:+.1f} points, one seed of each")
+        return Finding("undecided", f"{name}: {np.mean(better) - np.mean(worse):+.1f} points, one seed of each")
     interval, _ = welch(np.array(worse), np.array(better))
-    told = f"{name}: {difference:+.1f} points, 95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
-    seeds = f"{len(better)} and {len(worse)} seeds"
-    if interval.low > contest.least:
-        return Finding("supported", f"{told} ({seeds})")
-    return Finding("contradicted" if interval.high < contest.least else "undecided", f"{told} ({seeds})")
+    return _decided(interval, contest.least, name, f"{len(better)} and {len(worse)} seeds")
+
+
+def _growth(contest: Contest, cells: Cells, name: str) -> Finding:
+    """The difference of two differences, seed by seed: what a seed shares between its runs falls out."""
+    rows = (contest.better, contest.worse, *(contest.beyond or ()))
+    runs = [_by_seed(cells, contest.table, row, contest.cell, contest.metric) for row in rows]
+    seeds = sorted(set.intersection(*(set(run) for run in runs)))
+    if not seeds:
+        return Finding("untested", f"{name}: no seed of which all four were run")
+    better, worse, *other = (np.array([run[seed] for seed in seeds]) for run in runs)
+    growth = (better - worse) - (other[0] - other[1])
+    if len(seeds) < 2:
+        return Finding("undecided", f"{name}: {growth.mean():+.1f} points, one seed")
+    return _decided(t_interval(growth), contest.least, name, f"{len(seeds)} seeds")
+
+
+def _decided(interval: Interval, least: float, name: str, seeds: str) -> Finding:
+    told = f"{name}: {interval.value:+.1f} points, 95 % interval {interval.low:+.1f} to {interval.high:+.1f} ({seeds})"
+    if interval.low > least:
+        return Finding("supported", told)
+    return Finding("contradicted" if interval.high < least else "undecided", told)
 
 
 def find(claims: Sequence[Claim], key: str) -> Claim:

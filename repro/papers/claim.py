@@ -28,6 +28,8 @@ class Contest:
     cell: str = "twin-temporal"
     metric: str = "top1"
     least: float = 0.0
+    beyond: tuple[str, str] | None = None
+    """A second pair (better, worse) of the same cell, whose difference this one has to exceed: an effect that grows."""
 
 
 @dataclass(frozen=True, kw_only=True)

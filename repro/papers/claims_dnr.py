@@ -18,6 +18,18 @@ def _twin(row: str, base: str, cell: str = "twin-temporal") -> Contest:
     return Contest(table=_T6, better=row, worse=base, cell=cell)
 
 
+def _contests(table: str, *pairs: tuple[str, str], cell: str = "twin-appearance") -> tuple[Contest, ...]:
+    """The first row of each pair against the second, on one twin."""
+    return tuple(Contest(table=f"dnr/{table}", better=better, worse=worse, cell=cell) for better, worse in pairs)
+
+
+def _growth(norm: str, most: int, least: int) -> tuple[Contest, ...]:
+    """Table 3: DNR gains more with `most` clips on a device than with `least`."""
+    pair = (f"{norm}_dnr_{least}", f"{norm}_{least}")
+    better, worse = f"{norm}_dnr_{most}", f"{norm}_{most}"
+    return (Contest(table="dnr/table3", better=better, worse=worse, cell="twin-appearance", beyond=pair),)
+
+
 _TABLE2 = [("tsn_bninception_dnr", "tsn_bninception"), ("tsn_resnet50_dnr", "tsn_resnet50")]
 _TABLE2 += [("tsn_resnet101_dnr", "tsn_resnet101"), ("tsn_resnext101_dnr", "tsn_resnext101")]
 _GAINS2 = ", ".join(_gain("table2", *pair) for pair in _TABLE2)
@@ -98,6 +110,7 @@ _ABSTRACT_AND_TABLE1 = (
         "CT is best at a relay distance of 4.",
         printed=("dnr.table1b.ct_4.top1 > max(dnr.table1b.ct_1.top1, dnr.table1b.ct_2.top1, dnr.table1b.ct_8.top1)",),
         effects=tuple(_effect("table1b", "ct_4", row) for row in ("ct_1", "ct_2", "ct_8")),
+        contests=_contests("table1b", ("ct_4", "ct_1"), ("ct_4", "ct_2"), ("ct_4", "ct_8"), cell="twin-temporal"),
         would_decide="a few more seeds of distances 4 and 8",
         note="At 8 the clip is one group: nothing is relayed in time, and top-5 is the best of the four.",
     ),
@@ -107,6 +120,7 @@ _ABSTRACT_AND_TABLE1 = (
         "CL is better with neighbouring blocks (distance 1) than with distance 2.",
         printed=(f"{_gain('table1b', 'cl_1', 'cl_2')} > 0",),
         effects=(_effect("table1b", "cl_1", "cl_2"),),
+        contests=_contests("table1b", ("cl_1", "cl_2"), cell="twin-appearance-blocks3"),
         would_decide="more seeds of the two rows",
     ),
     _claim(
@@ -115,6 +129,7 @@ _ABSTRACT_AND_TABLE1 = (
         "A reduction ratio of 4 gives the best top-1.",
         printed=("dnr.table1c.r4.top1 > max(dnr.table1c.r1.top1, dnr.table1c.r2.top1, dnr.table1c.r8.top1)",),
         effects=tuple(_effect("table1c", "r4", row) for row in ("r1", "r2", "r8")),
+        contests=_contests("table1c", ("r4", "r1"), ("r4", "r2"), ("r4", "r8")),
         would_decide="more seeds; all four lie within 0.7 points",
     ),
     _claim(
@@ -129,6 +144,7 @@ _ABSTRACT_AND_TABLE1 = (
             Effect(better=f"dnr.table1d.{row}.top1", worse="dnr.table1a.baseline.top1")
             for row in ("cl_none", "ct_none", "dnr_none")
         ),
+        contests=_contests("table1d", *((f"{part}_none", "baseline") for part in ("cl", "ct", "dnr"))),
         would_decide="more seeds of CL and CT without relay",
     ),
     _claim(
@@ -139,6 +155,7 @@ _ABSTRACT_AND_TABLE1 = (
             f"{_gain('table1d', 'cl_fc', 'cl_none')} > 0 and {_gain('table1d', 'ct_fc', 'ct_none')} > 0"
             f" and {_gain('table1d', 'dnr_fc', 'dnr_none')} > 0",
         ),
+        contests=_contests("table1d", *((f"{part}_fc", f"{part}_none") for part in ("cl", "ct", "dnr"))),
         note="The paper says 'in most cases'; with FC the printed numbers fall in all three cases.",
     ),
     _claim(
@@ -169,6 +186,10 @@ _ABSTRACT_AND_TABLE1 = (
             for which in ("cl", "ct", "dnr")
         ),
         effects=tuple(_effect("table1d", f"{which}_lstm", f"{which}_se") for which in ("cl", "ct", "dnr")),
+        contests=_contests(
+            "table1d",
+            *((f"{part}_lstm", f"{part}_{relay}") for part in ("cl", "ct", "dnr") for relay in ("none", "fc", "se")),
+        ),
         would_decide="more seeds of LSTM against SE, which lie within 0.6 points",
     ),
 )
@@ -202,6 +223,7 @@ _TABLES_2_TO_5 = (
                 beyond=("dnr.table3.bn_dnr_8.top1", "dnr.table3.bn_8.top1"),
             ),
         ),
+        contests=_growth("bn", 4, 8),
         would_decide="three seeds or more of each run",
         note="The learning rate shrinks with the batch, so two things change at once.",
     ),
@@ -220,6 +242,7 @@ _TABLES_2_TO_5 = (
                 beyond=("dnr.table3.gn_dnr_4.top1", "dnr.table3.gn_4.top1"),
             ),
         ),
+        contests=_growth("gn", 8, 4),
         would_decide="three seeds or more of each run",
     ),
     _claim(
@@ -228,6 +251,7 @@ _TABLES_2_TO_5 = (
         "Group normalization is better than batch normalization at small batches.",
         printed=("dnr.table3.gn_4.top1 > dnr.table3.bn_4.top1",),
         effects=(_effect("table3", "gn_4", "bn_4"),),
+        contests=_contests("table3", ("gn_4", "bn_4")),
         note="At batch 4, 67.41 stands against 67.59.",
     ),
     _claim(
@@ -236,6 +260,7 @@ _TABLES_2_TO_5 = (
         "Group normalization is worse than batch normalization at large batches.",
         printed=("dnr.table3.gn_8.top1 < dnr.table3.bn_8.top1",),
         effects=(_effect("table3", "bn_8", "gn_8"),),
+        contests=_contests("table3", ("bn_8", "gn_8")),
     ),
     _claim(
         22,
@@ -274,7 +299,10 @@ _TABLES_2_TO_5 = (
             "dnr.table4.sthv2_tsn_r50_dnr.top1 - dnr.table4.sthv2_tsn_r50.top1 > 27",
         ),
         effects=(_effect("table4", "sthv1_tsn_r50_dnr", "sthv1_tsn_r50"),),
-        contests=(_twin("tsn_r50_dnr", "tsn_r50"),),
+        contests=(
+            _twin("tsn_r50_dnr", "tsn_r50"),
+            *_contests("table4", ("sthv1_tsn_r50_dnr", "sthv1_tsn_r50"), cell="twin-transfer"),
+        ),
         note="The rows with DNR include channel interlacing, which is TSM's shift; TSM alone has 45.6 on V1.",
     ),
     _claim(
@@ -282,8 +310,15 @@ _TABLES_2_TO_5 = (
         "4.3, Table 4",
         "The gain on Something-Something comes from dynamic normalization and relay.",
         printed=("dnr.table4.sthv1_tsn_r50_dnr.top1 - psn.table4.tsm_8.top1 > 1",),
+        contests=_contests(
+            "table4",
+            ("sthv1_tsn_r50_dnr_without_interlacing", "sthv1_tsn_r50"),
+            ("sthv1_tsn_r50_dnr", "sthv1_tsm_r50"),
+            cell="twin-temporal",
+        ),
         would_decide="DNR without interlacing on Something-Something, three seeds",
-        note="Read as: more than a point over what the shift alone gives, TSM's 45.6 as PSN prints it.",
+        note="Read as: more than a point over what the shift alone gives, TSM's 45.6 as PSN prints it; on the twin, "
+        "that DNR without the shift beats TSN, and DNR with it beats the shift alone.",
     ),
     _claim(
         27,
@@ -294,6 +329,7 @@ _TABLES_2_TO_5 = (
             f"max({_gain('table5', 'r2plus1d_dnr', 'r2plus1d')}, {_gain('table5', 'slowfast_dnr', 'slowfast')}) < 2.5",
         ),
         effects=(_effect("table5", "r2plus1d_dnr", "r2plus1d"), _effect("table5", "slowfast_dnr", "slowfast")),
+        contests=_contests("table5", ("r2plus1d_dnr", "r2plus1d"), ("slowfast_dnr", "slowfast")),
         would_decide="more seeds of SlowFast",
     ),
 )
@@ -345,6 +381,7 @@ _TABLE6_AND_SUPPLEMENT = (
         "In both directions, CT at distance 2 improves on one direction.",
         printed=(f"{_gain('supp_table1', 'd2_bi', 'd2_uni')} > 0",),
         effects=(_effect("supp_table1", "d2_bi", "d2_uni"),),
+        contests=_contests("supp1", ("d2_bi", "d2_uni"), cell="twin-temporal"),
         would_decide="more seeds of the two rows",
     ),
     _claim(
@@ -352,6 +389,7 @@ _TABLE6_AND_SUPPLEMENT = (
         "supplement C",
         "At distance 4, both directions gain nothing.",
         printed=(f"{_gain('supp_table1', 'd4_bi', 'd4_uni')} <= 0",),
+        contests=_contests("supp1", ("d4_uni", "d4_bi"), cell="twin-temporal"),
     ),
     _claim(
         36,
@@ -359,6 +397,7 @@ _TABLE6_AND_SUPPLEMENT = (
         "A bidirectional LSTM slightly improves cross-temporal DNR.",
         printed=("max(dnr.supp_table1.d2_bi.top1, dnr.supp_table1.d4_bi.top1) > dnr.supp_table1.d4_uni.top1",),
         effects=(Effect(better="dnr.supp_table1.d2_bi.top1", worse="dnr.supp_table1.d4_uni.top1"),),
+        contests=_contests("supp1", ("d2_bi", "d4_uni"), cell="twin-temporal"),
         would_decide="more seeds; the difference from the default is 0.04 points",
     ),
     _claim(

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from repro import papers
 from repro.errors import BadOption, UnknownName
-from repro.evidence import published
+from repro.evidence import trends
 from repro.evidence.arithmetic import references
 from repro.evidence.claims import find, judge, printed_value, together
 from repro.papers.claim import Claim, Contest, Effect
@@ -38,9 +39,9 @@ def test_all_claims_can_be_read_and_name_cells_that_exist():
         for statement in one.measured:
             assert {parts[0] for parts in references(statement)} == {"here"}, one.key
         for contest in one.contests:
-            assert contest.table in {*papers.TABLES, "dnr/table1a", "dnr/table1d"}, one.key
-            stem = contest.table.replace("/", "_")
-            assert {contest.better, contest.worse} <= set(published.load(stem).rows), one.key
+            table = papers.find(contest.table)
+            for row in (contest.better, contest.worse, *(contest.beyond or ())):
+                assert contest.cell in table.row(row).cells, (one.key, row)
         assert one.printed or one.measured or one.would_decide, one.key
 
 
@@ -81,6 +82,31 @@ def test_rows_that_share_an_experiment_share_its_runs():
     records += [record("ct_none", 12.0 + seed, seed, table="table1d", id=none.id) for seed in range(3)]
     contest = Contest(table="dnr/table1d", better="ct_lstm", worse="ct_none")
     assert judged(records, contests=(contest,)).by_runs == "supported"
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ({4: [9.0, 8.0, 8.5], 8: [3.0, 2.0, 3.0]}, "supported"),
+        ({4: [3.0, 2.0, 3.0], 8: [9.0, 8.0, 8.5]}, "contradicted"),
+        ({4: [9.0, 2.0, 5.0], 8: [3.0, 6.0, 4.0]}, "undecided"),
+        ({4: [9.0], 8: [3.0]}, "undecided"),
+        ({4: [9.0, 8.0], 8: []}, "untested"),
+    ],
+)
+def test_a_growing_gain_is_decided_by_its_seeds_and_agrees_with_the_table_s_trend(gains, verdict):
+    """Host accuracies that differ from seed to seed by much more than the gains do fall out."""
+    records = []
+    for clips, found in gains.items():
+        for seed, gain in enumerate(found):
+            host = 50.0 + 20 * seed + clips
+            for row, value in ((f"bn_{clips}", host), (f"bn_dnr_{clips}", host + gain)):
+                records.append(record(row, value, seed, cell="twin-appearance", table="table3"))
+    (contest,) = find(papers.claims(), "dnr-18").contests
+    assert judged(records, contests=(contest,)).by_runs == verdict
+    if min(map(len, gains.values())) > 1:
+        host, method = (np.zeros((3, 2)), np.array([gains[8], gains[4]]).T)
+        assert trends.verdict(trends.trend(np.array([8.0, 4.0]), host, method), -1) == verdict
 
 
 def test_failed_and_smoke_records_are_no_evidence():
