@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from repro.papers import recipes_authors, recipes_mmaction2
+from repro.papers import recipes_authors, recipes_literature, recipes_mmaction2
 from repro.papers.protocol import Protocol
 from repro.papers.recipes_papers import ADAFUSE_AUTHORS, ADAFUSE_PAPER, DNR_CODE_K400, DNR_PAPER, PSN_PAPER
 
@@ -19,13 +19,14 @@ SOURCES: dict[str, str] = {
     "mmaction2-1.x": "mmaction2 v1.2",
     "run": "run here",
 }
+_QUOTED = recipes_literature.QUOTED
 _OF_PAPER: dict[str, dict[str, Table]] = {
-    "dnr": {"paper": DNR_PAPER, "code": {("tsn", "kinetics400"): DNR_CODE_K400}},
-    "adafuse": {"paper": ADAFUSE_PAPER, "code": ADAFUSE_AUTHORS},
-    "psn": {"paper": PSN_PAPER},
+    "dnr": {"paper": {**DNR_PAPER, **_QUOTED["dnr"]}, "code": {("tsn", "kinetics400"): DNR_CODE_K400}},
+    "adafuse": {"paper": {**ADAFUSE_PAPER, **_QUOTED["adafuse"]}, "code": ADAFUSE_AUTHORS},
+    "psn": {"paper": {**PSN_PAPER, **_QUOTED["psn"]}},
 }
 _OF_ALL: dict[str, Table] = {
-    "authors": recipes_authors.PROTOCOLS,
+    "authors": {**recipes_authors.PROTOCOLS, **recipes_literature.PROTOCOLS},
     "mmaction2": recipes_mmaction2.PROTOCOLS_V015,
     "mmaction2-1.x": recipes_mmaction2.PROTOCOLS_V1,
 }

@@ -6,13 +6,15 @@ import pytest
 
 from repro.data import sampling
 from repro.errors import UnknownName
-from repro.papers import recipes, recipes_authors, recipes_mmaction2, recipes_papers
+from repro.evidence import published
+from repro.papers import recipes, recipes_authors, recipes_literature, recipes_mmaction2, recipes_papers
 from repro.papers.protocol import FIELDS, NOT_STATED, Protocol
+from repro.papers.protocols import protocols
 from repro.papers.recipes import DNR_K400, KINETICS
 from repro.spec import Train, Views, content_id, frozen
 
-MODULES = (recipes, recipes_mmaction2, recipes_authors, recipes_papers)
-V, A, P = recipes_mmaction2, recipes_authors, recipes_papers
+MODULES = (recipes, recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature)
+V, A, P, L = recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature
 
 #: network -> first digits of the content ids of its recipe and test views on Kinetics-400
 IDS = {
@@ -44,6 +46,7 @@ STEPS = {
     "P.ADAFUSE_CODE_TSN_STHV1": (0.01, 64, (20, 40), 5e-4, 20, "tdn", 50),
     "P.ADAFUSE_CODE_TSM_STHV1": (0.02, 64, (20, 40), 5e-4, 20, "tdn", 50),
     "P.ADAFUSE_CODE_STHV2": (0.02, 64, (20, 40), 1e-4, 20, "tdn", 50),
+    "L.TEA_STHV1": (0.02, 64, (30, 40, 45), 5e-4, 20, "tsm", 50),
     "P.PSN_STHV1": (0.01, 64, (50, 60, 70), 5e-4, 20, "tsm-author", 80),
 }
 
@@ -96,6 +99,7 @@ def test_every_protocol_says_something_of_every_field():
         (V, "PROTOCOLS_V015"),
         (V, "PROTOCOLS_V1"),
         (A, "PROTOCOLS"),
+        (L, "PROTOCOLS"),
         (P, "DNR_PAPER"),
         (P, "ADAFUSE_PAPER"),
         (P, "ADAFUSE_AUTHORS"),
@@ -132,3 +136,30 @@ def test_values_are_told_as_a_reader_expects():
     assert told["train.milestones"].text == "30 45 55"
     assert told["train.warmup_ratio"].text == "none"
     assert V.PROTOCOLS_V015["tsm", "sthv1"].stated()["train.flip_labels"].text == "none"
+
+
+def test_gsm_warms_up_and_tests_two_clips_of_diving48():
+    train, test = L.GSM_STHV1, L.PROTOCOLS["gsm", "diving48"].test
+    assert (train.lr, train.batch, train.epochs, train.warmup_epochs) == (0.01, 32, 60, 10)
+    assert (train.schedule, train.weight_decay, train.clip_norm, train.groups) == ("cosine", 5e-4, 20, "plain")
+    assert (test.clips, test.crops, test.resize, test.crop) == (2, 1, 261, 229)
+
+
+@pytest.mark.parametrize("paper", sorted(L.QUOTED))
+def test_quoted_rows_have_the_views_of_their_table_and_no_recipe(paper):
+    """The tables print frames x clips x crops (`views` is their product) and the pretraining."""
+    for (network, dataset), protocol in L.QUOTED[paper].items():
+        table = published.load(f"{paper}_table{protocol.where.rpartition(' ')[2]}")
+        printed = f"{sampling.frames_of(protocol.test.sampling)}x"
+        rows = [
+            row
+            for key, row in table.rows.items()
+            if row.values["model"].text == network and table.dataset(key) == dataset
+        ]
+        assert any(
+            row.values["frames"].text.startswith(printed) and row.values["views"].number == protocol.test.count
+            for row in rows
+        )
+        told = protocol.stated()
+        assert protocol.train is None and told["train.lr"].text == told["test.sampling"].text == NOT_STATED
+        assert protocols(paper, network, dataset)["paper"] is protocol
