@@ -78,12 +78,18 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def add_decoder(parser: argparse.ArgumentParser, default: str | None = "auto", more: str = "") -> None:
+    """Which library decodes video files."""
+    known = ["auto", "decord", "pyav"]
+    parser.add_argument("--decoder", default=default, choices=known, help=f"auto: the frames of decord, faster{more}")
+
+
 def add_views(parser: argparse.ArgumentParser) -> None:
     """How a clip is looked at; what is not given is as in the network's own test protocol."""
     parser.add_argument("--sampling", help="frame sampling rule; default: the network's test protocol")
     parser.add_argument("--crop", type=_positive, help="crop side")
     parser.add_argument("--resize", type=natural, help="short side before cropping; 0: the video's own size")
-    parser.add_argument("--decoder", default="decord", choices=["decord", "pyav"], help="for video files")
+    add_decoder(parser)
 
 
 def add_names(parser: argparse.ArgumentParser) -> None:

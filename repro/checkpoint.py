@@ -1,6 +1,6 @@
 """The state of an unfinished training run on disk: whole or absent, and only ever continued by the same experiment.
 
-A file is a line `repro-training-2 <sha256>` and what torch.save wrote. The two newest are kept, so that one damaged
+A file is a line `repro-training-3 <sha256>` and what torch.save wrote. The two newest are kept, so that one damaged
 file costs the steps since the one before it, not the run.
 """
 
@@ -23,7 +23,7 @@ import torch
 
 from repro.errors import BadOption, ReproError
 
-_MAGIC = b"repro-training-2 "
+_MAGIC = b"repro-training-3 "
 _HEADER = len(_MAGIC) + 64 + 1
 _KEEP = 2
 

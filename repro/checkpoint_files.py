@@ -1,4 +1,4 @@
-"""Read the tensors of a checkpoint file without running anything that the file says.
+"""Read the tensors of a checkpoint file without running anything that the file says; write them as safetensors.
 
 PyTorch files go through `torch.load(weights_only=True)`, which builds tensors and plain containers only. Files of
 mmengine and of training scripts also hold bookkeeping (loss histories, numpy scalars, argument namespaces). These are
@@ -8,6 +8,8 @@ known by name and become inert stand-ins; any other foreign name is refused, wit
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import pickle
 import pickletools
 import shlex
@@ -19,6 +21,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from repro.errors import WeightsError
 
@@ -69,6 +72,26 @@ def read(path: str | Path) -> Checkpoint:
         tensors = _state_dict(file, _read_torch(file))
     _require_finite(file, tensors)
     return Checkpoint(file, tensors, sha256(file), metadata)
+
+
+def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Write safetensors and sync them to disk. The library leaves the order of the metadata to chance; here it is
+    sorted, so that equal content has equal bytes.
+    """
+    # clones: safetensors refuses tensors that share memory
+    save_file(
+        {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, path, dict(metadata)
+    )
+    with path.open("r+b") as file:
+        size = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(size))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        assert len(text) <= size, "the library writes the same JSON, padded with spaces"
+        file.seek(8)
+        file.write(text.ljust(size))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def sha256(path: Path) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,6 +12,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from repro import lease
+
+#: seconds between two words of process 0 to those that wait with it: well within what a collective waits
+_WORD_S = 30.0
 
 T = TypeVar("T")
 
@@ -83,3 +90,31 @@ def synchronised(module: nn.Module, now: bool) -> contextlib.AbstractContextMana
     if isinstance(module, DistributedDataParallel) and not now:
         return module.no_sync()
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def hold_together(
+    ranks: Ranks, content_id: str, seed: int, on_wait: Callable[[], None]
+) -> Iterator[lease.Holder | None]:
+    """`repro.lease.hold` by process 0 for all. It may wait for days, telling the others before their time runs out."""
+    if ranks.rank:
+        while ranks.share(False):
+            pass
+        yield None
+        return
+    told = time.monotonic()
+
+    def wait() -> None:
+        nonlocal told
+        try:
+            on_wait()
+        except BaseException:  # the end of the wait
+            ranks.share(False)
+            raise
+        if time.monotonic() - told > _WORD_S:
+            told = time.monotonic()
+            ranks.share(True)
+
+    with lease.hold(content_id, seed, wait) as before:
+        ranks.share(False)
+        yield before

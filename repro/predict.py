@@ -30,18 +30,18 @@ class Prediction:
 
 
 def predict(
-    clip: Path, network: Trained, views: Views, *, decoder: str = "decord", device: str = "cpu", top: int = 5
+    clip: Path, network: Trained, views: Views, *, decoder: str = "auto", device: str = "cpu", top: int = 5
 ) -> Prediction:
     """The `top` classes (fewer if the network has fewer) of a video file or folder of pictures.
 
     All views go through the network, as many at once as fit the memory budget; their scores are fused as `views` says.
     """
     require_frames(network.model, views.sampling)
-    frames = pictures.views_of_clip(clip, views, decoder)
+    frames, used = pictures.views_of_clip(clip, views, decoder)
     scores = probabilities(logits(network, frames, device), views)
     best = np.argsort(-scores, kind="stable")[:top].tolist()
     classes = [{"number": n, "name": network.class_name(n), "score": float(scores[n])} for n in best]
-    return Prediction(classes, _used(clip, network, views, decoder, device))
+    return Prediction(classes, _used(clip, network, views, used, device))
 
 
 def logits(network: Trained, views: np.ndarray, device: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -69,4 +70,6 @@ def own_part(found: dict[str, Any], ranks: Ranks) -> dict[str, Any]:
     tally[: CLIPS + 1] = sums if ranks.rank == 0 else 0
     tally[BAD] = max(part["tally"][BAD] for part in parts)
     random = parts[ranks.rank]["random"] if ranks.rank < len(parts) else None
-    return {"random": random, "tally": tally, "problems": {k: v for part in parts for k, v in part["problems"].items()}}
+    used = sum((Counter(part["used"]) for part in parts), Counter()) if ranks.rank == 0 else {}
+    problems = {name: why for part in parts for name, why in part["problems"].items()}
+    return {"random": random, "tally": tally, "problems": problems, "used": dict(used)}

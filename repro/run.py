@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from repro import lease, paths, record, stopping
+from repro import paths, record, stopping
 from repro.errors import ReproError, UnknownName
 from repro.outcome import compose, failure
 from repro.papers.layout import TableSpec
@@ -178,7 +178,7 @@ def execute(
     """
     import torch
 
-    from repro.distributed import Ranks
+    from repro.distributed import Ranks, hold_together
 
     ranks = Ranks.current()
     if threads:
@@ -187,7 +187,8 @@ def execute(
     root = root or records_root(job.smoke)
     progress = _watched(job, root, on_progress, replace)
     try:
-        with _lease(job, progress) as before:
+        waiting = {"phase": _WAITING}
+        with hold_together(ranks, job.experiment.id, job.seed, on_wait=lambda: progress(waiting)) as before:
             goes_on = before is not None and before.job is not None and before.job == paths.scheduler_job()
             if replace and not goes_on and ranks.rank == 0:
                 shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)
@@ -197,15 +198,6 @@ def execute(
         if found is None:
             raise
         return ranks.share(found)  # the others ask for it in `_execute`
-
-
-def _lease(job: Job, progress: Progress) -> contextlib.AbstractContextManager[lease.Holder | None]:
-    """The cell's lease; of several processes of one training the first holds it for all."""
-    from repro.distributed import Ranks
-
-    if Ranks.current().rank:
-        return contextlib.nullcontext()
-    return lease.hold(job.experiment.id, job.seed, on_wait=lambda: progress({"phase": _WAITING}))
 
 
 def _execute(

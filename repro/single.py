@@ -54,7 +54,7 @@ def with_weights(model: Model, path: Path) -> Model:
     return replace(model, pretrained=f"sha256:{digest}")
 
 
-def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:
+def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str | None = None) -> Experiment:
     """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset."""
     name = dataset_name(dataset)
     if not is_configured(name):
@@ -67,7 +67,9 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
         flip_labels = registry.datasets[name].fact("flip_labels", ())
-        measure = Accuracy(dataset=name, train=replace(train, flip_labels=tuple(flip_labels)), test=test)
+        train = replace(train, flip_labels=tuple(flip_labels))
+        measure = Accuracy(dataset=name, train=train, test=test, decoder="auto")
+    measure = replace(measure, decoder=decoder or measure.decoder)
     assert measure.train is not None
     known = to_dict(measure.train)
     for key in changes:

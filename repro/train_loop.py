@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections import Counter
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, cast
@@ -70,6 +71,10 @@ class Run:
         """Training videos that this process could not read -> why; others stood in for them."""
         self.all_problems: dict[str, str] = {}
         """Those of all processes."""
+        self.used: Counter[str] = Counter()
+        """Clips of this process by the decoder that made them."""
+        self.all_used: Counter[str] = Counter()
+        """Those of all processes, as of the last checkpoint."""
         self.steps = self.train.epochs * plan.steps_per_epoch
 
     @property
@@ -94,6 +99,7 @@ class Run:
             "layout": layout(self.net),
             "determinism": f"deterministic algorithms; {exact}",
             **self.history.effective(),
+            "training_decoders": dict(sorted(self.all_used.items())),
             "training_problems": [{"id": name, "problem": why} for name, why in sorted(self.all_problems.items())],
         }
 
@@ -111,8 +117,10 @@ class Run:
         if own["random"] is not None:
             checkpoint.restore_random_state(own["random"], self.device)
         self.problems.update(own["problems"])
+        self.used.update(own["used"])
         for part in found["ranks"]:
             self.all_problems.update(part["problems"])
+        self._count(found["ranks"])
         self.step, self.curve, self.seconds = found["step"], found["curve"], found["seconds"]
         self.history = resume.History(**found["history"])
         if self.step < self.steps:
@@ -125,16 +133,22 @@ class Run:
             "random": checkpoint.random_state(self.device),
             "tally": self.stepper.tally.cpu(),
             "problems": dict(self.problems),
+            "used": dict(self.used),
         }
+        parts = self.ranks.gather(own)
+        self._count(parts)
         return {
             "stepper": self.stepper.state(),
-            "ranks": self.ranks.gather(own),
+            "ranks": parts,
             "division": self.plan.division(self.train),
             "step": self.step,
             "curve": self.curve,
             "seconds": self.seconds,
             "history": self.history.state(),
         }
+
+    def _count(self, parts: list[dict[str, Any]]) -> None:
+        self.all_used = sum((Counter(part["used"]) for part in parts), Counter())
 
     def loop(self, workdir: Path, logs: Path, on_progress: Progress | None, checkpoint_every_s: float) -> None:
         """All steps that are left, and a checkpoint of the end."""
@@ -181,6 +195,7 @@ class Run:
             start=(self.step % self.plan.steps_per_epoch) * self.plan.accumulation,
             decoder=self.accuracy.decoder,
             problems=self.problems,
+            used=self.used,
             rank=self.ranks.rank,
             world=self.ranks.world_size,
             **self.reading,

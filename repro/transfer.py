@@ -2,8 +2,9 @@
 
     <cache>/initial/<first 16 digits of the content id>-s<seed>/weights.safetensors      and .json, how they came about
 
-A training that is interrupted goes on where it stopped; of several processes that ask at once, one trains. Files that
-do not fit their own sha256 are made again. Everything here can be deleted: it is trained again, bit for bit.
+A training that is interrupted goes on where it stopped; of several processes that ask at once, on whatever machine,
+one trains and the others wait for as long as it lives (`repro.lease`). Files that do not fit their own sha256 are made
+again. Everything here can be deleted: it is trained again, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from repro import paths
-from repro.checkpoint import only_run, weights_sha256, write_atomic
+from repro.checkpoint import weights_sha256, write_atomic
 from repro.checkpoint_formats import IMAGENET, Contract
-from repro.distributed import Ranks
+from repro.distributed import Ranks, hold_together
 from repro.errors import BadOption
 from repro.spec import Accuracy, Experiment, Model
 from repro.train import Fitted, Normalize, Progress, fit
@@ -39,9 +40,10 @@ def weights_of(
         raise BadOption("initial weights come from a training", allowed="an Accuracy with a recipe `train`")
     folder = paths.cache() / "initial" / f"{experiment.id[:16]}-s{seed}"
     ranks = Ranks.current()
-    if ranks.rank:
-        return _as_rank(ranks, experiment, seed, folder, options)
-    with only_run(folder, lambda: (on_progress or _silent)({"phase": "waiting for another run's initial weights"})):
+    waiting = {"phase": "waiting for another run's initial weights"}
+    with hold_together(ranks, experiment.id, seed, on_wait=lambda: (on_progress or _silent)(waiting)):
+        if ranks.rank:
+            return _as_rank(ranks, experiment, seed, folder, options)
         found = _read(folder)
         if not ranks.share(found is None):
             assert found is not None
@@ -109,6 +111,7 @@ def _train(
         "curve": fitted.curve,
         **{key: fitted.effective[key] for key in ("micro_batch", "steps", "resumes", "training_problems")},
     }
+    folder.mkdir(parents=True, exist_ok=True)
     save_weights(folder / "weights.safetensors", state, model=experiment.model, contract=contract_of(fitted.normalize))
     write_atomic(folder / "weights.json", json.dumps(facts, indent=1).encode())  # last: it says that both are whole
     shutil.rmtree(paths.work(experiment.id, seed), ignore_errors=True)

@@ -8,7 +8,6 @@ whole report, unless it is known to be of no use, or `partial` allows it.
 from __future__ import annotations
 
 import json
-import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from repro import checkpoint_files, checkpoint_formats, spec
@@ -219,7 +217,8 @@ def save_weights(
     left_new: tuple[str, ...] = (),
     more: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all.
+    """Write safetensors with the facts that `load_weights` checks. The file appears whole or not at all; of
+    equal tensors and facts it has equal bytes.
 
     Weights that were trained here have no source; their own sha256 names them. `more` is kept beside the facts.
     """
@@ -239,12 +238,7 @@ def save_weights(
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
-        # clones: safetensors refuses tensors that share memory
-        save_file(
-            {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}, temporary, metadata
-        )
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        checkpoint_files.write(temporary, tensors, metadata)
         temporary.replace(target)
     except OSError as error:
         raise WeightsError(f"{str(target)!r} cannot be written: {error}") from error

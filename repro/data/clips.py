@@ -121,11 +121,12 @@ def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.
 
 def train_task(
     path: str, label: int, decoder: str, train: Train, where: tuple[int, int, int]
-) -> tuple[np.ndarray, int]:
-    """`train_clip` of a file at (seed, epoch, place), in a worker, which needs no torch."""
+) -> tuple[np.ndarray, int, str]:
+    """`train_clip` of a file at (seed, epoch, place) and the decoder that was used; in a worker, without torch."""
     seed, epoch, place = where
     rng = generator(seed, epoch, SAMPLE, place)
-    return train_clip(FileSource(path, decoder, train.resize), train, label, rng)
+    source = FileSource(path, decoder, train.resize)
+    return *train_clip(source, train, label, rng), source.used
 
 
 def test_task(path: str, video_id: str, decoder: str, test: Views, seed: int) -> tuple[Cuts, str]:

@@ -7,6 +7,7 @@ cache of decoded frames (`repro.data.cache`), in which case no process is starte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,7 @@ def train_batches(
     cache: FrameCache | None = None,
     timeout_s: float = TIMEOUT_S,
     problems: dict[str, str] | None = None,
+    used: Counter[str] | None = None,
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -90,15 +92,16 @@ def train_batches(
 
     `start` skips that many micro-batches, without decoding them. A video that cannot be read is entered in `problems`
     (id -> reason) and left out; the next readable video of the epoch's order takes its place, with the random numbers
-    of that place, so that batches keep their size. `rank` of `world` takes every world-th clip.
+    of that place, so that batches keep their size. `used` counts the clips by the decoder that made them. `rank` of
+    `world` takes every world-th clip.
     """
     frames = check_rule(index, train.sampling, clip_length)
     if micro_batch < 1 or start < 0:
         raise BadOption(f"micro_batch {micro_batch}, start {start}", allowed="micro_batch 1 or more, start 0 or more")
     order = epoch_order(len(index), seed, epoch)
     places = np.arange(clips_per_epoch(len(index), train.batch))[rank::world][start * micro_batch :].tolist()
-    bad = {} if problems is None else problems
-    epoch_clips = _Epoch(index, train, order, seed, epoch, decoder, timeout_s, workers, cache, bad)
+    bad, counted = {} if problems is None else problems, Counter() if used is None else used
+    epoch_clips = _Epoch(index, train, order, seed, epoch, decoder, timeout_s, workers, cache, bad, counted)
     made = epoch_clips.run(places, ahead=max(2 * micro_batch, 2 * workers))
     shape = (frames,) if clip_length == 1 else (frames, clip_length)
     for first in range(0, len(places), micro_batch):
@@ -121,6 +124,7 @@ class _Epoch:
     workers: int
     cache: FrameCache | None
     bad: dict[str, str]
+    used: Counter[str]
 
     def run(self, places: Sequence[int], ahead: int) -> Iterator[tuple[np.ndarray, int]]:
         """(clip, label) of each place."""
@@ -128,9 +132,10 @@ class _Epoch:
             if isinstance(made, Problem):
                 self.bad[self._video(place).id] = made.reason
                 made = self._stand_in(place)
-            yield made
+            self.used[made[2]] += 1
+            yield made[:2]
 
-    def _stand_in(self, place: int) -> tuple[np.ndarray, int]:
+    def _stand_in(self, place: int) -> tuple[np.ndarray, int, str]:
         """The clip of the next readable video for a place; what is known to be bad is not tried again."""
         count = len(self.order)
         slots = [(place + step) % count for step in range(1, count)]
@@ -151,7 +156,7 @@ class _Epoch:
         return self.index.videos[self.order[slot]]
 
     def _make(self, places: Sequence[tuple[int, int]], ahead: int) -> Iterator[Any]:
-        """Clips with the random numbers of the first and the video of the second of each pair, or problems."""
+        """Clip, label and decoder, or a problem: by the random numbers of each pair's first, of its second's video."""
         train = self.train
         if self.cache is None:
             tasks = (
@@ -164,7 +169,8 @@ class _Epoch:
         for place, slot in places:
             source, video = self.cache.source(int(self.order[slot])), self._video(slot)
             rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
-            yield _of_source(source, clips.train_clip, train, video.label, rng)
+            made = _of_source(source, clips.train_clip, train, video.label, rng)
+            yield made if isinstance(source, Problem) or isinstance(made, Problem) else (*made, source.used)
 
 
 def test_videos(

@@ -92,6 +92,9 @@ def frame_count(path: str | Path, decoder: str) -> int:
     return len(picture_files(place)) if place.is_dir() else decode.frame_count(place, decoder=decoder)
 
 
-def views_of_clip(path: str | Path, test: clips.Views, decoder: str) -> np.ndarray:
-    """All test views of a clip, as `clips.test_clips` gives them: uint8 (V, T * clip_length, 3, crop, crop)."""
-    return clips.test_clips(source_of(path, decoder, test.resize), test, Path(path).name)
+def views_of_clip(path: str | Path, test: clips.Views, decoder: str) -> tuple[np.ndarray, str]:
+    """All test views of a clip, as `clips.test_clips` gives them: uint8 (V, T * clip_length, 3, crop, crop); and the
+    decoder that was used.
+    """
+    source = source_of(path, decoder, test.resize)
+    return clips.test_clips(source, test, Path(path).name), source.used or decoder

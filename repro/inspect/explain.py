@@ -37,7 +37,7 @@ class Look:
     """Over what the heat's maximum is 1: the clip, or each frame."""
     columns: int = _MOST_COLUMNS
     """At most so many frames are drawn."""
-    decoder: str = "decord"
+    decoder: str = "auto"
     device: str = "cpu"
 
 
@@ -52,6 +52,8 @@ class View:
     numbers: list[int]
     """Their numbers in the video, from 0."""
     views: Views
+    decoder: str
+    """The one that was used."""
 
 
 def gradcam_figure(clip: Path, networks: Sequence[Trained], views: Sequence[Views], look: Look) -> tuple[bytes, Facts]:
@@ -80,12 +82,13 @@ def one_view(clip: Path, network: Trained, views: Views, decoder: str) -> View:
     one = replace(views, crops=1)
     count = sampling.clips_of(views.sampling)
     middle, length = metrics.centre_clip(count), sampling.clip_length_of(views.sampling)
-    found = pictures.views_of_clip(clip, one, decoder)[middle]
+    frames, used = pictures.views_of_clip(clip, one, decoder)
+    found = frames[middle]
     shown = found.reshape(-1, length, *found.shape[1:])[:, length // 2]
     rule = sampling.indices(views.sampling, pictures.frame_count(clip, decoder), np.random.default_rng(0))[middle]
     x = torch.from_numpy(found if length == 1 else found.reshape(-1, length, *found.shape[1:]))
     numbers = rule.reshape(-1, length)[:, length // 2].tolist()
-    return View(x, np.ascontiguousarray(np.moveaxis(shown, 1, -1)), numbers, one)
+    return View(x, np.ascontiguousarray(np.moveaxis(shown, 1, -1)), numbers, one, used)
 
 
 def explain_view(network: Trained, view: View, look: Look) -> tuple[np.ndarray, dict[str, Any]]:
@@ -181,7 +184,7 @@ def _facts(
     view = seen[0].views
     classes = "; ".join(f"{one['label']}: {one['class']['name']}, {100 * one['class']['probability']:.1f} %"
                         for one in told)  # fmt: skip
-    decoder = pictures.told_decoder(clip, look.decoder)
+    decoder = pictures.told_decoder(clip, seen[0].decoder)
     known = ", ".join(sorted({network.dataset for network in networks if network.dataset}))
     return Facts(
         kind="gradcam",

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro.arguments import add_device, add_model, add_module, device_of, model_of, options_of, positive
+from repro.arguments import add_decoder, add_device, add_model, add_module, device_of, model_of, options_of, positive
 from repro.errors import BadOption
 from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
 from repro.verbs.common import Commands, prepare, verb
@@ -68,6 +68,7 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
+    add_decoder(parser, None, "; default: auto, of twins as in the tables: decord")
     parser.add_argument("--micro-batch", type=positive, metavar="N", help="clips in one forward pass on one device")
     _add_workers(parser)
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one video")
@@ -103,9 +104,7 @@ def _add_test(commands: Commands) -> None:
     parser.add_argument("--crop", type=positive, default=224, help="crop side")
     parser.add_argument("--resize", type=int, default=256, help="short side before cropping")
     parser.add_argument("--fusion", default="softmax", choices=["softmax", "logits", "features"])
-    parser.add_argument(
-        "--decoder", default="auto", choices=["auto", "decord", "pyav"], help="auto: the frames of decord, faster"
-    )
+    add_decoder(parser)
     _add_workers(parser)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
     add_device(parser)
@@ -173,7 +172,7 @@ def train(args: argparse.Namespace) -> int:
     from repro.torchrun import together
 
     with together(args.device) as device:
-        experiment = recipe(model_of(args), args.dataset, options_of(args.set))
+        experiment = recipe(model_of(args), args.dataset, options_of(args.set), args.decoder)
         how = {
             "workers": args.workers,
             "micro_batch": args.micro_batch,

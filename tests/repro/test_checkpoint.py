@@ -63,7 +63,7 @@ def test_a_file_that_would_run_code_is_damaged(tmp_path: Path) -> None:
 
     buffer = io.BytesIO()
     torch.save({"identity": IDENTITY, "state": Evil()}, buffer, pickle_module=pickle)
-    header = b"repro-training-2 " + hashlib.sha256(buffer.getvalue()).hexdigest().encode() + b"\n"
+    header = b"repro-training-3 " + hashlib.sha256(buffer.getvalue()).hexdigest().encode() + b"\n"
     (tmp_path / "step-000000001.pt").write_bytes(header + buffer.getvalue())
     state, notes = checkpoint.load(tmp_path, IDENTITY)
     assert state is None

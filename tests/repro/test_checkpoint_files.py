@@ -169,6 +169,22 @@ def test_what_is_no_checkpoint_is_named(tmp_path, write):
         checkpoint_files.read(file)
 
 
+def test_equal_content_has_equal_bytes(tmp_path):
+    tensors = {"b.weight": torch.arange(6.0).reshape(2, 3), "a": torch.ones(3, dtype=torch.int64)}
+    facts = {f"key {number}": f'"quoted" \n µ {number}' for number in range(30)}
+    written = set()
+    for number in range(4):
+        path = tmp_path / f"{number}.safetensors"
+        checkpoint_files.write(path, tensors, facts if number % 2 else dict(reversed(facts.items())))
+        written.add(path.read_bytes())
+        found = checkpoint_files.read(path)
+        assert found.metadata == facts
+        assert {name: value.tolist() for name, value in found.tensors.items()} == {
+            name: value.tolist() for name, value in tensors.items()
+        }
+    assert len(written) == 1
+
+
 def test_missing_and_damaged_safetensors(tmp_path):
     with pytest.raises(WeightsError, match=r"none\.pth"):
         checkpoint_files.read(tmp_path / "none.pth")

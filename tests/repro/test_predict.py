@@ -64,7 +64,7 @@ def test_the_best_classes_are_those_of_the_network_on_the_protocol_s_views(place
     assert [one["number"] for one in found["classes"]] == order
     assert [one["name"] for one in found["classes"]] == [NAMES[number] for number in order]
     assert [one["score"] for one in found["classes"]] == pytest.approx(expected[order].tolist(), abs=1e-6)
-    assert found["clip"]["frames"] == 20 and found["decoder"] == decode.version("decord")
+    assert found["clip"]["frames"] == 20 and found["decoder"] == decode.version("pyav")
     assert found["views"]["sampling"] == views.sampling and len(found["weights_sha256"]) == 64
 
 

@@ -98,6 +98,7 @@ def test_two_processes_see_the_batches_of_one(plain: tuple[Model, Accuracy], alo
     assert (effective["world_size"], effective["micro_batch"], effective["accumulation"]) == (2, 2, 1)
     assert (effective["norm_batch"], effective["deviations"]) == (4, [])
     assert effective["synchronised_bn"] > 0
+    assert effective["training_decoders"] == alone.effective["training_decoders"] == {"decord": 24}
 
 
 def test_from_one_process_to_two_and_back(plain: tuple[Model, Accuracy], alone: Fitted, tmp_path: Path) -> None:
@@ -122,6 +123,7 @@ def test_from_one_process_to_two_and_back(plain: tuple[Model, Accuracy], alone: 
     assert all("sums in another order" in move["tolerance"] for move in moves)
     assert "on 1 instead of 2 processes" in last.notes[0]
     assert last.effective["resumes"] == 2
+    assert last.effective["training_decoders"] == {"decord": 24}
 
 
 def test_statistics_or_masks_that_change_are_told(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
@@ -162,12 +164,18 @@ def test_two_processes_go_on_bit_for_bit(tiny_model: Model, tiny_accuracy: Accur
 def test_sums_move_to_process_0_and_problems_to_all() -> None:
     def part(loss: float, bad: float, problems: dict[str, str]) -> dict[str, Any]:
         random = checkpoint.random_state(torch.device("cpu"))
-        return {"tally": torch.tensor([loss, 1.0, 4.0, 0.5, 2.0, bad]), "random": random, "problems": problems}
+        return {
+            "tally": torch.tensor([loss, 1.0, 4.0, 0.5, 2.0, bad]),
+            "random": random,
+            "problems": problems,
+            "used": {"pyav": 3},
+        }
 
     found = {"ranks": [part(1.0, -1, {"a": "cut"}), part(2.0, 5, {"b": "gone"})]}
     assert resume.own_part(found, Ranks(1, 2)) is found["ranks"][1]
     first, last = resume.own_part(found, Ranks(0, 3)), resume.own_part(found, Ranks(2, 3))
     assert first["tally"].tolist() == [3.0, 2.0, 8.0, 0.5, 2.0, 5.0]
     assert last["tally"].tolist() == [0.0, 0.0, 0.0, 0.5, 2.0, 5.0]
+    assert (first["used"], last["used"]) == ({"pyav": 6}, {})
     assert first["problems"] == last["problems"] == {"a": "cut", "b": "gone"}
     assert first["random"] is not None and last["random"] is None

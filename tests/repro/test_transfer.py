@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,26 @@ def test_a_kill_in_the_initial_training_costs_no_bit(tiny_model, tuned, before, 
     told = resumed["effective"]["initial"]
     assert told["resumes"] == 1
     assert told["weights_sha256"] == trained_alone(before, tmp_path / "alone", seed=1)
+
+
+def test_another_job_is_waited_for_as_long_as_it_lives(tiny_model, tuned, before, tmp_path):
+    """It holds the initial training's lease; when it dies, its training is gone on with."""
+    hold = (
+        "import sys, time; from repro import lease\nwith lease.hold(sys.argv[1], 0): print(flush=True); time.sleep(99)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", hold, before.id], stdout=subprocess.PIPE)
+    assert other.stdout.readline() == b"\n"
+    phases: list[str] = []
+
+    def look(facts: dict[str, Any]) -> None:
+        phases.append(facts["phase"])
+        if len(phases) == 3:
+            other.kill()
+            other.wait()
+
+    found = measure_accuracy(tiny_model, tuned, 0, tmp_path / "a", on_progress=look)
+    assert phases[:3] == ["waiting for another run's initial weights"] * 3
+    assert found["effective"]["initial"]["weights_sha256"] == trained_alone(before, tmp_path / "alone")
 
 
 def test_a_damaged_file_is_made_again(tiny_model, tuned, before, tmp_path):

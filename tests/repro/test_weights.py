@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from repro import checkpoint_formats, weights
+from repro import checkpoint_files, checkpoint_formats, weights
 from repro.build import build
 from repro.errors import WeightsError
 from repro.spec import Model, frozen, replace
@@ -228,7 +228,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
         Path(path).write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(weights, "save_file", broken)
+    monkeypatch.setattr(checkpoint_files, "save_file", broken)
     with pytest.raises(WeightsError, match="no space left"):
         weights.save_weights(ours, states["tsm"], model=MODELS["tsm"], contract=checkpoint_formats.IMAGENET)
     assert ours.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]

@@ -36,7 +36,7 @@ def test_frames_come_in_natural_order_each_once(folder):
 
 def test_a_folder_gives_the_views_of_its_frames(folder):
     views = Views(sampling="mmaction2.uniform_test_4", crops=3, resize=16, crop=16)
-    found = pictures.views_of_clip(folder, views, "decord")
+    found, _ = pictures.views_of_clip(folder, views, "decord")
     assert found.shape == (3, 4, 3, 16, 16)
     assert found[0, :, 0, 8, 8].tolist() == [20, 50, 80, 110]
     frames, _ = pictures.FolderSource(folder, 16).read(lambda n: np.arange(2))
@@ -103,6 +103,7 @@ def test_a_video_file_is_read_by_its_decoder(tmp_path):
     assert pictures.told_decoder(tmp_path / "v.mp4", "pyav").startswith("pyav ")
     assert pictures.told_decoder(tmp_path, "pyav").startswith("pillow ")
     views = Views(sampling="mmaction2.uniform_test_4", resize=0, crop=32)
-    assert pictures.views_of_clip(tmp_path / "v.mp4", views, "pyav").shape == (1, 4, 3, 32, 32)
+    made, used = pictures.views_of_clip(tmp_path / "v.mp4", views, "auto")
+    assert (made.shape, used) == ((1, 4, 3, 32, 32), "pyav")
     with pytest.raises(DataError, match="missing"):
         pictures.views_of_clip(tmp_path / "w.mp4", views, "pyav")

@@ -66,7 +66,7 @@ def test_host_and_method_side_by_side(place, tmp_path, capsys, monkeypatch):
     assert facts["clip"]["name"] == "clip.mp4"
     assert facts["command"] == ["python", "-m", "repro", "inspect", "gradcam", "clip.mp4", "--model", "tsn"]
     assert facts["details"]["frames"] == [0, 2, 3, 5, 6, 8, 9, 11]
-    assert facts["details"]["decoder"] == decode.version("decord")
+    assert facts["details"]["decoder"] == decode.version("pyav")
     for one in facts["details"]["networks"]:
         assert one["class"] == one["predicted"]
         assert one["class"]["name"] in NAMES
