@@ -5,6 +5,7 @@ Needs root, Debian and minutes: tox -e cluster.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -18,10 +19,12 @@ import pytest
 
 from repro import launch_slurm, lease, papers, record
 from repro.run import jobs_of, records_root
+from repro.scores import Scores
 from repro.smoke import smoke_table
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")
+MINIATURES = Path(__file__).parents[1] / "repro" / "data"
 PATIENCE_S = 900
 
 
@@ -39,6 +42,16 @@ def slurm():
     finally:
         subprocess.run([SCRIPT, "stop", folder], check=False, timeout=120)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def miniatures():
+    """The builders of miniature copies."""
+    spec = importlib.util.spec_from_file_location("miniatures", MINIATURES / "miniatures.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["miniatures"] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(autouse=True)
@@ -85,6 +98,41 @@ def test_smoke_cells_are_queued_once_and_recorded(monkeypatch):
 def _script(jobs, cell):
     ticket = launch_slurm.ticket_of(next(job for job in jobs if job.cell == cell))
     return f"{ticket.job.partition('_')[0]}_submission.sh"
+
+
+def test_miniature_copies_score_alike_through_slurm_and_without(miniatures, tmp_path, monkeypatch):
+    """Kinetics as H.264, Something-Something V1 as JPEG folders: trained and tested from their official files."""
+    rows = ["kinetics400", "sthv1"]
+    for name in rows:
+        mini = miniatures.build(name, tmp_path / name)
+        assert repro(*miniatures.add_arguments(mini)).returncode == 0
+    run = [
+        "run",
+        "own/miniatures",
+        "--rows",
+        *rows,
+        "--module",
+        str(MINIATURES / "miniature_table.py"),
+        "--device",
+        "cpu",
+    ]
+    done = repro(*run, "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
+    assert done.returncode == 0 and "2 queued" in done.stdout, done.stderr
+    through = _miniature_scores(rows)
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
+    assert repro(*run, "--records-only").returncode == 0
+    local = _miniature_scores(rows)
+    assert through[0] == local[0] and all(logits for logits, _ in local[0].values())
+    assert through[1] == local[1] and through[1] in done.stdout
+
+
+def _miniature_scores(rows):
+    """Row -> (bytes of the logits, weights), and the table as text."""
+    records = {made.row: made for made in record.load_all().records}
+    assert {name: made.status for name, made in records.items()} == dict.fromkeys(rows, "done")
+    scores = {name: Scores.load(record.scores_path(made)).logits.tobytes() for name, made in records.items()}
+    table = repro("table", "own/miniatures", "--module", str(MINIATURES / "miniature_table.py")).stdout
+    return {name: (scores[name], made.weights_sha256) for name, made in records.items()}, table
 
 
 def test_what_slurm_refuses_is_told_in_one_line():
