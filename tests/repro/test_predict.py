@@ -82,7 +82,7 @@ def test_the_text_says_what_was_used(place, capsys):
     code, out, _ = told(place, capsys)
     assert code == 0
     assert len([line for line in out.splitlines() if " %  " in line]) == 5
-    for part in ("mmaction2.uniform_test_8", "1 clip(s) x 1 crop(s)", "32x32", "decord", "sha256", "TSM", "20 frames"):
+    for part in ("mmaction2.uniform_test_8", "1 clip(s) x 1 crop(s)", "32x32", "pyav", "sha256", "TSM", "20 frames"):
         assert part in out
 
 
