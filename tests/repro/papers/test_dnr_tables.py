@@ -105,9 +105,10 @@ def test_batches_follow_the_linear_rule():
             for key in (f"{norm}_{clips}", f"{norm}_dnr_{clips}"):
                 row = find("dnr/table3").row(key)
                 full, small = row.cells["kinetics200"].measure.train, row.cells["twin-appearance"].measure.train
-                assert full.lr == small.lr == pytest.approx(0.1 * clips / 8)
+                assert full.lr == pytest.approx(0.1 * clips / 8)
+                assert small.lr == pytest.approx(full.lr / 4), "a batch of 8 clips at the rate of 32 in proportion"
                 assert full.clips_per_device == small.clips_per_device == clips
-                assert (full.batch, small.batch) == (8 * clips, 4 * clips)
+                assert (full.batch, small.batch) == (8 * clips, clips)
                 assert row.cells["kinetics200"].model.options.get("norm", "bn") == norm
 
 
@@ -126,7 +127,8 @@ def test_interlacing_stands_apart_from_the_rest_of_dnr():
     table = find("dnr/table4")
     rows = {key: table.row(f"sthv1_{key}") for key in ("tsn_r50", "tsn_r50_dnr", "tsm_r50")}
     without = table.row("sthv1_tsn_r50_dnr_without_interlacing")
-    for name in ("twin-temporal", "twin-transfer", "sthv1"):
+    assert "twin-transfer" not in without.cells
+    for name in ("twin-temporal", "sthv1"):
         changed = diff(rows["tsn_r50_dnr"].cells[name], without.cells[name])
         assert {key.rpartition(".")[2] for key in changed} == {"channel_interlacing"}
         assert {k.rpartition(".")[2] for k in diff(rows["tsn_r50"].cells[name], rows["tsm_r50"].cells[name])} == {
@@ -144,10 +146,10 @@ def test_twins_of_the_ablations_have_no_interlacing_and_full_rows_have_it():
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "dnr/table6"])
-def test_twins_run_with_three_seeds(name):
+def test_twins_run_with_three_seeds_but_for_other_backbones(name):
     jobs = [job for job in jobs_of(find(name)) if isinstance(job.experiment.measure, Accuracy)]
     counts = {(job.row, job.cell): 0 for job in jobs}
     for job in jobs:
         counts[job.row, job.cell] += 1
-    assert set(counts.values()) <= {3}
+    assert set(counts.values()) <= {1 if name in ("dnr/table2", "dnr/table5") else 3}
     assert bool(counts) == (name != "dnr/supp2")
