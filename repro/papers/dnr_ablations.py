@@ -29,7 +29,7 @@ _COLUMNS = (
 _AT_SIGHT = columns.twin(APPEARANCE, "appearance", _TWINS)
 _IN_TIME = (*columns.twin(TEMPORAL, "temporal", _TWINS), columns.direction(TEMPORAL, _TWINS))
 _DEEP = columns.twin(APPEARANCE_3, "appearance", f"{_TWINS}; three blocks a stage")
-_BOTH, _ONE = (APPEARANCE, TEMPORAL), (APPEARANCE,)
+_BOTH, _ONE, _ORDER = (APPEARANCE, TEMPORAL), (APPEARANCE,), (TEMPORAL,)
 _INTERLACING = (
     "The full-size rows have channel interlacing (supplement B). The twins do not: interlacing is TSM's temporal "
     "shift; it alone would decide what reads the order of frames, and hide what else differs between rows."
@@ -66,7 +66,10 @@ def _row(key: str, label: str, *, twins: tuple[str, ...] = _BOTH, **changes: Any
     two = "not applicable: at distance 2 the small network's stages of two blocks hold one CL, which relays nothing"
     three = "not applicable: for the distance of CL alone"
     blind = "not applicable: without interlacing CL pools the whole clip and is blind to order (see Table 1a)"
-    reasons = {APPEARANCE: two, TEMPORAL: two} if twins == (APPEARANCE_3,) else {APPEARANCE_3: three, TEMPORAL: blind}
+    order = "not applicable: of relays along time only the order of frames is asked"
+    reasons = {APPEARANCE: two, TEMPORAL: two} if twins == (APPEARANCE_3,) else {APPEARANCE_3: three}
+    reasons |= {TEMPORAL: blind} if APPEARANCE in twins and TEMPORAL not in twins else {}
+    reasons |= {APPEARANCE: order} if TEMPORAL in twins and APPEARANCE not in twins else {}
     return RowSpec(
         key=key,
         label=label,
@@ -118,10 +121,10 @@ def table1a() -> TableSpec:
 def table1b() -> TableSpec:
     """Relay distance: frames in a group of CT, blocks from one CL to the next."""
     rows = (
-        _row("ct_1", "CT, groups of 1 frame", cl=None, relay_distance=1),
-        _row("ct_2", "CT, groups of 2 frames", cl=None, relay_distance=2),
-        _row("ct_4", "CT, groups of 4 frames", cl=None),
-        _row("ct_8", "CT, one group of 8 frames", cl=None, relay_distance=8),
+        _row("ct_1", "CT, groups of 1 frame", twins=_ORDER, cl=None, relay_distance=1),
+        _row("ct_2", "CT, groups of 2 frames", twins=_ORDER, cl=None, relay_distance=2),
+        _row("ct_4", "CT, groups of 4 frames", twins=_ORDER, cl=None),
+        _row("ct_8", "CT, one group of 8 frames", twins=_ORDER, cl=None, relay_distance=8),
         _row("cl_1", "CL, every block", twins=(*_BOTH, APPEARANCE_3), ct=None),
         _row("cl_2", "CL, every second block", twins=(APPEARANCE_3,), ct=None, cl_distance=2),
     )
@@ -164,7 +167,7 @@ def table1d() -> TableSpec:
         "dnr": ("CL and CT", {}),
     }
     rows = tuple(
-        _row(f"{part}_{kind}", f"{label}, {told}", twins=_ONE if part == "cl" else _BOTH, relay=kind, **changes)
+        _row(f"{part}_{kind}", f"{label}, {told}", twins=_ONE if part == "cl" else _ORDER, relay=kind, **changes)
         for part, (label, changes) in parts.items()
         for kind, told in kinds.items()
     )
@@ -178,7 +181,7 @@ def supp1() -> TableSpec:
         _row(
             f"d{d}_{way}",
             f"CT, groups of {d} frames, {words[way]}",
-            twins=(TEMPORAL,),
+            twins=_ORDER,
             cl=None,
             relay_distance=d,
             direction=way,
@@ -186,4 +189,4 @@ def supp1() -> TableSpec:
         for d in (2, 4)
         for way in ("uni", "bi")
     )
-    return _table("supp1", "Supplement, Table 1", "direction of the relay", rows, twins=(TEMPORAL,))
+    return _table("supp1", "Supplement, Table 1", "direction of the relay", rows, twins=_ORDER)

@@ -55,5 +55,5 @@ def row_cells(
         dataset: Experiment(model=model, measure=Accuracy(dataset=dataset, train=train, test=test)),
     }
     if host is not None:
-        cells["speed"] = Experiment(model=model, measure=Speed(repeats=5, against=host))
+        cells["speed"] = Experiment(model=model, measure=Speed(repeats=3, against=host))
     return cells | {twin: ablation_twin(model, twin, blocks=blocks) for twin in twins}
