@@ -187,7 +187,9 @@ def plan(
         raise BadOption(f"micro_batch {micro_batch}", allowed="1 or more")
     if videos < train.batch:
         raise BadOption(
-            f"{videos} training videos are fewer than one batch of {train.batch}", fix="a recipe with a smaller batch"
+            f"{videos} training videos are fewer than one batch of {train.batch}",
+            allowed=f"batches of 1 to {videos}: an epoch is made of whole ones, what is left over waits for the next",
+            fix=f"python -m repro train ... --set batch={videos}",
         )
     share = train.batch // world_size
     if train.clips_per_device and share % train.clips_per_device:

@@ -27,6 +27,13 @@ _GAP = 2.0
 #: mean difference in grey levels beyond which frames are not those of the video beside them
 _SAME, _CLEARLY = 12.0, 2.0
 
+#: datasets that number their videos from 1, and how their folders are called
+_NUMBERED = {
+    "sthv1": ("somethingv1", "sthv1", "sthsthv1", "smthv1"),
+    "sthv2": ("somethingv2", "sthv2", "sthsthv2", "smthv2"),
+    "jester": ("jester",),
+}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -93,6 +100,27 @@ def sizes(made: Catalogue) -> list[Finding]:
         text = f"{len(both)} videos are in train and in val: {_some(sorted(both))}"
         found.append(Finding("error", "leak", text, "the annotation files of the release"))
     return found
+
+
+def another_root(made: Catalogue) -> list[Finding]:
+    """Videos of another dataset, found because it numbers its videos in the same way."""
+    if made.name not in _NUMBERED:
+        return []
+    path = next((row.path for row in made.rows if row.path), "")
+    for folder in reversed((made.root / path).parts[:-1]):
+        named = [name for name, words in _NUMBERED.items() if any(word in _letters(folder) for word in words)]
+        if named:
+            break
+    else:
+        return []
+    if made.name in named:
+        return []
+    text = f"folder {folder!r} is named as {KNOWN[named[0]].title}, whose videos bear the same numbers"
+    return [Finding("suspect", "wrong root", text, f"data add {made.name} with --root DIR, its own folder")]
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name.lower()))
 
 
 def label_map(made: Catalogue) -> list[Finding]:

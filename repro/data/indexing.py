@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from repro.data import annotations as reading
-from repro.data import catalogue, labelling, locate, places, subsets
+from repro.data import catalogue, findings, labelling, locate, places, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
 from repro.data.journal import Journal
@@ -198,7 +198,7 @@ def summary(added: Added) -> list[str]:
     reasons = Counter(row.problem for row in made.rows if row.problem)
     for reason, count in reasons.most_common(5):
         lines.append(f"  {count:,} cannot be opened: {reason}")
-    lines += [f"  {note}" for note in added.notes]
+    lines += [f"  {note}" for note in [*added.notes, *findings.another_root(made)]]
     lines.append(f"  {KNOWN[made.name].title}: {KNOWN[made.name].source}")
     lines.append(f"index: {made.folder}")
     return lines

@@ -74,6 +74,7 @@ def check(
     now = {key: facts.bytes for key, facts in seen.items()}
     found = [
         *findings.sizes(made),
+        *findings.another_root(made),
         *findings.label_map(made),
         *findings.start_index(present),
         *findings.colour_order(name, list(seen.values())),

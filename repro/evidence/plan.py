@@ -154,7 +154,8 @@ class _Cell:
 
     def _dataset(self, measure: Accuracy) -> Estimate | None:
         known = KNOWN[measure.dataset]
-        self._note(f"{known.title}: {known.splits} videos ({known.source})")
+        counts = ", ".join(f"{count:,} {split}" for split, count in known.splits.items())
+        self._note(f"{known.title}: {counts} videos ({known.source})")
         test = self._seconds(measure.test.crop, measure.train)
         if test is None:
             return None

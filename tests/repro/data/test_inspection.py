@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from repro.data import catalogue
 from repro.data.datasets import open_index
-from repro.data.findings import Seen, colour_order, label_map, start_index
-from repro.data.indexing import Source, add
+from repro.data.findings import Seen, another_root, colour_order, label_map, start_index
+from repro.data.indexing import Added, Source, add, summary
 from repro.data.inspection import check, last, state
 from repro.errors import BadOption, NotConfigured
 
@@ -124,6 +124,21 @@ def test_a_small_part_of_the_list_means_a_wrong_root_and_official_lists_are_comp
     done = check("kinetics400", official=[official])
     assert "1 videos have another label than in official_val.csv" in kinds(done)["labels"]
     assert any("1 of 5 videos of official_val.csv are not here: zzz" in str(finding) for finding in done.findings)
+
+
+def test_the_folder_of_another_dataset_that_numbers_its_videos_alike_is_suspected(miniature, tmp_path):
+    mini, other = miniature("sthv1"), tmp_path / "20bn-jester-v1"
+    shutil.copytree(mini.root, other)
+    made = added(mini, other)
+    (found,) = another_root(made)
+    assert found.kind == "wrong root" and "'20bn-jester-v1' is named as Jester V1" in found.text
+    assert str(found) in "\n".join(summary(Added(made, ())))
+    assert "Jester V1" in kinds(check("sthv1"))["wrong root"]
+    assert not another_root(added(mini)) and not another_root(added(miniature("jester")))
+    above = tmp_path / "jester and others" / "sth-sth-v1"
+    shutil.copytree(mini.root, above)
+    assert not another_root(added(mini, above))
+    assert not another_root(added(miniature("kinetics400")))
 
 
 def test_a_sample_is_the_same_each_time_and_a_changed_file_is_told(copy, miniatures_module):
