@@ -72,6 +72,12 @@ start() {
 stop() {
     export SLURM_CONF="$1/slurm.conf"
     timeout 20 scancel --user=root --signal=KILL --full 2> /dev/null || true
+    timeout 20 scancel --user=root 2> /dev/null || true
+    # slurmd must live until the last step has ended: nobody else ends it
+    for _ in $(seq 60); do
+        [ -n "$(timeout 20 squeue --noheader 2> /dev/null)" ] || break
+        sleep 0.5
+    done
     for name in slurmd slurmctld munge/pid; do
         file="$1/$name"
         [ "$name" = munge/pid ] || file="$1/$name.pid"

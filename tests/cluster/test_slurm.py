@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import launch_slurm, lease, papers, record
+from repro import launch_slurm, lease, papers, paths, record, registry, train_log
 from repro.run import jobs_of, records_root
 from repro.scores import Scores
 from repro.smoke import smoke_table
@@ -25,6 +25,7 @@ from repro.smoke import smoke_table
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")
 MINIATURES = Path(__file__).parents[1] / "repro" / "data"
+KILLED = Path(__file__).with_name("killed_table.py")
 PATIENCE_S = 900
 
 
@@ -142,51 +143,48 @@ def test_what_slurm_refuses_is_told_in_one_line():
     assert done.stderr.count("\n") == 1
 
 
-def test_stopped_killed_and_requeued_the_table_is_the_same(tmp_path, monkeypatch):
-    """Twin cells at full size: stopped by SIGTERM and requeued, killed by SIGKILL and queued again, done."""
-    cells = ["run", "table6", "--rows", "tsn_r50", "--only", "static", "twin-temporal", "--records-only"]
-    jobs = jobs_of(papers.find("table6"), rows=["tsn_r50"], cells=["static", "twin-temporal"], seeds=1)
-    training = next(job for job in jobs if job.kind == "accuracy")
-    assert repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1").returncode == 0
+def test_stopped_killed_and_requeued_the_table_is_the_same(miniatures, tmp_path, monkeypatch):
+    """A training stopped by SIGTERM and requeued, killed by SIGKILL and queued again, done."""
+    assert repro(*miniatures.add_arguments(miniatures.build("jester", tmp_path / "jester"))).returncode == 0
+    cells = ["run", "own/killed", "--module", str(KILLED), "--device", "cpu", "--records-only"]
+    registry.load_module(str(KILLED))
+    other, training = jobs_of(papers.find("own/killed"))
+    slurm = ["--launcher", "slurm", "--slurm", "cpus_per_task=1"]
+    assert repro(*cells, *slurm).returncode == 0
     number = launch_slurm.ticket_of(training).job
 
-    def state():
-        return launch_slurm.live_jobs().get(number, "")
+    def step():
+        lines = train_log.read(paths.cache() / "logs" / launch_slurm._ticket(training).stem)
+        return lines[-1]["step"] if lines else 0
 
-    def starts():
-        return log(training).count("1 of 1 cells to measure")
-
-    def saved():
-        return sorted(launch_slurm._ticket(training).with_suffix("").glob("step-*.pt"))
-
-    until(lambda: saved(), "the first checkpoint")
+    until(step, "the first epoch")
     subprocess.run(["scancel", "--signal=TERM", number], check=True)
     until(lambda: "goes back into the queue" in log(training), "the requeue")
+    stopped = step()
 
-    def again():
+    def on():
         """SLURM lets a requeued job wait for up to two minutes, or starts it at once."""
         subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False, capture_output=True)
-        return starts() == 2 and state() == "RUNNING"
+        return log(training).count("cells to measure") == 2 and step() > stopped
 
-    until(again, "the second start")
-    until(lambda: lease.holder(training.experiment.id, 0), "the worker that has the cell")
+    until(on, "the second start")
     os.kill(lease.holder(training.experiment.id, 0).pid, signal.SIGKILL)
-    until(lambda: not state(), "the killed job's end")
-    assert "ended with exit code -9" in repro("status", "table6").stdout
-    assert log(jobs[0]).count("cells to measure") == 1, "the requeue took another cell of the array with it"
-    done = repro(*cells, "--seed", "0", "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
+    until(lambda: number not in launch_slurm.live_jobs(), "the killed job's end")
+    assert "ended with exit code -9" in repro("status", "own/killed", "--module", str(KILLED)).stdout
+    assert log(other).count("cells to measure") == 1, "the requeue took another cell of the array with it"
+    done = repro(*cells, *slurm, "--wait")
     assert done.returncode == 0, done.stderr
-    through = _table_and_records(jobs)
-    assert through[1][training.cell].effective["resumes"] >= 1
+    through = _table_and_records()
+    assert through[1]["long"].effective["resumes"] >= 1
 
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
-    assert repro(*cells, "--seed", "0").returncode == 0
-    local = _table_and_records(jobs)
+    assert repro(*cells).returncode == 0
+    local = _table_and_records()
     assert through[0] == local[0]
-    for cell, made in local[1].items():
-        assert (made.results, made.weights_sha256) == (through[1][cell].results, through[1][cell].weights_sha256)
+    for row, made in local[1].items():
+        assert (made.results, made.weights_sha256) == (through[1][row].results, through[1][row].weights_sha256)
 
 
-def _table_and_records(jobs):
-    table = repro("table", "table6", "--format", "csv").stdout
-    return table, {job.cell: record.find(job.experiment.id, 0, records_root(False)) for job in jobs}
+def _table_and_records():
+    table = repro("table", "own/killed", "--module", str(KILLED), "--format", "csv").stdout
+    return table, {made.row: made for made in record.load_all().records}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro import stopping
 from repro.data.decode import read_frames
 from repro.data.worker import Problem, Worker
 
@@ -45,3 +46,18 @@ def test_what_goes_wrong_is_sorted_by_whose_fault_it_is(ask, clip_folder):
     assert read(str(clip_folder / "one.mp4"), [0])[1].shape == (1, 48, 64, 3)
     kind, trace = read(str(clip_folder / "one.mp4"), ["x"])
     assert kind == "bug" and "ValueError" in trace
+
+
+def test_signals_to_a_whole_job_do_not_end_it():
+    """A scheduler's SIGTERM reaches every process; a decoder that died of it would make a good video a bad one."""
+    worker = Worker.start(np.zeros)
+    try:
+        for number in stopping.SIGNALS:  # the interpreter is still starting
+            worker.process.send_signal(number)
+        assert worker.receive() == ("ready", None)
+        for number in stopping.SIGNALS:
+            worker.process.send_signal(number)
+        worker.connection.send((((3,), "uint8"), 60.0))
+        assert worker.receive()[1].tolist() == [0, 0, 0]
+    finally:
+        worker.end()

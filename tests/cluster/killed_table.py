@@ -1,0 +1,29 @@
+"""A table of two cells on the miniature Jester: one is over at once, one lasts long enough to be stopped and killed.
+
+`--module killed_table.py` makes it known to any command as own/killed.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from repro import papers
+from repro.papers.layout import RowSpec, TableSpec
+from repro.spec import replace
+
+NAME = "own/killed"
+sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "repro" / "data")]
+papers.TABLES[NAME] = (f"{Path(__file__).stem}:table", "Killed")
+
+
+def table() -> TableSpec:
+    """The rows short and long."""
+    import miniature_table
+
+    short = miniature_table.experiment("jester")
+    train = replace(short.measure.train, epochs=30)
+    long = replace(short, measure=replace(short.measure, train=train))
+    cells = {"short": short, "long": long}
+    rows = tuple(RowSpec(key=name, label=name, cells={"top1": cell}) for name, cell in cells.items())
+    return replace(miniature_table.table(), name="killed", rows=rows)
