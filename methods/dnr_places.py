@@ -134,10 +134,14 @@ def _norms(block: nn.Module, place: str) -> Iterator[tuple[str, nn.Module, Host]
         norm = getattr(owner, part.rpartition(".")[2], None)
         if not isinstance(norm, Host):
             have = INCEPTION if inception else [n for n in NORMS if isinstance(getattr(block, n, None), Host)]
-            what = "nothing" if norm is None else type(norm).__name__
+            kind, what = type(block).__name__, "nothing" if norm is None else type(norm).__name__
+            if not have:
+                raise ValueError(
+                    f"{OWNER} does not fit blocks of a {kind}, whose {', '.join(NORMS)} are no normalizations that it "
+                    "could replace; allowed: blocks of ResNets, Inception modules"
+                )
             raise ValueError(
-                f"{OWNER} replaces a normalization, but {part} of a {type(block).__name__} is {what}; "
-                f"allowed: {', '.join(have) or 'none is left'}"
+                f"{OWNER} replaces a normalization, but {part} of a {kind} is {what}; allowed: {', '.join(have)}"
             )
         yield part, owner, norm
 

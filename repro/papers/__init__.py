@@ -26,8 +26,8 @@ TABLES: dict[str, tuple[str, str]] = {
         "repro.papers.dnr:table6",
         "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
     ),
-    "dnr/supp2": ("repro.papers.dnr_tables:supp2", "DNR supplement: speed"),
     "dnr/supp1": ("repro.papers.dnr_ablations:supp1", "DNR supplement: direction of the relay"),
+    "dnr/supp2": ("repro.papers.dnr_tables:supp2", "DNR supplement: speed"),
 }
 
 #: paper -> where its claims are written down

@@ -67,8 +67,9 @@ def cost(*, at: int = 224) -> tuple[ColumnSpec, ...]:
             group=COST,
             digits=3,
             absent=HOST_ITSELF,
-            note="The supplement prints 0.006 G for ResNet-50: the count of one cell evaluation a layer. Each cell of "
-            "CT is evaluated once for each group of frames, which gives more.",
+            note="The supplement prints 0.006 G for ResNet-50: the count of one cell evaluation a layer, 0.003 of CL "
+            "and 0.003 of CT with a single group (rows of table1b). Each cell of CT is evaluated once for each group "
+            "of frames: with two groups CL and CT add 0.009.",
         ),
         ColumnSpec(
             key="params", title="parameters (M)", source="record:static:params", group=COST, scale=1e-6, better="lower"

@@ -152,7 +152,7 @@ PROTOCOLS_V1: dict[tuple[str, str], Protocol] = {
     ("r2plus1d", "kinetics400"): _of(
         f"{V1}/r2plus1d/r2plus1d_r34_8xb8-8x8x1-180e_kinetics400-rgb.py", R2PLUS1D_K400, TEST_8x8_10x3, 0.5, "none"
     ),
-    ("slowfast", "kinetics400"): _of(
+    ("slowfast_8x8", "kinetics400"): _of(
         f"{V1}/slowfast/slowfast_r50_8xb8-8x8x1-256e_kinetics400-rgb.py", SLOWFAST_K400, TEST_32x2_10x3, 0.5, "none"
     ),
 }

@@ -150,7 +150,7 @@ def _dnr_sth(train: Train) -> Protocol:
 #: (network, dataset) -> what the paper prints, for the tables of `dnr/`
 DNR_PAPER: dict[tuple[str, str], Protocol] = {
     ("tsn", "kinetics400"): DNR_PAPER_K400,
-    **dict.fromkeys(((net, "kinetics200") for net in ("tsn", "r2plus1d", "slowfast")), DNR_PAPER_K200),
+    **dict.fromkeys(((net, "kinetics200") for net in ("tsn", "r2plus1d", "slowfast_8x8")), DNR_PAPER_K200),
     **{("tsn", name): _dnr_sth(train) for name, train in (("sthv1", DNR_STHV1), ("sthv2", DNR_STHV2))},
     **dict.fromkeys((("tsm", "kinetics400"), ("tanet", "kinetics400"), ("tdn", "kinetics400")), DNR_PAPER_K400_OTHERS),
 }

@@ -7,10 +7,12 @@ import pytest
 from repro.data import sampling
 from repro.errors import UnknownName
 from repro.evidence import published
+from repro.papers import protocols as filed
 from repro.papers import recipes, recipes_authors, recipes_literature, recipes_mmaction2, recipes_papers
 from repro.papers.protocol import FIELDS, NOT_STATED, Protocol
 from repro.papers.protocols import protocols
 from repro.papers.recipes import DNR_K400, KINETICS
+from repro.registry import models
 from repro.spec import Train, Views, content_id, frozen
 
 MODULES = (recipes, recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature)
@@ -111,6 +113,14 @@ def test_every_protocol_says_something_of_every_field():
             for name, value in told.items():
                 assert value.text, (key, name)
                 assert bool(value.where) == (value.text != NOT_STATED), (key, name)
+
+
+def test_protocols_are_filed_under_names_of_registered_networks():
+    """Under another name a protocol would never be found: SlowFast's once stood under `slowfast`."""
+    for tables in (filed._OF_ALL, *filed._OF_PAPER.values()):
+        for source, table in tables.items():
+            assert {network for network, _ in table} <= {entry.name for entry in models}, source
+    assert "paper" in protocols("dnr", "slowfast_8x8", "kinetics200")
 
 
 def test_what_a_source_leaves_open_is_not_stated():
