@@ -34,6 +34,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_choice, require_count
+from baselines.resnet import OpenBottleneck
 from baselines.video import VideoResNet
 from methods.adafuse_blocks import gated, shift_downsample
 from methods.adafuse_cost import FORMS, GIGA, RULES, Base, Neighbours, count_base, saved_before, skipped_after
@@ -86,8 +87,11 @@ def insert(model: nn.Module, options: Mapping[str, Any] | None = None) -> nn.Mod
     settings = _read(options or {})
     if not isinstance(model, VideoResNet) or model.clip_length != 1:
         raise ValueError(f"{_OWNER} does not fit a {type(model).__name__}; allowed: {_FITTING}")
-    adafuse = AdaFuse(model, settings)
     blocks = _blocks(model)
+    for name, _, _, block in blocks:
+        if isinstance(block, OpenBottleneck):  # other blocks of the same network may be plain
+            raise ValueError(f"{_OWNER} does not fit the {type(block).__name__} {name}; allowed: {_FITTING}")
+    adafuse = AdaFuse(model, settings)
     for index, (name, stage, place, block) in enumerate(blocks):
         after = blocks[index + 1][3] if index + 1 < len(blocks) else None
         if settings.stages is not None and int(name[len("layer")]) not in settings.stages:

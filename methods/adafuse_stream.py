@@ -29,6 +29,8 @@ class Stream:
             raise ValueError(f"{_OWNER}: the network has none; allowed: a network after methods.adafuse.insert")
         if any(isinstance(part, ShiftConv2d | TemporalShift) for part in model.modules()):
             raise ValueError(f"{_OWNER}: a temporal shift reads the next frame; allowed: tsn")
+        if not isinstance(model.fc, nn.Linear):
+            raise ValueError(f"{_OWNER}: a {type(model).__name__} scores frames together; allowed: tsn")
         self.model = model
         self.reset()
 

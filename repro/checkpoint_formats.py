@@ -341,3 +341,5 @@ PLAIN = add(
         _all_of(r"^conv1\.weight$", r"^layer\d+\."),
     )
 )
+
+from repro import checkpoint_formats_2d  # noqa: E402, F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,12 @@ from repro import checkpoint_formats, spec
 from repro.checkpoint_formats import Contract
 from repro.errors import WeightsError
 
-#: our names of the layer whose size is the number of classes
-CLASSIFIER = ("fc.weight", "fc.bias")
+_CLASSIFIER = re.compile(r"((relations|networks)\.\d+\.|policy\.)?fc\.(weight|bias)")
+
+
+def is_classifier(name: str) -> bool:
+    """Whether a tensor, by our name, is of a layer whose size is the number of classes; TRN and AR-Net have several."""
+    return _CLASSIFIER.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ def misfit(report: Report) -> Misfit:
     model = report.model
     network = f"{model.name} on {model.backbone}" + (f" with {model.method}" if model.method else "")
     head = f"{report.source!r} ({report.format}) does not fit {network}, {model.frames} frames"
-    classes = next((s for s in report.shapes if s[0] == CLASSIFIER[0] and s[1][1:] == s[2][1:]), None)
-    others = [shape for shape in report.shapes if classes is None or shape[0] not in CLASSIFIER]
+    classes = next((s for s in report.shapes if is_classifier(s[0]) and s[1][1:] == s[2][1:]), None)
+    others = [shape for shape in report.shapes if classes is None or not is_classifier(shape[0])]
     parts, fix = list(report.problems), "another --model or --backbone, or allow what is new and unused with --partial"
     if classes is not None:
         parts.append(f"the file has {classes[1][0]} classes, the network {classes[2][0]}")

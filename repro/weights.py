@@ -21,7 +21,7 @@ from torch import nn
 from repro import checkpoint_files, checkpoint_formats, spec
 from repro.checkpoint_formats import Contract, Format
 from repro.errors import WeightsError
-from repro.import_report import CLASSIFIER, Misfit, Report, misfit, render_report, some
+from repro.import_report import Misfit, Report, is_classifier, misfit, render_report, some
 
 __all__ = [
     "Loaded",
@@ -120,8 +120,8 @@ def import_tensors(
     rule = _rule(plain, wanted, format)
     found, dropped = _rename(plain, wanted, rule)
     if new_classifier:
-        dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if new in CLASSIFIER]
-        found = {new: pair for new, pair in found.items() if new not in CLASSIFIER}
+        dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if is_classifier(new)]
+        found = {new: pair for new, pair in found.items() if not is_classifier(new)}
     fill = {new: value for new, (_, value) in found.items() if new in wanted and tuple(value.shape) == wanted[new]}
     absent = [name for name in wanted if name not in found and not name.endswith(_COUNTER)]
     report = Report(
@@ -132,7 +132,7 @@ def import_tensors(
         contract=contract or rule.contract(model.backbone),
         matched=tuple(fill),
         renamed=tuple((old, new) for new, (old, _) in found.items() if new in fill and old != new),
-        missing=tuple(name for name in absent if not (new_classifier and name in CLASSIFIER)),
+        missing=tuple(name for name in absent if not (new_classifier and is_classifier(name))),
         left_new=tuple(absent),
         unexpected=tuple(old for new, (old, _) in found.items() if new not in wanted),
         dropped=tuple(dropped),

@@ -15,7 +15,7 @@ FRAMES = 8
 _CROP = 32
 _BACKBONE = frozen(blocks=1, pool=True)
 #: networks whose small form has no options but their own
-_VOLUMES = ("r2plus1d", "slowfast_8x8")
+_OWN_FORM = ("r2plus1d", "slowfast_8x8", "blvnet_tam", "arnet")
 #: networks that take five consecutive frames for each of their segments
 _FIVE_FRAMES = ("tdn",)
 
@@ -51,7 +51,7 @@ def twin_model(model: Model) -> Model:
     features of all frames or their scores is the same.
     """
     inception = model.backbone in ("bninception", "inceptionv3", "tiny_inception")
-    shape = frozen() if inception or model.name in _VOLUMES else _BACKBONE
+    shape = frozen() if inception or model.name in _OWN_FORM else _BACKBONE
     return replace(
         model,
         backbone="tiny_inception" if inception else "tiny_resnet",
@@ -85,7 +85,7 @@ def ablation_twin(
     small = twin_model(model)
     if "blocks" in small.options:
         small = replace(small, options=frozen(small.options, blocks=blocks))
-    if small.method == "dnr" and model.name not in _VOLUMES:
+    if small.method == "dnr" and model.name not in _OWN_FORM:
         small = replace(small, method_options=frozen(small.method_options, channel_interlacing=interlacing))
     measure = twin_accuracy(dataset, small.name)
     return Experiment(model=small, measure=replace(measure, train=replace(ABLATION_RECIPE, **changes)))
