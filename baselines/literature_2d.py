@@ -52,3 +52,38 @@ models.add(
     published=("bninception", "inceptionv3"),
     clip_length=1,
 )
+
+for _depth in (50, 101):
+    backbones.add(f"blresnet{_depth}", "baselines.blvnet_tam:blresnet", f"Big-Little ResNet-{_depth}, of blvnet_tam")
+models.add(
+    "blvnet_tam",
+    "baselines.blvnet_tam:blvnet_tam",
+    "pairs of frames, one by a deep, one by a shallow branch; mixed over time (Fan et al., NeurIPS 2019)",
+    backbones=("blresnet50", "blresnet101", "tiny_resnet"),
+    published=("blresnet50", "blresnet101"),
+    clip_length=1,
+)
+models.add(
+    "trn_multiscale",
+    "baselines.trn:trn_multiscale",
+    "relations of two to all frames, by linear layers (Zhou et al., ECCV 2018)",
+    backbones=("bninception", "resnet18", "resnet34", "resnet50", "resnet101", "tiny_resnet", "tiny_inception"),
+    published=("bninception",),
+    clip_length=1,
+)
+models.add(
+    "smallbignet",
+    "baselines.smallbignet:smallbignet",
+    "each convolution also reads the maximum around (Li et al., CVPR 2020)",
+    backbones=_BOTTLENECK,
+    published=("resnet50", "resnet101"),
+    clip_length=1,
+)
+models.add(
+    "arnet",
+    "baselines.arnet:arnet",
+    "a policy gives each frame a resolution and its network, or skips it (Meng et al., ECCV 2020)",
+    backbones=("resnet50", "efficientnet_b3", "tiny_resnet"),
+    published=("resnet50", "efficientnet_b3"),
+    clip_length=1,
+)

@@ -48,6 +48,7 @@ def smallbignet(
     """
     owner = "model 'smallbignet'"
     require_choice(owner, "extra", extra, (False, True))
+    require_choice(owner, "norm", options.get("norm", "bn"), ("bn",))
     if not isinstance(stages, list | tuple):
         raise ValueError(f"{owner}: stages {stages!r} is not possible; allowed: several of 1 to {len(STAGES)}")
     for number in stages:

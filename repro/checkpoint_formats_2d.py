@@ -52,3 +52,20 @@ SMALLBIG_REPO = add(
         ),
     )
 )
+
+#: AR-Net: mengyuest/AR-Net@2a9d72b
+ARNET_REPO = add(
+    Format(
+        "arnet-repo",
+        "authors of AR-Net: mengyuest/AR-Net",
+        _all_of(r"^lite_backbone\.", r"^base_model_list\.0\."),
+        (
+            (r"^lite_backbone\.", "policy."),
+            (r"^rnn\.", "policy.rnn."),
+            (r"^linear\.", "policy.choice."),
+            (r"^lite_fc\.", "policy.fc."),
+            (r"^base_model_list\.", "networks."),
+            (r"^new_fc_list\.(\d+)\.", r"networks.\1.fc."),
+        ),
+    )
+)

@@ -277,4 +277,4 @@ def _verify_rule(name: str, rule: str, lengths: Mapping[str, list[int]]) -> Outc
     return Outcome(name, rule, len(wrong) / len(lengths), 0.0, not wrong, note)
 
 
-from repro import verify_adafuse  # noqa: E402, F401
+from repro import verify_adafuse, verify_arnet  # noqa: E402, F401
