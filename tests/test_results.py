@@ -11,7 +11,7 @@ from repro.papers import TABLES, find
 from repro.run import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
-PENDING = {f"dnr/{name}" for name in "table1a table1b table1c table1d table2 table3 table4 table5 supp1 supp2".split()}
+PENDING = {"dnr/supp2"}
 
 ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
 
