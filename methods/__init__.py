@@ -5,10 +5,25 @@ A method's target is called as `insert(model, options)`; it changes the model in
 
 from repro.registry import methods
 
+#: network with a method -> its form for inference, a copy
+_FREEZE = "methods.psn:freeze"
+
 methods.add("dnr", "methods.dnr:insert", "normalization whose scale and shift small LSTM cells relay (NeurIPS 2021)")
 methods.add("adafuse", "methods.adafuse:insert", "channels kept, reused from the last frame or skipped (ICLR 2021)")
-methods.add("psn", "methods.psn:insert", "kernels of many shapes in space and time, fused after the stages (AAAI 2021)")
-methods.add("rf_s", "methods.rf:rf_s", "one 1x3x3 and 3x1x1 after each stage: PSN's baseline")
-methods.add("rf_l", "methods.rf:rf_l", "two such pairs: PSN's baseline")
-methods.add("rf_l_inception", "methods.rf:rf_l_inception", "PSN's kernels without fusion: PSN's baseline")
-methods.add("rf_l_inception_t", "methods.rf:rf_l_inception_t", "temporal kernels of several lengths: PSN's baseline")
+methods.add(
+    "psn",
+    "methods.psn:insert",
+    "kernels of many shapes in space and time, fused after the stages (AAAI 2021)",
+    freeze=_FREEZE,
+)
+methods.add("rf_s", "methods.rf:rf_s", "one 1x3x3 and 3x1x1 after each stage: PSN's baseline", freeze=_FREEZE)
+methods.add("rf_l", "methods.rf:rf_l", "two such pairs: PSN's baseline", freeze=_FREEZE)
+methods.add(
+    "rf_l_inception", "methods.rf:rf_l_inception", "PSN's kernels without fusion: PSN's baseline", freeze=_FREEZE
+)
+methods.add(
+    "rf_l_inception_t",
+    "methods.rf:rf_l_inception_t",
+    "temporal kernels of several lengths: PSN's baseline",
+    freeze=_FREEZE,
+)

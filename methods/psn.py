@@ -176,6 +176,15 @@ class Psn(nn.Module):
         """Learned values of the fusion layers."""
         return sum(p.numel() for _, block in self.blocks for p in block.fusion.parameters())
 
+    def counts(self) -> dict[str, float]:
+        """What the paper's Tables 1 and 2 count."""
+        return {
+            "ir_interactions": self.ir_interactions(),
+            "kernel_shapes": len(self.kernel_shapes()),
+            "fusion_parameters": self.fusion_parameters(),
+            "dropped": self.dropped(),
+        }
+
     def norms(self) -> dict[str, Tensor]:
         """Place -> (G, G), ||T_ij||_1: rows are temporal kernels, columns spatial ones (the paper's Figure 5)."""
         return {place: norms(block.fusion.matrix().detach(), GROUPS) for place, block in self.blocks}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -39,6 +40,17 @@ def build_meta(model: spec.Model) -> nn.Module:
     """The network on torch's meta device: shapes and names, no memory, no weights."""
     with torch.device("meta"):
         return _with_method(_plain(model), model)
+
+
+def frozen_form(net: nn.Module, method: str) -> nn.Module:
+    """A copy of a network in its method's own form for inference, which the method's registration names."""
+    target = methods[method].fact("freeze")
+    if target is None:
+        known = ", ".join(entry.name for entry in methods if entry.fact("freeze"))
+        raise BadOption(f"method {method!r} has no form for inference of its own", allowed=known)
+    module, _, attribute = target.partition(":")
+    frozen: nn.Module = getattr(importlib.import_module(module), attribute)(net)
+    return frozen
 
 
 def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]:

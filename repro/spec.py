@@ -148,8 +148,9 @@ class Speed(Checked):
     repeats: int = 7
     precision: Literal["fp32", "bf16"] = "fp32"
     """`fp32`, `bf16`."""
-    form: Literal["eager", "fast"] = "eager"
-    """`eager` as written, or `fast`: the fastest form within 1e-5 of eager."""
+    form: Literal["eager", "fast", "frozen"] = "eager"
+    """`eager` as written, `fast`: the fastest form within 1e-5 of eager, `frozen`: the method's own form for inference
+    (`against`, which has no method, as written)."""
     against: Model | None = None
     """The network without the method, timed in turn with it."""
     kind: str = "speed"

@@ -68,6 +68,7 @@ def measure_static(model: Model, static: Static) -> dict[str, Any]:
     """
     net = build_meta(model).eval()
     result: dict[str, Any] = {**_params(model, net), "sizes": {}, "uncounted": {}, "failed": {}, "modules": []}
+    result |= _of_method(net)
     for size in static.sizes:
         counts: dict[str, float | None] = {}
         for name, counter in _FUNCTIONS.items():
@@ -111,6 +112,12 @@ def _params(model: Model, net: nn.Module) -> dict[str, int]:
     host = total if model.method is None else _number(build_meta(replace(model, method=None, method_options=frozen())))
     trainable = sum(p.numel() for p in net.parameters() if p.requires_grad)
     return {"params": total, "params_trainable": trainable, "params_method": total - host}
+
+
+def _of_method(net: nn.Module) -> dict[str, Any]:
+    """What an inserted method counts of itself: a part of the network tells it by `counts() -> {name: number}`."""
+    parts = [part for part in net.children() if callable(getattr(part, "counts", None))]
+    return {"method": {name: value for part in parts for name, value in part.counts().items()}} if parts else {}  # type: ignore[operator]
 
 
 def _number(module: nn.Module) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.build import build, build_meta, input_shape
+from repro.build import build, build_meta, frozen_form, input_shape
 from repro.cost import fast
 from repro.cost.macs import GIGA, count_macs
 from repro.cost.plausible import cpu_has_bf16, own_finding
@@ -29,7 +29,7 @@ from repro.errors import BadOption
 from repro.spec import Model, Speed, replace
 
 PRECISIONS = ("fp32", "bf16")
-FORMS = ("eager", "fast")
+FORMS = ("eager", "fast", "frozen")
 #: warm-up ends when this many runs in a row differ from the one before by less than the share below
 _STEADY_RUNS, _STEADY_SHARE = 2, 0.03
 _WARMUP_MAX, _WARMUP_SECONDS = 20, 6.0
@@ -128,6 +128,8 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
         torch.manual_seed(_SEED)
         net = build(replace(model, pretrained="none")).eval()
         randomize(net, generator)
+        if speed.form == "frozen" and model.method:
+            net = frozen_form(net, model.method)
     example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
     net = net.to(device)
     if speed.form == "fast":

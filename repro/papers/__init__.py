@@ -28,6 +28,9 @@ TABLES: dict[str, tuple[str, str]] = {
     ),
     "dnr/supp1": ("repro.papers.dnr_ablations:supp1", "DNR supplement: direction of the relay"),
     "dnr/supp2": ("repro.papers.dnr_tables:supp2", "DNR supplement: speed"),
+    "psn/table1": ("repro.papers.psn:table1", "PSN ablation: blocks of one scale, of several, of many shapes"),
+    "psn/table2": ("repro.papers.psn:table2", "PSN ablation: what fuses the bags of kernels, and its losses"),
+    "psn/table3": ("repro.papers.psn:table3", "PSN ablation: design of the synthesizer"),
 }
 
 #: paper -> where its claims are written down

@@ -7,6 +7,7 @@ A column's `source` is one of
     slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
     record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`
     gain:CELL:PATH              that number minus the one of the row's `baseline`; over seeds, with its 95 % interval
+    ratio:CELL:PATH             that number divided by the one of the row's `baseline`
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ from repro.spec import Experiment
 #: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, or one that only we run
 Section = Literal["quoted", "reproduced", "added"]
 
-_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), "record": (2, 2), "gain": (2, 2)}
+#: sources that read records
+_MEASURED = ("record", "gain", "ratio")
+_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), **dict.fromkeys(_MEASURED, (2, 2))}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,10 @@ class ColumnSpec:
     """Which end is best: bold, the second underlined, over all rows that are not quoted."""
     spread: str = ""
     """PATH in the same results of the interquartile range (a width, or its two ends), shown behind the value."""
+    beside: str = ""
+    """Column of the table's CSV whose printed value the measured one is set beside: behind it stands their difference,
+    or `=` where the measured value has the printed digits.
+    """
     absent: str = "not applicable"
     """What an empty place in a finished record means."""
     note: str = ""
@@ -57,7 +64,7 @@ class ColumnSpec:
     @property
     def measured(self) -> bool:
         """Whether the value comes out of a record."""
-        return self.source.startswith(("record:", "gain:"))
+        return self.source.partition(":")[0] in _MEASURED
 
     @property
     def cell(self) -> str:
@@ -78,6 +85,8 @@ class RowSpec:
     """Cell name (static, speed, twin-temporal, ...) -> what is run."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Cell name or column key -> why it is empty as long as no record fills it."""
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """Column key -> footnote of the value that stands there, such as why it is not the printed one."""
     baseline: str | None = None
     """Key of the row that this one is compared with: the same network without the method."""
     quoted_reason: str = "not run: the paper quotes this row from another publication"
@@ -115,6 +124,19 @@ class TrendSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class QuestionSpec:
+    """What a table asks: whether `better` has more top-1 than `worse`, answered over the seeds of one cell."""
+
+    asks: str
+    cell: str
+    better: str
+    """Row key."""
+    worse: str
+    beyond: tuple[str, str] | None = None
+    """A second such pair, whose difference the first one's has to exceed."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """One table of a paper."""
 
@@ -131,6 +153,8 @@ class TableSpec:
     figures: tuple[FigureSpec, ...] = ()
     trends: tuple[TrendSpec, ...] = ()
     """Findings over several rows; they stand under the table."""
+    questions: tuple[QuestionSpec, ...] = ()
+    """Findings on pairs of rows; they stand under the table too."""
     seeds: Mapping[str, int] = field(default_factory=dict)
     """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell not named has one."""
 
@@ -148,6 +172,9 @@ class TableSpec:
             named = {key for _, *rows in trend.points for key in rows}
             if len(trend.points) < 2 or not named <= known:
                 raise BadOption(f"trend {trend.title!r}: {sorted(named)}", allowed="two points or more, of known rows")
+        for question in self.questions:
+            if not {question.better, question.worse, *(question.beyond or ())} <= known:
+                raise BadOption(f"question {question.asks!r} names no row", allowed=", ".join(sorted(known)))
         for row in self.rows:
             if row.baseline is not None and row.baseline not in known:
                 raise BadOption(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from repro.evidence.published import Value
 from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
 from repro.record import Record
 from repro.report.table import Row
@@ -82,6 +83,24 @@ def gain(here: Sequence[Record], there: Sequence[Record], column: ColumnSpec, pa
 
     interval, _ = welch(np.array(base) * column.scale, np.array(own) * column.scale)
     return difference, f"({interval.low:+.{column.digits}f} to {interval.high:+.{column.digits}f})"
+
+
+def ratio(here: Sequence[Record], there: Sequence[Record], path: str) -> tuple[float, str] | None:
+    """Mean of `here` over mean of `there`, and no interval. None where a record lacks the number."""
+    own, base = numbers(here, path), numbers(there, path)
+    if len(own) < len(here) or len(base) < len(there) or statistics.fmean(base) == 0:
+        return None
+    return statistics.fmean(own) / statistics.fmean(base), ""
+
+
+def off_print(value: float, printed: Value | None) -> str:
+    """`=` where `value` has the printed digits, else its difference from print; nothing where none is printed."""
+    if printed is None or printed.number is None:
+        return ""
+    digits = len(printed.text.partition(".")[2])
+    if round(value, digits) == printed.number:
+        return "(=)"
+    return f"({value - printed.number:+.{max(digits, 2)}f})"
 
 
 def numbers(records: Sequence[Record], path: str) -> list[float]:

@@ -17,8 +17,9 @@ from repro.evidence.published import PublishedTable
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
+from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Figure, Row, Table
-from repro.report.values import gain, look_up, marked, spread_of_repeats, spread_of_seeds, told_trend
+from repro.report.values import gain, look_up, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
 from repro.spec import Experiment, diff, to_dict
 
 SECTIONS = {
@@ -69,7 +70,10 @@ def table_view(
         columns=columns,
         rows=tuple(marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
-        findings=tuple(told_trend(layout, trend, view.done) for trend in layout.trends),
+        findings=(
+            *(told_trend(layout, trend, view.done) for trend in layout.trends),
+            *(told_question(layout, question, view.done) for question in layout.questions),
+        ),
         remarks=layout.footnotes,
         figures=tuple(Figure(figure.title, figure.x, figure.y, figure.note) for figure in layout.figures),
     )
@@ -103,6 +107,8 @@ class _View:
             notes += (
                 self.note("in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"),
             )
+        if isinstance(spec, ColumnSpec) and spec.beside:
+            notes += (self.note("behind a value: = has the printed digits; else the difference from print"),)
         if isinstance(spec, ColumnSpec) and spec.source.startswith("gain:"):
             notes += (
                 self.note(
@@ -146,8 +152,8 @@ class _View:
         kind, *parts = column.source.split(":")
         if kind == "record":
             return self._measured(row, column, parts[0], parts[1])
-        if kind == "gain":
-            return self._gain(row, column, parts[0], parts[1])
+        if kind in ("gain", "ratio"):
+            return self._compared(row, column, kind, parts[0], parts[1])
         if column.key in row.reasons:
             return self._empty(row.reasons[column.key])
         if row.published_row is None:
@@ -198,12 +204,20 @@ class _View:
         if len(values) < len(found):
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
-        spread = spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
         mean = statistics.fmean(values)
+        spread = spread_of_seeds(values, column) or spread_of_repeats(done[0], column) or self._off(row, column, mean)
         notes = self._trouble(experiment, done)
+        if column.key in row.explained:
+            notes += (self.note(row.explained[column.key]),)
         return Cell("measured", f"{mean:.{column.digits}f}", mean, spread, notes=notes, records=names)
 
-    def _gain(self, row: RowSpec, column: ColumnSpec, cell: str, path: str) -> Cell:
+    def _off(self, row: RowSpec, column: ColumnSpec, value: float) -> str:
+        """How far a measured value is from the printed one that it stands beside."""
+        printed = self._printed.rows.get(row.published_row or "") if column.beside else None
+        return off_print(value, self._printed.value(printed.key, column.beside)) if printed else ""
+
+    def _compared(self, row: RowSpec, column: ColumnSpec, kind: str, cell: str, path: str) -> Cell:
+        """The row's number minus, or over, that of its baseline."""
         if row.baseline is None:
             return self._empty(row.reasons.get(column.key, column.absent))
         base = self.layout.row(row.baseline)
@@ -211,12 +225,13 @@ class _View:
             if not self.done(needed.cells.get(cell)):
                 return self._without_record(needed, column, cell, needed.cells.get(cell))
         here, there = self.done(row.cells[cell]), self.done(base.cells[cell])
-        found = gain(here, there, column, path)
+        found = gain(here, there, column, path) if kind == "gain" else ratio(here, there, path)
         if found is None:
             return self._empty(row.reasons.get(column.key, column.absent))
         value, interval = found
         names = tuple(dict.fromkeys(record.name for record in (*here, *there)))
-        return Cell("measured", f"{value:+.{column.digits}f}", value, interval, records=names)
+        sign = "+" if kind == "gain" else ""
+        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, interval, records=names)
 
     def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
         """Footnotes on seeds that failed and on videos that were left out."""

@@ -49,7 +49,9 @@ def _add_speed(commands: Commands) -> None:
     parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
     parser.add_argument("--repeats", type=positive, help="default 11; with --data 5")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
-    parser.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
+    forms.add_argument("--frozen", action="store_true", help="the method's own form for inference (psn, rf_*)")
     add_device(parser)
     add_module(parser)
 
@@ -137,7 +139,7 @@ def speed(args: argparse.Namespace) -> int:
         size=args.size,
         repeats=args.repeats or _REPEATS,
         precision=args.precision,
-        form="fast" if args.fast else "eager",
+        form="fast" if args.fast else "frozen" if args.frozen else "eager",
         against=replace(model, method=None, method_options={}) if model.method else None,
     )
     found = sweep(model, measure, args.batch, device=device_of(args.device), threads=args.threads)

@@ -1,0 +1,168 @@
+"""Columns that PSN's tables share: printed accuracy, the paper's dataset, cost, time beside TSN's and TSM's, twins."""
+
+from __future__ import annotations
+
+from repro.papers.layout import ColumnSpec
+
+PRINTED = "printed in the paper ({})"
+MEASURED = "measured here on {}"
+COST = "measured here, one view"
+SPEED = "forward time, one view of {}"
+TWINS = "twins, NOT {}: small networks, synthetic clips, top-1 %, 3 seeds"
+
+NAMES = {"sthv1": "Something-Something V1", "kinetics400": "Kinetics-400", "diving48": "Diving48"}
+ITSELF = "not applicable: the network that the others are compared with"
+NO_METHOD = "not applicable: nothing is inserted into this network"
+_COUNTERS = (
+    "GMACs: convolutions and matrix products of one view by torch.utils.flop_counter, divided by 2. fvcore adds 2 for "
+    "each normalized value, as the paper's counter does: the printed GFLOPs come out by it."
+)
+
+
+def printed(dataset: str, *metrics: str) -> tuple[ColumnSpec, ...]:
+    """Accuracies as printed."""
+    return tuple(
+        ColumnSpec(
+            key=metric,
+            title=f"top-{metric[3:]} %",
+            source=f"published:{metric}",
+            group=PRINTED.format(NAMES[dataset]),
+            better="higher",
+        )
+        for metric in metrics
+    )
+
+
+def real(dataset: str, *metrics: str) -> tuple[ColumnSpec, ...]:
+    """Accuracies of runs on the paper's own dataset."""
+    return tuple(
+        ColumnSpec(
+            key=f"{dataset}_{metric}",
+            title=f"top-{metric[3:]} %",
+            source=f"record:{dataset}:{metric}",
+            group=MEASURED.format(NAMES[dataset]),
+            better="higher",
+        )
+        for metric in metrics
+    )
+
+
+def parameters(beside: str = "") -> tuple[ColumnSpec, ...]:
+    """Parameters of the network that is run, and with a fifth block after conv5, each beside the printed number."""
+    columns = (
+        ("params", "parameters (M)", "static", "", "Blocks after conv1 to conv4, whose GFLOPs are the printed ones."),
+        (
+            "params_conv5",
+            "with conv5 (M)",
+            "static-conv5",
+            NO_METHOD,
+            "A fifth block after conv5, counted alone.",
+        ),
+    )
+    return tuple(
+        ColumnSpec(
+            key=key,
+            title=title,
+            source=f"record:{cell}:params",
+            group=COST,
+            scale=1e-6,
+            better="lower" if key == "params" else None,
+            beside=beside,
+            absent=absent or "not applicable",
+            note=note,
+        )
+        for key, title, cell, absent, note in columns
+    )
+
+
+def gmacs(size: int, *, absent: str = "not applicable") -> ColumnSpec:
+    """GMACs by our counter."""
+    return ColumnSpec(
+        key=f"gmacs{size}",
+        title=f"GMACs at {size}",
+        source=f"record:static:sizes.{size}.gmacs",
+        group=COST,
+        better="lower",
+        absent=absent,
+        note=_COUNTERS,
+    )
+
+
+def fvcore(size: int, *, beside: str = "", absent: str = "not applicable") -> ColumnSpec:
+    """The paper's count."""
+    return ColumnSpec(
+        key=f"fvcore{size}",
+        title=f"by fvcore at {size} (G)",
+        source=f"record:static:sizes.{size}.fvcore",
+        group=COST,
+        beside=beside,
+        absent=absent,
+        note=_COUNTERS,
+    )
+
+
+def times(size: int, view: str) -> tuple[ColumnSpec, ...]:
+    """The ratio of GMACs to TSN's, and of times to TSN's and TSM's, taken in turn."""
+    group = SPEED.format(view)
+    ratio = ColumnSpec(
+        key="gmacs_ratio",
+        title="GMACs / TSN's",
+        source=f"ratio:static:sizes.{size}.gmacs",
+        group=group,
+        digits=3,
+        absent=ITSELF,
+        note="TSM has TSN's GMACs: its shift costs none.",
+    )
+    told = {
+        "speed": ("time / TSN's", ITSELF, "Both networks eager, in one layout, timed in turn; median, quartiles."),
+        "speed-frozen": ("frozen: time / TSN's", NO_METHOD, "The form for inference (`freeze`): equal output, the "
+                         "normalization folded into the kernels; TSN as written."),
+        "speed-tsm": ("time / TSM's", "not applicable: for PSN alone", "In turn with TSM."),
+    }  # fmt: skip
+    return (
+        ratio,
+        *(
+            ColumnSpec(
+                key=cell.replace("speed", "slowdown").replace("-", "_"),
+                title=title,
+                source=f"record:{cell}:against.ratio_median",
+                spread="against.ratio_iqr",
+                group=group,
+                absent=absent,
+                note=note,
+            )
+            for cell, (title, absent, note) in told.items()
+        ),
+    )
+
+
+def twins(*names: str) -> tuple[ColumnSpec, ...]:
+    """Top-1 on the twins over the seeds, the gain over the row's baseline, the direction on the temporal one."""
+    group = TWINS.format(NAMES["sthv1"])
+    found: list[ColumnSpec] = []
+    for name in names:
+        short = name.removeprefix("twin-")
+        found += [
+            ColumnSpec(
+                key=f"twin_{short}", title=short, source=f"record:{name}:top1", group=group, digits=1, better="higher"
+            ),
+            ColumnSpec(
+                key=f"gain_{short}",
+                title="gain over the baseline",
+                source=f"gain:{name}:top1",
+                group=group,
+                digits=1,
+                unit="points",
+                absent=ITSELF,
+            ),
+        ]
+    direction = ColumnSpec(
+        key="direction_temporal",
+        title="its direction",
+        source="record:twin-temporal:extra.direction_top1",
+        group=group,
+        digits=1,
+        better="higher",
+        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
+    )
+    return (*found, direction)
