@@ -105,6 +105,8 @@ class FigureSpec:
     y: str
     note: str = ""
     """What a reader must know: which of the two is printed, which measured."""
+    cheap: Literal["lower", "higher"] = "lower"
+    """Which end of x is better: lower for GMACs, higher for views/s. The Pareto front is drawn towards it."""
 
 
 @dataclass(frozen=True, kw_only=True)

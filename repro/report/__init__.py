@@ -75,15 +75,21 @@ def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
     from repro.evidence.differences import differences
-    from repro.report.page import write_page
+    from repro.report.page import Content, write_page
 
     records, problems = record.load_all()
-    tables = [_table(layout, records) for layout in layouts]
-    judged = judge(papers.claims(), records)
-    figures, unusable = figure_store.load_all()
-    protocols = {layout.full_name: differences(layout, records) for layout in layouts}
-    findings = check_all(records)[0]
-    write_page(path, tables, records, [*problems, *unusable], judged, findings, figures, protocols)
+    pictures, unusable = figure_store.load_all()
+    content = Content(
+        layouts=layouts,
+        tables=[_table(layout, records) for layout in layouts],
+        records=records,
+        problems=[*problems, *unusable],
+        judged=judge(papers.claims(), records),
+        findings=check_all(records)[0],
+        pictures=pictures,
+        protocols={layout.full_name: differences(layout, records) for layout in layouts},
+    )
+    write_page(path, content)
 
 
 def current(layout: TableSpec) -> Table:

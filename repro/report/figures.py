@@ -1,136 +1,143 @@
-"""Plots as inline SVG: scatter of two table columns, and training curves. Colours come from the page's style sheet."""
+"""Figures under a table, made of its rendered cells and its records. `MAKERS` lists all of them.
+
+A further figure is one more function there: from a `Source` it yields `Drawing`s, or nothing where the table has no
+such records. Its SVG has a title and a description; its colours are those of the classes in the page's style sheet.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
-from repro.report.html import environment
-from repro.report.table import Figure, Row, Table
+from repro.papers.layout import FigureSpec, TableSpec
+from repro.record import Record
+from repro.report.plots import Dot, Strip, Track, is_number, panels, scatter, strips
+from repro.report.table import Row, Table
 
-WIDTH, HEIGHT = 520, 360
-LEFT, RIGHT, TOP, BOTTOM = 58, 26, 12, 50
-_LINE = 15.0
-#: a longer range than this is drawn on a logarithmic axis
-_LOG_FROM = 20.0
-
-
-@dataclass(frozen=True)
-class Axis:
-    """Value -> position along `low`..`high` of the drawing."""
-
-    first: float
-    last: float
-    low: float
-    high: float
-    log: bool
-    ticks: tuple[float, ...]
-
-    def __call__(self, value: float) -> float:
-        """Position of a value."""
-        first, last, value = (math.log10(v) if self.log else v for v in (self.first, self.last, value))
-        return self.low + (self.high - self.low) * (value - first) / (last - first)
-
-    def labels(self) -> list[tuple[float, str]]:
-        """(position, text) of each tick."""
-        return [(self(tick), f"{tick:.10g}") for tick in self.ticks]
+#: what a training curve is drawn of, the first that the records have: share of right clips, or the loss
+_FOLLOWED = (("top1", "top-1 on training clips, %"), ("loss", "training loss"))
 
 
 @dataclass(frozen=True)
-class Point:
-    """A row in a scatter plot, with the place of its label where there was one free."""
+class Source:
+    """What a figure of one table may read."""
 
-    x: float
-    y: float
-    label: str
-    told: str
-    style: str
-    label_x: float | None = None
-    label_y: float | None = None
-    anchor: str = "start"
+    layout: TableSpec
+    table: Table
+    found: Mapping[str, Sequence[Record]]
+    """Content id of an experiment -> its finished records, one a seed."""
 
+    @property
+    def anchor(self) -> str:
+        """Beginning of the ids in the drawings of this table."""
+        return f"fig-{self.table.paper}-{self.table.name}"
 
-def axis(values: Sequence[float], low: float, high: float) -> Axis:
-    """An axis with round ticks that holds all values."""
-    smallest, largest = min(values), max(values)
-    if smallest > 0 and largest / smallest > _LOG_FROM:
-        powers = range(math.floor(math.log10(smallest)), math.ceil(math.log10(largest)) + 1)
-        marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
-        first = max(mark for mark in marks if mark <= smallest)
-        last = min([mark for mark in marks if mark >= largest] or [largest])
-        return Axis(first, last, low, high, True, tuple(mark for mark in marks if first <= mark <= last))
-    step = _step((largest - smallest) or abs(largest) or 1.0)
-    first, last = math.floor(smallest / step - 0.2) * step, math.ceil(largest / step + 0.2) * step
-    if smallest >= 0:
-        first = max(first, 0.0)
-    count = round((last - first) / step)
-    return Axis(first, last, low, high, False, tuple(round(first + n * step, 10) for n in range(count + 1)))
+    def done(self, row: str, cell: str) -> Sequence[Record]:
+        """The finished records of one cell, one a seed."""
+        experiment = self.layout.row(row).cells.get(cell)
+        return self.found.get(experiment.id, ()) if experiment else ()
+
+    def cells(self, kind: str) -> list[str]:
+        """Names of the cells of this kind (static, speed, accuracy) that have records, in order."""
+        named = {cell: None for row in self.layout.rows for cell in row.cells}
+        return [
+            cell
+            for cell in named
+            if any(record.kind == kind for row in self.layout.rows for record in self.done(row.key, cell))
+        ]
 
 
-def _step(span: float) -> float:
-    """1, 2 or 5 times a power of ten: about five steps in the span."""
-    raw = span / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= raw * 0.999)
+@dataclass(frozen=True)
+class Drawing:
+    """A figure as the report shows it."""
+
+    title: str
+    note: str
+    """What a reader must know: what is printed, what is measured, on what."""
+    svg: Markup
+    folded: bool = False
+    """Whether the report shows it only when asked."""
 
 
-def scatter(table: Table, figure: Figure, prefix: str) -> Markup | None:
-    """Scatter plot of two columns; None where fewer than two rows have both values."""
+Maker = Callable[[Source], Iterable[Drawing]]
+
+
+def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iterable[Record]) -> list[Source]:
+    """One for each table; smoke records are no results."""
+    by_id: dict[str, dict[int, Record]] = {}
+    for record in sorted(records, key=lambda record: record.finished):
+        if record.status == "done" and not record.smoke:
+            by_id.setdefault(record.id, {})[record.seed] = record
+    found = {id: [record for _, record in sorted(seeds.items())] for id, seeds in by_id.items()}
+    return [Source(layout, table, found) for layout, table in zip(layouts, tables, strict=True)]
+
+
+def drawings(source: Source) -> list[Drawing]:
+    """All figures of a table."""
+    return [drawing for maker in MAKERS for drawing in maker(source)]
+
+
+def scatters(source: Source) -> Iterator[Drawing]:
+    """The scatter plots that the table's layout names, with Pareto front and a line from each host to its method."""
+    for number, figure in enumerate(source.layout.figures):
+        drawn = _scatter(source.table, figure, f"{source.anchor}-{number}")
+        if drawn is not None:
+            yield Drawing(figure.title, figure.note, drawn)
+
+
+def _scatter(table: Table, figure: FigureSpec, prefix: str) -> Markup | None:
     keys = [column.key for column in table.columns]
-    x_index, y_index = keys.index(figure.x), keys.index(figure.y)
-    found = [(row, row.cells[x_index].value, row.cells[y_index].value) for row in table.rows]
-    rows = [(row, x, y) for row, x, y in found if x is not None and y is not None]
-    if len(rows) < 2:
-        return None
-    x_axis = axis([x for _, x, _ in rows], LEFT, WIDTH - RIGHT)
-    y_axis = axis([y for _, _, y in rows], HEIGHT - BOTTOM, TOP)
-    points = {}
-    for row, x, y in rows:
-        told = f"{row.label}: {row.cells[x_index].text}, {row.cells[y_index].text}"
-        points[row.key] = Point(x_axis(x), y_axis(y), row.label, told, _style(row))
-    lines = [(points[r.baseline], points[r.key]) for r, _, _ in rows if r.baseline in points and r.baseline]
-    heading = {"x": _axis_title(table, x_index), "y": _axis_title(table, y_index)}
-    return _svg(
-        "scatter.svg", prefix=prefix, figure=figure, axes=(x_axis, y_axis), points=_labelled(list(points.values())),
-        lines=lines, heading=heading,
-    )  # fmt: skip
+    places = keys.index(figure.x), keys.index(figure.y)
+    dots = []
+    for row in table.rows:
+        x, y = (row.cells[place] for place in places)
+        if x.value is not None and y.value is not None:
+            told = f"{row.label}: {x.text}, {y.text}"
+            dots.append(Dot(row.key, row.label, x.value, y.value, told, style(row)))
+    pairs = [(row.baseline, row.key) for row in table.rows if row.baseline]
+    names = (_axis_title(table, places[0]), _axis_title(table, places[1]))
+    return scatter(dots, figure.title, names, prefix, pairs=pairs, cheap=figure.cheap)
 
 
-def curves(points: Sequence[Mapping[str, Any]], prefix: str) -> list[Markup]:
-    """One small plot for each number that a training curve follows, against its epoch or step."""
-    along = next((key for key in ("epoch", "step") if all(_is_number(point.get(key)) for point in points)), None)
-    names = dict.fromkeys(key for point in points for key in point if key not in {"epoch", "step"})
-    drawn: list[Markup] = []
-    for name in names:
-        places: list[tuple[Any, Any]] = [(p[along] if along else n, p.get(name)) for n, p in enumerate(points)]
-        pairs = [(float(x), float(y)) for x, y in places if _is_number(y)]
-        if len(pairs) < 2:
+def seeds(source: Source) -> Iterator[Drawing]:
+    """Top-1 of every seed, for each accuracy of which some row has two."""
+    for number, cell in enumerate(source.cells("accuracy")):
+        lines = [
+            Strip(row.label, tuple(float(record.results["top1"]) for record in source.done(row.key, cell)), style(row))
+            for row in source.table.rows
+        ]
+        if all(len(line.values) < 2 for line in lines):
             continue
-        x_axis = axis([x for x, _ in pairs], 52, 250)
-        y_axis = axis([y for _, y in pairs], 112, 10)
-        line = " ".join(f"{x_axis(x):.1f},{y_axis(y):.1f}" for x, y in pairs)
-        told = f"{name} from {pairs[0][1]:.4g} to {pairs[-1][1]:.4g}"
-        drawn.append(
-            _svg("curve.svg", prefix=f"{prefix}-{len(drawn)}", name=name, along=along or "point", axes=(x_axis, y_axis),
-                 line=line, told=told)
-        )  # fmt: skip
-    return drawn
+        title = f"Every seed, {cell}"
+        drawn = strips(lines, title, "top-1, %", f"{source.anchor}-seeds{number}")
+        if drawn is not None:
+            yield Drawing(title, "A dot is one training; the stroke is the mean.", drawn, folded=True)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def training(source: Source) -> Iterator[Drawing]:
+    """Training curves, a small plot for each row and a line for each seed."""
+    for number, cell in enumerate(source.cells("accuracy")):
+        for key, name in _FOLLOWED:
+            tracks = [
+                Track(row.label, tuple(_line(record, key) for record in source.done(row.key, cell)), style(row))
+                for row in source.table.rows
+            ]
+            title = f"Training, {cell}"
+            drawn = panels(tracks, title, ("epoch", name), f"{source.anchor}-train{number}")
+            if drawn is not None:
+                yield Drawing(title, f"{name} by epoch; a line is one training.", drawn, folded=True)
+                break
 
 
-def _svg(template: str, **facts: Any) -> Markup:
-    text = environment().get_template(template).render(width=WIDTH, height=HEIGHT, **facts)
-    return Markup(text.strip())  # the template escapes every text itself
+def _line(record: Record, key: str) -> tuple[tuple[float, float], ...]:
+    points = [(point.get("epoch", number), point.get(key)) for number, point in enumerate(record.curve, start=1)]
+    return tuple((float(x), float(y)) for x, y in points if is_number(x) and is_number(y))  # type: ignore[arg-type]
 
 
-def _style(row: Row) -> str:
+def style(row: Row) -> str:
+    """Class of a row in every drawing: quoted, host, or method."""
     if not row.reproduced:
         return "quoted"
     return "method" if row.baseline else "host"
@@ -141,37 +148,5 @@ def _axis_title(table: Table, index: int) -> str:
     return f"{column.heading}, {column.group}" if column.group else column.heading
 
 
-def _labelled(points: list[Point]) -> list[Point]:
-    """Labels beside their points, each at the first free place, the rows that were run first.
-
-    A label that finds no place is left to the point's title, which shows on hovering and to screen readers.
-    """
-    taken = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points]
-    placed = []
-    for point in sorted(points, key=lambda point: point.style == "quoted"):
-        for x, y, anchor in _places(point):
-            box = _box(point, x, y, anchor)
-            inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
-            if inside and not any(_overlap(box, other) for other in taken):
-                taken.append(box)
-                point = Point(point.x, point.y, point.label, point.told, point.style, x, y, anchor)
-                break
-        placed.append(point)
-    return placed
-
-
-def _places(point: Point) -> list[tuple[float, float, str]]:
-    x, y = point.x, point.y
-    near = [(x + 8, y + 5, "start"), (x - 8, y + 5, "end"), (x, y - 9, "middle"), (x, y + 18, "middle")]
-    wide = [(x + 7, y + d, "start") for d in (-7, 17)] + [(x - 7, y + d, "end") for d in (-7, 17)]
-    return near + wide
-
-
-def _box(point: Point, x: float, y: float, anchor: str) -> tuple[float, float, float, float]:
-    width = sum(9.6 if letter.isupper() or letter in "+mw@%" else 7.4 for letter in point.label)
-    left = {"start": x, "end": x - width, "middle": x - width / 2}[anchor]
-    return left, y - _LINE + 4, left + width, y + 3
-
-
-def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+#: in the order in which they stand under a table
+MAKERS: tuple[Maker, ...] = (scatters, seeds, training)

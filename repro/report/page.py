@@ -8,7 +8,7 @@ import shlex
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,11 @@ from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
 from repro.figure_store import Facts, Figure
+from repro.papers.layout import TableSpec
 from repro.record import Problem, Record
 from repro.report.claims import LEGEND, counts
 from repro.report.differences import render_differences_html
-from repro.report.figures import curves, scatter
+from repro.report.figures import Drawing, Source, drawings, sources
 from repro.report.findings import summary as findings_summary
 from repro.report.html import environment, render_html
 from repro.report.table import Table
@@ -33,8 +34,7 @@ class TableView:
 
     table: Table
     html: Markup
-    figures: list[tuple[str, str, Markup]]
-    """Title, note, drawing."""
+    figures: list[Drawing]
     anchor: str
     differences: Markup
     """How protocols differ, folded."""
@@ -52,7 +52,6 @@ class RecordView:
     environment: list[tuple[str, str]]
     effective: list[tuple[str, str]]
     results: str
-    curves: list[Markup]
 
 
 @dataclass(frozen=True)
@@ -79,56 +78,59 @@ class PictureView:
     """Width and height in pixels."""
 
 
-def write_page(
-    path: Path,
-    tables: Sequence[Table],
-    records: Sequence[Record],
-    problems: Sequence[Problem],
-    judged: Sequence[Judged] = (),
-    findings: Sequence[Finding] = (),
-    figures: Sequence[Figure] = (),
-    protocols: Mapping[str, Sequence[Difference]] | None = None,
-) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """All that the report is made of."""
+
+    layouts: Sequence[TableSpec]
+    tables: Sequence[Table]
+    """The same as they are rendered."""
+    records: Sequence[Record]
+    problems: Sequence[Problem] = ()
+    """Files that are no usable records or figures."""
+    judged: Sequence[Judged] = ()
+    findings: Sequence[Finding] = ()
+    pictures: Sequence[Figure] = ()
+    """Stored figures."""
+    protocols: Mapping[str, Sequence[Difference]] = field(default_factory=dict)
+    """Full name of a table -> how its protocols differ."""
+
+
+def write_page(path: Path, content: Content) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        text = render_page(tables, records, problems, judged, findings, figures, protocols)
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(render_page(content), encoding="utf-8")
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def render_page(
-    tables: Sequence[Table],
-    records: Sequence[Record],
-    problems: Sequence[Problem],
-    judged: Sequence[Judged] = (),
-    findings: Sequence[Finding] = (),
-    figures: Sequence[Figure] = (),
-    protocols: Mapping[str, Sequence[Difference]] | None = None,
-) -> str:
+def render_page(content: Content) -> str:
     """The whole page. Smoke records are no results and are left out."""
-    ordered = sorted((record for record in records if not record.smoke), key=_order)
+    ordered = sorted((record for record in content.records if not record.smoke), key=_order)
     seen: Counter[str] = Counter()
     views = [_record_view(record, seen) for record in ordered]
     text = (
         environment()
         .get_template("page.html")
         .render(
-            tables=[_table_view(table, (protocols or {}).get(table.full_name, ())) for table in tables],
+            tables=[
+                _table_view(source, content.protocols.get(source.table.full_name, ()))
+                for source in sources(content.layouts, content.tables, content.records)
+            ],
             groups=_groups(views),
             failures=[view for view in views if view.record.status == "failed"],
-            problems=problems,
-            pictures=[_picture_view(figure) for figure in figures],
+            problems=content.problems,
+            pictures=[_picture_view(figure) for figure in content.pictures],
             machines=machines(ordered),
             summary=_summary(ordered),
-            judged=judged,
-            verdicts=counts(judged),
+            judged=content.judged,
+            verdicts=counts(content.judged),
             claims_legend=LEGEND,
-            findings=findings,
-            findings_summary=findings_summary(findings),
+            findings=content.findings,
+            findings_summary=findings_summary(content.findings),
         )
     )
     return f"{text.strip()}\n"
@@ -184,12 +186,11 @@ def _summary(records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _table_view(table: Table, differences: Sequence[Difference]) -> TableView:
+def _table_view(source: Source, differences: Sequence[Difference]) -> TableView:
+    table = source.table
     anchor = f"table-{table.paper}-{table.name}"
-    drawn = [(figure, scatter(table, figure, f"{anchor}-fig{n}")) for n, figure in enumerate(table.figures)]
-    figures = [(figure.title, figure.note, drawing) for figure, drawing in drawn if drawing is not None]
     folded = Markup(render_differences_html(differences))
-    return TableView(table, Markup(render_html(table, linked=True)), figures, anchor, folded)
+    return TableView(table, Markup(render_html(table, linked=True)), drawings(source), anchor, folded)
 
 
 def _picture_view(figure: Figure) -> PictureView:
@@ -218,7 +219,6 @@ def _record_view(record: Record, seen: Counter[str]) -> RecordView:
         environment=flat(record.environment),
         effective=flat(record.effective),
         results=json.dumps(record.results, indent=1, ensure_ascii=False),
-        curves=curves(record.curve, f"{anchor}-curve"),
     )
 
 

@@ -69,16 +69,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A scatter plot of two columns, by their keys."""
-
-    title: str
-    x: str
-    y: str
-    note: str = ""
-
-
-@dataclass(frozen=True)
 class Table:
     """Everything that a reader sees, in order."""
 
@@ -94,7 +84,6 @@ class Table:
     """On the whole table."""
     findings: tuple[str, ...] = ()
     """What several rows together show of a claim."""
-    figures: tuple[Figure, ...] = ()
 
     @property
     def full_name(self) -> str:

@@ -18,7 +18,7 @@ from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.questions import told_question
-from repro.report.table import Cell, Column, Figure, Row, Table
+from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import gain, look_up, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
 from repro.spec import Experiment, diff, to_dict
 
@@ -75,7 +75,6 @@ def table_view(
             *(told_question(layout, question, view.done) for question in layout.questions),
         ),
         remarks=layout.footnotes,
-        figures=tuple(Figure(figure.title, figure.x, figure.y, figure.note) for figure in layout.figures),
     )
 
 

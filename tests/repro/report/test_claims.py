@@ -8,7 +8,7 @@ from rich.console import Console
 from repro import papers
 from repro.evidence.claims import judge
 from repro.report.claims import as_json, markdown, print_claims, summary
-from repro.report.page import render_page
+from repro.report.page import Content, render_page
 
 JUDGED = judge(papers.claims("dnr"), [])
 
@@ -32,7 +32,7 @@ def test_json_and_markdown_hold_every_claim():
 
 
 def test_the_page_has_an_anchor_and_the_evidence_of_each_claim():
-    page = render_page([], [], [], JUDGED)
+    page = render_page(Content(layouts=[], tables=[], records=[], judged=JUDGED))
     assert all(f'id="claim-{one.claim.key}"' in page for one in JUDGED)
     assert "78.39 - 76.90 (= 1.49) &gt; 2" in page
-    assert 'id="claims"' not in render_page([], [], [])
+    assert 'id="claims"' not in render_page(Content(layouts=[], tables=[], records=[]))

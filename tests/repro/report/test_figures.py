@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.record import Record
-from repro.report.figures import axis, curves, scatter
-from repro.report.table import Table
+from repro.report.figures import Source, drawings, sources
+from repro.report.plots import Cheap, Dot, axis, front
 from repro.report.view import table_view
 from repro.spec import replace
 
 SVG = "{http://www.w3.org/2000/svg}"
+CHEAP: tuple[Cheap, ...] = ("lower", "higher")
 numbers = st.floats(min_value=-1e6, max_value=1e6, allow_nan=False).map(lambda x: round(x, 3))
 
 
@@ -33,43 +34,73 @@ def test_a_wide_range_is_logarithmic() -> None:
 
 
 @pytest.fixture
-def table(layout: TableSpec, records: list[Record]) -> Table:
+def source(layout: TableSpec, records: list[Record]) -> Source:
     figures = (FigureSpec(title="A & <b>", x="gmacs224", y="top1"), FigureSpec(title="none", x="k400", y="top1"))
-    return table_view(replace(layout, figures=figures), records)
+    layout = replace(layout, figures=figures)
+    return sources([layout], [table_view(layout, records)], records)[0]
 
 
 def _parsed(svg: str) -> ElementTree.Element:
     return ElementTree.fromstring(str(svg).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1))
 
 
-def test_a_point_for_each_row_with_both_values(table: Table) -> None:
-    drawn = scatter(table, table.figures[0], "f0")
-    assert drawn is not None
-    root = _parsed(drawn)
+def test_a_point_for_each_row_with_both_values(source: Source) -> None:
+    drawn = [drawing for drawing in drawings(source) if not drawing.folded]
+    assert [drawing.title for drawing in drawn] == ["A & <b>"]  # no row has both values of the second
+    root = _parsed(drawn[0].svg)
     assert len(root.findall(f".//{SVG}circle")) == 3
     assert root.attrib["role"] == "img"
     title = root.find(f"{SVG}title")
     assert title is not None and title.text == "A & <b>" and title.attrib["id"] in root.attrib["aria-labelledby"]
     assert len(root.findall(f".//{SVG}path[@class='pair']")) == 1  # TSN to TSN + DNR
+    assert len(root.findall(f".//{SVG}path[@class='pareto']")) == 1
 
 
-def test_no_plot_without_points(table: Table) -> None:
-    assert scatter(table, table.figures[1], "f1") is None
+def test_hostile_labels_stay_text(source: Source, layout: TableSpec, records: list[Record]) -> None:
+    rows = tuple(replace(row, label="</text><script>x</script>") for row in source.layout.rows)
+    hostile = replace(source.layout, rows=rows)
+    for drawing in drawings(sources([hostile], [table_view(hostile, records)], records)[0]):
+        assert "<script" not in drawing.svg
+        _parsed(drawing.svg)
 
 
-def test_hostile_labels_stay_text(table: Table) -> None:
-    rows = tuple(replace(row, label="</text><script>x</script>") for row in table.rows)
-    drawn = scatter(replace(table, rows=rows), table.figures[0], "f")
-    assert drawn is not None and "<script" not in drawn
-    _parsed(drawn)
+def test_a_line_for_each_seed_and_nothing_where_nothing_was_trained(layout: TableSpec, records: list[Record]) -> None:
+    table = table_view(layout, records)
+    source = sources([layout], [table], records)[0]
+    drawn = {drawing.title: _parsed(drawing.svg) for drawing in drawings(source)}
+    assert list(drawn) == ["Every seed, twin-temporal", "Training, twin-temporal"]
+    assert len(drawn["Every seed, twin-temporal"].findall(f".//{SVG}circle")) == 3
+    assert len(drawn["Every seed, twin-temporal"].findall(f".//{SVG}path[@class='mean']")) == 1
+    lines = drawn["Training, twin-temporal"].findall(f".//{SVG}polyline")
+    assert [len(line.attrib["points"].split()) for line in lines] == [5, 5, 5]
+    smoke = [record.model_copy(update={"smoke": True}) for record in records]
+    assert drawings(sources([layout], [table], smoke)[0]) == []
 
 
-def test_a_curve_for_each_number_that_is_followed() -> None:
-    points = [{"epoch": e, "loss": 1 / (e + 1), "lr": 0.1, "note": "x", "flag": True} for e in range(4)]
-    drawn = curves([*points, {"epoch": 4, "loss": float("nan"), "lr": 0.1}], "c")
-    assert len(drawn) == 2
-    assert [len(_parsed(svg).find(f"{SVG}polyline").attrib["points"].split()) for svg in drawn] == [4, 5]  # type: ignore[union-attr]
-    assert curves([], "c") == [] and curves([{"loss": 1.0}], "c") == []
+def test_numbers_that_are_none_are_not_drawn(layout: TableSpec, records: list[Record]) -> None:
+    curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": float("nan")}, {"epoch": 3, "loss": True}]
+    odd = [record.model_copy(update={"curve": curve}) for record in records]
+    drawn = drawings(sources([layout], [table_view(layout, odd)], odd)[0])
+    assert [drawing.title for drawing in drawn] == ["Every seed, twin-temporal"]
+
+
+def _dots(*places: tuple[float, float]) -> list[Dot]:
+    return [Dot(str(number), f"n{number}", x, y, "", "host") for number, (x, y) in enumerate(places)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=20), st.sampled_from(CHEAP))
+def test_the_front_holds_what_nothing_beats(places: list[tuple[float, float]], cheap: Cheap) -> None:
+    dots = _dots(*places)
+    best = front(dots, cheap)
+    sign = 1 if cheap == "lower" else -1
+
+    def beats(a: Dot, b: Dot) -> bool:
+        no_worse = sign * a.x <= sign * b.x and a.y >= b.y
+        return no_worse and (a.x, a.y) != (b.x, b.y)
+
+    assert best and {(dot.x, dot.y) for dot in best} == {
+        (dot.x, dot.y) for dot in dots if not any(beats(other, dot) for other in dots)
+    }
 
 
 def test_figures_name_existing_columns(layout: TableSpec) -> None:
