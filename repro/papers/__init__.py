@@ -31,6 +31,9 @@ TABLES: dict[str, tuple[str, str]] = {
     "psn/table1": ("repro.papers.psn:table1", "PSN ablation: blocks of one scale, of several, of many shapes"),
     "psn/table2": ("repro.papers.psn:table2", "PSN ablation: what fuses the bags of kernels, and its losses"),
     "psn/table3": ("repro.papers.psn:table3", "PSN ablation: design of the synthesizer"),
+    "psn/table4": ("repro.papers.psn_comparisons:table4", "PSN on Something-Something V1, beside published networks"),
+    "psn/table5": ("repro.papers.psn_comparisons:table5", "PSN on Kinetics-400, beside published networks"),
+    "psn/table6": ("repro.papers.psn_comparisons:table6", "PSN on Diving48, beside published networks"),
 }
 
 #: paper -> where its claims are written down

@@ -101,38 +101,44 @@ def fvcore(size: int, *, beside: str = "", absent: str = "not applicable") -> Co
     )
 
 
-def times(size: int, view: str) -> tuple[ColumnSpec, ...]:
-    """The ratio of GMACs to TSN's, and of times to TSN's and TSM's, taken in turn."""
-    group = SPEED.format(view)
-    ratio = ColumnSpec(
-        key="gmacs_ratio",
-        title="GMACs / TSN's",
-        source=f"ratio:static:sizes.{size}.gmacs",
-        group=group,
-        digits=3,
-        absent=ITSELF,
-        note="TSM has TSN's GMACs: its shift costs none.",
+def ratios(*sizes: int) -> tuple[ColumnSpec, ...]:
+    """GMACs over TSN's, at each size that a row may have."""
+    return tuple(
+        ColumnSpec(
+            key=f"gmacs{size}_ratio",
+            title=f"GMACs / TSN's{f', {size}' if len(sizes) > 1 else ''}",
+            source=f"ratio:static:sizes.{size}.gmacs",
+            group=COST,
+            digits=3,
+            absent=ITSELF if len(sizes) == 1 else "not applicable: TSN itself, or a row of another size",
+            note="To be read beside the ratios of times. TSM has TSN's GMACs: its shift costs none.",
+        )
+        for size in sizes
     )
+
+
+def times(view: str) -> tuple[ColumnSpec, ...]:
+    """Time over TSN's and TSM's, taken in turn."""
     told = {
-        "speed": ("time / TSN's", ITSELF, "Both networks eager, in one layout, timed in turn; median, quartiles."),
-        "speed-frozen": ("frozen: time / TSN's", NO_METHOD, "The form for inference (`freeze`): equal output, the "
-                         "normalization folded into the kernels; TSN as written."),
-        "speed-tsm": ("time / TSM's", "not applicable: for PSN alone", "In turn with TSM."),
-    }  # fmt: skip
-    return (
-        ratio,
-        *(
-            ColumnSpec(
-                key=cell.replace("speed", "slowdown").replace("-", "_"),
-                title=title,
-                source=f"record:{cell}:against.ratio_median",
-                spread="against.ratio_iqr",
-                group=group,
-                absent=absent,
-                note=note,
-            )
-            for cell, (title, absent, note) in told.items()
+        "speed": ("time / TSN's", ITSELF, "Both networks as written, in one layout, timed in turn; median, quartiles."),
+        "speed-frozen": (
+            "frozen: time / TSN's",
+            NO_METHOD,
+            "The form for inference (`freeze`): equal output, fewer operations. TSN as written.",
         ),
+        "speed-tsm": ("time / TSM's", "not applicable: for PSN alone", "In turn with TSM, both as written."),
+    }
+    return tuple(
+        ColumnSpec(
+            key=cell.replace("speed", "slowdown").replace("-", "_"),
+            title=title,
+            source=f"record:{cell}:against.ratio_median",
+            spread="against.ratio_iqr",
+            group=SPEED.format(view),
+            absent=absent,
+            note=note,
+        )
+        for cell, (title, absent, note) in told.items()
     )
 
 
