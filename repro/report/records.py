@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.record import Record
-from repro.report.page import headline
+from repro.report.packed import headline
 from repro.spec import diff
 
 #: section of a comparison -> what is compared

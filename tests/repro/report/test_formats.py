@@ -79,8 +79,13 @@ def test_html_holds_every_cell(table: Table) -> None:
 def test_html_marks_best_and_second_and_links_records(table: Table) -> None:
     text = render_html(table, linked=True)
     assert "<strong>74.35</strong>" in text and "<u>73.78</u>" in text
-    names = {name for row in table.rows for cell in row.cells for name in cell.records}
-    assert len(names) > 5 and all(f'href="#{name}"' in text for name in names)
+    places = {
+        f"{table.full_name}/{row.key}/{column.key}"
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.records
+    }
+    assert len(places) > 5 and all(f'href="#{place}"' in text and f'id="{place}"' in text for place in places)
     assert "href" not in re.sub(r'href="#note-', "", render_html(table))
 
 

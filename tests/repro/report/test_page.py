@@ -1,4 +1,4 @@
-"""The report: complete, offline, escaped, the same for the same records; sound in a real browser at phone width."""
+"""The report: complete, offline, escaped, and the same for the same records."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import html
 import html.parser
 import json
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +16,15 @@ import pytest
 from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.record import Problem, Record
-from repro.report.page import Content, flat, render_page, write_page
+from repro.report.delimited import render_csv
+from repro.report.latex import render_latex
+from repro.report.markdown import render_markdown
+from repro.report.packed import BLOCK, unpack
+from repro.report.page import Content, render_page, write_page
 from repro.report.view import table_view
 from repro.spec import replace
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -61,14 +63,53 @@ class Page(html.parser.HTMLParser):
                 self.loads.append(value or "")
 
 
+def _packs(page: str) -> dict[str, Any]:
+    """What is packed in the page, unpacked, by id."""
+    found = re.findall(r'<script type="application/octet-stream" id="([^"]+)">([^<]+)</script>', page)
+    return {id: unpack(text) for id, text in found}
+
+
+def _packed_records(page: str) -> list[dict[str, Any]]:
+    return [one for id, pack in _packs(page).items() if id.startswith("pack-records-") for one in pack]
+
+
 def test_every_record_is_there_and_every_link_arrives(page: str, records: list[Record]) -> None:
-    found = Page(page)
+    found, packed = Page(page), _packed_records(page)
     assert len(found.ids) == len(set(found.ids))
-    assert {record.name for record in records} <= set(found.ids)
-    assert found.links and all(link.startswith("#") and link[1:] in found.ids for link in found.links)
-    for told in ("python -m repro run table6", "A CPU &lt;7&gt;", "torch 2.11.0", "model.backbone", "MemoryError"):
-        assert told in page
+    assert sorted(one["name"] for one in packed) == sorted(record.name for record in records)
+    arrives = {*found.ids, *(one["name"] for one in packed)}
+    assert found.links and [link for link in found.links if not link.startswith("#") or link[1:] not in arrives] == []
+    told = json.dumps(packed)
+    for part in ("table6", "A CPU <7>", "2.11.0", "MemoryError"):
+        assert part in told
     assert found.tags.count("svg") == 3  # the scatter, the seeds, the training curves
+
+
+def test_every_cell_has_an_address_and_names_its_records(page: str, layout: TableSpec, records: list[Record]) -> None:
+    table, ids = table_view(layout, records), set(Page(page).ids)
+    index = _packs(page)["pack-index"]
+    for row in table.rows:
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            assert f"{table.full_name}/{row.key}/{column.key}" in ids
+            positions = index["cells"][table.full_name].get(row.key, {}).get(column.key, [])
+            assert tuple(index["records"][position][0] for position in positions) == cell.records
+
+
+def test_positions_of_the_index_are_those_of_the_packs(layout: TableSpec, records: list[Record]) -> None:
+    many = [records[0].model_copy(update={"seed": seed}) for seed in range(2 * BLOCK + 3)]
+    page = _page(layout, many)
+    found = _packs(page)
+    for position, line in enumerate(found["pack-index"]["records"]):
+        one = found[f"pack-records-{position // found['pack-index']['block']}"][position % BLOCK]
+        assert (one["name"], one["seed"]) == (line[0], line[4])
+
+
+def test_the_files_of_a_table_are_those_that_the_command_writes(
+    page: str, layout: TableSpec, records: list[Record]
+) -> None:
+    table = table_view(layout, records)
+    files = _packs(page)["pack-files-dnr/table6"]
+    assert files == {"csv": render_csv(table), "tex": render_latex(table), "md": render_markdown(table)}
 
 
 def test_nothing_is_loaded(page: str) -> None:
@@ -80,12 +121,6 @@ def test_the_same_records_give_the_same_bytes(layout: TableSpec, records: list[R
     assert _page(layout, list(reversed(records))) == page
 
 
-def test_an_experiment_of_two_tables_has_two_anchors(layout: TableSpec, records: list[Record]) -> None:
-    twice = [*records, records[0].model_copy(update={"table": "supp2"})]
-    found = Page(_page(layout, twice))
-    assert len(found.ids) == len(set(found.ids)) and f"{records[0].name}-2" in found.ids
-
-
 def test_hostile_text_stays_text(layout: TableSpec, records: list[Record]) -> None:
     rows = tuple(replace(row, label=HOSTILE) for row in layout.rows)
     job = records[0].model_copy(update={"command": ["python", HOSTILE], "modules": {HOSTILE: "0" * 64}})
@@ -94,8 +129,13 @@ def test_hostile_text_stays_text(layout: TableSpec, records: list[Record]) -> No
         replace(layout, rows=rows, title=HOSTILE), [job, *records[1:-1], failed], (Problem(HOSTILE, HOSTILE),)
     )
     found = Page(hostile)
-    assert "img" not in found.tags and found.tags.count("script") == 1
+    assert "img" not in found.tags and found.tags.count("script") == page_scripts(hostile)
     assert html.escape("<img src=", quote=False) in hostile
+
+
+def page_scripts(page: str) -> int:
+    """The script itself and the packs: what was written into the page on purpose."""
+    return 1 + len(_packs(page))
 
 
 def test_smoke_records_are_left_out(layout: TableSpec, records: list[Record]) -> None:
@@ -114,69 +154,9 @@ def test_a_report_is_written_whole(tmp_path: Path, layout: TableSpec, records: l
     assert [p.name for p in target.parent.iterdir()] == ["report.html"]
 
 
-def test_nested_data_is_told_by_dotted_names() -> None:
-    assert flat({"a": {"b": 1, "c": {}}, "d": "x", "e": [1]}) == [("a.b", "1"), ("a.c", "{}"), ("d", "x"), ("e", "[1]")]
-
-
 def test_the_report_needs_no_torch() -> None:
     code = "import sys, repro.report, repro.report.page; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def _browse(page: str, folder: Path) -> tuple[str, list[str]]:
-    """What a 390 pixels wide window makes of a page: its own measurements, and what the browser's console said."""
-    probe = """
-    <script>
-      const frame = document.querySelector("iframe");
-      frame.onload = () => {
-        const inner = frame.contentDocument, root = inner.documentElement;
-        const first = inner.querySelector("table.results tbody th[scope=row]").getBoundingClientRect();
-        const box = inner.querySelector(".scroll");
-        box.scrollLeft = 300;
-        const after = inner.querySelector("table.results tbody th[scope=row]").getBoundingClientRect();
-        frame.contentWindow.location.hash = inner.querySelector("details").id;
-        setTimeout(() => { document.body.dataset.told = JSON.stringify({
-          width: frame.contentWindow.innerWidth, page: root.scrollWidth, scrolls: box.scrollWidth > box.clientWidth,
-          sticky: Math.abs(first.left - after.left) < 2, open: inner.querySelector("details").open,
-          images: inner.images.length, rows: inner.querySelectorAll("table.results tbody tr").length,
-          drawn: inner.querySelector("svg.plot").getBoundingClientRect().height > 100,
-        }); }, 200);
-      };
-      frame.srcdoc = document.querySelector("template").innerHTML.length ? PAGE : "";
-    </script>"""
-    source = "decodeURIComponent('" + "".join(f"%{byte:02x}" for byte in page.encode()) + "')"
-    wrapper = folder / "phone.html"
-    text = '<body style="margin:0"><template>x</template><iframe style="border:0;width:390px;height:800px"></iframe>'
-    wrapper.write_text(text + probe.replace("PAGE", source))
-    assert CHROMIUM is not None
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-        "--disable-dev-shm-usage", "--enable-logging=stderr", "--virtual-time-budget=4000", "--window-size=800,900",
-        f"--user-data-dir={folder / 'profile'}", "--dump-dom", wrapper.as_uri(),
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    told = re.search(r'data-told="([^"]*)"', done.stdout)
-    console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
-    return (html.unescape(told.group(1)) if told else ""), console
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_in_a_browser_at_phone_width(layout: TableSpec, records: list[Record], tmp_path: Path) -> None:
-    rows = tuple(replace(row, label=HOSTILE) if row.key == "tsm_r50" else row for row in layout.rows)
-    told, console = _browse(_page(replace(layout, rows=rows), records), tmp_path)
-    assert console == []
-    found = json.loads(told)
-    assert found["width"] == 390 and found["page"] <= 390, found
-    assert found["scrolls"] and found["sticky"] and found["open"] and found["drawn"], found
-    assert found["images"] == 0 and found["rows"] == len(rows) + 2
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-def test_the_browser_check_sees_faults(page: str, tmp_path: Path) -> None:
-    broken = page.replace("<main>", '<main><script>missing()</script><p style="width:900px">wide</p>')
-    told, console = _browse(broken, tmp_path)
-    assert any("missing is not defined" in line for line in console)
-    assert int(re.search(r'"page":(\d+)', told).group(1)) > 390  # type: ignore[union-attr]
 
 
 def test_stored_figures_are_inlined_with_what_they_show(layout: TableSpec, records: list[Record]) -> None:

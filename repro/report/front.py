@@ -1,0 +1,184 @@
+"""The report's first page: what was measured, on what, how sure, what contradicts the papers, what it would take."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.evidence.check_rules import Finding
+from repro.evidence.claims import Judged
+from repro.record import Record
+from repro.report.table import Table
+
+#: reasons that a command or more data would fill; the others say that there is nothing to fill
+_OPEN = ("not run", "failed", "running", "protocol differs", "data not configured")
+#: the command in a reason
+_COMMAND = re.compile(r"\(?(python -m repro [^)]*)\)?")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How far one table is."""
+
+    table: Table
+    run: int
+    """Rows with a measured value."""
+    printed: int
+    measured: int
+    open: int
+    """Cells that a run would fill."""
+    seeds: str
+    """Least and most seeds of its accuracies."""
+
+    @property
+    def share(self) -> float:
+        """Measured of measured and open cells, in percent."""
+        return 100 * self.measured / max(self.measured + self.open, 1)
+
+
+@dataclass(frozen=True)
+class Need:
+    """A reason why cells are empty, how many, and the commands that fill them."""
+
+    text: str
+    commands: tuple[str, ...]
+    cells: int
+    tables: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One combination of processor, device and versions, and how many records come from it."""
+
+    name: str
+    facts: str
+    versions: str
+    commits: str
+    records: int
+    kinds: str
+
+
+@dataclass(frozen=True)
+class Front:
+    """All of it."""
+
+    done: int
+    failed: int
+    kinds: str
+    dates: str
+    hours: float
+    machines: list[Machine]
+    coverage: list[Coverage]
+    needs: list[Need]
+    seeds: list[tuple[int, int]]
+    """Number of seeds, and how many accuracies have so many."""
+    datasets: list[tuple[str, int]]
+    """Dataset, and how many trainings were tested on it."""
+    contradicted: list[Judged]
+    """By runs first, then by print."""
+    errors: list[Finding]
+    undecided: list[Judged]
+    """Claims of which it is written down what would decide them."""
+
+
+def front(
+    tables: Sequence[Table], records: Sequence[Record], judged: Sequence[Judged], findings: Sequence[Finding]
+) -> Front:
+    """Counts over what the report shows."""
+    done = [record for record in records if record.status == "done"]
+    days = sorted({record.finished[:10] for record in records})
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for record in done:
+        if record.kind == "accuracy":
+            seeds[record.id].add(record.seed)
+    against = [one for one in judged if one.by_runs == "contradicted"]
+    against += [one for one in judged if one.by_print == "contradicted" and one not in against]
+    open_claims = [one for one in judged if one.claim.would_decide and "supported" not in (one.by_print, one.by_runs)]
+    return Front(
+        done=len(done),
+        failed=len(records) - len(done),
+        kinds=_kinds(done),
+        dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
+        hours=sum(record.wall_s for record in records) / 3600,
+        machines=machines(done),
+        coverage=[_coverage(table, done) for table in tables],
+        needs=needs(tables),
+        seeds=sorted(Counter(map(len, seeds.values())).items()),
+        datasets=Counter(r.spec["measure"]["dataset"] for r in done if r.kind == "accuracy").most_common(),
+        contradicted=against,
+        errors=[finding for finding in findings if finding.severity == "error"],
+        undecided=open_claims,
+    )
+
+
+def _coverage(table: Table, done: Sequence[Record]) -> Coverage:
+    cells = [cell for row in table.rows for cell in row.cells]
+    run = sum(any(cell.kind == "measured" for cell in row.cells) for row in table.rows)
+    named = {name for cell in cells for name in cell.records}
+    seeds: dict[str, int] = Counter(r.id for r in done if r.kind == "accuracy" and r.name in named)
+    spread = sorted(set(seeds.values()))
+    return Coverage(
+        table=table,
+        run=run,
+        printed=sum(cell.kind == "published" and cell.value is not None for cell in cells),
+        measured=sum(cell.kind == "measured" for cell in cells),
+        open=sum(cell.reason.startswith(_OPEN) for cell in cells),
+        seeds="to".join(f" {n} " for n in dict.fromkeys((spread[0], spread[-1]))).strip() if spread else "",
+    )
+
+
+def needs(tables: Iterable[Table]) -> list[Need]:
+    """Reasons that can be mended, the most frequent first; those that differ only in the command stand together."""
+    cells: Counter[str] = Counter()
+    commands: dict[str, dict[str, None]] = defaultdict(dict)
+    where: dict[str, dict[str, None]] = defaultdict(dict)
+    for table in tables:
+        for cell in (cell for row in table.rows for cell in row.cells if cell.reason.startswith(_OPEN)):
+            found = _COMMAND.search(cell.reason)
+            text = _COMMAND.sub("", cell.reason).strip(" :;,")
+            cells[text] += 1
+            where[text][table.full_name] = None
+            if found:
+                commands[text][found.group(1).strip()] = None
+    return [Need(text, tuple(commands[text]), count, tuple(where[text])) for text, count in cells.most_common()]
+
+
+def machines(records: Iterable[Record]) -> list[Machine]:
+    """Where the finished records come from, most frequent first."""
+    groups: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in records:
+        if record.status == "done":
+            facts = record.environment
+            groups[str(facts.get("device_name", facts["device"])), _hardware(facts), _versions(facts)].append(record)
+    ordered = sorted(groups, key=lambda key: (-len(groups[key]), key))
+    return [
+        Machine(*key, ", ".join(sorted({_commit(r.environment["git"]) for r in groups[key]})), len(groups[key]),
+                _kinds(groups[key]))
+        for key in ordered
+    ]  # fmt: skip
+
+
+def _kinds(records: Iterable[Record]) -> str:
+    kinds = Counter(record.kind for record in records)
+    return ", ".join(f"{kinds[kind]} {kind}" for kind in ("static", "speed", "accuracy") if kinds[kind])
+
+
+def _hardware(facts: Mapping[str, Any]) -> str:
+    parts = [f"{facts['cores']} cores" if facts.get("cores") else "", str(facts.get("platform", ""))]
+    memory = facts.get("memory_gib")
+    return ", ".join(part for part in (parts[0], f"{memory:g} GiB" if memory else "", parts[1]) if part)
+
+
+def _versions(facts: Mapping[str, Any]) -> str:
+    packages = facts["packages"]
+    named = [f"{name} {packages[name]}" for name in ("torch", "timm", "decord", "av", "numpy") if name in packages]
+    return ", ".join([f"Python {facts['python']}", *named])
+
+
+def _commit(git: Mapping[str, Any]) -> str:
+    if not git.get("commit"):
+        return "no git"
+    return str(git["commit"])[:12] + (" with local changes" if git.get("dirty") else "")

@@ -1,0 +1,114 @@
+"""What the report shows only when asked: records, an index of them, and tables as files, packed into its HTML.
+
+A pack is JSON, raw-deflated, in base64. The browser unpacks one when a cell or record is opened
+(`DecompressionStream`), so that a page over thousands of records opens as fast as its tables do.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from repro.record import Record
+from repro.report.delimited import render_csv
+from repro.report.latex import render_latex
+from repro.report.markdown import render_markdown
+from repro.report.table import Table
+
+#: records in one pack: opening one record unpacks as many
+BLOCK = 64
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One script element of data."""
+
+    id: str
+    text: str
+
+
+def packs(tables: Sequence[Table], records: Sequence[Record]) -> Iterator[Pack]:
+    """The index, each table's files, and all records, in the order given."""
+    yield Pack("pack-index", pack(_index(tables, records)))
+    for table in tables:
+        files = {"csv": render_csv(table), "tex": render_latex(table), "md": render_markdown(table)}
+        yield Pack(f"pack-files-{table.full_name}", pack(files))
+    for number in range(0, len(records), BLOCK):
+        block = [document(record) for record in records[number : number + BLOCK]]
+        yield Pack(f"pack-records-{number // BLOCK}", pack(block))
+
+
+def pack(value: object) -> str:
+    """JSON, raw deflate, base64. What JSON has no word for (NaN, infinities) becomes its name as text."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    squeezer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return base64.b64encode(squeezer.compress(text.encode()) + squeezer.flush()).decode()
+
+
+def unpack(text: str) -> Any:
+    """What `pack` packed."""
+    return json.loads(zlib.decompress(base64.b64decode(text), -zlib.MAX_WBITS))
+
+
+def document(record: Record) -> dict[str, Any]:
+    """The record as plain data; its values are so already, and are not copied."""
+    fields = {name: getattr(record, name) for name in type(record).model_fields}
+    scores = record.scores.model_dump() if record.scores else None
+    return fields | {"name": record.name, "path": record.relative_path.as_posix(), "scores": scores}
+
+
+def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]:
+    """`records`: a line each, in the order of the packs; `cells`: table -> row -> column -> positions in `records`."""
+    places = {record.name: number for number, record in reversed(list(enumerate(records)))}
+    cells: dict[str, dict[str, dict[str, list[int]]]] = {}
+    for table in tables:
+        rows = cells.setdefault(table.full_name, {})
+        for row in table.rows:
+            found = {
+                column.key: [places[name] for name in cell.records if name in places]
+                for column, cell in zip(table.columns, row.cells, strict=True)
+                if cell.records
+            }
+            if found:
+                rows[row.key] = found
+    return {"block": BLOCK, "records": [_line(record) for record in records], "cells": cells}
+
+
+def _line(record: Record) -> list[Any]:
+    place = f"{record.paper}/{record.table}"
+    return [
+        record.name, place, record.row, record.cell, record.seed, record.status, headline(record), record.finished[:10],
+    ]  # fmt: skip
+
+
+def headline(record: Record) -> str:
+    """What a record found, in one line."""
+    found = record.results
+    if record.status == "failed":
+        return f"failed: {record.reason}"
+    if record.kind == "static":
+        sizes = ", ".join(f"{count['gmacs']:.3f} GMACs at {size}" for size, count in found["sizes"].items())
+        return f"{found['params']:,} parameters, {sizes}"
+    if record.kind == "speed":
+        against = found.get("against")
+        ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
+        return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
+    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {found['videos']} videos"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return value

@@ -1,0 +1,204 @@
+"""The report in a real browser: on a phone and a desktop, by mouse and by keyboard, on screen and in print."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repro.papers.layout import FigureSpec, TableSpec
+from repro.record import Record
+from repro.report.page import Content, render_page
+from repro.report.view import table_view
+from repro.spec import replace
+
+from .chromium import COMMAND, Chromium
+
+pytestmark = [pytest.mark.skipif(COMMAND is None, reason="no Chromium here"), pytest.mark.xdist_group("chromium")]
+
+HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    with Chromium(tmp_path_factory.mktemp("profile")) as made:
+        yield made
+
+
+@pytest.fixture
+def address(layout: TableSpec, records: list[Record], tmp_path: Path, browser: Chromium) -> str:
+    """A report with a hostile label, opened on a desktop."""
+    rows = tuple(replace(row, label=HOSTILE) if row.key == "tsm_r50" else row for row in layout.rows)
+    figures = (FigureSpec(title="Accuracy against GMACs", x="gmacs224", y="top1"),)
+    layout = replace(layout, rows=rows, figures=figures)
+    page = tmp_path / "report.html"
+    page.write_text(render_page(Content(layouts=[layout], tables=[table_view(layout, records)], records=records)))
+    browser.media()
+    browser.resize(1440, 1000)
+    browser.console.clear()
+    browser.open(page.as_uri())
+    return page.as_uri()
+
+
+def test_a_phone_scrolls_the_table_and_not_the_page(browser: Chromium, address: str) -> None:
+    browser.resize(390, 844)
+    browser.open(address)
+    found = browser.run("""(() => {
+      const box = document.querySelector("section.table .scroll"), first = box.querySelector("tbody th[scope=row]");
+      box.scrollIntoView();
+      const before = first.getBoundingClientRect().left;
+      box.scrollLeft = 300;
+      return { window: innerWidth, page: document.documentElement.scrollWidth, wide: box.scrollWidth > box.clientWidth,
+        moved: Math.abs(before - first.getBoundingClientRect().left), images: document.images.length,
+        menu: document.querySelector("#menu").open, plot: document.querySelector("svg.plot").clientHeight };
+    })()""")
+    assert found["window"] == 390 and found["page"] <= 390, found
+    assert found["wide"] and found["moved"] < 2 and not found["menu"] and found["plot"] > 100, found
+    assert found["images"] == 0 and browser.console == []
+
+
+def test_the_check_of_the_console_sees_faults(browser: Chromium, address: str) -> None:
+    browser.run("setTimeout(() => missing())")
+    browser.wait("true")
+    browser.run("new Promise((done) => setTimeout(done, 50))")
+    assert any("missing is not defined" in line for line in browser.console)
+
+
+def test_a_cell_opens_with_its_record_and_has_an_address(browser: Chromium, address: str) -> None:
+    browser.run("document.getElementById('dnr/table6/tsn_r50_dnr/slow').click()")
+    browser.wait("document.querySelector('#detail pre')")
+    told = browser.run("document.querySelector('#detail').innerText")
+    for part in (
+        "TSN + DNR: slow-down",
+        "1.40",
+        "measured here",
+        "python -m repro run table6",
+        "A CPU <7>",
+        "1.43 views/s",
+    ):
+        assert part in told, part
+    assert browser.run("location.hash") == "#dnr/table6/tsn_r50_dnr/slow"
+    browser.press("Escape")
+    assert browser.run("document.querySelector('#detail').hidden && location.hash === ''")
+    browser.open(f"{address}#dnr/table6/tsn_r50/twin")
+    browser.wait("document.querySelectorAll('#detail details').length === 2")
+    browser.run("document.querySelector('#detail details').open = true")
+    browser.wait("document.querySelectorAll('#detail svg polyline').length === 2")  # loss and lr
+    assert browser.console == []
+
+
+def test_a_record_has_an_address(browser: Chromium, address: str, records: list[Record]) -> None:
+    browser.open(f"{address}#{records[-1].name}")
+    browser.wait("!document.querySelector('#detail').hidden")
+    assert "MemoryError: <i>none</i> left" in browser.run("document.querySelector('#detail').innerText")
+
+
+def test_columns_are_sorted_within_sections_and_back(browser: Chromium, address: str) -> None:
+    def shown() -> list[str]:
+        rows = "[...document.querySelectorAll('tr[id]')].map((row) => row.id.split('/')[2])"
+        return list(browser.run(rows))
+
+    def press() -> str:
+        return str(browser.run("""(() => {
+          const all = [...document.querySelectorAll("table.results th")];
+          const th = all.find((one) => one.textContent.startsWith("Top-1"));
+          th.querySelector("button").click();
+          return th.getAttribute("aria-sort");
+        })()"""))  # fmt: skip
+
+    first = shown()
+    assert press() == "descending"
+    down = shown()
+    assert down[0] == first[0] and down[1:4] == ["tsn_r50_dnr", "tsm_r50", "tsn_r50"] and sorted(down) == sorted(first)
+    assert press() == "ascending"
+    assert shown()[1:4] == ["tsn_r50", "tsm_r50", "tsn_r50_dnr"] and shown()[-1] == down[-1]  # without a value: last
+    assert press() == "None" and shown() == first
+
+
+def test_the_search_finds_rows_and_records(browser: Chromium, address: str) -> None:
+    browser.press("/")
+    assert browser.run("document.activeElement.id") == "search"
+    browser.call("Input.insertText", text="dnr twin-temporal")
+    browser.wait("document.querySelectorAll('#hits a').length > 0")
+    links = browser.run("[...document.querySelectorAll('#hits a')].map((a) => a.hash)")
+    assert len(links) == 4 and all(re.fullmatch(r"#[0-9a-f]{16}-s\d", link) for link in links)
+    browser.call("Input.insertText", text=" nowhere")
+    browser.wait("document.querySelector('#hits').innerText.startsWith('0 found')")
+
+
+def test_all_is_reached_by_keyboard(browser: Chromium, address: str) -> None:
+    browser.press("Tab")
+    assert browser.run("document.activeElement.className") == "skip"
+    assert browser.run("document.activeElement.getBoundingClientRect().left") >= 0
+    browser.run("document.getElementById('dnr/table6/tsn_r50/gmacs224').querySelector('a').focus()")
+    assert browser.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for key, cell in (
+        ("ArrowRight", "tsn_r50/params"),
+        ("ArrowDown", "tsn_r50_dnr/params"),
+        ("ArrowLeft", "tsn_r50_dnr/gmacs224"),
+    ):
+        browser.press(key)
+        assert browser.run("document.activeElement.closest('td').id") == f"dnr/table6/{cell}"
+    browser.press("Enter")
+    browser.wait("!document.querySelector('#detail').hidden")
+    assert browser.run("document.activeElement.id") == "detail"
+    browser.press("Escape")
+    assert browser.run("document.activeElement.closest('td').id") == "dnr/table6/tsn_r50_dnr/gmacs224"
+
+
+def test_a_file_is_what_was_packed(browser: Chromium, address: str) -> None:
+    found = browser.run("""new Promise((done) => {
+      URL.createObjectURL = (blob) => { blob.text().then(done); return "blob:none"; };
+      HTMLAnchorElement.prototype.click = () => {};
+      document.querySelector("button[data-file=csv]").click();
+    })""")
+    assert found.startswith("row,label,section,pretrain")
+
+
+def test_records_are_listed_when_they_come_into_sight(browser: Chromium, address: str, records: list[Record]) -> None:
+    assert browser.run("document.querySelectorAll('#record-list tbody tr').length") == 0
+    browser.run("document.querySelector('#records').scrollIntoView()")
+    browser.wait(f"document.querySelectorAll('#record-list tbody tr').length === {len(records)}")
+    browser.run(
+        "document.querySelector('#record-filter').value = 'speed'; document.querySelector('#record-filter').oninput()"
+    )
+    browser.wait("document.querySelectorAll('#record-list tbody tr').length === 2")
+
+
+def test_names_roles_and_headers(browser: Chromium, address: str) -> None:
+    """What a screen reader gets: the browser's own accessibility tree has a name for everything that can be reached."""
+    browser.call("Accessibility.enable")
+    nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
+    told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored")]
+    roles = {role for role, _ in told}
+    assert {"navigation", "main", "heading", "table", "columnheader", "rowheader", "searchbox", "image"} <= roles
+    unnamed = [role for role, name in told if role in {"link", "button", "searchbox", "image", "table"} and not name]
+    assert unnamed == []
+    levels = browser.run("[...document.querySelectorAll('h1,h2,h3,h4')].map((h) => +h.tagName[1])")
+    assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
+
+
+def test_paper_shows_everything_and_no_controls(browser: Chromium, address: str, tmp_path: Path) -> None:
+    browser.media("print")
+    hidden = browser.run(
+        "[...document.querySelectorAll('#contents, .scripted, #records')].every((one) => !one.offsetParent)"
+    )
+    assert hidden
+    browser.run("dispatchEvent(new Event('beforeprint'))")
+    assert browser.run("document.querySelectorAll('main details:not([open])').length") == 0
+    browser.pdf(tmp_path / "report.pdf")
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    box = "document.querySelector('section.table .scroll')"
+    assert browser.run(f"getComputedStyle({box}).overflowX") == "visible"
+
+
+def test_motion_is_asked_for_nowhere(browser: Chromium, address: str) -> None:
+    moving = browser.run("""JSON.stringify([...document.querySelectorAll("*")].filter((one) => {
+      const style = getComputedStyle(one);
+      return style.animationName !== "none" || parseFloat(style.transitionDuration) || style.scrollBehavior !== "auto";
+    }).map((one) => one.tagName))""")
+    assert json.loads(moving) == []

@@ -1,0 +1,49 @@
+"""The first page: counts of what is there, what contradicts, and what is missing with the commands that mend it."""
+
+from __future__ import annotations
+
+from repro import papers
+from repro.evidence.claims import judge
+from repro.papers.layout import TableSpec
+from repro.record import Record
+from repro.report.front import front, machines, needs
+from repro.report.view import table_view
+from repro.spec import replace
+
+
+def test_what_was_measured_is_counted(layout: TableSpec, records: list[Record]) -> None:
+    table = table_view(layout, records)
+    found = front([table], records, [], [])
+    assert (found.done, found.failed, found.kinds) == (8, 1, "3 static, 2 speed, 3 accuracy")
+    assert found.seeds == [(1, 1), (2, 1)] and found.datasets == [("twin-temporal", 3)]
+    (one,) = found.coverage
+    kinds = [cell.kind for row in table.rows for cell in row.cells]
+    assert one.measured == kinds.count("measured") and one.run == 3
+    assert one.seeds == "1 to 2" and 0 < one.share < 100
+
+
+def test_machines_are_told_apart_by_their_versions(records: list[Record]) -> None:
+    other = records[0].environment | {"packages": {"torch": "3.0.0"}}
+    elsewhere = records[0].model_copy(update={"environment": other})
+    found = machines([*records, elsewhere])
+    assert [machine.records for machine in found] == [8, 1]
+    assert "torch 2.11.0" in found[0].versions and found[0].kinds == "3 static, 2 speed, 3 accuracy"
+
+
+def test_reasons_that_differ_only_in_the_command_stand_together(layout: TableSpec) -> None:
+    tables = [table_view(replace(layout, name=name), []) for name in ("table6", "table7")]
+    found = {need.text: need for need in needs(tables)}
+    run = found["not run"]
+    assert run.commands == ("python -m repro run dnr/table6", "python -m repro run dnr/table7")
+    assert run.tables == ("dnr/table6", "dnr/table7")
+    data = found["not run: kinetics400 is not configured"]
+    assert data.commands == ("python -m repro data add kinetics400",)
+    assert not any(text.startswith(("not applicable", "quoted", "not published")) for text in found)
+
+
+def test_contradictions_by_runs_stand_first() -> None:
+    judged = judge(papers.claims("dnr"), [])
+    found = front([], [], judged, [])
+    assert found.contradicted and {one.by_print for one in found.contradicted} == {"contradicted"}
+    assert all(one.claim.would_decide for one in found.undecided)
+    assert found.dates == "" and found.machines == []
