@@ -137,6 +137,8 @@ class Static(Checked):
 
     sizes: tuple[int, ...] = (224, 256)
     kind: str = "static"
+    memory: bool = added(False)
+    """Also the memory of one view at the first size: at test, and what it keeps for backward in training."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from repro.build import build, build_meta, input_shape
+from repro.cost.live import memory_of
 from repro.cost.tracing import shapes_only
 from repro.errors import BadOption
 from repro.spec import Model, Static, frozen, replace
@@ -84,6 +85,9 @@ def measure_static(model: Model, static: Static) -> dict[str, Any]:
             result["uncounted"].setdefault(name, counted.left_out)
             result["modules"] = result["modules"] or _modules(net, counted.parts)
         result["sizes"][str(size)] = counts
+    if static.memory:
+        x = torch.empty(input_shape(model, static.sizes[0]), device="meta")
+        result["memory"] = memory_of(build_meta(model), x)
     return result
 
 

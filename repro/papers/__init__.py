@@ -1,4 +1,7 @@
-"""The tables of the three papers by name. Naming them imports only this file; `find` imports the paper asked for."""
+"""The tables of the three papers, and one of this suite's own, by name.
+
+Naming them imports only this file; `find` imports the paper asked for.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,10 @@ TABLES: dict[str, tuple[str, str]] = {
     "psn/table4": ("repro.papers.psn_comparisons:table4", "PSN on Something-Something V1, beside published networks"),
     "psn/table5": ("repro.papers.psn_comparisons:table5", "PSN on Kinetics-400, beside published networks"),
     "psn/table6": ("repro.papers.psn_comparisons:table6", "PSN on Diving48, beside published networks"),
+    "suite/matrix": (
+        "repro.papers.suite:matrix",
+        "TSN, TSM, TANet and TDN, each alone and with DNR, AdaFuse and PSN: one protocol; no paper prints it",
+    ),
 }
 
 #: paper -> where its claims are written down

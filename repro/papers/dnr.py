@@ -16,7 +16,8 @@ from repro.papers.twins import twin_accuracy, twin_model
 from repro.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 
 _IMAGENET = Model(name="", backbone="resnet50", pretrained="imagenet")
-_HOSTS: dict[str, tuple[str, Model]] = {
+#: the networks that DNR is put on -> label, network
+HOSTS: dict[str, tuple[str, Model]] = {
     "tsn": ("TSN", Model(name="tsn", backbone="resnet50", dropout=0.4, options=frozen(head="clip"))),
     "tsm": ("TSM", replace(_IMAGENET, name="tsm")),
     "tanet": ("TANet", replace(_IMAGENET, name="tanet")),
@@ -55,7 +56,7 @@ def _cells(model: Model, against: Model | None) -> dict[str, Experiment]:
 
 def _reproduced() -> tuple[RowSpec, ...]:
     rows = []
-    for name, (label, model) in _HOSTS.items():
+    for name, (label, model) in HOSTS.items():
         key = f"{name}_r50"
         rows.append(RowSpec(key=key, label=label, published_row=key, cells=_cells(model, None)))
         rows.append(

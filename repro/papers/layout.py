@@ -19,8 +19,9 @@ from typing import Literal
 from repro.errors import BadOption, UnknownName
 from repro.spec import Experiment
 
-#: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, or one that only we run
-Section = Literal["quoted", "reproduced", "added"]
+#: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
+#: one of a table that no paper prints
+Section = Literal["quoted", "reproduced", "added", "own"]
 
 #: sources that read records
 _MEASURED = ("record", "gain", "ratio")
@@ -50,6 +51,8 @@ class ColumnSpec:
     """Column of the table's CSV whose printed value the measured one is set beside: behind it stands their difference,
     or `=` where the measured value has the printed digits.
     """
+    seeds: Literal["deviation", "interval"] = "deviation"
+    """What stands behind the mean of several seeds: their standard deviation, or the 95 % interval of the mean."""
     absent: str = "not applicable"
     """What an empty place in a finished record means."""
     note: str = ""
@@ -147,8 +150,8 @@ class TableSpec:
     """As on the command line: table6, supp2."""
     title: str
     caption: str = ""
-    published_csv: str
-    """File in `results/published`, without its ending."""
+    published_csv: str = ""
+    """File in `results/published`, without its ending; empty for a table that no paper prints."""
     rows: tuple[RowSpec, ...]
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()

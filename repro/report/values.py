@@ -29,10 +29,22 @@ def look_up(results: Mapping[str, Any], path: str) -> Any:
     return None
 
 
+#: what stands behind a mean in a column with `seeds="interval"`
+INTERVAL = "with its 95 % interval (Student's t), cut at 0 and 100, and the number of seeds"
+
+
 def spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
-    """Standard deviation and number of several seeds' values; nothing for one."""
+    """Standard deviation, or interval of the mean, and number of several seeds' values; nothing for one."""
     if len(values) < 2:
         return ""
+    if column.seeds == "interval":
+        import numpy as np
+
+        from repro.evidence.stats import t_interval
+
+        found = t_interval(np.array(values))
+        low, high = max(0.0, found.low), min(100.0, found.high)
+        return f"({low:.{column.digits}f} to {high:.{column.digits}f}, n={found.n})"
     return f"±{statistics.stdev(values):.{column.digits}f} (n={len(values)})"
 
 

@@ -19,13 +19,24 @@ from repro.record import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
-from repro.report.values import gain, look_up, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
+from repro.report.values import (
+    INTERVAL,
+    gain,
+    look_up,
+    marked,
+    off_print,
+    ratio,
+    spread_of_repeats,
+    spread_of_seeds,
+    told_trend,
+)
 from repro.spec import Experiment, diff, to_dict
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",
     "reproduced": "Run by the paper; measured here",
     "added": "Not in this table of the paper; measured here",
+    "own": "Measured here; no paper prints this table",
 }
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
@@ -36,6 +47,7 @@ _SHORT = {
     "quoted": "quoted",
     "not published": "not printed",
     "not applicable": "n/a",
+    "not defined": "not defined",
     "data not configured": "no data",
     "protocol differs": "differs",
 }
@@ -106,6 +118,8 @@ class _View:
             notes += (
                 self.note("in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"),
             )
+        if isinstance(spec, ColumnSpec) and spec.seeds == "interval":
+            notes += (self.note(f"mean over the seeds, {INTERVAL}"),)
         if isinstance(spec, ColumnSpec) and spec.beside:
             notes += (self.note("behind a value: = has the printed digits; else the difference from print"),)
         if isinstance(spec, ColumnSpec) and spec.source.startswith("gain:"):

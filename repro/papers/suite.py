@@ -1,0 +1,203 @@
+"""The table that no paper has: every method on every host, by one protocol.
+
+Costs, memory and times are of ResNet-50 at full size, one view of 8x224x224, 400 classes; accuracies are of the small
+forms on the twins, by the recipe of the ablations, three seeds. Where a row of another table is the same experiment it
+is measured once: costs and times of plain networks and of DNR in dnr/table6, plain TSN and TSM on the twins in
+dnr/table1a and dnr/table4.
+
+Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a twin 20 to 60 a seed.
+"""
+
+from __future__ import annotations
+
+from repro.papers.dnr import HOSTS
+from repro.papers.dnr_networks import APPEARANCE, SEEDS, TEMPORAL, with_dnr
+from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
+from repro.papers.twins import ablation_twin
+from repro.spec import Experiment, Model, Speed, Static, frozen, replace
+
+_COST = "one view of 8x224x224 (TDN: 8x5 frames)"
+_MEMORY = "memory of that view (MiB)"
+_SPEED = "forward time of that view"
+_TWINS = "twins, NOT a real dataset: small networks, synthetic clips, top-1 %, 3 seeds"
+_ALONE = "not applicable: the network alone"
+
+#: PSN on TDN: its stem holds differences of five frames, and no stage conv1 behind which a synthesizer can stand
+_PSN_ON_TDN = ("conv2", "conv3", "conv4")
+
+
+def _with_psn(model: Model) -> Model:
+    options = frozen(insert_after=_PSN_ON_TDN) if model.name == "tdn" else frozen()
+    return replace(model, method="psn", method_options=options)
+
+
+def _twin(model: Model, dataset: str) -> Experiment:
+    """The small form; TSN and TSM are the very ones of DNR's tables, and DNR has the paper's interlacing."""
+    same = replace(model, options=frozen(head="clip")) if model.name in ("tsn", "tsm") else model
+    return ablation_twin(same, dataset, interlacing=True)
+
+
+def _row(key: str, label: str, model: Model, host: Model | None, note: str = "") -> RowSpec:
+    memory = Static(sizes=(224,), memory=True)
+    return RowSpec(
+        key=key,
+        label=label,
+        section="own",
+        cells={
+            "static": Experiment(model=model, measure=Static()),
+            "memory": Experiment(model=model, measure=memory),
+            "speed": Experiment(model=model, measure=Speed(against=host)),
+            **{twin: _twin(model, twin) for twin in (APPEARANCE, TEMPORAL)},
+        },
+        baseline=model.name if host else None,
+        note=note,
+    )
+
+
+def _rows() -> tuple[RowSpec, ...]:
+    rows = []
+    for name, (label, paper_model) in HOSTS.items():
+        host = replace(paper_model, pretrained="none")
+        note = "Without a synthesizer behind conv1, which TDN's stem does not have." if name == "tdn" else ""
+        rows += [
+            _row(name, label, host, None),
+            _row(f"{name}_dnr", f"{label}+DNR", with_dnr(host), host),
+            _row(f"{name}_psn", f"{label}+PSN", _with_psn(host), host, note),
+        ]
+    return tuple(rows)
+
+
+_COLUMNS = (
+    ColumnSpec(
+        key="params", title="parameters (M)", source="record:static:params", group=_COST, scale=1e-6, better="lower"
+    ),
+    ColumnSpec(
+        key="params_added",
+        title="of the method (M)",
+        source="gain:static:params",
+        group=_COST,
+        scale=1e-6,
+        digits=3,
+        absent=_ALONE,
+    ),
+    ColumnSpec(
+        key="gmacs224",
+        title="GMACs at 224",
+        source="record:static:sizes.224.gmacs",
+        group=_COST,
+        better="lower",
+        note="GMACs: convolutions and matrix products by torch.utils.flop_counter, divided by 2; of AdaFuse, when "
+        "nothing is saved.",
+    ),
+    ColumnSpec(
+        key="gmacs_added",
+        title="of the method (GMACs)",
+        source="gain:static:sizes.224.gmacs",
+        group=_COST,
+        digits=3,
+        absent=_ALONE,
+    ),
+    ColumnSpec(
+        key="memory_test",
+        title="at test",
+        source="record:memory:memory.test_bytes",
+        group=_MEMORY,
+        digits=0,
+        scale=2**-20,
+        better="lower",
+        note="Weights, and the most that tensors hold at one time in the forward, counted from their shapes; a "
+        "library's work buffers come on top.",
+    ),
+    ColumnSpec(
+        key="memory_train",
+        title="kept for backward",
+        source="record:memory:memory.saved_bytes",
+        group=_MEMORY,
+        digits=0,
+        scale=2**-20,
+        better="lower",
+        note="What each clip of a batch adds in training, in fp32; weights, gradients and momentum come on top once.",
+    ),
+    ColumnSpec(
+        key="speed",
+        title="views/s",
+        source="record:speed:views_per_s",
+        group=_SPEED,
+        note="Median of the repeats in the record; eager PyTorch as written, fp32, random weights. Compare rows by the "
+        "ratio beside it: they are timed one after another.",
+    ),
+    ColumnSpec(
+        key="slowdown",
+        title="time / host's",
+        source="record:speed:against.ratio_median",
+        spread="against.ratio_iqr",
+        group=_SPEED,
+        absent=_ALONE,
+        note="The network with the method and without it timed in turn; median and quartiles of the ratio.",
+    ),
+    *(
+        column
+        for name, short in ((APPEARANCE, "appearance"), (TEMPORAL, "temporal"))
+        for column in (
+            ColumnSpec(
+                key=f"twin_{short}",
+                title=short,
+                source=f"record:{name}:top1",
+                group=_TWINS,
+                digits=1,
+                better="higher",
+                seeds="interval",
+            ),
+            ColumnSpec(
+                key=f"gain_{short}",
+                title="gain",
+                source=f"gain:{name}:top1",
+                group=_TWINS,
+                digits=1,
+                unit="points",
+                absent=_ALONE,
+            ),
+        )
+    ),
+    ColumnSpec(
+        key="direction",
+        title="its direction",
+        source=f"record:{TEMPORAL}:extra.direction_top1",
+        group=_TWINS,
+        digits=1,
+        better="higher",
+        seeds="interval",
+        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
+    ),
+)
+
+
+def matrix() -> TableSpec:
+    """Four hosts, each alone and with each method that can be inserted into it."""
+    return TableSpec(
+        paper="suite",
+        name="matrix",
+        title="four hosts, three methods, one protocol",
+        caption="What no paper compares: TSN, TSM, TANet and TDN, each alone and with every method. Costs of ResNet-50 "
+        "at full size, accuracies of small forms on the twins.",
+        rows=_rows(),
+        columns=_COLUMNS,
+        questions=tuple(
+            QuestionSpec(
+                asks=f"Does {method} help {label} to read the order of frames?",
+                cell=TEMPORAL,
+                better=f"{name}_{method.lower()}",
+                worse=name,
+            )
+            for name, (label, _) in HOSTS.items()
+            for method in ("DNR", "PSN")
+        ),
+        footnotes=(
+            "DNR as in the paper: relay distance 4, reduction 4, channel interlacing, which is TSM's shift; TSM has it "
+            "already. The rows of dnr/table1a and dnr/table4 without interlacing tell the two apart.",
+            "PSN as in its paper: kernels of at most 5x5x5 in four groups behind conv1 to conv4, both losses.",
+            "On the twins all networks have tiny_resnet with two blocks a stage and train alike: 512 videos, 8 epochs "
+            "in batches of 8 (repro/papers/twins.py). No network's own recipe is used: none was tuned for the twins.",
+        ),
+        seeds=SEEDS,
+    )

@@ -1,0 +1,66 @@
+"""The matrix: shared experiments, one protocol, and what can and cannot be combined."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from repro.build import build
+from repro.papers import TABLES, find, full_name
+from repro.report.view import table_view
+from repro.spec import diff, replace, to_dict
+
+HOSTS = ("tsn", "tsm", "tanet", "tdn")
+
+
+def test_it_is_found_by_its_short_name():
+    assert full_name("matrix") == "suite/matrix" in TABLES
+
+
+@pytest.mark.parametrize(
+    ("row", "cell", "table", "other", "there"),
+    [
+        ("tsn", "twin-appearance", "dnr/table1a", "baseline", "twin-appearance"),
+        ("tsn", "twin-temporal", "dnr/table1a", "baseline", "twin-temporal"),
+        ("tsm", "twin-temporal", "dnr/table4", "sthv1_tsm_r50", "twin-temporal"),
+        ("tsn_dnr", "twin-temporal", "dnr/table4", "sthv1_tsn_r50_dnr", "twin-temporal"),
+        ("tsn_psn", "twin-temporal", "psn/table2", "off_li_lc", "twin-temporal"),
+        ("tdn_dnr", "static", "dnr/table6", "tdn_r50_dnr", "static"),
+        ("tanet_dnr", "speed", "dnr/table6", "tanet_r50_dnr", "speed"),
+    ],
+)
+def test_a_row_of_another_table_is_the_same_experiment(row, cell, table, other, there):
+    assert find("matrix").row(row).cells[cell].id == find(table).row(other).cells[there].id
+
+
+@pytest.mark.parametrize("cell", ["twin-appearance", "twin-temporal"])
+def test_rows_differ_in_the_network_alone(cell):
+    rows = [row for row in find("matrix").rows if cell in row.cells]
+    for row in rows:
+        changed = set(diff(to_dict(rows[0].cells[cell].measure), to_dict(row.cells[cell].measure)))
+        # TDN reads five frames around each of the same eight
+        assert changed <= ({"train.sampling", "test.sampling"} if row.key.startswith("tdn") else set())
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_method_adds_nothing_else_to_its_host(host):
+    table = find("matrix")
+    for row in table.rows:
+        if row.baseline == host and row.cells:
+            plain = table.row(host).cells["static"].model
+            with_method = row.cells["static"].model
+            assert replace(with_method, method=None, method_options=plain.method_options) == plain
+            assert row.cells["speed"].measure.against == plain
+
+
+@pytest.mark.parametrize("row", [row for row in find("matrix").rows if row.cells], ids=lambda row: row.key)
+def test_every_cell_that_is_defined_can_be_built(row):
+    for name in ("static", "twin-temporal"):
+        with torch.device("meta"):
+            build(replace(row.cells[name].model, pretrained="none"))
+
+
+def test_it_is_shown_without_any_record():
+    table = table_view(find("matrix"), [])
+    assert {cell.kind for row in table.rows for cell in row.cells} == {"reason"}
+    assert all(cell.reason for row in table.rows for cell in row.cells)
