@@ -73,6 +73,14 @@ models.add(
     clip_length=5,
 )
 models.add(
+    "lstm",
+    "baselines.lstm:lstm",
+    "an LSTM over the frames' features (Donahue et al., CVPR 2015)",
+    backbones=_ANY,
+    published=(),
+    clip_length=1,
+)
+models.add(
     "gst",
     "baselines.gst:gst",
     "a quarter of each 3x3 convolution reaches over time (Luo and Yuille, ICCV 2019)",

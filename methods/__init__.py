@@ -27,3 +27,6 @@ methods.add(
     "temporal kernels of several lengths: PSN's baseline",
     freeze=_FREEZE,
 )
+methods.add("random_policy", "methods.random_policy:insert", "AdaFuse's fusion by lot: AdaFuse's baseline")
+methods.add("threshold", "methods.threshold:insert", "the weakest channels skipped: AdaFuse's baseline")
+methods.add("cgnet", "methods.cgnet:insert", "convolutions completed where a gate opens (NeurIPS 2019)")

@@ -6,7 +6,8 @@ first convolution: keep it, reuse that of the previous frame, or skip it (zeros)
 and second convolutions of a residual block, between expansion and depthwise convolution of EfficientNet's, and after
 each Inception module.
 
-The network gets a part `adafuse` that tells what was decided and what it cost: `losses`, `gmacs`, `decisions`, `stats`.
+The network gets a part `adafuse` that tells what was decided and what it cost: `losses`, and all of
+`adafuse_account.Account`.
 
 Known differences
 1. At test the likeliest action is taken, so that a video always has the same score; the authors' code goes on sampling
@@ -27,23 +28,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_choice, require_count
-from baselines.resnet import OpenBottleneck
-from baselines.video import VideoResNet
-from methods.adafuse_blocks import gated, shift_downsample
-from methods.adafuse_cost import FORMS, GIGA, RULES, Base, Neighbours, count_base, saved_before, skipped_after
-from methods.adafuse_gate import POLICIES, Gate, Ledger, Rule
-from methods.adafuse_policy import ACTIONS, Layers, layer_sizes, to_codes
+from methods.adafuse_account import Account, check_stages
+from methods.adafuse_cost import FORMS, GIGA, Neighbours
+from methods.adafuse_gate import POLICIES, Gate, Rule
+from methods.adafuse_policy import ACTIONS, Layers, layer_sizes
 
 _OWNER = "method 'adafuse'"
-_FITTING = "tsn or tsm on ResNets and BN-Inception, tsn on EfficientNet"
-STAGES = (1, 2, 3, 4)
 ACTION_SETS = (ACTIONS, ("skip", "keep"), ("reuse", "keep"))
 DEFAULT_QUOTA = 196608
 SCALES = ("gmacs", "share")
@@ -85,50 +80,22 @@ def insert(model: nn.Module, options: Mapping[str, Any] | None = None) -> nn.Mod
     Raises ValueError for an unknown option or one that does not fit the network.
     """
     settings = _read(options or {})
-    if not isinstance(model, VideoResNet) or model.clip_length != 1:
-        raise ValueError(f"{_OWNER} does not fit a {type(model).__name__}; allowed: {_FITTING}")
-    blocks = _blocks(model)
-    for name, _, _, block in blocks:
-        if isinstance(block, OpenBottleneck):  # other blocks of the same network may be plain
-            raise ValueError(f"{_OWNER} does not fit the {type(block).__name__} {name}; allowed: {_FITTING}")
     adafuse = AdaFuse(model, settings)
-    for index, (name, stage, place, block) in enumerate(blocks):
-        after = blocks[index + 1][3] if index + 1 < len(blocks) else None
-        if settings.stages is not None and int(name[len("layer")]) not in settings.stages:
-            shift_downsample(block)
-            continue
-        new = gated(block, after, partial(adafuse.new_gate, name))
-        if new is not None:
-            stage.add_module(place, new)
-    if not adafuse.gates:
-        raise ValueError(
-            f"{_OWNER}: no block of stages {settings.stages or STAGES} has room for a gate; allowed: {_FITTING}"
-        )
-    model.add_module("adafuse", adafuse)
-    model.get_submodule("conv1").register_forward_pre_hook(adafuse.note_size)
+    adafuse.put_into(model, adafuse.new_gate, settings.stages, "adafuse")
     return model
 
 
-class AdaFuse(nn.Module):
-    """The gates of a network together: what they decided in the last forward, and what it cost.
+class AdaFuse(Account):
+    """The account of a network whose gates have policies.
 
     Holds the layers that policies share, as `shared.<inputs>_<outputs>`.
     """
 
     def __init__(self, model: nn.Module, settings: Options) -> None:
-        super().__init__()
+        super().__init__(model, owner=_OWNER, actions=settings.actions, last_frame_fault=settings.last_frame_fault)
         self.settings = settings
         self.rule = Rule(policy=settings.policy, temperature=settings.temperature, noise_seed=settings.noise_seed)
-        self.ledger = Ledger()
         self.shared = nn.ModuleDict()
-        self._network = (model,)  # tuples keep modules of the network out of this one's
-        self._gates: tuple[Gate, ...] = ()
-        self._bases: dict[tuple[int, int], Base] = {}
-
-    @property
-    def gates(self) -> dict[str, Gate]:
-        """The gates by block, in the order of the network."""
-        return {gate.block: gate for gate in self._gates}
 
     def new_gate(self, block: str, channels: int, decided: int, around: Neighbours) -> Gate:
         """A gate for a block; it makes, or takes, the layers that it shares."""
@@ -140,21 +107,9 @@ class AdaFuse(nn.Module):
                 f"allowed: at least {decided}"
             )
         layers = self._layers(*layer_sizes(channels, decided, hidden, chosen.actions)) if chosen.shared_policy else None
-        frames: int = self._network[0].frames  # type: ignore[assignment]
-        gate = Gate(
-            block,
-            channels,
-            decided,
-            hidden=hidden,
-            actions=chosen.actions,
-            frames=frames,
-            shared=layers,
-            around=around,
-            rule=self.rule,
-            ledger=self.ledger,
+        return Gate(
+            block, channels, decided, hidden=hidden, shared=layers, around=around, rule=self.rule, **self.common
         )
-        self._gates += (gate,)
-        return gate
 
     def _layers(self, inputs: int, hidden: int, outputs: int) -> Layers:
         key = f"{inputs}_{outputs}"
@@ -162,59 +117,12 @@ class AdaFuse(nn.Module):
             self.shared[key] = Layers(inputs, hidden, outputs)
         return self.shared[key]  # type: ignore[return-value]
 
-    def note_size(self, conv: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """Hook of the first convolution: remembers the size of the frames."""
-        if not inputs[0].is_meta:
-            self.ledger.input_size = (int(inputs[0].shape[-2]), int(inputs[0].shape[-1]))
+    def _policies(self) -> list[nn.Module]:
+        return [*self._gates, self.shared]
 
     def set_noise(self, noise: Mapping[str, Tensor] | None) -> None:
         """Noise by block, (T, C, A) or (N, T, C, A), to sample with in training and evaluation; None: as by options."""
         self._hand_out("noise", noise)
-
-    def force(self, codes: Mapping[str, Tensor] | None) -> None:
-        """Decisions by block, codes (T, C) or (N, T, C) of 0 skip, 1 reuse, 2 keep, in place of the policies'."""
-        self._hand_out("forced", codes)
-
-    def _hand_out(self, attribute: str, by_block: Mapping[str, Tensor] | None) -> None:
-        refuse_unknown(_OWNER, by_block or {}, self.gates)
-        for block, gate in self.gates.items():
-            setattr(gate, attribute, None if by_block is None else by_block.get(block))
-
-    def decisions(self) -> dict[str, Tensor]:
-        """Codes (N, T, C) by block in the last forward: 0 skip, 1 reuse, 2 keep."""
-        return {block: to_codes(entry.decisions.detach(), self.settings.actions) for block, entry in self._entries()}
-
-    def shares(self) -> Tensor:
-        """(N, 3): the share of skip, reuse and keep among all decisions for each clip."""
-        codes = torch.cat([c.flatten(1) for c in self.decisions().values()], dim=1)
-        return torch.stack([(codes == code).double().mean(1) for code in range(len(ACTIONS))], dim=1)
-
-    def base(self, size: tuple[int, int] | None = None) -> Base:
-        """Multiply-adds of one frame when all is kept, for frames of `size`, or those of the last forward."""
-        size = size or self._last_size()
-        if size not in self._bases:
-            self._bases[size] = count_base(self._network[0], size, [*self._gates, self.shared])
-        return self._bases[size]
-
-    def saved(self, form: str = "real", *, last_frame_fault: bool | None = None) -> Tensor:
-        """(N,) multiply-adds of a mean frame that the last forward's decisions save (eq. 5)."""
-        require_choice(_OWNER, "form", form, FORMS)
-        fault = self.settings.last_frame_fault if last_frame_fault is None else last_frame_fault
-        actions, parts = self.settings.actions, []
-        for block, entry in self._entries():
-            around = self.gates[block].around
-            decisions = entry.decisions.to(torch.promote_types(entry.decisions.dtype, torch.float32))
-            parts.append(around.second(skipped_after(decisions, actions), entry.size))
-            if form == "real":
-                idle = saved_before(decisions, actions, last_frame_fault=fault)
-                parts.append(around.first(idle, entry.size))
-        return torch.stack(parts).sum(0)
-
-    def gmacs(self, form: str = "real", *, rule: str = "authors", last_frame_fault: bool | None = None) -> Tensor:
-        """(N,) GMACs of each clip of the last forward, with the policies; `rule` counts what nobody can save."""
-        require_choice(_OWNER, "rule", rule, RULES)
-        saved = self.saved(form, last_frame_fault=last_frame_fault)
-        return (self.base().total(rule) - saved) * (self._frames() / GIGA)
 
     def losses(self) -> dict[str, Tensor]:
         """The efficiency loss of the last forward, weighted, to be added to the cross entropy (eq. 6)."""
@@ -224,36 +132,6 @@ class AdaFuse(nn.Module):
         if self.settings.efficiency_scale == "share":
             cost = cost * (GIGA / self.base().total("authors"))
         return {"efficiency": self.settings.efficiency_weight * cost}
-
-    @torch.no_grad()
-    def stats(self) -> dict[str, Tensor]:
-        """Figures of each clip of the last forward, (N,): GMACs by eq. 5 (both forms) and shares of the actions."""
-        shares = self.shares()
-        figures = {"gmacs": self.gmacs("real"), "gmacs_upb": self.gmacs("upb")}
-        return figures | {action: shares[:, code] for code, action in enumerate(ACTIONS)}
-
-    def _entries(self) -> list[tuple[str, Any]]:
-        if not self.ledger.entries:
-            raise ValueError(f"{_OWNER}: nothing was decided yet; run the network on a clip first")
-        return [(gate.block, self.ledger.entries[gate.block]) for gate in self._gates]
-
-    def _last_size(self) -> tuple[int, int]:
-        if self.ledger.input_size is None:
-            raise ValueError(f"{_OWNER}: the size of the frames is not known; run the network on a clip first")
-        return self.ledger.input_size
-
-    def _frames(self) -> int:
-        return self._network[0].frames  # type: ignore[return-value]
-
-
-def _blocks(model: nn.Module) -> list[tuple[str, nn.Module, str, nn.Module]]:
-    """(layerL.B, its stage, B, the block) in the order of the network."""
-    found: list[tuple[str, nn.Module, str, nn.Module]] = []
-    for number in STAGES:
-        stage = getattr(model, f"layer{number}", None)
-        if isinstance(stage, nn.Sequential):
-            found += [(f"layer{number}.{place}", stage, place, block) for place, block in stage.named_children()]
-    return found
 
 
 def _read(options: Mapping[str, Any]) -> Options:
@@ -265,7 +143,7 @@ def _read(options: Mapping[str, Any]) -> Options:
     for name in ("hidden", "hidden_quota"):
         if getattr(settings, name) is not None:
             require_count(_OWNER, name, getattr(settings, name))
-    _check_stages(settings.stages)
+    check_stages(_OWNER, settings.stages)
     require_choice(_OWNER, "actions", settings.actions, ACTION_SETS)
     require_choice(_OWNER, "shared_policy", settings.shared_policy, (True, False))
     require_choice(_OWNER, "last_frame_fault", settings.last_frame_fault, (True, False))
@@ -288,12 +166,3 @@ def _check_number(name: str, value: object, above: float | None = None) -> None:
     if not number or value < 0 or (above is not None and value <= above):  # type: ignore[operator]
         allowed = "a number of at least 0" if above is None else f"a number above {above:g}"
         raise ValueError(f"{_OWNER}: {name} {value!r} is not possible; allowed: {allowed}")
-
-
-def _check_stages(stages: object) -> None:
-    if stages is None:
-        return
-    if not isinstance(stages, tuple) or not stages or len(set(stages)) < len(stages):
-        raise ValueError(f"{_OWNER}: stages {stages!r} is not possible; allowed: None, or numbers from 1 to 4")
-    for number in stages:
-        require_choice(_OWNER, "stages", number, STAGES)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from methods.adafuse_cost import Neighbours
-from methods.adafuse_policy import Layers, Policy, choose, fresh_gumbel, from_codes, gumbel, sample
+from methods.adafuse_policy import Layers, choose, fresh_gumbel, from_codes, gumbel, layer_sizes, sample
 
 POLICIES = ("argmax", "sample")
 _ALL = slice(None)
@@ -67,8 +67,11 @@ class Carried(Protocol):
         """The fused map of the next frame."""
 
 
-class Gate(Policy):
-    """A policy and the fusion that it steers. `block` is the name of the block that it stands in."""
+class BareGate(nn.Module):
+    """The fusion and what its decisions are made from: a subclass gives their `logits`, or its own `decisions`.
+
+    `block` is the name of the block that it stands in. With `reuse` among the actions it has a history.
+    """
 
     def __init__(
         self,
@@ -76,29 +79,29 @@ class Gate(Policy):
         channels: int,
         decided: int,
         *,
-        hidden: int,
         actions: Sequence[str],
         frames: int,
-        shared: Layers | None,
         around: Neighbours,
         rule: Rule,
         ledger: Ledger,
     ) -> None:
-        super().__init__(channels, decided, hidden, actions, frames, shared)
-        self.block, self.channels, self.around, self.rule, self.ledger = block, channels, around, rule, ledger
+        super().__init__()
+        self.block, self.channels, self.decided = block, channels, decided
+        self.actions, self.frames = tuple(actions), frames
+        self.history = "reuse" in self.actions
+        self.around, self.rule, self.ledger = around, rule, ledger
         self.noise: Tensor | None = None
         """Noise to sample with, (T, C, A) or (N, T, C, A), in place of drawn noise."""
         self.forced: Tensor | None = None
-        """Decisions to take, codes (T, C) or (N, T, C), in place of the policy's."""
-        self.carried: Carried | None = None
-        """Set while a stream of single frames runs."""
+        """Decisions to take, codes (T, C) or (N, T, C), in place of the gate's own."""
 
     def forward(self, pooled: Tensor, x: Tensor, first: First) -> Tensor:
         """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
-        if self.carried is not None:
-            return self.carried.step(self, pooled, x, first)
         decisions = self.decisions(pooled)
-        y = first(x)
+        return self.fused(first(x), decisions)
+
+    def fused(self, y: Tensor, decisions: Tensor) -> Tensor:
+        """The maps (N*T, C, H, W) by one-hot decisions (N, T, C, A), which are noted."""
         if not (torch.jit.is_tracing() or y.is_meta):
             self.ledger.entries[self.block] = Decided(decisions, (y.shape[2], y.shape[3]))
         return fuse(y, decisions.to(y.dtype), self.history)
@@ -107,6 +110,10 @@ class Gate(Policy):
         """One-hot decisions (N, T, C, A)."""
         return self.pick(self.logits(pooled))
 
+    def logits(self, pooled: Tensor) -> Tensor:
+        """(N, T, C, A) from the pooled input (N*T, c)."""
+        raise NotImplementedError
+
     def pick(self, logits: Tensor, frames: slice = _ALL) -> Tensor:
         """One-hot decisions from logits (N, T, C, A), or from those of some frames of a clip."""
         if self.forced is not None:
@@ -114,14 +121,6 @@ class Gate(Policy):
         if not self.training and self.noise is None and self.rule.policy == "argmax":
             return choose(logits)
         return sample(logits, self.noise_for(logits, frames), self.rule.temperature)
-
-    def logits(self, pooled: Tensor) -> Tensor:
-        """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
-        pooled = pooled.to(self.dtype)
-        if torch.amp.is_autocast_available(pooled.device.type):
-            with torch.autocast(pooled.device.type, enabled=False):
-                return self.score(pooled)
-        return self.score(pooled)
 
     def noise_for(self, logits: Tensor, frames: slice = _ALL) -> Tensor:
         """The noise given; or new noise in training and without a seed; or the block's own, the same in each clip."""
@@ -135,6 +134,62 @@ class Gate(Policy):
     def extra_repr(self) -> str:
         """Block, channels and actions."""
         return f"{self.block}, {self.channels} -> {self.decided} x {'/'.join(self.actions)}, frames={self.frames}"
+
+
+class Gate(BareGate):
+    """A gate steered by a policy: linear, batch normalization, ReLU, linear; one value for each channel and action.
+
+    The policy reads [previous frame, this frame], zeros before the first; without a history this frame alone. `shared`
+    layers belong to somebody else and do not appear among this module's parameters.
+    """
+
+    fc0: nn.Linear
+    fc1: nn.Linear
+
+    def __init__(
+        self, block: str, channels: int, decided: int, *, hidden: int, shared: Layers | None, **common: Any
+    ) -> None:
+        super().__init__(block, channels, decided, **common)
+        if shared is None:
+            own = Layers(*layer_sizes(channels, decided, hidden, self.actions))
+            self.fc0, self.fc1 = own.fc0, own.fc1
+        self.bn = nn.BatchNorm1d(hidden)
+        self._shared = () if shared is None else (shared,)  # a tuple keeps it out of the parameters
+        self.carried: Carried | None = None
+        """Set while a stream of single frames runs."""
+
+    def forward(self, pooled: Tensor, x: Tensor, first: First) -> Tensor:
+        """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
+        if self.carried is not None:
+            return self.carried.step(self, pooled, x, first)
+        return super().forward(pooled, x, first)
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
+        pooled = pooled.to(self.dtype)
+        if torch.amp.is_autocast_available(pooled.device.type):
+            with torch.autocast(pooled.device.type, enabled=False):
+                return self.score(pooled)
+        return self.score(pooled)
+
+    def score(self, pooled: Tensor) -> Tensor:
+        """Logits: (N*T, c) -> (N, T, C, A)."""
+        if self.history:
+            clips = pooled.unflatten(0, (-1, self.frames))
+            before = torch.cat([torch.zeros_like(clips[:, :1]), clips[:, :-1]], dim=1)
+            pooled = torch.cat([before, clips], dim=2).flatten(0, 1)
+        return self.decide(pooled).unflatten(0, (-1, self.frames))
+
+    def decide(self, joined: Tensor) -> Tensor:
+        """Logits (M, C, A) of M frames, from [previous, this] pooled features (M, 2c), or (M, c) without history."""
+        layers = self._shared[0] if self._shared else self
+        logits = layers.fc1(torch.relu(self.bn(layers.fc0(joined))))
+        return logits.unflatten(1, (self.decided, len(self.actions)))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type of the weights."""
+        return self.bn.weight.dtype
 
 
 def fuse(y: Tensor, decisions: Tensor, history: bool) -> Tensor:

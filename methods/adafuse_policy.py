@@ -33,48 +33,6 @@ class Layers(nn.Module):
             nn.init.zeros_(layer.bias)
 
 
-class Policy(nn.Module):
-    """Linear, batch normalization, ReLU, linear: one value for each channel and action.
-
-    With `reuse` among the actions it reads [previous frame, this frame], zeros before the first; else this frame alone.
-    `shared` layers belong to somebody else and do not appear among this module's parameters.
-    """
-
-    fc0: nn.Linear
-    fc1: nn.Linear
-
-    def __init__(
-        self, channels: int, decided: int, hidden: int, actions: Sequence[str], frames: int, shared: Layers | None
-    ) -> None:
-        super().__init__()
-        self.actions, self.frames, self.decided = tuple(actions), frames, decided
-        self.history = "reuse" in self.actions
-        if shared is None:
-            own = Layers(*layer_sizes(channels, decided, hidden, actions))
-            self.fc0, self.fc1 = own.fc0, own.fc1
-        self.bn = nn.BatchNorm1d(hidden)
-        self._shared = () if shared is None else (shared,)  # a tuple keeps it out of the parameters
-
-    def score(self, pooled: Tensor) -> Tensor:
-        """Logits: (N*T, c) -> (N, T, C, A)."""
-        if self.history:
-            clips = pooled.unflatten(0, (-1, self.frames))
-            before = torch.cat([torch.zeros_like(clips[:, :1]), clips[:, :-1]], dim=1)
-            pooled = torch.cat([before, clips], dim=2).flatten(0, 1)
-        return self.decide(pooled).unflatten(0, (-1, self.frames))
-
-    def decide(self, joined: Tensor) -> Tensor:
-        """Logits (M, C, A) of M frames, from [previous, this] pooled features (M, 2c), or (M, c) without history."""
-        layers = self._shared[0] if self._shared else self
-        logits = layers.fc1(torch.relu(self.bn(layers.fc0(joined))))
-        return logits.unflatten(1, (self.decided, len(self.actions)))
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Type of the weights."""
-        return self.bn.weight.dtype
-
-
 def layer_sizes(channels: int, decided: int, hidden: int, actions: Sequence[str]) -> tuple[int, int, int]:
     """Inputs, hidden and outputs of a block's two layers."""
     return channels * (2 if "reuse" in actions else 1), hidden, decided * len(actions)

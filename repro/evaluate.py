@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from repro import memory, metrics
 from repro.checkpoint import weights_sha256
+from repro.cost import dynamic
 from repro.data import sampling
 from repro.data.index import Index
 from repro.data.loader import TestVideo
@@ -75,8 +76,9 @@ def score(
     loader.check_rule(index, views.sampling, settings["clip_length"])
     with deterministic(place):
         batch = _batch(forward, index, views, chunk, memory_budget_bytes, ranks)
+        forward.figures = dynamic.names(module, forward.input(_black(views)))
         test = _Test(index, views, batch, ranks, forward, on_progress)
-        sheet = test.sheet(folder, _key(module, index, views, batch, {**settings, "amp": amp}))
+        sheet = test.sheet(folder, _key(module, index, views, batch, {**settings, "amp": amp, **forward.settings}))
         left = [position for position in test.mine if position not in sheet.done]
         test.run(
             sheet, left, loader.test_videos(index, views, workers=workers, cache=cache, positions=left, **settings)
@@ -116,12 +118,16 @@ def _batch(
 ) -> Batch:
     """The layout for this test; what fits is found with black views, and the smallest process decides."""
     if chunk is None:
-        frames, length = sampling.frames_of(views.sampling), sampling.clip_length_of(views.sampling)
-        shape = (1, frames, 3) if length == 1 else (1, frames, length, 3)
-        black = torch.zeros((*shape, views.crop, views.crop), dtype=torch.uint8)
         budget = budget or memory.scoring_budget(forward.device)
-        chunk = min(memory.scoring_views(forward.module, forward.input(black), budget), _MOST_VIEWS)
+        chunk = min(memory.scoring_views(forward.module, forward.input(_black(views)), budget), _MOST_VIEWS)
     return batch_of(len(index), views.count, min(ranks.gather(chunk)))
+
+
+def _black(views: Views) -> Tensor:
+    """One black view, uint8."""
+    frames, length = sampling.frames_of(views.sampling), sampling.clip_length_of(views.sampling)
+    shape = (1, frames, 3) if length == 1 else (1, frames, length, 3)
+    return torch.zeros((*shape, views.crop, views.crop), dtype=torch.uint8)
 
 
 def _key(module: nn.Module, index: Index, views: Views, batch: Batch, settings: dict[str, Any]) -> str:
@@ -149,8 +155,8 @@ class _Test:
     def sheet(self, folder: Path | None, key: str) -> Sheet:
         """Where this process keeps its rows."""
         name = f"test-{key}-{self.ranks.rank}of{self.ranks.world_size}"
-        classes: Any = self.forward.module.num_classes
-        return Sheet(folder, name, len(self.mine), self.views.count, classes)
+        width: Any = self.forward.classes + len(self.forward.figures)
+        return Sheet(folder, name, len(self.mine), self.views.count, width)
 
     def run(self, sheet: Sheet, left: Sequence[int], videos: Iterator[Any]) -> None:
         """Score the positions that are left, group by group; the views of one group at a time are held here."""
@@ -173,7 +179,7 @@ class _Test:
         sheet.save()
 
     def _scored(self, waiting: dict[int, TestVideo]) -> Iterator[tuple[int, np.ndarray]]:
-        """The logits of a group's videos, each from its own place in the batch."""
+        """The rows of a group's videos, each from its own place in the batch."""
         if waiting:
             logits = np.concatenate([self.forward(part) for part in self._laid_out(waiting)])
             for position in waiting:
@@ -208,7 +214,10 @@ class _Test:
 
 @dataclass
 class _Forward:
-    """uint8 views (B, T, ..., 3, H, W) to logits; smaller batches from here on where the device runs out of memory."""
+    """uint8 views (B, T, ..., 3, H, W) to rows: logits, then the figures that the network tells of each view.
+
+    Batches become smaller from here on where the device runs out of memory.
+    """
 
     module: nn.Module
     device: torch.device
@@ -216,27 +225,42 @@ class _Forward:
     normalize: Normalize
     sizes: list[int] = field(default_factory=list)
     """The batch sizes that were used, largest first."""
+    figures: tuple[str, ...] = ()
+    """Names of what `repro.cost.dynamic` asks the network for."""
 
     def __call__(self, views: Tensor) -> np.ndarray:
         if not self.sizes:
             self.sizes.append(len(views))
         while True:
             try:
-                return np.concatenate([self._logits(part) for part in views.split(self.sizes[-1])])
+                return np.concatenate([self._rows(part) for part in views.split(self.sizes[-1])])
             except torch.OutOfMemoryError:
                 if self.sizes[-1] == 1:
                     raise
                 self.sizes.append(self.sizes[-1] // 2)
                 torch.cuda.empty_cache()
 
+    @property
+    def classes(self) -> int:
+        """Logits of a row."""
+        return int(self.module.num_classes)  # type: ignore[arg-type]
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What tells an interrupted test of such rows from another."""
+        return {"figures": self.figures} if self.figures else {}
+
     def input(self, views: Tensor) -> Tensor:
         """The network's input on its device."""
         return self.normalize(views.to(self.device))
 
-    def _logits(self, views: Tensor) -> np.ndarray:
+    def _rows(self, views: Tensor) -> np.ndarray:
         with torch.inference_mode(), contextlib.ExitStack() as stack:
             stack.enter_context(autocast(self.amp, self.device))
-            return self.module(self.input(views)).float().cpu().numpy()
+            rows = self.module(self.input(views)).float()
+            if self.figures:
+                rows = torch.cat([rows, dynamic.figures(self.module, self.figures).to(rows)], dim=1)
+            return rows.cpu().numpy()
 
 
 def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
@@ -249,13 +273,13 @@ def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
     if not positions:
         why = f"first {listed[0]['id']!r}: {listed[0]['problem']}" if listed else "the list is empty"
         raise DataError(f"none of the {len(index)} videos of {index.name} {index.split} could be scored; {why}")
-    logits = sheet.rows
+    rows = sheet.rows
     if sheet.positions != positions:
         slots = {at: slot for slot, at in enumerate(positions)}
-        logits = merged(_rounds(sheet, owned, slots, ranks), (len(positions), *logits.shape[1:]), folder)
+        rows = merged(_rounds(sheet, owned, slots, ranks), (len(positions), *rows.shape[1:]), folder)
     chosen = [index.videos[at] for at in positions]
     ids = [video.id for video in chosen]
-    metrics.check_finite(logits, ids)
+    metrics.check_finite(rows, ids)
     sheet.remove()
     about = {"dataset": index.name, "split": index.split, "fingerprint": index.fingerprint, "views": to_dict(views)}
     about["views_per_batch"] = sorted(
@@ -263,7 +287,12 @@ def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
     )
     about["decoders"] = dict(sorted(sum(ranks.gather(sheet.decoders), Counter()).items()))
     labels = np.array([video.label for video in chosen], np.int64)
-    return Scores(logits, labels, ids, listed, views.clips, views.crops, about)
+    names, classes = test.forward.figures, test.forward.classes
+    if not names:
+        return Scores(rows, labels, ids, listed, views.clips, views.crops, about)
+    about["facts"] = dynamic.facts(test.forward.module)
+    logits, stats = rows[..., :classes], np.array(rows[..., classes:])
+    return Scores(logits, labels, ids, listed, views.clips, views.crops, about, stats, names)
 
 
 def _rounds(
@@ -278,7 +307,12 @@ def _rounds(
 
 
 def summarise(scores: Scores, fusion: str) -> dict[str, Any]:
-    """Top-1 and top-5 over all views by `fusion`, the same for every other aggregation, and who is left out."""
+    """Top-1 and top-5 over all views by `fusion`, the same for every other aggregation, and who is left out.
+
+    With `cost` of networks that tell what each clip costs (`repro.cost.dynamic`).
+    """
+    stats = scores.stats
+    cost = {} if stats is None else {"cost": dynamic.summary(stats, scores.stat_names, scores.about.get("facts", {}))}
     found = metrics.all_aggregations(scores.logits, scores.labels, scores.clips, scores.crops, fusion)
     predicted = predictions(scores, fusion)
     return {
@@ -287,6 +321,7 @@ def summarise(scores: Scores, fusion: str) -> dict[str, Any]:
         "videos": len(scores.ids),
         "left_out": scores.problems,
         "aggregations": found,
+        **cost,
     }
 
 

@@ -40,8 +40,12 @@ class Scores:
     crops: int
     about: dict[str, Any] = field(default_factory=dict)
     """How the scores came about: `dataset`, `split`, `fingerprint`, `views` (the spec), `views_per_batch`,
-    `decoders` (videos by the decoder that was used). Files of the
-    first version have none of it."""
+    `decoders` (videos by the decoder that was used), `facts` (of `repro.cost.dynamic`). Files of the first version have
+    none of it."""
+    stats: np.ndarray | None = None
+    """float32 (N, clips x crops, figures): what each view cost and what was decided, of networks that tell it."""
+    stat_names: tuple[str, ...] = ()
+    """Of the figures, in order."""
 
     def save(self, path: Path) -> str:
         """Write an npz, whole or not at all; returns its sha256. Equal scores give equal bytes."""
@@ -75,6 +79,8 @@ class Scores:
                 np.lib.format.write_array_header_1_0(member, header)
                 for block in blocks(self.logits):
                     member.write(np.ascontiguousarray(block, "<f4").data)
+            if self.stats is not None:
+                small |= {"stats": np.asarray(self.stats, "<f4"), "stat_names": np.array(self.stat_names, np.str_)}
             for name, values in small.items():
                 with archive.open(f"{name}.npy", "w") as member:
                     np.lib.format.write_array(member, np.asanyarray(values), allow_pickle=False)
@@ -101,9 +107,13 @@ def _read(file: IO[bytes]) -> Scores:
         listed = [{"id": name, "problem": why} for name, why in problems]
         about = json.loads(str(data["about"])) if "about" in data else {}
         logits, labels, ids = data["logits"], data["labels"], data["ids"].tolist()
+        stats = data["stats"] if "stats" in data else None
+        names = tuple(data["stat_names"].tolist()) if stats is not None else ()
     if logits.shape[:2] != (len(ids), clips * crops) or labels.shape != (len(ids),):
         raise ValueError(f"logits {logits.shape}, labels {labels.shape} and {len(ids)} ids do not fit each other")
-    return Scores(logits, labels, ids, listed, clips, crops, about)
+    if stats is not None and stats.shape != (*logits.shape[:2], len(names)):
+        raise ValueError(f"figures {stats.shape}, named {len(names)}, do not fit logits {logits.shape}")
+    return Scores(logits, labels, ids, listed, clips, crops, about, stats, names)
 
 
 def blocks(logits: np.ndarray, size: int = _BLOCK) -> Iterator[np.ndarray]:

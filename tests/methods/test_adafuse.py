@@ -362,11 +362,41 @@ def test_figures_of_each_clip():
     net = network()
     net(clips())
     stats = net.adafuse.stats()
-    assert set(stats) == {"gmacs", "gmacs_upb", "skip", "reuse", "keep"} and all(
-        v.shape == (3,) for v in stats.values()
-    )
+    shares = [f"{action}{ending}" for action in ACTIONS for ending in ("", "_constant")]
+    blocks = {f"{block}.{share}" for block in BLOCKS for share in shares}
+    assert set(stats) == {"gmacs", "gmacs_upb", "gmacs_macs", *shares} | blocks
+    assert all(v.shape == (3,) for v in stats.values())
     torch.testing.assert_close(stats["skip"] + stats["reuse"] + stats["keep"], torch.ones(3).double())
+    torch.testing.assert_close(torch.stack([stats[action] for action in ACTIONS], 1), net.adafuse.shares())
     assert (stats["gmacs"] < stats["gmacs_upb"]).all()
+    assert all((stats[f"{share}_constant"] <= stats[share]).all() for share in ACTIONS)
+
+
+@torch.no_grad()
+def test_what_stays_constant_over_the_clip():
+    net, x = network(), clips(1)
+    codes = everywhere(net, KEEP)
+    codes["layer1.0"][:, :4] = SKIP
+    codes["layer1.0"][2, 3] = REUSE
+    net.adafuse.force(codes)
+    net(x)
+    stats = {name: float(value) for name, value in net.adafuse.stats().items()}
+    decided = net.adafuse.gates["layer1.0"].decided
+    assert stats["layer1.0.skip_constant"] == pytest.approx(3 / decided)
+    assert stats["layer1.0.keep_constant"] == pytest.approx((decided - 4) / decided)
+    assert stats["layer1.0.skip"] == pytest.approx((4 * FRAMES - 1) / (decided * FRAMES))
+    assert stats["layer1.0.reuse_constant"] == stats["reuse_constant"] == 0 and stats["layer2.0.keep_constant"] == 1
+
+
+@torch.no_grad()
+def test_facts_are_the_base_with_and_without_the_policies():
+    net = network()
+    net(clips())
+    facts, base = net.adafuse.facts(), net.adafuse.base()
+    assert facts["gmacs_base"] == pytest.approx(base.total("authors") * FRAMES / 1e9)
+    assert facts["gmacs_macs_base"] - facts["gmacs_macs_base_without_policy"] == pytest.approx(
+        base.policy["macs"] * FRAMES / 1e9
+    )
 
 
 # Where it fits ---------------------------------------------------------------------------------------------------

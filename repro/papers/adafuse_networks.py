@@ -1,0 +1,127 @@
+"""AdaFuse's networks on the paper's datasets, and their small forms on the twins: shared by all its tables.
+
+Options are those that give the printed parameters (hidden units, shared layers) and those of the authors' scripts (form
+and weight of the efficiency loss; mengyuest/AdaFuse@91c3a5d, zz_train.sh).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from repro.papers import recipes_papers as recipes
+from repro.papers.twins import ablation_twin
+from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
+
+APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
+BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
+#: three seeds of every twin; a training on Something-Something takes days and is asked for once
+SEEDS = {APPEARANCE: 3, TEMPORAL: 3}
+#: cell of the small form's multiply-adds at 32x32
+SMALL = "twin-static"
+
+CLASSES = {"sthv1": 174, "sthv2": 174, "jester": 27, "minikinetics": 200}
+#: (network, dataset) -> recipe of the authors' scripts
+TRAIN: Mapping[tuple[str, str], Train] = {
+    ("tsn", "sthv1"): recipes.ADAFUSE_CODE_TSN_STHV1,
+    ("tsm", "sthv1"): recipes.ADAFUSE_CODE_TSM_STHV1,
+    ("tsn", "sthv2"): recipes.ADAFUSE_CODE_STHV2,
+    ("tsm", "sthv2"): recipes.ADAFUSE_CODE_STHV2,
+    ("tsn", "jester"): recipes.ADAFUSE_CODE_JESTER,
+    ("tsn", "minikinetics"): recipes.ADAFUSE_CODE_MINIKINETICS,
+}
+#: dataset -> the efficiency loss of the scripts; of Mini-Kinetics none is public, and the paper's weight stands here
+LOSS: Mapping[str, Options] = {
+    "sthv1": frozen(efficiency="upb", efficiency_weight=0.125),
+    "sthv2": frozen(efficiency="real", efficiency_weight=0.075),
+    "jester": frozen(efficiency="real", efficiency_weight=0.05),
+    "minikinetics": frozen(efficiency="real", efficiency_weight=0.1),
+}
+_QUOTA = frozen(hidden_quota=196608)
+#: backbone -> hidden units of the policies, and whether blocks share their layers (the default)
+POLICY: Mapping[str, Options] = {
+    "resnet18": frozen(hidden=512),
+    "resnet50": _QUOTA,
+    "bninception": frozen(hidden=128, shared_policy=False),
+    **{f"efficientnet_b{size}": _QUOTA for size in range(4)},
+}
+LAST = frozen(stages=(4,), hidden=1024, shared_policy=False)
+
+#: the small form's policy. The loss counts shares of the network's own cost, which is 4.17 G a frame on ResNet-50: 0.4
+#: is there what the paper's weight of 0.1 a G is
+TINY = frozen(hidden=32, efficiency_scale="share", efficiency_weight=0.4)
+#: methods without a policy network keep their options; the last stage of `tiny_resnet` is the third
+_TINY_LSTM = 128
+
+
+def host(name: str, backbone: str, dataset: str = "sthv1", **options: Any) -> Model:
+    """A plain network on a dataset of the paper, from ImageNet."""
+    return Model(
+        name=name,
+        backbone=backbone,
+        num_classes=CLASSES[dataset],
+        pretrained="imagenet",
+        options=frozen(options),
+    )
+
+
+def with_adafuse(model: Model, dataset: str = "sthv1", **changes: Any) -> Model:
+    """AdaFuse on a plain network; `changes` of its options."""
+    options = frozen(LOSS[dataset], **{**POLICY[model.backbone], **changes})
+    return replace(model, method="adafuse", method_options=options)
+
+
+def with_last(model: Model, dataset: str = "sthv1", **changes: Any) -> Model:
+    """AdaFuse in the last stage alone: TSM+Last."""
+    return replace(model, method="adafuse", method_options=frozen(LOSS[dataset], **{**LAST, **changes}))
+
+
+def with_method(model: Model, method: str, **options: Any) -> Model:
+    """A baseline of Table 1."""
+    return replace(model, method=method, method_options=frozen(options))
+
+
+def twin(model: Model, dataset: str) -> Experiment:
+    """The small form of a row on a twin, by the recipe of the ablations.
+
+    TSN and TSM are the experiments of DNR's ablations. All networks on ResNets have the same form, whatever the
+    dataset and the efficiency loss of their row. Of AdaFuse the actions and the last stage stay.
+    """
+    if model.name == "lstm":
+        return ablation_twin(replace(model, options=frozen(hidden=_TINY_LSTM)), dataset)
+    plain = replace(model, backbone="resnet50", options=frozen(head="clip"))
+    if model.method == "adafuse":
+        kept = {key: value for key, value in model.method_options.items() if key == "actions"}
+        last = {"stages": (3,)} if "stages" in model.method_options else {}
+        plain = replace(plain, method_options=frozen(TINY, **kept, **last))
+    return ablation_twin(plain, dataset)
+
+
+def small_static(model: Model) -> Experiment:
+    """Multiply-adds of the small form when nothing is saved."""
+    return Experiment(model=twin(model, TEMPORAL).model, measure=Static(sizes=(32,)))
+
+
+def cells(
+    model: Model,
+    dataset: str,
+    *,
+    against: Model | None = None,
+    timed: bool = False,
+    twins: tuple[str, ...] = (),
+    sizes: tuple[int, ...] = (224,),
+) -> dict[str, Experiment]:
+    """Static counts, the dataset of the row, time beside the host's for a `timed` row, twins."""
+    plain = replace(model, pretrained="none")
+    base = "tsm" if model.name == "tsm" else "tsn"
+    accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
+    made = {
+        "static": Experiment(model=plain, measure=Static(sizes=sizes)),
+        dataset: Experiment(model=model, measure=accuracy),
+    }
+    if timed and against is not None:
+        speed = Speed(repeats=3, against=replace(against, pretrained="none"))
+        made["speed"] = Experiment(model=plain, measure=speed)
+    if twins:
+        made[SMALL] = small_static(model)
+    return made | {name: twin(model, name) for name in twins}
