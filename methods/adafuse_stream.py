@@ -7,6 +7,8 @@ every channel is computed at most once, and as many as eq. 5 counts for the clip
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -27,7 +29,8 @@ class Stream:
     def __init__(self, model: nn.Module) -> None:
         if not hasattr(model, "adafuse"):
             raise ValueError(f"{_OWNER}: the network has none; allowed: a network after methods.adafuse.insert")
-        if any(isinstance(part, ShiftConv2d | TemporalShift) for part in model.modules()):
+        shifts = (part for part in model.modules() if isinstance(part, ShiftConv2d | TemporalShift))
+        if any(shifts) or any(getattr(part, "shifted", None) for part in model.modules()):
             raise ValueError(f"{_OWNER}: a temporal shift reads the next frame; allowed: tsn")
         if not isinstance(model.fc, nn.Linear):
             raise ValueError(f"{_OWNER}: a {type(model).__name__} scores frames together; allowed: tsn")
@@ -75,14 +78,19 @@ class CarriedRows:
         self.frame = 0
         self.pooled: Tensor | None = None
         self.x: Tensor | None = None
-        self.y: Tensor | None = None
-        self.kept: Tensor | None = None
+        self.y: Any = None
+        self.kept: Any = None
         self.now = self.late = 0
         """Channels computed when their frame came, and one frame later."""
 
+    def leave(self, pooled: Tensor, x: Tensor, y: Any, kept: Any, *, late: int) -> None:
+        """What a compact block (`adafuse_compact`) leaves: `y` holds the channels `kept`, `late` came from before."""
+        self.now, self.late, self.frame = self.now + len(kept), self.late + late, self.frame + 1
+        self.pooled, self.x, self.y, self.kept = pooled, x, y, kept
+
     def step(self, gate: Gate, pooled: Tensor, x: Tensor, first: First) -> Tensor:
         """The fused map (1, C, H, W) of the next frame, from its pooled (1, c) and whole input (1, c, H', W')."""
-        codes = self._decide(gate, pooled)
+        codes = self.decide(gate, pooled)
         kept, reused = codes == KEEP, codes == REUSE
         y, fused = self._rows(kept, x, first), None
         if self.x is not None and self.y is not None and self.kept is not None and bool(reused.any()):
@@ -97,7 +105,7 @@ class CarriedRows:
         self.pooled, self.x, self.y, self.kept = pooled, x, y, kept
         return y.clone() if fused is None else fused
 
-    def _decide(self, gate: Gate, pooled: Tensor) -> Tensor:
+    def decide(self, gate: Gate, pooled: Tensor) -> Tensor:
         """Codes (C,) of the next frame."""
         joined = pooled
         if gate.history:
