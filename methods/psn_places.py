@@ -52,9 +52,13 @@ class Added(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps or, in 3D networks, volumes."""
         if not self.volume:
-            return x + self.branch(x)
+            return self._added(x, self.branch(x))
         folded = x.transpose(1, 2).flatten(0, 1)
-        return x + self.branch(folded).unflatten(0, (-1, self.frames)).transpose(1, 2)
+        return self._added(x, self.branch(folded).unflatten(0, (-1, self.frames)).transpose(1, 2))
+
+    def _added(self, x: Tensor, branch: Tensor) -> Tensor:
+        """In evaluation written over the branch: fresh memory for so large a map takes longer than the sum."""
+        return x + branch if self.training else branch.add_(x)
 
 
 def add_blocks(
