@@ -177,6 +177,16 @@ def _network(
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
 
 
+def trained_weights(experiment: Experiment, seed: int, **common: Any) -> Path:
+    """The file of weights that a training leaves, from the cache or trained now; `common`: device, workers."""
+    assert isinstance(experiment.measure, Accuracy)
+    start, _ = _start(experiment.model, experiment.measure.initial, seed, None, common)
+    path, _ = transfer.weights_of(
+        experiment, seed, initialise=start, **_training_data(experiment.measure, common["workers"]), **common
+    )
+    return path
+
+
 def _training_data(accuracy: Accuracy, workers: int) -> dict[str, Any]:
     """The videos that a recipe trains on, and their decoded frames."""
     assert accuracy.train is not None

@@ -90,3 +90,9 @@ def ablation_cells(model: Model, *twins: str) -> dict[str, Experiment]:
         **times(model, 112),
         **{name: twin(model, name) for name in twins},
     }
+
+
+def figure_networks() -> list[Experiment]:
+    """What stands for Figure 5, which is of three datasets: the small PSN on both twins, with both losses and none."""
+    with_losses = with_psn(TSN, interaction=True, capacity=True)
+    return [twin(model, name) for model in (with_losses, with_psn(TSN)) for name in (TEMPORAL, APPEARANCE)]

@@ -1,4 +1,4 @@
-"""The verb that looks inside networks: inspect gradcam."""
+"""The verb that looks inside networks: inspect gradcam, inspect kernels."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ from repro.errors import BadOption
 from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from repro.trained import Trained
 
 
 def add(commands: Commands) -> None:
     """Declare it."""
-    parser = commands.add_parser("inspect", help="look inside a network: gradcam")
+    parser = commands.add_parser("inspect", help="look inside a network: gradcam, kernels")
     what = parser.add_subparsers(title="what", metavar="WHAT", required=True)
     _add_gradcam(what)
+    _add_kernels(what)
 
 
 def _add_gradcam(what: Commands) -> None:
@@ -55,6 +58,65 @@ def _add_gradcam(what: Commands) -> None:
     add_views(parser)
     add_device(parser)
     add_module(parser)
+
+
+def _add_kernels(what: Commands) -> None:
+    parser = verb(
+        what,
+        "kernels",
+        kernels,
+        "which spatial and temporal kernels PSN's fusion joins: l1 norms of its blocks, stage by stage",
+        "inspect kernels --weights sthv1.safetensors kinetics400.safetensors",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="files of train, a row of heatmaps each; default: PSN on both twins, trained now or taken from the cache",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the trainings on the twins; default 0")
+    parser.add_argument("--out", type=Path, help="folder; default: figures/ of the results, which the report shows")
+    add_device(parser)
+    add_module(parser)
+
+
+def kernels(args: argparse.Namespace) -> int:
+    """Print the norms and write the heatmaps."""
+    from repro import figure_store, trained
+    from repro.inspect import kernels as looked
+
+    console = prepare(args)
+    trained.use_threads(args.threads)
+    if args.weights:
+        found = [looked.read(trained.load(path)) for path in args.weights]
+    else:
+        found = [looked.read(network, trained.random(network.model, args.seed)) for network in _on_twins(args, console)]
+    png, facts = looked.kernels_figure(found)
+    path = figure_store.write(looked.figure_name(facts), png, facts, args.out)
+    for line in (*looked.lines(found), f"heatmaps: {path}", f"facts: {path.with_suffix('.json')}"):
+        console.print(line, markup=False)
+    if args.out is None:
+        console.print("the report shows it: python -m repro report")
+    return 0
+
+
+def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
+    """PSN's rows of Table 2 with both losses and with none, on both twins."""
+    from dataclasses import replace
+
+    from repro import trained
+    from repro.accuracy import trained_weights
+    from repro.papers.psn_networks import figure_networks
+
+    device, found = device_of(args.device), []
+    for experiment in figure_networks():
+        dataset = experiment.measure.dataset  # type: ignore[union-attr]
+        console.print(f"PSN on {dataset}, seed {args.seed}: in the cache, or trained now (a minute)", markup=False)
+        path = trained_weights(experiment, args.seed, device=device, workers=1)
+        found.append(replace(trained.load(path), dataset=dataset))
+    return found
 
 
 def gradcam(args: argparse.Namespace) -> int:
