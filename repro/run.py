@@ -282,9 +282,12 @@ def _measure(
 
         return {"results": measure_static(model, measure)}
     if isinstance(measure, Speed):
-        from repro.cost.speed import measure_speed
+        if measure.form == "compact":
+            from repro.cost.compact import measure_compact as timed
+        else:
+            from repro.cost.speed import measure_speed as timed
 
-        return {"results": measure_speed(model, measure, device=device, threads=threads)}
+        return {"results": timed(model, measure, device=device, threads=threads)}
     from repro.accuracy import measure_accuracy
 
     work = paths.work(job.experiment.id, job.seed)

@@ -150,12 +150,18 @@ class Speed(Checked):
     repeats: int = 7
     precision: Literal["fp32", "bf16"] = "fp32"
     """`fp32`, `bf16`."""
-    form: Literal["eager", "fast", "frozen"] = "eager"
+    form: Literal["eager", "fast", "frozen", "compact"] = "eager"
     """`eager` as written, `fast`: the fastest form within 1e-5 of eager, `frozen`: the method's own form for inference
-    (`against`, which has no method, as written)."""
+    (`against`, which has no method, as written), `compact`: only what AdaFuse's decisions ask for (`against` in its
+    fastest form)."""
     against: Model | None = None
     """The network without the method, timed in turn with it."""
     kind: str = "speed"
+    shares: tuple[float, ...] = added(())
+    """Of `compact`: the shares of skip, reuse and keep that decisions are drawn at."""
+    drawn: Literal["each", "groups", "lasting"] = added("each")
+    """Whether they are drawn for `each` channel and frame, for `groups` of 16 channels and each frame, or with skips
+    `lasting` over the clip and the rest for each channel and frame."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from repro.errors import BadOption
 from repro.spec import Model, Speed, replace
 
 PRECISIONS = ("fp32", "bf16")
-FORMS = ("eager", "fast", "frozen")
+FORMS = ("eager", "fast", "frozen", "compact")
 #: warm-up ends when this many runs in a row differ from the one before by less than the share below
 _STEADY_RUNS, _STEADY_SHARE = 2, 0.03
 _WARMUP_MAX, _WARMUP_SECONDS = 20, 6.0
@@ -49,25 +49,25 @@ class Timed:
 
 def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time `model` as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
-    _check(speed)
-    with _threads(threads) as used, torch.inference_mode():
-        load = _load()
+    check(speed)
+    with threads_of(threads) as used, torch.inference_mode():
+        load = load_average()
         sides = [_ready(model, speed, device)]
-        with _memory(device) as memory:
-            sides[0].warmup = _warm_up(sides[0])
+        with peak_memory(device) as memory:
+            sides[0].warmup = warm_up(sides[0])
         if speed.against is not None:
             sides.append(_ready(speed.against, speed, device))
-            sides[1].warmup = _warm_up(sides[1])
-        times = _take_turns(sides, speed.repeats)
+            sides[1].warmup = warm_up(sides[1])
+        times = take_turns(sides, speed.repeats)
     own = sides[0]
     result = {
         "times_s": times[0],
-        **_summary(times[0], speed.batch),
+        **summary(times[0], speed.batch),
         "batch": speed.batch,
         "size": speed.size,
         "threads": used,
         "device": device,
-        "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
+        "device_name": device_name(device),
         "precision": speed.precision,
         "form": speed.form,
         "form_detail": own.detail,
@@ -75,12 +75,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
         "warmup": own.warmup,
         "max_rel_error": own.error,
         "against": _against(times, sides, speed.batch) if len(sides) > 1 else None,
-        "machine": {
-            "load_before": load,
-            "load_after": _load(),
-            "cores": os.cpu_count(),
-            "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,
-        },
+        "machine": machine(load, device),
         **memory,
     }
     return {**result, "roofline": _roofline(model, result)}
@@ -101,6 +96,15 @@ def sweep(
     return results
 
 
+def random_network(model: Model, generator: torch.Generator) -> nn.Module:
+    """The network in evaluation, with random weights and random statistics of normalizations."""
+    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
+        torch.manual_seed(_SEED)
+        net = build(replace(model, pretrained="none")).eval()
+        randomize(net, generator)
+    return net
+
+
 def randomize(module: nn.Module, generator: torch.Generator) -> None:
     """Give batch normalizations statistics and affine parameters as if trained; fresh ones hide a wrong folding."""
     ranges = {"running_mean": (-0.2, 0.2), "running_var": (0.5, 1.5), "weight": (0.5, 1.0), "bias": (-0.2, 0.2)}
@@ -113,7 +117,8 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
                     tensor.copy_(torch.empty(tensor.shape).uniform_(low, high, generator=generator))
 
 
-def _check(speed: Speed) -> None:
+def check(speed: Speed) -> None:
+    """Refuse what cannot be timed."""
     for name, value, allowed in (("precision", speed.precision, PRECISIONS), ("form", speed.form, FORMS)):
         if value not in allowed:
             raise BadOption(f"speed has no {name} {value!r}", allowed=", ".join(allowed))
@@ -124,11 +129,9 @@ def _check(speed: Speed) -> None:
 
 def _ready(model: Model, speed: Speed, device: str) -> Timed:
     generator = torch.Generator().manual_seed(_SEED)
-    with torch.random.fork_rng(devices=[]), torch.inference_mode(False):
-        torch.manual_seed(_SEED)
-        net = build(replace(model, pretrained="none")).eval()
-        randomize(net, generator)
-        if speed.form == "frozen" and model.method:
+    net = random_network(model, generator)
+    if speed.form == "frozen" and model.method:
+        with torch.inference_mode(False):
             net = frozen_form(net, model.method)
     example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
     net = net.to(device)
@@ -143,7 +146,7 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
     return Timed(net, example, None, None)
 
 
-def _warm_up(side: Timed) -> int:
+def warm_up(side: Timed) -> int:
     """Run until two runs in a row take as long as the one before; gives up after 20 runs or 15 s."""
     began, before, steady = time.perf_counter(), 0.0, 0
     for count in range(1, _WARMUP_MAX + 1):
@@ -155,7 +158,8 @@ def _warm_up(side: Timed) -> int:
     return _WARMUP_MAX
 
 
-def _take_turns(sides: Sequence[Timed], repeats: int) -> list[list[float]]:
+def take_turns(sides: Sequence[Timed], repeats: int) -> list[list[float]]:
+    """Seconds of each side, A B C A B C."""
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(repeats):
         for taken, side in zip(times, sides, strict=True):
@@ -174,7 +178,7 @@ def _seconds(side: Timed) -> float:
     return time.perf_counter() - began
 
 
-def _quartiles(values: Sequence[float]) -> list[float]:
+def quartiles(values: Sequence[float]) -> list[float]:
     """First and third quartile; of a single value, itself twice."""
     if len(values) < 2:
         return [values[0], values[0]]
@@ -182,21 +186,22 @@ def _quartiles(values: Sequence[float]) -> list[float]:
     return [first, third]
 
 
-def _summary(times: Sequence[float], batch: int) -> dict[str, Any]:
+def summary(times: Sequence[float], batch: int) -> dict[str, Any]:
+    """Median, quartiles and rate."""
     median = statistics.median(times)
-    return {"median_s": median, "iqr_s": _quartiles(times), "views_per_s": batch / median}
+    return {"median_s": median, "iqr_s": quartiles(times), "views_per_s": batch / median}
 
 
 def _against(times: Sequence[Sequence[float]], sides: Sequence[Timed], batch: int) -> dict[str, Any]:
     ratios = [with_it / without for with_it, without in zip(times[0], times[1], strict=True)]
     return {
         "times_s": list(times[1]),
-        **_summary(times[1], batch),
+        **summary(times[1], batch),
         "form_detail": sides[1].detail,
         "max_rel_error": sides[1].error,
         "ratios": ratios,
         "ratio_median": statistics.median(ratios),
-        "ratio_iqr": _quartiles(ratios),
+        "ratio_iqr": quartiles(ratios),
     }
 
 
@@ -222,8 +227,24 @@ def _roofline(model: Model, result: dict[str, Any]) -> dict[str, Any]:
     return {"gmacs_per_view": gmacs, **finding.to_dict()}
 
 
+def device_name(device: str) -> str:
+    """Of the GPU or CPU."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
+
+
+def machine(load_before: float | None, device: str) -> dict[str, Any]:
+    """What else ran on the machine, and what it can do."""
+    return {
+        "load_before": load_before,
+        "load_after": load_average(),
+        "cores": os.cpu_count(),
+        "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,
+    }
+
+
 @contextmanager
-def _threads(threads: int | None) -> Iterator[int]:
+def threads_of(threads: int | None) -> Iterator[int]:
+    """As many threads inside; yields their number."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
@@ -232,7 +253,7 @@ def _threads(threads: int | None) -> Iterator[int]:
         torch.set_num_threads(before)
 
 
-def _load() -> float | None:
+def load_average() -> float | None:
     """Mean number of running processes over the last minute; more than the cores means that others disturb."""
     try:
         return round(os.getloadavg()[0], 2)
@@ -241,7 +262,7 @@ def _load() -> float | None:
 
 
 @contextmanager
-def _memory(device: str) -> Iterator[dict[str, Any]]:
+def peak_memory(device: str) -> Iterator[dict[str, Any]]:
     """Peak memory while inside: of the device's allocator, or the resident set of this process."""
     found: dict[str, Any] = {}
     if device.startswith("cuda"):

@@ -37,6 +37,7 @@ TABLES: dict[str, tuple[str, str]] = {
     "psn/table4": ("repro.papers.psn_comparisons:table4", "PSN on Something-Something V1, beside published networks"),
     "psn/table5": ("repro.papers.psn_comparisons:table5", "PSN on Kinetics-400, beside published networks"),
     "psn/table6": ("repro.papers.psn_comparisons:table6", "PSN on Diving48, beside published networks"),
+    "adafuse/speed": ("repro.papers.adafuse_speed:speed", "AdaFuse: time saved; no paper prints it"),
     "suite/matrix": (
         "repro.papers.suite:matrix",
         "TSN, TSM, TANet and TDN, each alone and with DNR, AdaFuse and PSN: one protocol; no paper prints it",

@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from repro.arguments import add_decoder, add_device, add_model, add_module, device_of, model_of, options_of, positive
 from repro.errors import BadOption
-from repro.spec import Accuracy, Experiment, Speed, Static, Views, replace
+from repro.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
 from repro.verbs.common import Commands, prepare, verb
 
 _REPEATS, _DATA_REPEATS = 11, 5
@@ -52,6 +52,17 @@ def _add_speed(commands: Commands) -> None:
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
     forms.add_argument("--frozen", action="store_true", help="the method's own form for inference (psn, rf_*)")
+    forms.add_argument(
+        "--compact", action="store_true", help="adafuse: compute only what decisions ask for, beside TSN at its fastest"
+    )
+    parser.add_argument(
+        "--shares",
+        type=float,
+        nargs=3,
+        metavar=("SKIP", "REUSE", "KEEP"),
+        help="with --compact: shares of the decisions; default: those of the authors' networks on three datasets",
+    )
+    parser.add_argument("--drawn", choices=["each", "groups", "lasting"], help="with --compact: see `Speed.drawn`")
     add_device(parser)
     add_module(parser)
 
@@ -130,6 +141,12 @@ def speed(args: argparse.Namespace) -> int:
         raise BadOption("speed wants a MODEL, or --data", fix="python -m repro speed tsm")
     if args.data is not None:
         return _data_speed(args)
+    if (args.shares or args.drawn) and not args.compact:
+        raise BadOption(
+            "--shares and --drawn belong to --compact", fix="python -m repro speed tsn --method adafuse --compact"
+        )
+    if args.compact and len(args.batch) > 1:
+        raise BadOption(f"--compact takes one batch size, not {len(args.batch)}", fix="--batch 1")
     from repro.cost.speed import sweep
     from repro.cost.text import render_speed, render_sweep
 
@@ -139,14 +156,33 @@ def speed(args: argparse.Namespace) -> int:
         size=args.size,
         repeats=args.repeats or _REPEATS,
         precision=args.precision,
-        form="fast" if args.fast else "frozen" if args.frozen else "eager",
+        form=next((form for form in ("fast", "frozen", "compact") if getattr(args, form)), "eager"),
         against=replace(model, method=None, method_options={}) if model.method else None,
     )
+    if args.compact:
+        return _compact_speed(args, model, measure, console)
     found = sweep(model, measure, args.batch, device=device_of(args.device), threads=args.threads)
     for result in found:
         console.print(render_speed(model, result))
     if len(args.batch) > 1:
         console.print(render_sweep(model, found))
+    return 0
+
+
+def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, console: Console) -> int:
+    """AdaFuse at each operating point asked for, beside its host and as its authors run it."""
+    from repro.cost.compact import measure_compact
+    from repro.cost.compact_text import render_compact, render_points
+    from repro.papers.adafuse_speed import POINTS
+
+    points = {"as given": tuple(args.shares)} if args.shares else {name: shares for name, shares in POINTS.values()}
+    found = {}
+    for name, shares in points.items():
+        with console.status(f"decisions {name}: trying forms of {model.name}"):
+            asked = replace(measure, shares=shares, drawn=args.drawn or "each", batch=args.batch[0])
+            found[name] = measure_compact(model, asked, device=device_of(args.device), threads=args.threads)
+        console.print(render_compact(name, found[name]))
+    console.print(render_points(found))
     return 0
 
 
