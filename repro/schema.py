@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -171,14 +173,7 @@ class Record(BaseModel):
         return self
 
     def _names_its_spec(self) -> bool:
-        """Whether `id` is the content id of `spec`, be its later fields written out at their defaults or not."""
-        text = f"{self.spec_version}:Experiment:{canonical_json(self.spec)}"
-        if hashlib.sha256(text.encode()).hexdigest() == self.id:
-            return True
-        try:
-            return self.experiment().id == self.id
-        except (ReproError, TypeError, KeyError):
-            return False
+        return _is_id(self.id, self.spec_version, json.dumps(self.spec))
 
     @property
     def name(self) -> str:
@@ -195,6 +190,22 @@ class Record(BaseModel):
         if self.spec_version != SPEC_VERSION:
             raise RecordError(f"record {self.name} has spec version {self.spec_version}, this is {SPEC_VERSION}")
         return experiment_from_dict(self.spec)
+
+
+@lru_cache(maxsize=100_000)
+def _is_id(id: str, version: int, spec: str) -> bool:
+    """Whether `id` is the content id of a spec in JSON, be its later fields written out at their defaults or not.
+
+    Seeds, and tables that share an experiment, ask the same again: the answers are kept.
+    """
+    plain = json.loads(spec)
+    text = f"{version}:Experiment:{canonical_json(plain)}"
+    if hashlib.sha256(text.encode()).hexdigest() == id:
+        return True
+    try:
+        return version == SPEC_VERSION and experiment_from_dict(plain).id == id
+    except (ReproError, TypeError, KeyError):
+        return False
 
 
 def faults(error: pydantic.ValidationError) -> str:

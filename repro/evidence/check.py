@@ -38,10 +38,13 @@ def check_records(records: Iterable[Record]) -> list[Finding]:
     return ordered([finding for record in records for finding in rules.own_record(record)])
 
 
-def check_all(records: Sequence[Record]) -> tuple[list[Finding], list[Finding]]:
-    """All findings on the published tables, the papers' claims and these records; and those of the records alone."""
+def check_all(records: Sequence[Record], judged: Iterable[Judged] | None = None) -> tuple[list[Finding], list[Finding]]:
+    """All findings on the published tables, the papers' claims and these records; and those of the records alone.
+
+    `judged`: the claims, where they are judged already.
+    """
     own = check_records(records)
-    claims = check_claims(judge(papers.claims(), records))
+    claims = check_claims(judge(papers.claims(), records) if judged is None else judged)
     return ordered([*check_tables(published.load_all(), records), *claims, *own]), own
 
 

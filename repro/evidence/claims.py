@@ -102,13 +102,14 @@ def _cells(records: Iterable[Record]) -> Cells:
     """
     done = sorted((r for r in records if r.status == "done" and not r.smoke), key=lambda r: r.finished)
     by_id: dict[str, dict[int, Record]] = {}
+    stored: dict[str, set[tuple[str, str, str]]] = {}
     found: dict[tuple[str, str, str], list[Record]] = {}
     for record in done:
         by_id.setdefault(record.id, {})[record.seed] = record
+        stored.setdefault(record.id, set()).add((f"{record.paper}/{record.table}", record.row, record.cell))
     for id_, by_seed in by_id.items():
         own = [record for _, record in sorted(by_seed.items())]
-        places = {(f"{r.paper}/{r.table}", r.row, r.cell) for r in done if r.id == id_}
-        for place in places | _places().get(id_, set()):
+        for place in stored[id_] | _places().get(id_, set()):
             found.setdefault(place, []).extend(own)
     return found
 

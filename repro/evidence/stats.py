@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from repro.errors import BadOption
 
@@ -92,9 +92,11 @@ def welch(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[Inter
     difference = float(y.mean() - x.mean())
     if np.ptp(x) == 0 and np.ptp(y) == 0:
         return Interval(difference, difference, difference, x.size + y.size, "Welch"), float(difference == 0)
-    found = stats.ttest_ind(y, x, equal_var=False)
-    ends = found.confidence_interval(confidence)
-    return Interval(difference, float(ends.low), float(ends.high), x.size + y.size, "Welch"), float(found.pvalue)
+    of_x, of_y = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
+    error, freedom = math.sqrt(of_x + of_y), (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1))
+    half = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error  # the functions behind scipy's ttest_ind
+    interval = Interval(difference, difference - half, difference + half, x.size + y.size, "Welch")
+    return interval, 2 * float(special.stdtr(freedom, -abs(difference) / error))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

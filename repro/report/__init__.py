@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,13 +80,14 @@ def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
 
     records, problems = record.load_all()
     pictures, unusable = figure_store.load_all()
+    judged = judge(papers.claims(), records)
     content = Content(
         layouts=layouts,
-        tables=[_table(layout, records) for layout in layouts],
+        tables=tables(layouts, records),
         records=records,
         problems=[*problems, *unusable],
-        judged=judge(papers.claims(), records),
-        findings=check_all(records)[0],
+        judged=judged,
+        findings=check_all(records, judged)[0],
         pictures=pictures,
         protocols={layout.full_name: differences(layout, records) for layout in layouts},
     )
@@ -99,19 +101,35 @@ def current(layout: TableSpec) -> Table:
     return _table(layout, record.load_all().records)
 
 
+def tables(layouts: Sequence[TableSpec], records: Iterable[Record]) -> list[Table]:
+    """These tables as the records make them; each is given only the records that can concern it."""
+    by_id: dict[str, list[Record]] = defaultdict(list)
+    by_table: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        by_id[record.id].append(record)
+        by_table[f"{record.paper}/{record.table}"].append(record)
+    made = []
+    for layout in layouts:
+        ids = {experiment.id for row in layout.rows for experiment in row.cells.values()}
+        own = [record for record in by_table[layout.full_name] if record.id not in ids]
+        made.append(_table(layout, [*(record for id in ids for record in by_id[id]), *own]))
+    return made
+
+
 def _table(layout: TableSpec, records: Iterable[Record]) -> Table:
     from repro.report.view import table_view
 
-    return table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    ordered = sorted(records, key=lambda one: (one.paper, one.table, one.row, one.name))
+    return table_view(layout, ordered, running=_under_way(layout), unconfigured=_unconfigured(layout))
 
 
 def _under_way(layout: TableSpec) -> set[str]:
     """Experiments with a folder of checkpoints: somebody trains them, or was interrupted."""
     from repro import paths
 
-    experiments = [experiment for row in layout.rows for experiment in row.cells.values()]
     running = {folder.name.partition("-")[0] for folder in (paths.cache() / "work").glob("*-s*")}
-    return {experiment.id for experiment in experiments if experiment.id[:16] in running}
+    experiments = (experiment for row in layout.rows for experiment in row.cells.values())
+    return {experiment.id for experiment in experiments if experiment.id[:16] in running} if running else set()
 
 
 def _unconfigured(layout: TableSpec) -> set[str]:

@@ -102,8 +102,11 @@ class _View:
 
     def __post_init__(self) -> None:
         self._by_id: dict[str, list[Record]] = defaultdict(list)
+        self._by_place: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
         for record in self.records:
             self._by_id[record.id].append(record)
+            if record.status == "done":
+                self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
 
     def note(self, text: str) -> int:
@@ -290,8 +293,7 @@ class _View:
 
     def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
         """The reason when a record of this place exists whose spec is another one."""
-        place = (self.layout.paper, self.layout.name, row.key, cell)
-        others = [r for r in self.records if (r.paper, r.table, r.row, r.cell) == place and r.status == "done"]
+        others = self._by_place.get((self.layout.paper, self.layout.name, row.key, cell))
         if not others:
             return ""
         differences = list(diff(others[-1].spec, to_dict(experiment)).items())[:3]

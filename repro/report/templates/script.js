@@ -309,7 +309,21 @@ if (filter) {
   new IntersectionObserver((seen, watch) => { if (seen.some((one) => one.isIntersecting)) { watch.disconnect(); listRecords(); } }).observe(byId("records"));
 }
 
-// ---- files, and print with all folds open
+// ---- folds: what they hold is text until they are opened; print opens all
+function unfold(details) {
+  const text = details.querySelector(":scope > script");
+  if (!text) return;
+  const template = made("template");
+  template.innerHTML = text.textContent;
+  text.replaceWith(template.content);
+}
+document.addEventListener("toggle", (event) => { if (event.target.open) unfold(event.target); }, true);
+const folds = () => document.querySelectorAll("main details:not([open])");
+let opened = [];
+addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach((one) => { unfold(one); one.open = true; }); });
+addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
+
+// ---- files
 function save(name, text, type = "text/plain") {
   const a = made("a");
   a.href = URL.createObjectURL(new Blob([text], { type }));
@@ -321,9 +335,5 @@ document.addEventListener("click", async (event) => {
   const { file, table } = event.target.dataset ?? {};
   if (file) save(`${table.replace("/", "-")}.${file}`, (await unpack(`pack-files-${table}`))[file]);
 });
-const folds = () => document.querySelectorAll("main details:not([open])");
-let opened = [];
-addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach((one) => { one.open = true; }); });
-addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
 if (matchMedia("(max-width: 63.99rem)").matches) byId("menu").open = false;
 route();

@@ -171,6 +171,7 @@ def test_records_are_listed_when_they_come_into_sight(browser: Chromium, address
 
 def test_names_roles_and_headers(browser: Chromium, address: str) -> None:
     """What a screen reader gets: the browser's own accessibility tree has a name for everything that can be reached."""
+    browser.run("document.querySelector('svg.plot').scrollIntoView()")
     browser.call("Accessibility.enable")
     nodes = browser.call("Accessibility.getFullAXTree")["nodes"]
     told = [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in nodes if not node.get("ignored")]
@@ -182,6 +183,13 @@ def test_names_roles_and_headers(browser: Chromium, address: str) -> None:
     assert levels[0] == 1 and levels.count(1) == 1 and all(b - a <= 1 for a, b in itertools.pairwise(levels))
 
 
+def test_what_is_folded_is_made_when_it_is_opened(browser: Chromium, address: str) -> None:
+    assert browser.run("document.querySelectorAll('details.more svg').length") == 0
+    browser.run("document.querySelector('details.more').open = true")
+    browser.wait("document.querySelectorAll('details.more svg').length === 2")
+    assert browser.run("document.querySelectorAll('details.more script').length") == 0
+
+
 def test_paper_shows_everything_and_no_controls(browser: Chromium, address: str, tmp_path: Path) -> None:
     browser.media("print")
     hidden = browser.run(
@@ -190,6 +198,7 @@ def test_paper_shows_everything_and_no_controls(browser: Chromium, address: str,
     assert hidden
     browser.run("dispatchEvent(new Event('beforeprint'))")
     assert browser.run("document.querySelectorAll('main details:not([open])').length") == 0
+    assert browser.run("document.querySelectorAll('svg').length") == 3
     browser.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     box = "document.querySelector('section.table .scroll')"
