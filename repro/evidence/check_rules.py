@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from repro.cost.plausible import check_throughput
-from repro.evidence.published import PublishedRow, PublishedTable, Value
+from repro.evidence.published import DEVICES, PublishedRow, PublishedTable, Value
 from repro.record import Record
 
 Severity = Literal["error", "warning", "note"]
@@ -21,8 +21,6 @@ Severity = Literal["error", "warning", "note"]
 #: what names a network, and what else has to agree before two printed numbers are of the same thing
 _NETWORK = ("model", "method", "backbone")
 _VALUES = ("top1", "top5", "params_m", "gflops", "videos_per_s")
-#: tables whose speeds were taken on a card that the text names, not the table
-_DEVICES = {"dnr_supp_table2": "RTX 2080 Ti"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def throughput(table: PublishedTable) -> Iterator[Finding]:
     """Printed speed times printed cost against the peak of the printed device."""
     for row in table.rows.values():
         speed, cost = row.values.get("videos_per_s"), row.values.get("gflops")
-        device = text_of(row, "device") or _DEVICES.get(table.stem, "")
+        device = text_of(row, "device") or DEVICES.get(table.stem, "")
         if not speed or not cost or not device or speed.number is None or cost.number is None:
             continue
         count = row.values.get("views")

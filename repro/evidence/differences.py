@@ -85,6 +85,19 @@ def differences(table: TableSpec, records: Iterable[Record], against: str | None
     return [_compared(tuple(rows), key[0], key[1], said, against) for key, (rows, said) in groups.items()]
 
 
+def off_paper(table: TableSpec, experiment: Experiment) -> list[str]:
+    """Fields of which the table's paper says something else than what is run; empty where it says nothing."""
+    said = _known(table, experiment)
+    if "paper" not in said:
+        return []
+    paper, run = said["paper"].stated(), said["run"].stated()
+    return [
+        f"{name} {paper[name].text} in the paper, {run[name].text} here"
+        for name in FIELDS
+        if NOT_STATED not in (paper[name].text, run[name].text) and paper[name].text != run[name].text
+    ]
+
+
 def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
     return [
         (row, experiment)

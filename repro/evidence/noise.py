@@ -60,7 +60,11 @@ def doubt(top1: Sequence[float], dataset: str, confidence: float = 0.95) -> Doub
     """The difference `a - b` of two printed top-1 in percent on `dataset`; of four, `(a - b) - (c - d)`."""
     if dataset not in TEST_VIDEOS:
         raise UnknownName("dataset", dataset, TEST_VIDEOS)
-    videos = TEST_VIDEOS[dataset][0]
+    return single_runs(top1, TEST_VIDEOS[dataset][0], confidence)
+
+
+def single_runs(top1: Sequence[float], videos: int, confidence: float = 0.95) -> Doubt:
+    """The same of two, or four, single runs that were tested on so many videos."""
     variance = sum(value * (100 - value) / videos + RUN_DEVIATION**2 for value in top1)
     signs = (1, -1, -1, 1)[: len(top1)]
     difference = sum(sign * value for sign, value in zip(signs, top1, strict=True))

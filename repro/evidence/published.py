@@ -33,6 +33,9 @@ NOT_NEGATIVE = frozenset("params_m lambda value".split())
 #: dataset of tables that are all of one and have no such column
 DATASETS = {"dnr_table6": "kinetics400", "dnr_supp_table2": "kinetics400"}
 
+#: tables whose speeds were taken on a card that the text names, not the table
+DEVICES = {"dnr_supp_table2": "RTX 2080 Ti"}
+
 _NAME = re.compile(r"^(?P<paper>[a-z0-9]+)_(?P<table>[a-z0-9_]+)$")
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?$")

@@ -42,6 +42,13 @@ def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "t")
 
 
+def prediction_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
+    """Where the next single run of the same kind lies; needs two values or more."""
+    x = _finite(values, at_least=2)
+    half = stats.t.ppf((1 + confidence) / 2, x.size - 1) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
+    return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "prediction")
+
+
 def bootstrap_interval(
     values: np.ndarray, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 10_000
 ) -> Interval:

@@ -1,12 +1,13 @@
-"""A table as CSV: one line a row, one column a column, its spread in a column of its own; reasons stand in full."""
+"""A table as CSV: a line a row, a column a column, spreads and verdicts in columns of their own, reasons in full."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
+from collections.abc import Sequence
 
-from repro.report.table import Table
+from repro.report.table import Cell, Table
 
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
 
@@ -18,19 +19,26 @@ def render_csv(table: Table) -> str:
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    spread = [any(row.cells[index].spread for row in table.rows) for index in range(len(table.columns))]
+    parts = [_parts([row.cells[index] for row in table.rows]) for index in range(len(table.columns))]
     heading = ["row", "label", "section"]
-    for column, has_spread in zip(table.columns, spread, strict=True):
-        heading += [column.key, f"{column.key}_spread"] if has_spread else [column.key]
+    for column, extra in zip(table.columns, parts, strict=True):
+        heading += [column.key, *(f"{column.key}_{name}" for name in extra)]
     writer.writerow(heading)
     for row in table.rows:
         fields = [row.key, row.label, row.section]
-        for cell, has_spread in zip(row.cells, spread, strict=True):
-            fields += [cell.reason or cell.text, cell.spread] if has_spread else [cell.reason or cell.text]
+        for cell, extra in zip(row.cells, parts, strict=True):
+            told = {"spread": cell.spread, "verdict": cell.verdict.full if cell.verdict else ""}
+            fields += [cell.reason or cell.text, *(told[name] for name in extra)]
         writer.writerow([_harmless(field) for field in fields])
     for finding in table.findings:
         writer.writerow(["finding", _harmless(finding), *[""] * (len(heading) - 2)])
     return stream.getvalue()
+
+
+def _parts(cells: Sequence[Cell]) -> list[str]:
+    """What a column has beside its values."""
+    spread, verdict = any(cell.spread for cell in cells), any(cell.verdict for cell in cells)
+    return ["spread"] * spread + ["verdict"] * verdict
 
 
 def _harmless(text: str) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
+from repro.evidence.verdicts import Verdict, Word, tally, told_tally
+
 #: printed by a paper; measured here; arithmetic of printed values; why there is no value
 Kind = Literal["published", "measured", "derived", "reason"]
 
@@ -30,6 +32,8 @@ class Cell:
     """Positions in the table's footnotes."""
     records: tuple[str, ...] = ()
     """Names of the records behind the value or the failure."""
+    verdict: Verdict | None = None
+    """What the value says of the printed one; None where there is none."""
 
     @property
     def full(self) -> str:
@@ -92,8 +96,14 @@ class Table:
 
     @property
     def below(self) -> tuple[str, ...]:
-        """Findings, then remarks: what stands under the footnotes."""
-        return (*self.findings, *self.remarks)
+        """Findings, counted verdicts, remarks: what stands under the footnotes."""
+        counted = told_tally(self.verdicts)
+        return (*self.findings, *([f"Cells beside print: {counted}."] if counted else []), *self.remarks)
+
+    @property
+    def verdicts(self) -> dict[Word, int]:
+        """How many cells have each verdict; `repro.evidence.verdicts.WORDS` spells them out."""
+        return tally(cell.verdict for row in self.rows for cell in row.cells)
 
     def groups(self) -> list[tuple[str, int, int]]:
         """(title, first column, past the last column) of neighbours that share a group."""

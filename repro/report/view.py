@@ -14,9 +14,11 @@ from dataclasses import dataclass, field, replace
 
 from repro.evidence import published
 from repro.evidence.published import PublishedTable
+from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
+from repro.report.judged import of_measured, of_printed_gain
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import (
@@ -38,6 +40,9 @@ SECTIONS = {
     "added": "Not in this table of the paper; measured here",
     "own": "Measured here; no paper prints this table",
 }
+
+#: footnote of a count that differs from print where the row does not say why
+UNEXPLAINED = "differs from print; not explained"
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
 _SHORT = {
@@ -74,6 +79,7 @@ def table_view(
         for column, own in zip(layout.columns, notes, strict=True)
     )
     rows = [view.row(row) for row in layout.rows]
+    columns = tuple(view.with_verdicts(column, [row.cells[i] for row in rows]) for i, column in enumerate(columns))
     return Table(
         paper=layout.paper,
         name=layout.name,
@@ -123,8 +129,6 @@ class _View:
             )
         if isinstance(spec, ColumnSpec) and spec.seeds == "interval":
             notes += (self.note(f"mean over the seeds, {INTERVAL}"),)
-        if isinstance(spec, ColumnSpec) and spec.beside:
-            notes += (self.note("behind a value: = has the printed digits; else the difference from print"),)
         if isinstance(spec, ColumnSpec) and spec.source.startswith("gain:"):
             notes += (
                 self.note(
@@ -132,6 +136,17 @@ class _View:
                 ),
             )
         return notes
+
+    def with_verdicts(self, column: Column, cells: Sequence[Cell]) -> Column:
+        """The column with the legend of its signs, and with why its values cannot be compared, where they cannot."""
+        found = [cell.verdict for cell in cells if cell.verdict is not None]
+        texts = [LEGEND] if any(one.sign for one in found) else []
+        texts += dict.fromkeys(f"cannot be compared: {one.told}" for one in found if one.word == "incomparable")
+        return replace(column, notes=column.notes + tuple(self.note(text) for text in texts))
+
+    def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
+        """Its arithmetic, where that says more than the sign."""
+        return (self.note(verdict.full),) if verdict is not None and verdict.word == "noise" else ()
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
         """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
@@ -201,7 +216,15 @@ class _View:
         if value is None:
             return self._empty("not published: one of the two values is not printed")
         sign = "+" if kind == "difference" else ""
-        return Cell("derived", f"{value:{sign}.{column.digits}f}", value)
+        verdict = of_printed_gain(table, row.published_row, base, name) if kind == "difference" else None
+        return Cell(
+            "derived",
+            f"{value:{sign}.{column.digits}f}",
+            value,
+            spread=verdict.sign if verdict else "",
+            notes=self._note_of(verdict),
+            verdict=verdict,
+        )
 
     def done(self, experiment: Experiment | None) -> list[Record]:
         """One finished record a seed; of several tables' records of the same experiment, the last measured."""
@@ -221,11 +244,17 @@ class _View:
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
         mean = statistics.fmean(values)
-        spread = spread_of_seeds(values, column) or spread_of_repeats(done[0], column) or self._off(row, column, mean)
+        verdict = of_measured(self.layout, row, column, values, done)
+        spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
+        spread.append(self._off(row, column, mean) if column.beside else verdict.sign if verdict else "")
         notes = self._trouble(experiment, done)
         if column.key in row.explained:
             notes += (self.note(row.explained[column.key]),)
-        return Cell("measured", f"{mean:.{column.digits}f}", mean, spread, notes=notes, records=names)
+        elif verdict is not None and verdict.word == "differs":
+            notes += (self.note(verdict.full if not column.beside else UNEXPLAINED),)
+        notes += self._note_of(verdict)
+        told = " ".join(part for part in spread if part)
+        return Cell("measured", f"{mean:.{column.digits}f}", mean, told, notes=notes, records=names, verdict=verdict)
 
     def _off(self, row: RowSpec, column: ColumnSpec, value: float) -> str:
         """How far a measured value is from the printed one that it stands beside."""
@@ -247,7 +276,8 @@ class _View:
         value, interval = found
         names = tuple(dict.fromkeys(record.name for record in (*here, *there)))
         sign = "+" if kind == "gain" else ""
-        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, interval, records=names)
+        verdict = of_measured(self.layout, row, column, [value], here)
+        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, interval, records=names, verdict=verdict)
 
     def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
         """Footnotes on seeds that failed and on videos that were left out."""

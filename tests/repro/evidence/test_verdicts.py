@@ -1,0 +1,109 @@
+"""Verdicts: each word where it belongs, none stronger than the evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repro.evidence.noise import RUN_DEVIATION, doubt, single_runs
+from repro.evidence.published import Value
+from repro.evidence.verdicts import SIGNS, WORDS, incomparable, of_accuracy, of_count, of_gain, tally, told_tally
+
+K400 = 19_772
+
+
+def _value(text: str) -> Value:
+    return Value(text, float(text))
+
+
+@pytest.mark.parametrize(
+    ("measured", "printed", "word"),
+    [
+        (32.70, "33", "reproduced"),
+        (32.76, "36", "differs"),
+        (24.327, "24.3", "reproduced"),
+        (24.36, "24.3", "differs"),
+        (36.194, "36.19", "reproduced"),
+    ],
+)
+def test_a_count_has_the_printed_digits_or_not(measured, printed, word):
+    assert of_count(measured, _value(printed)).word == word
+
+
+def test_a_difference_says_why_or_that_nobody_knows():
+    assert "not explained" in of_count(2.0, _value("1.0")).told
+    assert of_count(2.0, _value("1.0"), "another crop").told.endswith("another crop")
+
+
+def test_a_gain_of_065_on_kinetics_is_within_the_noise_of_one_run():
+    found = of_gain(76.93, 76.28, doubt((76.93, 76.28), "kinetics400"))
+    assert found.word == "noise"
+    # by hand: 1.96 * sqrt((76.93 * 23.07 + 76.28 * 23.72) / 19772 + 2 * 0.3^2) = 1.18
+    assert "±1.18" in found.told and "19,772" in found.told and "Wilson" in found.told
+
+
+def test_a_gain_of_27_on_kinetics_is_beyond_it():
+    assert of_gain(74.35, 71.65, doubt((74.35, 71.65), "kinetics400")).word == "clear"
+
+
+@pytest.mark.parametrize(
+    ("measured", "word"),
+    [
+        ([71.0, 71.3, 70.9], "reproduced"),
+        ([60.0, 60.2, 59.9], "differs"),
+        ([65.0, 71.0, 77.0], "noise"),  # the seeds spread so far that anything fits
+        ([71.3], "noise"),
+        ([60.0], "differs"),
+    ],
+)
+def test_an_accuracy_is_held_against_seeds_test_set_and_digits(measured, word):
+    assert of_accuracy(measured, K400, _value("71.10")).word == word
+
+
+def test_one_seed_never_reproduces():
+    assert of_accuracy([71.10], K400, _value("71.10")).word == "noise"
+
+
+def test_another_protocol_cannot_be_compared_however_near():
+    found = of_accuracy([71.1, 71.1, 71.2], K400, _value("71.10"), ["test.clips 10 in the paper, 1 here"])
+    assert found.word == "incomparable"
+    assert "test.clips 10" in found.told
+
+
+def test_a_small_test_set_leaves_more_open():
+    assert of_accuracy([73.0], K400, _value("71.10")).word == "differs"
+    assert of_accuracy([73.0], 500, _value("71.10")).word == "noise"
+
+
+def test_equal_networks_are_seldom_called_different():
+    """Two single runs of one recipe, 2,000 times: `differs` in about 5 % at most, the margin's own error."""
+    rng = np.random.default_rng(0)
+    videos, truth = 5_000, 72.0
+    runs = truth + rng.normal(0, RUN_DEVIATION, (2_000, 2))
+    scored = 100 * rng.binomial(videos, runs / 100) / videos
+    words = [of_accuracy([here], videos, _value(f"{there:.2f}")).word for here, there in scored]
+    assert 0.02 < words.count("differs") / len(words) < 0.07
+
+
+def test_seeds_of_one_recipe_are_seldom_called_different():
+    rng = np.random.default_rng(1)
+    videos, truth = 5_000, 72.0
+    runs = truth + rng.normal(0, RUN_DEVIATION, (2_000, 4))
+    scored = 100 * rng.binomial(videos, runs / 100) / videos
+    words = [of_accuracy(list(own), videos, _value(f"{there:.2f}")).word for *own, there in scored]
+    assert words.count("differs") / len(words) < 0.05
+
+
+def test_the_margin_is_that_of_single_runs():
+    assert doubt((74.35, 71.65), "kinetics400") == single_runs((74.35, 71.65), K400)
+
+
+def test_counts_stand_in_the_order_of_the_words():
+    found = tally([incomparable("a"), None, of_count(1.0, _value("1")), of_count(1.0, _value("1"))])
+    assert list(found) == ["reproduced", "incomparable"]
+    assert told_tally(found) == "2 reproduced, 1 cannot be compared"
+    assert tally([None]) == {}
+
+
+def test_every_word_is_spelled_out_and_has_a_sign_or_none():
+    assert set(WORDS) == set(SIGNS)
