@@ -27,11 +27,12 @@ from repro.report.figures import Drawing, Source, drawings, sources
 from repro.report.findings import summary as findings_summary
 from repro.report.front import front
 from repro.report.html import environment, render_html
+from repro.report.networks import DATASETS, networks
 from repro.report.packed import packs
 from repro.report.table import Table
 
 #: papers in the table of contents -> how they are called there
-PAPERS = {"dnr": "DNR", "adafuse": "AdaFuse", "psn": "PSN"}
+PAPERS = {"dnr": "DNR", "adafuse": "AdaFuse", "psn": "PSN", "suite": "This suite"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +98,11 @@ def _parts(content: Content) -> Iterator[str]:
     """The page piece by piece: of thousands of records, no two copies are held."""
     records = sorted((record for record in content.records if not record.smoke), key=_order)
     template = environment().get_template("page.html")
+    made = sources(content.layouts, content.tables, records)
     yield from template.generate(
-        tables=(_table_view(source, content) for source in sources(content.layouts, content.tables, records)),
+        tables=(_table_view(source, content) for source in made),
+        networks=networks(made),
+        datasets=DATASETS,
         contents=_contents(content.tables),
         front=front(content.tables, records, content.judged, content.findings),
         failures=[record for record in records if record.status == "failed"],

@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 520, 360
 LEFT, RIGHT, TOP, BOTTOM = 58, 26, 12, 50
 #: of a strip: room for labels, height of a line
 STRIP_LEFT, STRIP = 190, 22
+#: more dots than this: only those on the front have labels, the others are told on hovering and in the description
+CROWD = 24
 #: small plots side by side
 PANELS = 4
 _LINE = 15.0
@@ -214,7 +216,8 @@ def _labelled(points: list[Point]) -> list[Point]:
     taken = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points]
     placed = []
     for point in sorted(points, key=lambda point: ("front" not in point.style, point.style == "quoted")):
-        for x, y, anchor in _places(point):
+        wanted = len(points) <= CROWD or "front" in point.style
+        for x, y, anchor in _places(point) if wanted else ():
             box = _box(point, x, y, anchor)
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):

@@ -82,7 +82,7 @@ def test_every_record_is_there_and_every_link_arrives(page: str, records: list[R
     told = json.dumps(packed)
     for part in ("table6", "A CPU <7>", "2.11.0", "MemoryError"):
         assert part in told
-    assert found.tags.count("svg") == 1 and page.count("<svg ") == 3  # seeds and training curves are folded
+    assert found.tags.count("svg") == 2 and page.count("<svg ") == 4  # seeds and training curves are folded
 
 
 def test_every_cell_has_an_address_and_names_its_records(page: str, layout: TableSpec, records: list[Record]) -> None:

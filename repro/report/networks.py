@@ -1,0 +1,216 @@
+"""Every network of every table on equal terms: accuracy as printed, cost and speed as measured here.
+
+A line is one printed top-1 of a network that has a static record: its GMACs and parameters by one counter at the crop
+of its own test, times the views of that test, and its speed on one machine under one set of conditions. No paper has
+all three of all networks. Where two tables print the same accuracy of the same network, it stands once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from repro.evidence import published
+from repro.papers.layout import RowSpec
+from repro.record import Record
+from repro.report.figures import Drawing, Source
+from repro.report.plots import Cheap, Dot, front, scatter
+from repro.spec import Accuracy
+
+DATASETS = {
+    "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200", "minikinetics": "Mini-Kinetics",
+    "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester", "diving48": "Diving48",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Network:
+    """One printed accuracy, and what was measured of the network behind it."""
+
+    key: str
+    """paper/table/row: the address of its row in the report."""
+    label: str
+    dataset: str
+    top1: float
+    printed: str
+    """Top-1 as printed."""
+    style: str
+    experiment: str
+    """Content id of the static experiment: the same for the same network."""
+    baseline: str | None
+    tables: tuple[str, ...]
+    size: str
+    gmacs: float
+    """Of one view at `size`, measured."""
+    views: int
+    views_from: str
+    """printed, or that of the protocol here, or none stated."""
+    params: float
+    """In millions, measured."""
+    speed: float | None = None
+    """Views a second on the machine that is compared."""
+    on_front: tuple[str, ...] = ()
+    """Of which figures it is on the Pareto front."""
+
+    @property
+    def video_gmacs(self) -> float:
+        """GMACs of a whole video: all its views."""
+        return self.gmacs * self.views
+
+    @property
+    def video_speed(self) -> float | None:
+        """Videos a second: all views of each."""
+        return self.speed / self.views if self.speed is not None else None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """All of them, the conditions under which their speeds are compared, and the figures by dataset."""
+
+    lines: list[Network]
+    conditions: str
+    elsewhere: int
+    """Networks that have a speed under other conditions only."""
+    figures: list[tuple[str, list[Drawing]]]
+
+
+Conditions = tuple[str, str, int, str, str, int]
+
+
+def networks(sources: Sequence[Source]) -> Networks:
+    """From published values and records alone."""
+    speeds = {id(one): one for source in sources for one in _speeds(source)}
+    ranked = Counter(_conditions(one) for one in speeds.values()).most_common()
+    chosen = min((key for key, count in ranked if count == ranked[0][1]), default=None)
+    lines, elsewhere = [], 0
+    for source in sources:
+        for row in source.layout.rows:
+            found = _network(source, row)
+            timed = source.done(row.key, "speed")
+            if found is not None and timed:
+                same = [one for one in timed if _conditions(one) == chosen]
+                elsewhere += not same
+                found = replace(found, speed=same[-1].results["views_per_s"]) if same else found
+            lines += [found] if found is not None else []
+    merged = _marked(_merged(lines))
+    return Networks(merged, _told(chosen), elsewhere, _figures(merged))
+
+
+def _speeds(source: Source) -> Iterator[Record]:
+    for row in source.layout.rows:
+        yield from source.done(row.key, "speed")
+
+
+def _conditions(record: Record) -> Conditions:
+    found = record.results
+    return (
+        found["device_name"], found["device"], found["threads"], found["precision"], found["form"], found["batch"],
+    )  # fmt: skip
+
+
+def _told(chosen: Conditions | None) -> str:
+    if chosen is None:
+        return "no speed is measured yet"
+    name, device, threads, precision, form, batch = chosen
+    return f"{name} ({device}), {threads} thread{'s' if threads != 1 else ''}, {precision}, {form} form, batch {batch}"
+
+
+def _network(source: Source, row: RowSpec) -> Network | None:
+    """The row's line; None where no top-1 is printed, the dataset is not told, or nothing is counted yet."""
+    counted = source.done(row.key, "static")
+    if row.published_row is None or not source.layout.published_csv or not counted:
+        return None
+    table = published.load(source.layout.published_csv)
+    if row.published_row not in table.rows or "top1" not in table.columns:
+        return None
+    value, dataset = table.value(row.published_row, "top1"), table.dataset(row.published_row)
+    if value is None or value.number is None or not dataset:
+        return None
+    shown = next(one for one in source.table.rows if one.key == row.key)
+    printed = table.value(row.published_row, "views") if "views" in table.columns else None
+    accuracies = [one.measure for one in row.cells.values() if isinstance(one.measure, Accuracy)]
+    test = next((one.test for one in accuracies if one.dataset == dataset), None)
+    results = counted[-1].results
+    size = str(test.crop) if test and str(test.crop) in results["sizes"] else min(results["sizes"], key=int)
+    views, views_from = 1, "none stated"
+    if test:
+        views, views_from = test.clips * test.crops, "protocol"
+    if printed and printed.number:
+        views, views_from = int(printed.number), "printed"
+    style = "quoted" if row.section == "quoted" else "method" if row.baseline else "host"
+    name = source.table.full_name
+    return Network(
+        key=f"{name}/{row.key}", label=shown.label, dataset=dataset, top1=value.number, printed=value.text, style=style,
+        experiment=counted[-1].id, baseline=f"{name}/{row.baseline}" if row.baseline else None, tables=(name,),
+        size=size, gmacs=results["sizes"][size]["gmacs"], views=views, views_from=views_from,
+        params=results["params"] / 1e6,
+    )  # fmt: skip
+
+
+def _merged(lines: Iterable[Network]) -> list[Network]:
+    """The same network with the same printed accuracy and views stands once, under all its tables."""
+    found: dict[tuple[object, ...], Network] = {}
+    for line in lines:
+        same = (line.experiment, line.dataset, line.printed, line.views)
+        known = found.get(same)
+        found[same] = line if known is None else replace(
+            known, tables=tuple(dict.fromkeys((*known.tables, *line.tables))), speed=known.speed or line.speed,
+        )  # fmt: skip
+    order = list(DATASETS)
+    return sorted(
+        found.values(),
+        key=lambda one: (order.index(one.dataset) if one.dataset in order else len(order), -one.top1, one.key),
+    )
+
+
+def _marked(lines: Sequence[Network]) -> list[Network]:
+    """Each with the fronts that it is on."""
+    marked: dict[str, list[str]] = {}
+    for dataset in dict.fromkeys(line.dataset for line in lines):
+        own = [line for line in lines if line.dataset == dataset]
+        for name, dots, cheap in _axes(own):
+            for dot in front(dots, cheap):
+                marked.setdefault(dot.key, []).append(name)
+    return [replace(line, on_front=tuple(marked.get(_id(line), ()))) for line in lines]
+
+
+def _id(line: Network) -> str:
+    return f"{line.key}@{line.dataset}"
+
+
+def _axes(lines: Sequence[Network]) -> list[tuple[str, list[Dot], Cheap]]:
+    """What accuracy is held against."""
+
+    def dot(line: Network, x: float, unit: str) -> Dot:
+        told = f"{line.label}, {line.tables[0]}: {line.printed} % printed, {x:.4g} {unit} of {line.views} views"
+        return Dot(_id(line), line.label, x, line.top1, told, line.style)
+
+    timed = [(line, line.video_speed) for line in lines if line.video_speed is not None]
+    return [
+        ("GMACs", [dot(line, line.video_gmacs, "GMACs") for line in lines], "lower"),
+        ("speed", [dot(line, speed, "videos/s") for line, speed in timed if speed], "higher"),
+    ]
+
+
+def _figures(lines: Sequence[Network]) -> list[tuple[str, list[Drawing]]]:
+    """A pair for each dataset of which there are three networks."""
+    figures = []
+    for dataset in dict.fromkeys(line.dataset for line in lines):
+        own = [line for line in lines if line.dataset == dataset]
+        title, pairs = DATASETS.get(dataset, dataset), _pairs(own)
+        drawn = []
+        for name, dots, cheap in _axes(own):
+            across = f"{'GMACs' if name == 'GMACs' else 'videos/s'} of a whole video, measured"
+            caption = f"{title}: accuracy against {name}."
+            names = (across, "top-1 %, as printed")
+            svg = scatter(dots, caption, names, f"networks-{dataset}-{name}", pairs=pairs, cheap=cheap)
+            if svg is not None and len(dots) > 2:
+                drawn.append(Drawing(caption, f"{len(dots)} printed accuracies.", svg))
+        figures += [(title, drawn)] if drawn else []
+    return figures
+
+
+def _pairs(lines: Sequence[Network]) -> list[tuple[str, str]]:
+    known = {line.key: _id(line) for line in lines}
+    return [(known[line.baseline], _id(line)) for line in lines if line.baseline in known and line.baseline]

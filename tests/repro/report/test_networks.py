@@ -1,0 +1,69 @@
+"""All networks on equal terms: what is compared with what, and what is left out and said so."""
+
+from __future__ import annotations
+
+import pytest
+
+from repro.evidence import published
+from repro.papers.layout import TableSpec
+from repro.record import Record
+from repro.report.figures import sources
+from repro.report.networks import Networks, networks
+from repro.report.page import Content, render_page
+from repro.report.view import table_view
+from repro.spec import replace
+
+from .conftest import record_of, speed, static
+
+
+def _networks(layouts: list[TableSpec], records: list[Record]) -> Networks:
+    return networks(sources(layouts, [table_view(layout, records) for layout in layouts], records))
+
+
+def test_a_line_holds_the_printed_accuracy_and_the_measured_cost_of_all_views(
+    layout: TableSpec, records: list[Record]
+) -> None:
+    found = {one.key: one for one in _networks([layout], records).lines}
+    assert set(found) == {"dnr/table6/tsn_r50", "dnr/table6/tsn_r50_dnr", "dnr/table6/tsm_r50"}
+    line = found["dnr/table6/tsn_r50_dnr"]
+    printed = published.load("dnr_table6").value("tsn_r50_dnr", "top1")
+    assert printed is not None and (line.printed, line.dataset) == (printed.text, "kinetics400")
+    assert (line.views, line.views_from, line.size) == (30, "printed", "224")
+    assert line.video_gmacs == pytest.approx(30 * 32.7041) and line.params == pytest.approx(28.366864)
+    assert line.speed == pytest.approx(1 / 0.7) and line.video_speed == pytest.approx(1 / 0.7 / 30)
+    assert line.baseline == "dnr/table6/tsn_r50" and found["dnr/table6/tsm_r50"].speed is None
+    assert line.on_front == ("GMACs", "speed") and found["dnr/table6/tsn_r50"].on_front == ("speed",)
+
+
+def test_speeds_of_other_conditions_are_left_out_and_said_so(layout: TableSpec, records: list[Record]) -> None:
+    fast = record_of(layout, "tsm_r50", "speed", speed(0.01, device="cuda", device_name="A GPU"))
+    found = _networks([layout], [*records, fast])
+    assert found.conditions == "A CPU <7> (cpu), 1 thread, fp32, eager form, batch 1" and found.elsewhere == 1
+    assert next(one for one in found.lines if one.key.endswith("tsm_r50")).speed is None
+
+
+def test_the_same_accuracy_of_the_same_network_stands_once(layout: TableSpec, records: list[Record]) -> None:
+    again = replace(layout, name="other")
+    found = _networks([layout, again], records)
+    assert len(found.lines) == 3 and found.lines[0].tables == ("dnr/table6", "dnr/other")
+
+
+def test_a_figure_needs_three_networks_and_draws_their_front(layout: TableSpec, records: list[Record]) -> None:
+    (title, drawn), *more = _networks([layout], records).figures
+    assert title == "Kinetics-400" and not more
+    assert [drawing.title for drawing in drawn] == ["Kinetics-400: accuracy against GMACs."]
+    assert drawn[0].svg.count("<circle") == 3 and 'class="pair"' in drawn[0].svg
+
+
+def test_without_records_there_is_no_section(layout: TableSpec) -> None:
+    assert _networks([layout], []).lines == []
+    page = render_page(Content(layouts=[layout], tables=[table_view(layout, [])], records=[]))
+    assert 'id="networks"' not in page
+
+
+def test_the_page_shows_every_line(layout: TableSpec, records: list[Record]) -> None:
+    smaller = record_of(layout, "tsm_r50_mine", "static", static(5, 0.5))
+    page = render_page(Content(layouts=[layout], tables=[table_view(layout, records)], records=[*records, smaller]))
+    section = page[page.index('id="networks"') : page.index('id="dnr/table6"')]
+    assert section.count('<th scope="row">') == 3  # the user's own row has no printed accuracy
+    assert "not timed" in section and "28.37" in section
