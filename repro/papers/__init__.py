@@ -42,6 +42,16 @@ TABLES: dict[str, tuple[str, str]] = {
         "repro.papers.suite:matrix",
         "TSN, TSM, TANet and TDN, each alone and with DNR, AdaFuse and PSN: one protocol; no paper prints it",
     ),
+    "adafuse/table1": ("repro.papers.adafuse:table1", "AdaFuse on Something-Something V1 beside its baselines"),
+    "adafuse/table2": ("repro.papers.adafuse:table2", "AdaFuse on EfficientNet-b0 to b3"),
+    "adafuse/table3": ("repro.papers.adafuse_tables:table3", "AdaFuse on four datasets"),
+    "adafuse/table4": ("repro.papers.adafuse_tables:table4", "AdaFuse beside AR-Net"),
+    "adafuse/table5": ("repro.papers.adafuse_tables:table5", "AdaFuse beside the state of the art"),
+    "adafuse/table6": ("repro.papers.adafuse:table6", "AdaFuse ablation: skip, reuse, policy"),
+    "adafuse/table7": (
+        "repro.papers.adafuse_tables:table7",
+        "AdaFuse ablation: hidden units, weight of the efficiency loss",
+    ),
 }
 
 #: paper -> where its claims are written down

@@ -66,8 +66,9 @@ def host(name: str, backbone: str, dataset: str = "sthv1", **options: Any) -> Mo
 
 
 def with_adafuse(model: Model, dataset: str = "sthv1", **changes: Any) -> Model:
-    """AdaFuse on a plain network; `changes` of its options."""
-    options = frozen(LOSS[dataset], **{**POLICY[model.backbone], **changes})
+    """AdaFuse on a plain network; `changes` of its options, of which None takes one away."""
+    chosen = {**POLICY[model.backbone], **changes}
+    options = frozen(LOSS[dataset], **{key: value for key, value in chosen.items() if value is not None})
     return replace(model, method="adafuse", method_options=options)
 
 
@@ -97,6 +98,12 @@ def twin(model: Model, dataset: str) -> Experiment:
     return ablation_twin(plain, dataset)
 
 
+def _without_loss(model: Model) -> Model:
+    """The same network without what only training reads: rows that differ in that alone are counted and timed once."""
+    kept = {key: value for key, value in model.method_options.items() if not key.startswith("efficiency")}
+    return replace(model, method_options=frozen(kept))
+
+
 def small_static(model: Model) -> Experiment:
     """Multiply-adds of the small form when nothing is saved."""
     return Experiment(model=twin(model, TEMPORAL).model, measure=Static(sizes=(32,)))
@@ -112,7 +119,7 @@ def cells(
     sizes: tuple[int, ...] = (224,),
 ) -> dict[str, Experiment]:
     """Static counts, the dataset of the row, time beside the host's for a `timed` row, twins."""
-    plain = replace(model, pretrained="none")
+    plain = _without_loss(replace(model, pretrained="none"))
     base = "tsm" if model.name == "tsm" else "tsn"
     accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
     made = {

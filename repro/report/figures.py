@@ -76,7 +76,9 @@ def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iter
 
 def drawings(source: Source) -> list[Drawing]:
     """All figures of a table."""
-    return [drawing for maker in MAKERS for drawing in maker(source)]
+    from repro.report import policies  # it is made of this module's parts
+
+    return [drawing for maker in (*MAKERS, *policies.MAKERS) for drawing in maker(source)]
 
 
 def scatters(source: Source) -> Iterator[Drawing]:
@@ -148,5 +150,5 @@ def _axis_title(table: Table, index: int) -> str:
     return f"{column.heading}, {column.group}" if column.group else column.heading
 
 
-#: in the order in which they stand under a table
+#: in the order in which they stand under a table; those of `repro.report.policies` follow
 MAKERS: tuple[Maker, ...] = (scatters, seeds, training)

@@ -1,0 +1,223 @@
+"""Columns that AdaFuse's tables share: as printed, the paper's datasets, cost when nothing is saved, twins."""
+
+from __future__ import annotations
+
+from repro.papers.adafuse_networks import APPEARANCE, SMALL, TEMPORAL
+from repro.papers.layout import ColumnSpec
+
+NAMES = {
+    "sthv1": "Something-Something V1",
+    "sthv2": "Something-Something V2",
+    "jester": "Jester",
+    "minikinetics": "Mini-Kinetics",
+}
+PRINTED = "printed in the paper ({})"
+COST = "measured here, one clip of 8 frames, nothing saved"
+SPEED = "forward time, one clip of 8x224x224"
+TWINS = "twins, NOT the paper's data: small networks, synthetic clips, 3 seeds"
+DECIDED = "decided on the {} twin, mean over its videos"
+HOST_ITSELF = "not applicable: the network that the others are compared with"
+FIXED = "not applicable: the cost is the same for every clip"
+NO_POLICY = "not applicable: the network decides nothing of the kind"
+_TITLES = {APPEARANCE: "appearance", TEMPORAL: "temporal"}
+
+
+def printed(dataset: str, *, top5: bool = False, gain: bool = False) -> tuple[ColumnSpec, ...]:
+    """Parameters, GFLOPs and accuracy as printed; with `gain` the difference to the row's baseline."""
+    group = PRINTED.format(NAMES.get(dataset, dataset))
+    found = [
+        ColumnSpec(key="params_m", title="parameters (M)", source="published:params_m", group=group),
+        ColumnSpec(
+            key="gflops",
+            title="GFLOPs",
+            source="published:gflops",
+            group=group,
+            note="The paper prints multiply-accumulates of one clip under the name GFLOPs; of a network with a policy "
+            "the mean over the test split.",
+        ),
+        ColumnSpec(key="top1", title="top-1 %", source="published:top1", group=group, better="higher"),
+    ]
+    if top5:
+        found.append(ColumnSpec(key="top5", title="top-5 %", source="published:top5", group=group, better="higher"))
+    if gain:
+        found.append(
+            ColumnSpec(
+                key="delta", title="gain", source="difference:top1", group=group, unit="points", absent=HOST_ITSELF
+            )
+        )
+    return tuple(found)
+
+
+def real(dataset: str, *, top5: bool = False, absent: str = "not applicable") -> tuple[ColumnSpec, ...]:
+    """Accuracy and measured cost of runs on one of the paper's datasets."""
+    group = f"measured here on {NAMES[dataset]}"
+
+    def column(key: str, title: str, path: str, better: str | None, missing: str) -> ColumnSpec:
+        return ColumnSpec(
+            key=f"{dataset}_{key}", title=title, source=f"record:{dataset}:{path}", group=group, absent=missing,
+            better=better,  # type: ignore[arg-type]
+            spread="cost.std.gmacs" if key == "gmacs" else "",
+        )  # fmt: skip
+
+    found = [column("top1", "top-1 %", "top1", "higher", absent)]
+    if top5:
+        found.append(column("top5", "top-5 %", "top5", "higher", absent))
+    found.append(column("gmacs", "GMACs", "cost.mean.gmacs", None, FIXED))
+    return tuple(found)
+
+
+def printed_share(action: str) -> ColumnSpec:
+    """Table 7: percent of the decisions."""
+    group = PRINTED.format(NAMES["sthv2"])
+    return ColumnSpec(key=f"{action}_pct", title=f"{action} %", source=f"published:{action}_pct", group=group)
+
+
+def real_share(dataset: str, action: str) -> ColumnSpec:
+    """Percent of the decisions on a dataset of the paper."""
+    return ColumnSpec(
+        key=f"{dataset}_{action}", title=f"{action} %", source=f"record:{dataset}:cost.mean.{action}", scale=100,
+        digits=1, group=f"measured here on {NAMES[dataset]}",
+    )  # fmt: skip
+
+
+def cost(at: int = 224) -> tuple[ColumnSpec, ...]:
+    """Multiply-adds and parameters when everything is kept, and the policy's part of both."""
+    return (
+        ColumnSpec(
+            key="gmacs_paper",
+            title="GMACs, normalization counted",
+            source=f"record:static:sizes.{at}.fvcore",
+            group=COST,
+            note="fvcore: with 2 for each normalized value, as the printed values of plain networks have it.",
+        ),
+        ColumnSpec(
+            key="base",
+            title="base by the authors' counter",
+            source="record:static:method.gmacs_base_224",
+            group=COST,
+            absent=NO_POLICY,
+            note="GMACs that savings are taken from, as thop 0.0.31 counts: 2 also for each weight of a fully "
+            "connected layer.",
+        ),
+        ColumnSpec(
+            key="base_without_policy",
+            title="without the policy",
+            source="record:static:method.gmacs_base_without_policy_224",
+            group=COST,
+            absent=NO_POLICY,
+        ),
+        ColumnSpec(
+            key="gmacs",
+            title="GMACs",
+            source=f"record:static:sizes.{at}.gmacs",
+            group=COST,
+            note="Convolutions and matrix products of one clip by torch.utils.flop_counter, divided by 2.",
+        ),
+        ColumnSpec(
+            key="gmacs_added",
+            title="beside the host (GMACs)",
+            source=f"gain:static:sizes.{at}.gmacs",
+            group=COST,
+            digits=3,
+            absent=HOST_ITSELF,
+            note="What the network has more than its host: of AdaFuse, the policy network. GMACs minus this is the "
+            "base without it.",
+        ),
+        ColumnSpec(
+            key="params",
+            title="parameters (M)",
+            source="record:static:params",
+            group=COST,
+            scale=1e-6,
+            better="lower",
+            beside="params_m",
+        ),
+        ColumnSpec(
+            key="params_added",
+            title="beside the host (M)",
+            source="gain:static:params",
+            group=COST,
+            scale=1e-6,
+            absent=HOST_ITSELF,
+        ),
+    )
+
+
+def slowdown() -> ColumnSpec:
+    """Time of the row's network by that of its host, taken in turn."""
+    return ColumnSpec(
+        key="slowdown",
+        title="time / host's",
+        source="record:speed:against.ratio_median",
+        spread="against.ratio_iqr",
+        group=SPEED,
+        absent=HOST_ITSELF,
+        note="The network as written, all channels computed and masked, and its host timed in turn: median and "
+        "interquartile range of the ratio. What can be saved in time is another question (python -m repro speed).",
+    )
+
+
+def twins(*names: str, gain: bool = True, direction: bool = True) -> tuple[ColumnSpec, ...]:
+    """Top-1 on these twins over the seeds, the gain over the row's baseline, and whether the direction is right."""
+    found: list[ColumnSpec] = []
+    for name in names:
+        short = _TITLES[name]
+        found.append(
+            ColumnSpec(
+                key=f"twin_{short}", title=f"{short}, top-1 %", source=f"record:{name}:top1", group=TWINS, digits=1,
+                better="higher",
+            )
+        )  # fmt: skip
+        if gain:
+            found.append(
+                ColumnSpec(
+                    key=f"gain_{short}", title="gain", source=f"gain:{name}:top1", group=TWINS, digits=1, unit="points",
+                    absent=HOST_ITSELF,
+                )
+            )  # fmt: skip
+    if direction and TEMPORAL in names:
+        found.append(
+            ColumnSpec(
+                key="direction_temporal",
+                title="its direction",
+                source=f"record:{TEMPORAL}:extra.direction_top1",
+                group=TWINS,
+                digits=1,
+                better="higher",
+                note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
+            )
+        )
+    return tuple(found)
+
+
+def decided(*names: str) -> tuple[ColumnSpec, ...]:
+    """Multiply-adds of the small networks, and on these twins what was saved and decided."""
+    found = [
+        ColumnSpec(
+            key="small_base",
+            title="MMACs, nothing saved",
+            source=f"record:{SMALL}:sizes.32.gmacs",
+            group="small network of the twins, one clip of 8x32x32",
+            digits=2,
+            scale=1e3,
+        )
+    ]
+    for name in names:
+        short = _TITLES[name]
+        group = DECIDED.format(short)
+        found.append(
+            ColumnSpec(
+                key=f"small_{short}", title="MMACs", source=f"record:{name}:cost.mean.gmacs_macs", group=group,
+                digits=2, scale=1e3, better="lower", absent=FIXED,
+                note="Equation 5 for each video while it is scored; convolutions and matrix products alone, the policy "
+                "network's included.",
+            )
+        )  # fmt: skip
+        for action in ("skip", "reuse", "keep"):
+            found.append(
+                ColumnSpec(
+                    key=f"{action}_{short}", title=f"{action} %", source=f"record:{name}:cost.mean.{action}",
+                    group=group, digits=1, scale=100, absent=NO_POLICY,
+                )
+            )  # fmt: skip
+    return tuple(found)

@@ -1,0 +1,320 @@
+"""Figures of networks that decide what they compute: accuracy against cost, shares of actions, shares by block.
+
+AdaFuse's Figures 2 to 4, drawn from records and printed values; nothing is computed here but means, quotients and the
+trend through the blocks. Costs and shares stand under `cost` of an accuracy's results (`repro.cost.dynamic`).
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from repro.evidence import published
+from repro.record import Record
+from repro.report.figures import Drawing, Source, style
+from repro.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, svg
+from repro.report.values import look_up
+from repro.spec import Experiment
+
+ACTIONS = ("skip", "reuse", "keep")
+_COLOURS = {"skip": "#d98880", "reuse": "#e5b558", "keep": "#7fb3d5"}
+_LARGEST = 26.0
+"""Radius of the largest bubble."""
+_SHARES_LEFT, _SHARES_STEP = 250, 24
+_PANEL = 118
+_PRINTED_QUOTIENTS = "adafuse_fig3_text"
+#: the dataset of Figure 2
+_DRAWN = "sthv1"
+_TEMPORAL, _SMALL = "twin-temporal", "twin-static"
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """A network: cost across, accuracy up, parameters as diameter."""
+
+    label: str
+    x: float
+    y: float
+    params: float
+    told: str
+    style: str
+    largest: float
+    """Parameters of the largest network drawn."""
+
+    @property
+    def radius(self) -> float:
+        """In the drawing; the diameter is proportional to the parameters."""
+        return max(2.0, _LARGEST * self.params / self.largest)
+
+    def anchor(self, x: Axis) -> str:
+        """Side of the label: towards the middle of the plot."""
+        return "start" if x(self.x) < (LEFT + WIDTH) / 2 else "end"
+
+    def label_x(self, x: Axis) -> float:
+        """Where the label starts or ends."""
+        away = self.radius + 4
+        return x(self.x) + (away if self.anchor(x) == "start" else -away)
+
+
+def bubbles(source: Source) -> Iterator[Drawing]:
+    """Figure 2: as printed, and of the small networks on the temporal twin."""
+    if source.layout.paper != "adafuse":
+        return
+    for dataset, found in _printed_bubbles(source).items():
+        title = f"Accuracy against GFLOPs, {dataset}, as printed (Figure 2)"
+        note = "Printed values; the diameter is proportional to the printed parameters."
+        yield from _bubbles(source, found, title, note, ("GFLOPs of one clip", "top-1, %", "parameters"), dataset)
+    title = "Accuracy against multiply-adds on the temporal twin (as Figure 2)"
+    note = (
+        "Small networks, measured here, means over the seeds; of networks with a policy the cost of equation 5, over "
+        "the videos. The diameter is proportional to the parameters."
+    )
+    yield from _bubbles(
+        source, _measured_bubbles(source), title, note, ("MMACs of one clip", "top-1, %", "parameters"), "twin"
+    )
+
+
+def _bubbles(
+    source: Source,
+    found: Sequence[tuple[str, float, float, float, str]],
+    title: str,
+    note: str,
+    names: tuple[str, str, str],
+    key: str,
+) -> Iterator[Drawing]:
+    if len(found) < 2:
+        return
+    largest = max(params for _, _, _, params, _ in found)
+    drawn = [
+        Bubble(label, x, y, params, f"{label}: {x:.4g}, {y:.4g}, {params:.4g} M", kind, largest)
+        for label, x, y, params, kind in found
+    ]
+    drawn.sort(key=lambda bubble: -bubble.params)  # small ones in front
+    axes = axis([b.x for b in drawn], LEFT, WIDTH - RIGHT), axis([b.y for b in drawn], HEIGHT - BOTTOM, TOP)
+    made = svg(
+        "bubbles.svg", prefix=f"{source.anchor}-bubbles-{key}", title=title, bubbles=drawn, axes=axes, names=names
+    )
+    yield Drawing(title, note, made)
+
+
+def _printed_bubbles(source: Source) -> dict[str, list[tuple[str, float, float, float, str]]]:
+    """Dataset of Figure 2 -> (label, GFLOPs, top-1, millions of parameters, style) of rows that print all three."""
+    table = published.load(source.layout.published_csv)
+    found: dict[str, list[tuple[str, float, float, float, str]]] = {}
+    for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
+        key = layout.published_row
+        if key is None or key not in table.rows:
+            continue
+        dataset = table.value(key, "dataset")
+        values = [table.value(key, name) for name in ("gflops", "top1", "params_m")]
+        numbers = [value.number for value in values if value is not None and value.number is not None]
+        if dataset is not None and dataset.text == _DRAWN and len(numbers) == len(values):
+            x, y, params = numbers
+            found.setdefault(dataset.text, []).append((_short(row.label), x, y, params, style(row)))
+    return found
+
+
+def _measured_bubbles(source: Source) -> list[tuple[str, float, float, float, str]]:
+    found = []
+    seen: set[str] = set()
+    for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
+        experiment = layout.cells.get(_TEMPORAL)
+        done, small = source.done(row.key, _TEMPORAL), source.done(row.key, _SMALL)
+        if experiment is None or experiment.id in seen or not done or not small:
+            continue
+        seen.add(experiment.id)
+        spent = _mean(done, "cost.mean.gmacs_macs")
+        base = look_up(small[0].results, "sizes.32.gmacs")
+        params = look_up(small[0].results, "params")
+        top1 = _mean(done, "top1")
+        if top1 is not None and base is not None:
+            found.append((_short(row.label), 1e3 * (spent or base), top1, params * 1e-6, style(row)))
+    return found
+
+
+def _short(label: str) -> str:
+    """A row's label without the dataset before it."""
+    return label.rpartition(": ")[2]
+
+
+def _mean(records: Sequence[Record], path: str) -> float | None:
+    values = [look_up(record.results, path) for record in records]
+    known = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    return statistics.fmean(known) if known and len(known) == len(values) else None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a bar, from 0 to 1."""
+
+    start: float
+    width: float
+    colour: str
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What one network decided on one dataset."""
+
+    label: str
+    shares: tuple[float, float, float]
+
+    @property
+    def behind(self) -> str:
+        """Reuse / keep."""
+        return f"{self.quotient:.3f}" if math.isfinite(self.quotient) else "no keep"
+
+    @property
+    def quotient(self) -> float:
+        """Reuse / keep, the mixture that AdaFuse's Figure 3 compares."""
+        _, reuse, keep = self.shares
+        return reuse / keep if keep else math.inf
+
+    @property
+    def told(self) -> str:
+        """In words."""
+        parts = ", ".join(f"{name} {share:.1%}" for name, share in zip(ACTIONS, self.shares, strict=True))
+        return f"{self.label}: {parts}, reuse / keep {self.behind}"
+
+    def parts(self) -> list[Part]:
+        """Pieces from the left."""
+        starts = (0.0, self.shares[0], self.shares[0] + self.shares[1])
+        return [Part(*piece) for piece in zip(starts, self.shares, _COLOURS.values(), strict=True)]
+
+
+def shares(source: Source) -> Iterator[Drawing]:
+    """Figure 3: skip, reuse and keep of every network that tells them, on every dataset that it was tested on."""
+    bars = [Bar(label, found) for label, found in _decided(source).items()]
+    if not bars:
+        return
+    title = "What channels do: skip, reuse, keep (Figure 3)"
+    made = svg(
+        "shares.svg",
+        prefix=f"{source.anchor}-shares",
+        title=title,
+        bars=bars,
+        legend=list(_COLOURS.items()),
+        left=_SHARES_LEFT,
+        across=WIDTH - _SHARES_LEFT - 52,
+        step=_SHARES_STEP,
+        top=TOP,
+        height=TOP + _SHARES_STEP * len(bars) + 30,
+    )
+    yield Drawing(title, f"Measured here, means over the videos and seeds. {_printed_quotients()}".strip(), made)
+
+
+def _decided(source: Source) -> dict[str, tuple[float, float, float]]:
+    """Label -> shares; an experiment that several rows share counts once."""
+    found: dict[str, tuple[float, float, float]] = {}
+    seen: set[str] = set()
+    for layout in source.layout.rows:
+        for cell, experiment in layout.cells.items():
+            records = source.done(layout.key, cell)
+            values = [_mean(records, f"cost.mean.{action}") for action in ACTIONS] if records else [None]
+            if None in values or experiment.id in seen:
+                continue
+            seen.add(experiment.id)
+            found[f"{_short(layout.label)}, {_dataset(experiment)}"] = tuple(values)  # type: ignore[assignment]
+    return found
+
+
+def _dataset(experiment: Experiment) -> str:
+    return getattr(experiment.measure, "dataset", "")
+
+
+def _printed_quotients() -> str:
+    """The quotients beside Figure 3, as a sentence."""
+    table = published.load(_PRINTED_QUOTIENTS)
+    values = {key: table.value(key, "value") for key in table.rows}
+    told = ", ".join(f"{key} {value.text}" for key, value in values.items() if value is not None)
+    return f"Printed quotients of reuse and keep, ResNet-50: {told}."
+
+
+@dataclass(frozen=True)
+class BlockBar:
+    """One block of one panel, in the drawing's coordinates."""
+
+    x: float
+    width: float
+    share: float
+    constant: float
+    label: str
+    labelled: bool
+    told: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One action over the blocks."""
+
+    action: str
+    colour: str
+    y: Axis
+    bars: tuple[BlockBar, ...]
+    trend: str
+    told: str
+
+
+def blocks(source: Source) -> Iterator[Drawing]:
+    """Figure 4: shares in each gated block, their trend, and the part that stays the same over the clip."""
+    seen: set[str] = set()
+    for layout in source.layout.rows:
+        for cell, experiment in layout.cells.items():
+            records = source.done(layout.key, cell)
+            names = _block_names(records[0]) if records else []
+            if experiment.model.method != "adafuse" or experiment.id in seen or len(names) < 2:
+                continue
+            seen.add(experiment.id)
+            panels = [_panel(action, names, records) for action in ACTIONS]
+            where = f"{_short(layout.label)}, {_dataset(experiment)}"
+            title = f"Shares by block, {where} (as Figure 4)"
+            made = svg(
+                "blocks.svg", prefix=f"{source.anchor}-blocks-{layout.key}-{cell}", title=title, panels=panels,
+                panel_height=_PANEL, left=LEFT, right=WIDTH - RIGHT, height=_PANEL * len(panels) + 6,
+            )  # fmt: skip
+            note = (
+                "Measured here, means over the videos and seeds. Dark: channels that do this in every frame of the "
+                "clip. Dashed: polynomial of third order through the blocks."
+            )
+            yield Drawing(title, note, made, folded=True)
+
+
+def _block_names(record: Record) -> list[str]:
+    """Gated blocks in the order of the network."""
+    mean = look_up(record.results, "cost.mean") or {}
+    return [name.removesuffix(".skip") for name in mean if name.endswith(".skip") and f"{name}_constant" in mean]
+
+
+def _panel(action: str, names: Sequence[str], records: Sequence[Record]) -> Panel:
+    share = [100 * (_mean(records, f"cost.mean.{name}.{action}") or 0.0) for name in names]
+    constant = [100 * (_mean(records, f"cost.mean.{name}.{action}_constant") or 0.0) for name in names]
+    trend = _trend(share)
+    y = axis([0.0, *share, *(max(value, 0.0) for _, value in trend)], _PANEL - 24.0, 18.0)
+    step = (WIDTH - RIGHT - LEFT) / len(names)
+    every = max(1, math.ceil(len(names) / 8))
+    bars = tuple(
+        BlockBar(
+            LEFT + step * (n + 0.1), step * 0.8, y(share[n]), y(constant[n]), name.removeprefix("layer"),
+            n % every == 0, f"{name}: {action} {share[n]:.1f} %, constant over the clip {constant[n]:.1f} %",
+        )
+        for n, name in enumerate(names)
+    )  # fmt: skip
+    line = "L".join(f"{LEFT + step * (at + 0.5):.1f} {y(min(max(value, y.first), y.last)):.1f}" for at, value in trend)
+    told = f"{action}: " + "; ".join(bar.told for bar in bars) + "."
+    return Panel(action, _COLOURS[action], y, bars, line, told)
+
+
+def _trend(values: Sequence[float]) -> list[tuple[float, float]]:
+    """Points of a polynomial of third order through values at 0, 1, ...; none for fewer than five values."""
+    if len(values) < 5:
+        return []
+    import numpy as np
+
+    line = np.polynomial.Polynomial.fit(np.arange(len(values)), values, 3)
+    places = np.linspace(0, len(values) - 1, 41)
+    return [(float(at), float(line(at))) for at in places]
+
+
+MAKERS = (bubbles, shares, blocks)
