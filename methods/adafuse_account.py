@@ -141,11 +141,13 @@ class Account(nn.Module):
     def stats(self) -> dict[str, Tensor]:
         """Figures (N,) of each clip of the last forward: GMACs by eq. 5 and shares of the actions.
 
-        `gmacs` and `gmacs_upb` count by the authors' rule, `gmacs_macs` is the whole of eq. 5 by the rule `macs`.
+        `gmacs` and `gmacs_upb` count by the authors' rule, `gmacs_macs` is the whole of eq. 5 by the rule `macs`, with
+        the policy network and without it.
         `skip`, `reuse`, `keep` are shares of all decisions; with `_constant` the share of channels that do the same in
         all frames of the clip; each for all blocks and, as `BLOCK.skip`, for one.
         """
         found = {"gmacs": self.gmacs(), "gmacs_upb": self.gmacs("upb"), "gmacs_macs": self.gmacs(rule="macs")}
+        found["gmacs_macs_without_policy"] = found["gmacs_macs"] - self.base().policy["macs"] * self._frames() / GIGA
         by_block = self.decisions()
         sums: dict[str, Tensor] = {}
         channels = sum(codes.shape[2] for codes in by_block.values())

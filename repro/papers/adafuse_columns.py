@@ -213,6 +213,13 @@ def decided(*names: str) -> tuple[ColumnSpec, ...]:
                 "network's included.",
             )
         )  # fmt: skip
+        found.append(
+            ColumnSpec(
+                key=f"network_{short}", title="without the policy", digits=2, scale=1e3, group=group, absent=FIXED,
+                source=f"record:{name}:cost.mean.gmacs_macs_without_policy",
+                note="The small network's policy costs as much as the network itself; on ResNets it is 0.5 to 1.5 %.",
+            )
+        )  # fmt: skip
         for action in ("skip", "reuse", "keep"):
             found.append(
                 ColumnSpec(

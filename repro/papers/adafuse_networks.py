@@ -47,10 +47,10 @@ POLICY: Mapping[str, Options] = {
 }
 LAST = frozen(stages=(4,), hidden=1024, shared_policy=False)
 
-#: the small form's policy. The loss counts shares of the network's own cost, which is 4.17 G a frame on ResNet-50: 0.4
-#: is there what the paper's weight of 0.1 a G is
-TINY = frozen(hidden=32, efficiency_scale="share", efficiency_weight=0.4)
-#: methods without a policy network keep their options; the last stage of `tiny_resnet` is the third
+#: the small form's policy. A policy learns the faster the wider it is, and the recipe has 512 steps: on one seed of the
+#: temporal twin 32 units read no order (14 %), 512 little (22 %), 1024 half of it (58 %). The loss counts shares of the
+#: small network's own cost; at ten times this weight nothing was learned
+TINY = frozen(hidden=1024, efficiency_scale="share", efficiency_weight=0.05)
 _TINY_LSTM = 128
 
 

@@ -364,7 +364,7 @@ def test_figures_of_each_clip():
     stats = net.adafuse.stats()
     shares = [f"{action}{ending}" for action in ACTIONS for ending in ("", "_constant")]
     blocks = {f"{block}.{share}" for block in BLOCKS for share in shares}
-    assert set(stats) == {"gmacs", "gmacs_upb", "gmacs_macs", *shares} | blocks
+    assert set(stats) == {"gmacs", "gmacs_upb", "gmacs_macs", "gmacs_macs_without_policy", *shares} | blocks
     assert all(v.shape == (3,) for v in stats.values())
     torch.testing.assert_close(stats["skip"] + stats["reuse"] + stats["keep"], torch.ones(3).double())
     torch.testing.assert_close(torch.stack([stats[action] for action in ACTIONS], 1), net.adafuse.shares())
