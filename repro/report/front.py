@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
+from repro.evidence.verdicts import WORDS, Word
 from repro.record import Record
 from repro.report.table import Table
 
@@ -32,11 +33,24 @@ class Coverage:
     """Cells that a run would fill."""
     seeds: str
     """Least and most seeds of its accuracies."""
+    verdicts: Mapping[Word, int]
+    """Word of `repro.evidence.verdicts` -> how many cells have it; 0 for those that none has."""
 
     @property
     def share(self) -> float:
         """Measured of measured and open cells, in percent."""
         return 100 * self.measured / max(self.measured + self.open, 1)
+
+
+@dataclass(frozen=True)
+class Differing:
+    """A cell that is not what the paper prints."""
+
+    anchor: str
+    label: str
+    table: str
+    told: str
+    explained: bool
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,10 @@ class Front:
     """Number of seeds, and how many accuracies have so many."""
     datasets: list[tuple[str, int]]
     """Dataset, and how many trainings were tested on it."""
+    verdicts: list[tuple[str, str, int]]
+    """Word, what it means, how many cells of all tables have it."""
+    differing: list[Differing]
+    """Those that nobody explains first."""
     contradicted: list[Judged]
     """By runs first, then by print."""
     errors: list[Finding]
@@ -108,6 +126,10 @@ def front(
         needs=needs(tables),
         seeds=sorted(Counter(map(len, seeds.values())).items()),
         datasets=Counter(r.spec["measure"]["dataset"] for r in done if r.kind == "accuracy").most_common(),
+        verdicts=[
+            (word, meaning, sum(table.verdicts.get(word, 0) for table in tables)) for word, meaning in WORDS.items()
+        ],
+        differing=sorted(differing(tables), key=lambda one: one.explained),
         contradicted=against,
         errors=[finding for finding in findings if finding.severity == "error"],
         undecided=open_claims,
@@ -127,7 +149,19 @@ def _coverage(table: Table, done: Sequence[Record]) -> Coverage:
         measured=sum(cell.kind == "measured" for cell in cells),
         open=sum(cell.reason.startswith(_OPEN) for cell in cells),
         seeds="to".join(f" {n} " for n in dict.fromkeys((spread[0], spread[-1]))).strip() if spread else "",
+        verdicts={word: table.verdicts.get(word, 0) for word in WORDS},
     )
+
+
+def differing(tables: Iterable[Table]) -> Iterator[Differing]:
+    """Cells whose verdict is that they differ from print, in the order of the tables."""
+    for table in tables:
+        for row in table.rows:
+            for column, cell in zip(table.columns, row.cells, strict=True):
+                if cell.verdict is not None and cell.verdict.word == "differs":
+                    told = cell.verdict.told
+                    label, anchor = f"{row.label}, {column.title}", f"{table.full_name}/{row.key}/{column.key}"
+                    yield Differing(anchor, label, table.full_name, told, not told.endswith("not explained"))
 
 
 def needs(tables: Iterable[Table]) -> list[Need]:
@@ -154,11 +188,14 @@ def machines(records: Iterable[Record]) -> list[Machine]:
             facts = record.environment
             groups[str(facts.get("device_name", facts["device"])), _hardware(facts), _versions(facts)].append(record)
     ordered = sorted(groups, key=lambda key: (-len(groups[key]), key))
-    return [
-        Machine(*key, ", ".join(sorted({_commit(r.environment["git"]) for r in groups[key]})), len(groups[key]),
-                _kinds(groups[key]))
-        for key in ordered
-    ]  # fmt: skip
+    return [Machine(*key, _commits(groups[key]), len(groups[key]), _kinds(groups[key])) for key in ordered]
+
+
+def _commits(records: Iterable[Record]) -> str:
+    """Those of the code, the first measured first; only their number where they are many."""
+    found = dict.fromkeys(_commit(one.environment["git"]) for one in sorted(records, key=lambda one: one.finished))
+    named = list(found)
+    return ", ".join(named) if len(named) < 4 else f"{len(named)} commits, {named[0]} to {named[-1]}"
 
 
 def _kinds(records: Iterable[Record]) -> str:

@@ -2,42 +2,100 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 from repro.report.table import Cell, Row, Table, mark, marks, runs
 
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}",
-    "×": r"$\times$", "±": r"$\pm$", "–": r"\textendash{}", "·": r"$\cdot$", "[": "{[}",
+    "|": r"\textbar{}", '"': "''", "`": r"\textasciigrave{}", "[": "{[}",
+    "×": r"$\times$", "±": r"$\pm$", "·": r"$\cdot$", "≈": r"$\approx$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$",
+    "→": r"$\rightarrow$", "−": "$-$", "÷": r"$\div$", "∞": r"$\infty$", "√": r"$\surd$", "∈": r"$\in$",
+    "°": r"$^\circ$", "²": "$^2$", "³": "$^3$", "µ": r"$\mu$", "–": r"\textendash{}", "—": r"\textemdash{}",
+    "…": r"\ldots{}", "§": r"\S{}", "ß": r"\ss{}", "“": "``", "”": "''", "„": "''", "‘": "`", "’": "'",
+    "•": r"\textbullet{}",
+    **{letter: rf"${name}$" for letter, name in zip(
+        "αβγδεζηθικλμνξπρστφχψωΔΓΘΛΞΠΣΦΨΩ",
+        r"\alpha \beta \gamma \delta \epsilon \zeta \eta \theta \iota \kappa \lambda \mu \nu \xi \pi \rho \sigma \tau "
+        r"\phi \chi \psi \omega \Delta \Gamma \Theta \Lambda \Xi \Pi \Sigma \Phi \Psi \Omega".split(),
+        strict=True,
+    )},
 }  # fmt: skip
+#: letters beyond ASCII that every LaTeX prints
+_LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝàáâãäåæçèéêëìíîïñòóôõöøùúûüýÿ")
 
 
 #: columns beside each other; further groups stand in a second tabular below
 _COLUMNS = 9
+#: of a float, in points: what fits on a page of a class of two columns, a line of the table, one of the notes
+_PAGE, _ROW, _NOTE = 560, 12, 8.5
+#: letters in a line of the notes
+_WIDE = 135
 
 
 def render_latex(table: Table) -> str:
-    """A `table*` environment; needs the packages booktabs, graphicx and textcomp."""
-    label = "".join(letter for letter in f"{table.paper}-{table.name}" if letter.isalnum() or letter == "-")
+    """A `table*` environment, or several where one would not fit on a page; booktabs, graphicx and textcomp are needed.
+
+    The later ones have the first one's number and say that they continue it.
+    """
+    pieces: list[tuple[list[str], float]] = [
+        (_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in _blocks(table)
+    ]
+    notes = [f"\\textsuperscript{{{mark(number)}}} {escape(note)}" for number, note in enumerate(table.footnotes)]
+    notes += [escape(remark) for remark in table.below]
+    pieces += [([f"\\noteline{{{note}}}"], _NOTE * (1 + len(note) // _WIDE)) for note in notes]
     lines = [
         "% needs \\usepackage{booktabs,graphicx,textcomp}",
-        "\\begin{table*}",
-        "\\centering",
-        f"\\caption{{{escape(table.title)}. {escape(table.caption)}}}",
-        f"\\label{{tab:{label}}}",
+        "\\providecommand{\\noteline}[1]{\\parbox{\\textwidth}{\\scriptsize\\raggedright #1\\strut}\\par}",
     ]
-    for groups in _blocks(table):
-        lines += [*_tabular(table, groups), "", "\\smallskip"]
-    lines.append("\\begin{minipage}{\\textwidth}\\footnotesize")
-    lines += [f"\\textsuperscript{{{mark(number)}}} {escape(note)}\\par" for number, note in enumerate(table.footnotes)]
-    lines += [f"{escape(remark)}\\par" for remark in table.below]
-    return "\n".join([*lines, "\\end{minipage}", "\\end{table*}"]) + "\n"
+    for number, part in enumerate(_floats(pieces)):
+        lines += _float(table, part, first=number == 0)
+    return "\n".join(lines) + "\n"
+
+
+def _floats(pieces: list[tuple[list[str], float]]) -> list[list[str]]:
+    """Pieces in order, as many in a float as a page takes."""
+    floats: list[list[str]] = [[]]
+    room: float = _PAGE - 4 * _ROW
+    for lines, height in pieces:
+        if floats[-1] and height > room:
+            floats.append([])
+            room = _PAGE - 3 * _ROW
+        floats[-1] += lines
+        room -= height
+    return floats
+
+
+def _float(table: Table, body: list[str], *, first: bool) -> list[str]:
+    label = "".join(letter for letter in f"{table.paper}-{table.name}" if letter.isalnum() or letter == "-")
+    caption = f"{escape(table.title)}. {escape(table.caption)}" if first else f"{escape(table.title)} (continued)."
+    return [
+        "\\begin{table*}",
+        "\\centering\\small",
+        *([] if first else ["\\addtocounter{table}{-1}"]),
+        f"\\caption{{{caption}}}",
+        *([f"\\label{{tab:{label}}}"] if first else []),
+        *body,
+        "\\end{table*}",
+    ]
 
 
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is, on one line."""
-    text = "".join(_SIGNS.get(letter, letter) for letter in " ".join(text.split()) if letter.isprintable())
-    return text.replace("--", "-{}-")
+    text = "".join(map(_letter, filter(str.isprintable, " ".join(text.split()))))
+    return re.sub("-(?=-)", "-{}", text)
+
+
+def _letter(letter: str) -> str:
+    """One character; what LaTeX has no sign for becomes its nearest in ASCII, or its number in Unicode."""
+    if letter in _SIGNS:
+        return _SIGNS[letter]
+    if letter.isascii() or letter in _LETTERS:
+        return letter
+    nearest = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return "".join(_SIGNS.get(one, one) for one in nearest) or f"U+{ord(letter):04X}"
 
 
 def _blocks(table: Table) -> list[list[tuple[str, int, int]]]:
@@ -55,7 +113,7 @@ def _tabular(table: Table, groups: list[tuple[str, int, int]]) -> list[str]:
     columns = [table.columns[index] for index in indices]
     lines = [
         "\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%",
-        f"\\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        f"\\begin{{tabular}}{{@{{}}l{'r' * len(columns)}@{{}}}}",
         "\\toprule",
         *_heads(groups),
         _line("", [f"{escape(column.heading)}{_sup(column.notes)}" for column in columns]),
@@ -63,7 +121,7 @@ def _tabular(table: Table, groups: list[tuple[str, int, int]]) -> list[str]:
     for section, rows in table.sections():
         lines += ["\\midrule", f"\\multicolumn{{{len(columns) + 1}}}{{l}}{{\\emph{{{escape(section)}}}}} \\\\"]
         lines += [_row(members, indices) for members in runs(rows, indices)]
-    return [*lines, "\\bottomrule", "\\end{tabular}}\\par"]
+    return [*lines, "\\bottomrule", "\\end{tabular}}\\par\\smallskip"]
 
 
 def _heads(groups: list[tuple[str, int, int]]) -> list[str]:

@@ -66,7 +66,9 @@ def document(record: Record) -> dict[str, Any]:
 
 
 def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]:
-    """`records`: a line each, in the order of the packs; `cells`: table -> row -> column -> positions in `records`."""
+    """`records`: a line each, in the order of the packs; `cells`: table -> row -> column -> positions in `records`;
+    `verdicts`: address of a cell -> its verdict in full.
+    """
     places = {record.name: number for number, record in reversed(list(enumerate(records)))}
     cells: dict[str, dict[str, dict[str, list[int]]]] = {}
     for table in tables:
@@ -79,7 +81,15 @@ def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]
             }
             if found:
                 rows[row.key] = found
-    return {"block": BLOCK, "records": [_line(record) for record in records], "cells": cells}
+    verdicts = {
+        f"{table.full_name}/{row.key}/{column.key}": cell.verdict.full
+        for table in tables
+        for row in table.rows
+        for column, cell in zip(table.columns, row.cells, strict=True)
+        if cell.verdict is not None
+    }
+    lines = [_line(record) for record in records]
+    return {"block": BLOCK, "records": lines, "cells": cells, "verdicts": verdicts}
 
 
 def _line(record: Record) -> list[Any]:

@@ -93,14 +93,18 @@ async function showCell(cell) {
   const { title, group } = heading(cell), kind = Object.keys(KINDS).find((name) => cell.classList.contains(name));
   const about = [KINDS[kind], plain(group), plain(title.closest("table").caption).split(":")[0]].filter(Boolean).join(" · ");
   const list = notes(cell, title), nodes = [made("p", "eyebrow", cell.id), made("p", "value", plain(cell)), made("p", "legend", about)];
-  if (cell.dataset.verdict) nodes.push(made("p", "", cell.dataset.verdict));
   if (list.childElementCount) nodes.push(made("h4", "", "What must be known"), list);
   nodes.push(made("p", "", link()));
   show(`${plain(cell.parentElement.cells[0])}: ${plain(title)}`, nodes, focusable(cell));
   cell.scrollIntoView({ block: "nearest", inline: "nearest" });
-  const [paper, table, row, ...column] = cell.id.split("/"), { cells, records } = await unpack("pack-index");
+  const [paper, table, row, ...column] = cell.id.split("/"), { cells, records, verdicts } = await unpack("pack-index");
   const found = cells[`${paper}/${table}`]?.[row]?.[column.join("/")] ?? [];
-  if (detail.hidden || !found.length || detail.querySelector(".eyebrow")?.textContent !== cell.id) return;
+  if (detail.hidden || detail.querySelector(".eyebrow")?.textContent !== cell.id) return;
+  if (verdicts[cell.id]) {
+    const [word, ...told] = verdicts[cell.id].split(": "), kind = cell.dataset.verdict;
+    detail.querySelector(".value").after(made("p", "", made("span", `verdict ${kind}`, word), ` ${told.join(": ")}`));
+  }
+  if (!found.length) return;
   const lines = found.map((n) => folded(n, records[n]));
   detail.append(made("h4", "", found.length > 1 ? `${found.length} records` : "Record"), ...lines);
   if (lines.length === 1) lines[0].open = true;
