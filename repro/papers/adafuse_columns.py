@@ -56,13 +56,13 @@ def real(dataset: str, *, top5: bool = False, absent: str = "not applicable") ->
         return ColumnSpec(
             key=f"{dataset}_{key}", title=title, source=f"record:{dataset}:{path}", group=group, absent=missing,
             better=better,  # type: ignore[arg-type]
-            spread="cost.std.gmacs" if key == "gmacs" else "",
         )  # fmt: skip
 
     found = [column("top1", "top-1 %", "top1", "higher", absent)]
     if top5:
         found.append(column("top5", "top-5 %", "top5", "higher", absent))
     found.append(column("gmacs", "GMACs", "cost.mean.gmacs", None, FIXED))
+    found.append(column("gmacs_std", "over the videos ±", "cost.std.gmacs", None, FIXED))
     return tuple(found)
 
 
@@ -211,6 +211,12 @@ def decided(*names: str) -> tuple[ColumnSpec, ...]:
                 digits=2, scale=1e3, better="lower", absent=FIXED,
                 note="Equation 5 for each video while it is scored; convolutions and matrix products alone, the policy "
                 "network's included.",
+            )
+        )  # fmt: skip
+        found.append(
+            ColumnSpec(
+                key=f"spread_{short}", title="over the videos ±", source=f"record:{name}:cost.std.gmacs_macs",
+                group=group, digits=3, scale=1e3, absent=FIXED,
             )
         )  # fmt: skip
         found.append(

@@ -20,7 +20,7 @@ from repro.papers.adafuse_networks import (
     with_adafuse,
     with_last,
 )
-from repro.papers.layout import FigureSpec, QuestionSpec, RowSpec, TableSpec
+from repro.papers.layout import QuestionSpec, RowSpec, TableSpec
 from repro.spec import Model
 
 _OTHER = "not applicable: a row of another dataset"
@@ -253,14 +253,6 @@ def table5() -> TableSpec:
             _asks("Does AdaFuse on TSM lose to TSM?", "tsm_r50_sthv1", "adafuse_tsm_r50_sthv1"),
             _asks("Does TSM+Last beat TSM?", "adafuse_tsm_last_r50_sthv1", "tsm_r50_sthv1"),
             _asks("Does TSM+Last beat AdaFuse on all of TSM?", "adafuse_tsm_last_r50_sthv1", "adafuse_tsm_r50_sthv1"),
-        ),
-        figures=(
-            FigureSpec(
-                title="Accuracy against GFLOPs, as printed.",
-                x="gflops",
-                y="top1",
-                note="All rows of the table, both versions of Something-Something; printed values.",
-            ),
         ),
         footnotes=(
             "TSM+Last on the twins has gates in the last of the small network's three stages.",

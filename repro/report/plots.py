@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from markupsafe import Markup
@@ -39,6 +39,8 @@ class Dot:
     """Label and both values, for the title and for those who do not see the plot."""
     style: str
     """quoted, host or method."""
+    radius: float = 5.0
+    """In the drawing."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,7 @@ class Point:
     label: str
     told: str
     style: str
+    radius: float = 5.0
     label_x: float | None = None
     label_y: float | None = None
     anchor: str = "start"
@@ -146,7 +149,9 @@ def scatter(dots: Sequence[Dot], title: str, names: tuple[str, str], prefix: str
     y_axis = axis([dot.y for dot in dots], HEIGHT - BOTTOM, TOP)
     best = front(dots, cheap)
     points = {
-        dot.key: Point(x_axis(dot.x), y_axis(dot.y), dot.label, dot.told, f"{dot.style}{' front' * (dot in best)}")
+        dot.key: Point(
+            x_axis(dot.x), y_axis(dot.y), dot.label, dot.told, f"{dot.style}{' front' * (dot in best)}", dot.radius
+        )
         for dot in dots
     }
     lines = [(points[a], points[b]) for a, b in pairs if a in points and b in points]
@@ -213,7 +218,7 @@ def _labelled(points: list[Point]) -> list[Point]:
 
     A label that finds no place is left to the point's title, which shows on hovering and to screen readers.
     """
-    taken = [(p.x - 5, p.y - 5, p.x + 5, p.y + 5) for p in points]
+    taken = [(p.x - p.radius, p.y - p.radius, p.x + p.radius, p.y + p.radius) for p in points]
     placed = []
     for point in sorted(points, key=lambda point: ("front" not in point.style, point.style == "quoted")):
         wanted = len(points) <= CROWD or "front" in point.style
@@ -222,16 +227,16 @@ def _labelled(points: list[Point]) -> list[Point]:
             inside = box[0] >= LEFT and box[2] <= WIDTH and box[1] >= 0 and box[3] <= HEIGHT - BOTTOM
             if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                point = Point(point.x, point.y, point.label, point.told, point.style, x, y, anchor)
+                point = replace(point, label_x=x, label_y=y, anchor=anchor)
                 break
         placed.append(point)
     return placed
 
 
 def _places(point: Point) -> list[tuple[float, float, str]]:
-    x, y = point.x, point.y
-    near = [(x + 8, y + 5, "start"), (x - 8, y + 5, "end"), (x, y - 9, "middle"), (x, y + 18, "middle")]
-    wide = [(x + 7, y + d, "start") for d in (-7, 17)] + [(x - 7, y + d, "end") for d in (-7, 17)]
+    x, y, r = point.x, point.y, point.radius
+    near = [(x + r + 3, y + 5, "start"), (x - r - 3, y + 5, "end"), (x, y - r - 4, "middle"), (x, y + r + 13, "middle")]
+    wide = [(x + r + 2, y + d, "start") for d in (-7, 17)] + [(x - r - 2, y + d, "end") for d in (-7, 17)]
     return near + wide
 
 

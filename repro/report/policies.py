@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from repro.evidence import published
 from repro.record import Record
 from repro.report.figures import Drawing, Source, style
-from repro.report.plots import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, axis, svg
+from repro.report.plots import LEFT, RIGHT, TOP, WIDTH, Axis, Dot, axis, scatter, svg
 from repro.report.values import look_up
 from repro.spec import Experiment
 
+_Found = tuple[str, float, float, float, str]
+"""Label, cost, top-1, millions of parameters, style."""
 ACTIONS = ("skip", "reuse", "keep")
 _COLOURS = {"skip": "#d98880", "reuse": "#e5b558", "keep": "#7fb3d5"}
-_LARGEST = 26.0
+_LARGEST = 22.0
 """Radius of the largest bubble."""
 _SHARES_LEFT, _SHARES_STEP = 250, 24
 _PANEL = 118
@@ -30,94 +32,58 @@ _DRAWN = "sthv1"
 _TEMPORAL, _SMALL = "twin-temporal", "twin-static"
 
 
-@dataclass(frozen=True)
-class Bubble:
-    """A network: cost across, accuracy up, parameters as diameter."""
-
-    label: str
-    x: float
-    y: float
-    params: float
-    told: str
-    style: str
-    largest: float
-    """Parameters of the largest network drawn."""
-
-    @property
-    def radius(self) -> float:
-        """In the drawing; the diameter is proportional to the parameters."""
-        return max(2.0, _LARGEST * self.params / self.largest)
-
-    def anchor(self, x: Axis) -> str:
-        """Side of the label: towards the middle of the plot."""
-        return "start" if x(self.x) < (LEFT + WIDTH) / 2 else "end"
-
-    def label_x(self, x: Axis) -> float:
-        """Where the label starts or ends."""
-        away = self.radius + 4
-        return x(self.x) + (away if self.anchor(x) == "start" else -away)
-
-
 def bubbles(source: Source) -> Iterator[Drawing]:
     """Figure 2: as printed, and of the small networks on the temporal twin."""
     if source.layout.paper != "adafuse":
         return
-    for dataset, found in _printed_bubbles(source).items():
-        title = f"Accuracy against GFLOPs, {dataset}, as printed (Figure 2)"
-        note = "Printed values; the diameter is proportional to the printed parameters."
-        yield from _bubbles(source, found, title, note, ("GFLOPs of one clip", "top-1, %", "parameters"), dataset)
+    title = "Accuracy against GFLOPs on Something-Something V1, as printed (Figure 2)"
+    note = "Printed values; the diameter is proportional to the printed parameters."
+    yield from _bubbles(source, _printed_bubbles(source), title, note, "GFLOPs of one clip")
     title = "Accuracy against multiply-adds on the temporal twin (as Figure 2)"
     note = (
         "Small networks, measured here, means over the seeds; of networks with a policy the cost of equation 5, over "
         "the videos. The diameter is proportional to the parameters."
     )
-    yield from _bubbles(
-        source, _measured_bubbles(source), title, note, ("MMACs of one clip", "top-1, %", "parameters"), "twin"
-    )
+    yield from _bubbles(source, _measured_bubbles(source), title, note, "MMACs of one clip")
 
 
-def _bubbles(
-    source: Source,
-    found: Sequence[tuple[str, float, float, float, str]],
-    title: str,
-    note: str,
-    names: tuple[str, str, str],
-    key: str,
-) -> Iterator[Drawing]:
-    if len(found) < 2:
-        return
-    largest = max(params for _, _, _, params, _ in found)
-    drawn = [
-        Bubble(label, x, y, params, f"{label}: {x:.4g}, {y:.4g}, {params:.4g} M", kind, largest)
-        for label, x, y, params, kind in found
-    ]
-    drawn.sort(key=lambda bubble: -bubble.params)  # small ones in front
-    axes = axis([b.x for b in drawn], LEFT, WIDTH - RIGHT), axis([b.y for b in drawn], HEIGHT - BOTTOM, TOP)
-    made = svg(
-        "bubbles.svg", prefix=f"{source.anchor}-bubbles-{key}", title=title, bubbles=drawn, axes=axes, names=names
-    )
-    yield Drawing(title, note, made)
+def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cost: str) -> Iterator[Drawing]:
+    largest = max((params for *_, params, _ in found), default=1.0)
+    dots = [
+        Dot(
+            str(number), label, x, y, f"{label}: {x:.4g}, {y:.4g} %, {params:.4g} M parameters", kind,
+            max(2.0, _LARGEST * params / largest),
+        )
+        for number, (label, x, y, params, kind) in enumerate(found)
+    ]  # fmt: skip
+    dots.sort(key=lambda dot: -dot.radius)  # small ones in front
+    made = scatter(dots, title, (cost, "top-1, %"), f"{source.anchor}-bubbles-{cost[0]}")
+    if made is not None:
+        yield Drawing(title, note, made)
 
 
-def _printed_bubbles(source: Source) -> dict[str, list[tuple[str, float, float, float, str]]]:
-    """Dataset of Figure 2 -> (label, GFLOPs, top-1, millions of parameters, style) of rows that print all three."""
+def _printed_bubbles(source: Source) -> list[_Found]:
+    """Rows of Figure 2's dataset that print GFLOPs, top-1 and parameters."""
     table = published.load(source.layout.published_csv)
-    found: dict[str, list[tuple[str, float, float, float, str]]] = {}
+    found: list[_Found] = []
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
         key = layout.published_row
         if key is None or key not in table.rows:
             continue
         dataset = table.value(key, "dataset")
+        if dataset is None or dataset.text != _DRAWN:
+            continue
         values = [table.value(key, name) for name in ("gflops", "top1", "params_m")]
         numbers = [value.number for value in values if value is not None and value.number is not None]
-        if dataset is not None and dataset.text == _DRAWN and len(numbers) == len(values):
+        if len(numbers) == len(values):
             x, y, params = numbers
-            found.setdefault(dataset.text, []).append((_short(row.label), x, y, params, style(row)))
+            found.append((_short(row.label), x, y, params, style(row)))
     return found
 
 
-def _measured_bubbles(source: Source) -> list[tuple[str, float, float, float, str]]:
-    found = []
+def _measured_bubbles(source: Source) -> list[_Found]:
+    """Small networks whose cost is known; rows that share one stand once."""
+    found: list[_Found] = []
     seen: set[str] = set()
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
         experiment = layout.cells.get(_TEMPORAL)
