@@ -10,6 +10,7 @@ Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a twin 
 
 from __future__ import annotations
 
+from repro.papers import adafuse_networks as adafuse
 from repro.papers.dnr import HOSTS
 from repro.papers.dnr_networks import APPEARANCE, SEEDS, TEMPORAL, with_dnr
 from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
@@ -31,8 +32,27 @@ def _with_psn(model: Model) -> Model:
     return replace(model, method="psn", method_options=options)
 
 
+#: why AdaFuse cannot stand on a host, in its own words: it decides on channels between a block's first and second
+#: convolution, frame by frame; TANet's blocks mix frames there, TDN's around the block
+_ADAFUSE_REFUSES = {
+    "tanet": "method 'adafuse' does not fit the AdaptiveBottleneck layer1.0",
+    "tdn": "method 'adafuse' does not fit a TDN",
+}
+_WHY = {
+    "tanet": "its blocks mix frames between the first and second convolution, where AdaFuse drops channels frame by "
+    "frame",
+    "tdn": "each segment reads five frames and its neighbours' differences, so that a dropped channel is still needed",
+}
+
+
+def _with_adafuse(model: Model) -> Model:
+    return adafuse.with_adafuse(model, "minikinetics")
+
+
 def _twin(model: Model, dataset: str) -> Experiment:
     """The small form; TSN and TSM are the very ones of DNR's tables, and DNR has the paper's interlacing."""
+    if model.method == "adafuse":
+        return adafuse.twin(model, dataset)
     same = replace(model, options=frozen(head="clip")) if model.name in ("tsn", "tsm") else model
     return ablation_twin(same, dataset, interlacing=True)
 
@@ -54,6 +74,19 @@ def _row(key: str, label: str, model: Model, host: Model | None, note: str = "")
     )
 
 
+def _refused(name: str, label: str) -> RowSpec:
+    """AdaFuse on a host that it cannot be defined on: every cell says so."""
+    reason = f"not defined: {_ADAFUSE_REFUSES[name]}: {_WHY[name]}"
+    cells = ("static", "memory", "speed", APPEARANCE, TEMPORAL)
+    return RowSpec(
+        key=f"{name}_adafuse",
+        label=f"{label}+AdaFuse",
+        section="own",
+        reasons={**dict.fromkeys(cells, reason), **dict.fromkeys((column.key for column in _COLUMNS), reason)},
+        baseline=name,
+    )
+
+
 def _rows() -> tuple[RowSpec, ...]:
     rows = []
     for name, (label, paper_model) in HOSTS.items():
@@ -62,6 +95,9 @@ def _rows() -> tuple[RowSpec, ...]:
         rows += [
             _row(name, label, host, None),
             _row(f"{name}_dnr", f"{label}+DNR", with_dnr(host), host),
+            _refused(name, label)
+            if name in _ADAFUSE_REFUSES
+            else _row(f"{name}_adafuse", f"{label}+AdaFuse", _with_adafuse(host), host),
             _row(f"{name}_psn", f"{label}+PSN", _with_psn(host), host, note),
         ]
     return tuple(rows)
@@ -159,6 +195,21 @@ _COLUMNS = (
             ),
         )
     ),
+    *(
+        ColumnSpec(
+            key=f"keep_{short}",
+            title=f"computed on {short} (%)",
+            source=f"record:{name}:cost.mean.keep",
+            group=_TWINS,
+            digits=1,
+            scale=100,
+            seeds="interval",
+            absent="not applicable: every channel of every frame is computed",
+            note="Of the channels that AdaFuse decides on, those that are computed; the others are reused or skipped. "
+            "The small form's policy costs about as much as it saves: see adafuse/table1 and adafuse/table6.",
+        )
+        for name, short in ((APPEARANCE, "appearance"), (TEMPORAL, "temporal"))
+    ),
     ColumnSpec(
         key="direction",
         title="its direction",
@@ -190,11 +241,15 @@ def matrix() -> TableSpec:
                 worse=name,
             )
             for name, (label, _) in HOSTS.items()
-            for method in ("DNR", "PSN")
+            for method in ("DNR", "AdaFuse", "PSN")
+            if method != "AdaFuse" or name not in _ADAFUSE_REFUSES
         ),
         footnotes=(
             "DNR as in the paper: relay distance 4, reduction 4, channel interlacing, which is TSM's shift; TSM has it "
             "already. The rows of dnr/table1a and dnr/table4 without interlacing tell the two apart.",
+            "AdaFuse as in its paper, on all stages, hidden_quota 196608; its small form and loss on the twins are "
+            "those of adafuse/table1. Its accuracy is that of decisions which save computation; the share that is "
+            "computed stands beside it.",
             "PSN as in its paper: kernels of at most 5x5x5 in four groups behind conv1 to conv4, both losses.",
             "On the twins all networks have tiny_resnet with two blocks a stage and train alike: 512 videos, 8 epochs "
             "in batches of 8 (repro/papers/twins.py). No network's own recipe is used: none was tuned for the twins.",

@@ -18,6 +18,7 @@ from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
+from repro.report.corrected import told_correction
 from repro.report.judged import of_measured, of_printed_gain
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
@@ -80,6 +81,7 @@ def table_view(
     )
     rows = [view.row(row) for row in layout.rows]
     columns = tuple(view.with_verdicts(column, [row.cells[i] for row in rows]) for i, column in enumerate(columns))
+    columns = tuple(view.with_correction(column, spec) for column, spec in zip(columns, layout.columns, strict=True))
     return Table(
         paper=layout.paper,
         name=layout.name,
@@ -143,6 +145,11 @@ class _View:
         texts = [LEGEND] if any(one.sign for one in found) else []
         texts += dict.fromkeys(f"cannot be compared: {one.told}" for one in found if one.word == "incomparable")
         return replace(column, notes=column.notes + tuple(self.note(text) for text in texts))
+
+    def with_correction(self, column: Column, spec: ColumnSpec) -> Column:
+        """The column with what is left of its gains when their number is counted."""
+        told = told_correction(self.layout, spec, self.done) if spec.source.startswith("gain:") else ""
+        return replace(column, notes=(*column.notes, self.note(told))) if told else column
 
     def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
         """Its arithmetic, where that says more than the sign."""

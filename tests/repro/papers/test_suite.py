@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from repro.build import build
+from repro.errors import BadOption
 from repro.papers import TABLES, find, full_name
 from repro.report.view import table_view
 from repro.spec import diff, replace, to_dict
@@ -25,6 +26,7 @@ def test_it_is_found_by_its_short_name():
         ("tsm", "twin-temporal", "dnr/table4", "sthv1_tsm_r50", "twin-temporal"),
         ("tsn_dnr", "twin-temporal", "dnr/table4", "sthv1_tsn_r50_dnr", "twin-temporal"),
         ("tsn_psn", "twin-temporal", "psn/table2", "off_li_lc", "twin-temporal"),
+        ("tsn_adafuse", "twin-temporal", "adafuse/table3", "adafuse_tsn_r50_sthv1", "twin-temporal"),
         ("tdn_dnr", "static", "dnr/table6", "tdn_r50_dnr", "static"),
         ("tanet_dnr", "speed", "dnr/table6", "tanet_r50_dnr", "speed"),
     ],
@@ -58,6 +60,30 @@ def test_every_cell_that_is_defined_can_be_built(row):
     for name in ("static", "twin-temporal"):
         with torch.device("meta"):
             build(replace(row.cells[name].model, pretrained="none"))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_combination_is_left_out_only_where_the_method_itself_refuses_it(host):
+    table = find("matrix")
+    model = table.row(host).cells["static"].model
+    row = table.row(f"{host}_adafuse")
+    with torch.device("meta"):
+        if row.cells:
+            build(replace(model, method="adafuse"))
+            return
+        with pytest.raises(BadOption) as refused:
+            build(replace(model, method="adafuse"))
+    shown = table_view(table, [])
+    cells = next(one.cells for one in shown.rows if one.key == row.key)
+    reasons = {cell.reason for cell in cells}
+    assert len(reasons) == 1
+    own_words = reasons.pop().removeprefix("not defined: ").split(": ")[0]
+    assert own_words in str(refused.value)
+
+
+@pytest.mark.parametrize("method", ["DNR", "AdaFuse", "PSN"])
+def test_every_host_has_a_row_of_every_method(method):
+    assert {row.baseline for row in find("matrix").rows if row.key.endswith(method.lower())} == set(HOSTS)
 
 
 def test_it_is_shown_without_any_record():
