@@ -152,7 +152,7 @@ class CompactBlock(nn.Module):
         self.third = convolution(_folded(block.conv3, block.bn3), relu=True) if block.bottleneck else None
         self.downsample = _shortcut(block.downsample, convolution)
         self.policy: Gate = block.policy
-        self.pair = pair(first, second, block.bottleneck)
+        self.pair, self.batch = pair(first, second, block.bottleneck), TorchPair(first, second, block.bottleneck)
         self.kind, self.went = kind, "none"
         self.costs: Costs | None = None
         self.shape: tuple[int, ...] = ()
@@ -210,9 +210,9 @@ class CompactBlock(nn.Module):
         return self.second(_masked(self.first(x), clips))
 
     def _union(self, x: Tensor, clips: list[Wanted], union: np.ndarray) -> Tensor:
-        y = self.pair.rows(x, union)
         picked = [Wanted(wanted.keep[:, union], wanted.reuse[:, union]) for wanted in clips]
-        return self.pair.reduce([Source(_masked(self.pair.dense(y), picked), None, union)], x)
+        y = _masked(self.batch.rows(x, union), picked)
+        return self.batch.reduce([Source(y, None, union)], x)
 
     def _step(self, x: Tensor, carried: Any) -> Tensor:
         """One frame of a stream; `carried` is what the frame before it left."""

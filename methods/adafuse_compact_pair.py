@@ -46,13 +46,10 @@ class Pair(Protocol):
         """Multiply-adds for one channel between the two, in the first and in the second, for an input of this size."""
 
     def rows(self, x: Tensor, rows: np.ndarray) -> Any:
-        """Output channels `rows` of the first convolution, rectified, of (M, c, H, W), in a form of its own."""
-
-    def dense(self, y: Any) -> Tensor:
-        """What `rows` made as (M, len(rows), H, W)."""
+        """Output channels `rows` of the first convolution, rectified, of (1, c, H, W), in a form of its own."""
 
     def reduce(self, sources: Sequence[Source], x: Tensor) -> Tensor:
-        """The second convolution of what is read alone, (M, C', H', W'); `x` is the block's input."""
+        """The second convolution of what is read alone, (1, C', H', W'); `x` is the block's input."""
 
     def clips(self, x: Tensor, clips: Sequence[Asked]) -> Tensor:
         """All frames of all clips: (N*T, c, H, W) -> (N*T, C', H', W')."""
@@ -95,7 +92,7 @@ class PairBase:
 
 
 class TorchPair(PairBase):
-    """In plain PyTorch: weights of the listed channels are gathered, then convolved with."""
+    """In plain PyTorch: weights of the listed channels are gathered, then convolved with. Takes M frames at a time."""
 
     def __init__(self, first: nn.Conv2d, second: nn.Conv2d, relu: bool) -> None:
         super().__init__(first, second, relu)
@@ -110,10 +107,6 @@ class TorchPair(PairBase):
             return x.new_zeros(len(x), 0, *self.sizes(x.shape[2:])[0])
         picked = torch.from_numpy(rows).to(x.device)
         return conv2d(x, self.weights[0][picked], self.biases[0][picked], *self.where[0]).relu_()
-
-    def dense(self, y: Tensor) -> Tensor:
-        """As it is."""
-        return y
 
     def reduce(self, sources: Sequence[Source], x: Tensor) -> Tensor:
         """(M, C', H', W')."""

@@ -21,7 +21,9 @@ from torch import Tensor, nn
 
 from methods.adafuse_compact import blocks_of, calibrate, compact, executed_gmacs, kinds_of
 from methods.adafuse_compact_costs import KINDS
+from methods.adafuse_compact_native import CannotCompile, load
 from methods.adafuse_stream import Stream
+from repro import paths
 from repro.build import input_shape
 from repro.cost import fast
 from repro.cost.decisions import draw
@@ -141,7 +143,12 @@ def _how(device: str) -> tuple[dict[str, Any], str]:
     """What the compact form is built of on this device, and its name."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():
         return {}, "plain PyTorch"
-    return {"convolution": FusedConv2d}, "plain PyTorch, dense convolutions as fused oneDNN calls"
+    how: dict[str, Any] = {"convolution": FusedConv2d}
+    try:
+        kernel = load(paths.cache() / "native")
+    except CannotCompile as why:
+        return how, f"plain PyTorch ({why}), dense convolutions as fused oneDNN calls"
+    return {**how, "pair": kernel.pair}, f"{kernel}, dense convolutions as fused oneDNN calls"
 
 
 def _dense(model: Model, example: Tensor, device: str) -> tuple[fast.Form, fast.Form, dict[str, Any]]:
