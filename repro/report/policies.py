@@ -66,6 +66,8 @@ def _printed_bubbles(source: Source) -> list[_Found]:
     """Rows of Figure 2's dataset that print GFLOPs, top-1 and parameters."""
     table = published.load(source.layout.published_csv)
     found: list[_Found] = []
+    if not {"dataset", "gflops", "top1", "params_m"} <= set(table.columns):
+        return found
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
         key = layout.published_row
         if key is None or key not in table.rows:

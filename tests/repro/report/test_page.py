@@ -8,14 +8,17 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from repro import papers, paths
 from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.record import Problem, Record
+from repro.report import write_report
 from repro.report.delimited import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
@@ -93,6 +96,19 @@ def test_every_cell_has_an_address_and_names_its_records(page: str, layout: Tabl
             assert f"{table.full_name}/{row.key}/{column.key}" in ids
             positions = index["cells"][table.full_name].get(row.key, {}).get(column.key, [])
             assert tuple(index["records"][position][0] for position in positions) == cell.records
+
+
+def test_the_report_of_this_checkout_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Every table, record, claim, finding and figure that is there: ids are unique and links arrive."""
+    monkeypatch.setenv("REPRO_RESULTS", str(paths.published().parent))
+    write_report(tmp_path / "report.html", [papers.find(name) for name in papers.TABLES])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    found = Page(text)
+    arrives = {*found.ids, *(one["name"] for one in _packed_records(text))}
+    assert [id for id, count in Counter(found.ids).items() if count > 1] == []
+    assert [link for link in found.links if link[1:] not in arrives] == []
+    assert set(papers.TABLES) | {"front", "networks", "claims", "findings", "records"} <= set(found.ids)
+    assert [one for one in found.loads if not one.startswith("data:")] == []
 
 
 def test_positions_of_the_index_are_those_of_the_packs(layout: TableSpec, records: list[Record]) -> None:
