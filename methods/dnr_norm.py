@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from methods.dnr_relay import OWNER, Relay, RelayCell, State
 
@@ -70,9 +71,17 @@ class DynamicNorm(nn.Module):
             pooled = self._grouped(x.mean((-2, -1), dtype=wide)).mean(2)
             mean, var = self.running_mean.to(wide), self.running_var.to(wide)
         scale, shift = (v[:, :, None] for v in self._gates_wide(pooled, wide))
+        if x.device.type == "cpu" and x.is_contiguous() and not torch.is_grad_enabled():
+            return self._as_batch_norm(x, mean, var, scale, shift)
         scale = scale * torch.rsqrt(var + self.eps)
         shift = shift - scale * mean
         return _multiply_add(x, self._per_frame(scale), self._per_frame(shift))
+
+    def _as_batch_norm(self, x: Tensor, *values: Tensor) -> Tensor:
+        """Batch normalization, one pass, of one image with the channels of all frames; of mean, var, scale and shift."""
+        full = (*values[-1].shape[:2], self.group, self.channels)
+        mean, var, scale, shift = (self._per_frame(v.expand(full)).flatten() for v in values)
+        return batch_norm(x.flatten(0, -3)[None], mean, var, scale, shift, eps=self.eps).view_as(x)
 
     def _grouped(self, v: Tensor) -> Tensor:
         """(N*T, C), of volumes (N, C, T) -> (N, G, t, C)."""
