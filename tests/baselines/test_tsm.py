@@ -28,6 +28,19 @@ def test_shift_by_definition(frames, channels, layout):
     assert torch.equal(temporal_shift(x.clone().requires_grad_(), frames), by_definition(x, frames))
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("clips, frames, channels", [(1, 4, 16), (3, 2, 8), (2, 1, 16), (2, 3, 7)])
+def test_convolution_without_the_shifted_copy(clips, frames, channels, bias, layout):
+    conv = ShiftConv2d.like(torch.nn.Conv2d(channels, 5, 1, bias=bias), frames).double()
+    x = torch.randn(clips * frames, channels, 3, 2, dtype=torch.float64).contiguous(memory_format=layout)
+    expected = torch.nn.functional.conv2d(by_definition(x, frames), conv.weight, conv.bias)
+    assert torch.allclose(conv(x), expected, rtol=1e-13, atol=1e-13)
+    with torch.no_grad():
+        assert conv._is_product(x)
+        assert torch.allclose(conv(x), expected, rtol=1e-13, atol=1e-13)
+
+
 def test_derivative():
     x = torch.randn(8, 16, 2, 2, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: temporal_shift(v, 4), x)
