@@ -78,7 +78,7 @@ class DynamicNorm(nn.Module):
         return _multiply_add(x, self._per_frame(scale), self._per_frame(shift))
 
     def _as_batch_norm(self, x: Tensor, *values: Tensor) -> Tensor:
-        """Batch normalization, one pass, of one image with the channels of all frames; of mean, var, scale and shift."""
+        """Batch normalization, in one pass, of one image with all frames' channels; of mean, var, scale, shift."""
         full = (*values[-1].shape[:2], self.group, self.channels)
         mean, var, scale, shift = (self._per_frame(v.expand(full)).flatten() for v in values)
         return batch_norm(x.flatten(0, -3)[None], mean, var, scale, shift, eps=self.eps).view_as(x)
