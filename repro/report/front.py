@@ -12,10 +12,11 @@ from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.verdicts import WORDS, Word
 from repro.record import Record
-from repro.report.table import Table
+from repro.report.table import Cell, Table
 
 #: reasons that a command or more data would fill; the others say that there is nothing to fill
 _OPEN = ("not run", "failed", "running", "protocol differs", "data not configured")
+_QUOTED = "not run: the paper quotes"
 #: the command in a reason
 _COMMAND = re.compile(r"\(?(python -m repro [^)]*)\)?")
 
@@ -147,7 +148,7 @@ def _coverage(table: Table, done: Sequence[Record]) -> Coverage:
         run=run,
         printed=sum(cell.kind == "published" and cell.value is not None for cell in cells),
         measured=sum(cell.kind == "measured" for cell in cells),
-        open=sum(cell.reason.startswith(_OPEN) for cell in cells),
+        open=sum(is_open(cell) for cell in cells),
         seeds="to".join(f" {n} " for n in dict.fromkeys((spread[0], spread[-1]))).strip() if spread else "",
         verdicts={word: table.verdicts.get(word, 0) for word in WORDS},
     )
@@ -164,13 +165,18 @@ def differing(tables: Iterable[Table]) -> Iterator[Differing]:
                     yield Differing(anchor, label, table.full_name, told, not told.endswith("not explained"))
 
 
+def is_open(cell: Cell) -> bool:
+    """Whether a run or a dataset would fill it."""
+    return cell.reason.startswith(_OPEN) and not cell.reason.startswith(_QUOTED)
+
+
 def needs(tables: Iterable[Table]) -> list[Need]:
     """Reasons that can be mended, the most frequent first; those that differ only in the command stand together."""
     cells: Counter[str] = Counter()
     commands: dict[str, dict[str, None]] = defaultdict(dict)
     where: dict[str, dict[str, None]] = defaultdict(dict)
     for table in tables:
-        for cell in (cell for row in table.rows for cell in row.cells if cell.reason.startswith(_OPEN)):
+        for cell in (cell for row in table.rows for cell in row.cells if is_open(cell)):
             found = _COMMAND.search(cell.reason)
             text = _COMMAND.sub("", cell.reason).strip(" :;,")
             cells[text] += 1

@@ -322,7 +322,7 @@ function unfold(details) {
   text.replaceWith(template.content);
 }
 document.addEventListener("toggle", (event) => { if (event.target.open) unfold(event.target); }, true);
-const folds = () => document.querySelectorAll("main details:not([open])");
+const folds = () => document.querySelectorAll("main > section details:not([open])");
 let opened = [];
 addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach((one) => { unfold(one); one.open = true; }); });
 addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));

@@ -197,7 +197,7 @@ def test_paper_shows_everything_and_no_controls(browser: Chromium, address: str,
     )
     assert hidden
     browser.run("dispatchEvent(new Event('beforeprint'))")
-    assert browser.run("document.querySelectorAll('main details:not([open])').length") == 0
+    assert browser.run("document.querySelectorAll('main > section details:not([open])').length") == 0
     assert browser.run("document.querySelectorAll('svg').length") == 4
     browser.pdf(tmp_path / "report.pdf")
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")

@@ -41,6 +41,21 @@ def test_reasons_that_differ_only_in_the_command_stand_together(layout: TableSpe
     assert not any(text.startswith(("not applicable", "quoted", "not published")) for text in found)
 
 
+def test_cells_that_differ_from_print_are_named(layout: TableSpec, records: list[Record]) -> None:
+    columns = tuple(replace(c, beside="top1") if c.key == "twin" else c for c in layout.columns)
+    table = table_view(replace(layout, columns=columns), records)
+    found = front([table], records, [], [])
+    told = {word: count for word, _, count in found.verdicts if count}
+    assert told == table.verdicts and told["differs"] == len(found.differing) > 0
+    assert [one.anchor for one in found.differing] == ["dnr/table6/tsn_r50/twin", "dnr/table6/tsn_r50_dnr/twin"]
+    assert not any(one.explained for one in found.differing)
+
+
+def test_a_quoted_row_is_nothing_that_a_run_would_fill(layout: TableSpec) -> None:
+    quoted = replace(layout.rows[0], quoted_reason="not run: the paper quotes this row from another publication")
+    assert needs([table_view(replace(layout, rows=(quoted,)), [])]) == []
+
+
 def test_contradictions_by_runs_stand_first() -> None:
     judged = judge(papers.claims("dnr"), [])
     found = front([], [], judged, [])
