@@ -13,25 +13,26 @@ _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
 
 
 def render_csv(table: Table) -> str:
-    """Column keys as heading; findings last, in lines whose row is `finding`.
+    """Column keys as heading; findings and deviations last, in lines whose row is `finding` or `deviation`.
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     parts = [_parts([row.cells[index] for row in table.rows]) for index in range(len(table.columns))]
-    heading = ["row", "label", "section"]
+    heading = ["row", "label", "section", "deviations"]
     for column, extra in zip(table.columns, parts, strict=True):
         heading += [column.key, *(f"{column.key}_{name}" for name in extra)]
     writer.writerow(heading)
     for row in table.rows:
-        fields = [row.key, row.label, row.section]
+        fields = [row.key, row.label, row.section, row.deviations]
         for cell, extra in zip(row.cells, parts, strict=True):
             told = {"spread": cell.spread, "verdict": cell.verdict.full if cell.verdict else ""}
             fields += [cell.reason or cell.text, *(told[name] for name in extra)]
         writer.writerow([_harmless(field) for field in fields])
-    for finding in table.findings:
-        writer.writerow(["finding", _harmless(finding), *[""] * (len(heading) - 2)])
+    for name, lines in (("finding", table.findings), ("deviation", table.deviations)):
+        for line in lines:
+            writer.writerow([name, _harmless(line), *[""] * (len(heading) - 2)])
     return stream.getvalue()
 
 

@@ -27,8 +27,7 @@ def of_measured(
         return None
     printed = published.load(layout.published_csv)
     if column.beside:
-        value = _numeric(printed, row.published_row, column.beside)
-        mean = sum(values) / len(values)
+        value, mean = printed_beside(layout, row, column), sum(values) / len(values)
         return verdicts.of_count(mean, value, row.explained.get(column.key, "")) if value else None
     if kind == "record" and path in _SPEEDS:
         return _of_speed(layout, row, path, done[-1])
@@ -36,6 +35,13 @@ def of_measured(
         value = _numeric(printed, row.published_row, path)
         return _of_accuracy(layout, row, column, values, done, value, printed) if value else None
     return None
+
+
+def printed_beside(layout: TableSpec, row: RowSpec, column: ColumnSpec) -> Value | None:
+    """The printed number that a column with `beside` is set beside; None where the paper prints none."""
+    if not column.beside or row.published_row is None:
+        return None
+    return _numeric(published.load(layout.published_csv), row.published_row, column.beside)
 
 
 def of_printed_gain(table: PublishedTable, row: str, base: str, column: str) -> Verdict | None:

@@ -70,6 +70,8 @@ class Row:
     """Whether its cells compete for best and second."""
     baseline: str | None = None
     """Key of the row of the same network without the method."""
+    deviations: str = ""
+    """Numbers of the table's deviations that are of this row."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,8 @@ class Table:
     """On the whole table."""
     findings: tuple[str, ...] = ()
     """What several rows together show of a claim."""
+    deviations: tuple[str, ...] = ()
+    """Where networks and methods here are not those of their papers, numbered, with the source."""
 
     @property
     def full_name(self) -> str:
@@ -96,9 +100,10 @@ class Table:
 
     @property
     def below(self) -> tuple[str, ...]:
-        """Findings, counted verdicts, remarks: what stands under the footnotes."""
+        """Findings, counted verdicts, remarks, deviations: what stands under the footnotes."""
         counted = told_tally(self.verdicts)
-        return (*self.findings, *([f"Cells beside print: {counted}."] if counted else []), *self.remarks)
+        beside = (f"Cells beside print: {counted}.",) if counted else ()
+        return (*self.findings, *beside, *self.remarks, *self.deviations)
 
     @property
     def verdicts(self) -> dict[Word, int]:

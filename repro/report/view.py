@@ -13,13 +13,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.evidence import published
+from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.published import PublishedTable
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.corrected import told_correction
-from repro.report.judged import of_measured, of_printed_gain
+from repro.report.judged import of_measured, of_printed_gain, printed_beside
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import (
@@ -95,6 +96,7 @@ def table_view(
             *(told_question(layout, question, view.done) for question in layout.questions),
         ),
         remarks=layout.footnotes,
+        deviations=tuple(f"Deviation {number}, {one.told}" for one, number in view.deviations.items()),
     )
 
 
@@ -116,6 +118,7 @@ class _View:
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
+        self.deviations = {one: number for number, one in enumerate(deviations(self.layout), start=1)}
 
     def note(self, text: str) -> int:
         """Position of a footnote; the same text stands once."""
@@ -183,8 +186,12 @@ class _View:
         if row.published_row is not None:
             printed = self._printed.rows[row.published_row].note if row.published_row in self._printed.rows else ""
             notes += (self.note(f"printed values: {printed}"),) if printed else ()
+        numbers = told_numbers(self.deviations[one] for one in of_row(row))
+        notes += (self.note(f"deviations {numbers} below"),) if numbers else ()
         cells = tuple(self.cell(row, column) for column in self.layout.columns)
-        return Row(row.key, row.label, SECTIONS[row.section], cells, notes, row.section != "quoted", row.baseline)
+        return Row(
+            row.key, row.label, SECTIONS[row.section], cells, notes, row.section != "quoted", row.baseline, numbers
+        )
 
     def cell(self, row: RowSpec, column: ColumnSpec) -> Cell:
         kind, *parts = column.source.split(":")
@@ -253,7 +260,13 @@ class _View:
         mean = statistics.fmean(values)
         verdict = of_measured(self.layout, row, column, values, done)
         spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
-        spread.append(self._off(row, column, mean) if column.beside else verdict.sign if verdict else "")
+        spread.append(
+            off_print(mean, printed_beside(self.layout, row, column))
+            if column.beside
+            else verdict.sign
+            if verdict
+            else ""
+        )
         notes = self._trouble(experiment, done)
         if column.key in row.explained:
             notes += (self.note(row.explained[column.key]),)
@@ -262,11 +275,6 @@ class _View:
         notes += self._note_of(verdict)
         told = " ".join(part for part in spread if part)
         return Cell("measured", f"{mean:.{column.digits}f}", mean, told, notes=notes, records=names, verdict=verdict)
-
-    def _off(self, row: RowSpec, column: ColumnSpec, value: float) -> str:
-        """How far a measured value is from the printed one that it stands beside."""
-        printed = self._printed.rows.get(row.published_row or "") if column.beside else None
-        return off_print(value, self._printed.value(printed.key, column.beside)) if printed else ""
 
     def _compared(self, row: RowSpec, column: ColumnSpec, kind: str, cell: str, path: str) -> Cell:
         """The row's number minus, or over, that of its baseline."""

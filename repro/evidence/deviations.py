@@ -1,0 +1,104 @@
+"""Where a network or method here is not that of its paper, with the source: what its file lists as "Known differences".
+
+The file is the only place where a deviation is written down: its docstring names the paper, the authors' file and
+commit, and numbers the differences. Here they are read, without importing the file (that would import torch), so that
+tables can number them as footnotes.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from repro import registry
+from repro.papers.layout import RowSpec, TableSpec
+from repro.registry import Entry
+
+_DOCSTRING = re.compile(r'\A(?:\s*#[^\n]*\n)*\s*[rR]?"""(.*?)"""', re.DOTALL)
+_HEADING = re.compile(r"^Known differences[^:\n]*$", re.MULTILINE)
+_POINT = re.compile(r"^\d+\. ", re.MULTILINE)
+_PAPER = re.compile(r"\(([^()]*\b(?:19|20)\d\d\b[^()]*)\)")
+_CODE = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{7,40}:[\w./-]*\w")
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One numbered difference."""
+
+    name: str
+    """Registered name of the network or method."""
+    says: str
+    source: str
+    """Paper, and the authors' file and commit where their code is public."""
+
+    @property
+    def told(self) -> str:
+        """In one line."""
+        return f"{self.name}: {self.says} ({self.source})" if self.source else f"{self.name}: {self.says}"
+
+
+def deviations(layout: TableSpec) -> list[Deviation]:
+    """Those of all networks and methods that the table's cells have, in the order of its rows."""
+    found = [one for row in layout.rows for one in of_row(row)]
+    return list(dict.fromkeys(found))
+
+
+def of_row(row: RowSpec) -> list[Deviation]:
+    """Those of the row's networks, then of its methods."""
+    models = [experiment.model for experiment in row.cells.values()]
+    networks = dict.fromkeys(model.name for model in models)
+    methods = dict.fromkeys(model.method for model in models if model.method)
+    listed = [one for name in networks for one in _named("model", name)]
+    return listed + [one for name in methods for one in _named("method", name)]
+
+
+def parse(name: str, docstring: str) -> list[Deviation]:
+    """The numbered points of a docstring, with its paper and its authors' code as their source."""
+    head, _, rest = _split(docstring)
+    paper, code = _PAPER.search(head), _CODE.search(head)
+    source = "; ".join(part for part in (paper[1] if paper else "", code[0] if code else "") if part)
+    points = (" ".join(point.split()).rstrip(".") for point in _POINT.split(rest)[1:])
+    return [Deviation(name, point, " ".join(source.split())) for point in points]
+
+
+def _split(docstring: str) -> tuple[str, str, str]:
+    """Text before the heading, the heading, and the paragraph under it."""
+    found = _HEADING.search(docstring)
+    if found is None:
+        return docstring, "", ""
+    paragraph = docstring[found.end() :].lstrip("\n").partition("\n\n")[0]
+    return docstring[: found.start()], found[0], paragraph
+
+
+@cache
+def _named(kind: str, name: str) -> tuple[Deviation, ...]:
+    known = registry.models if kind == "model" else registry.methods
+    return tuple(parse(name, _docstring(known[name]))) if name in known else ()
+
+
+def _docstring(entry: Entry) -> str:
+    """Of the module that the entry comes from; a module that is loaded already, such as a user's, tells it itself."""
+    if not isinstance(entry.target, str):
+        module = sys.modules.get(getattr(entry.target, "__module__", ""))
+        return (module.__doc__ or "") if module else ""
+    spec = importlib.util.find_spec(entry.target.partition(":")[0])
+    if spec is None or spec.origin is None:
+        return ""
+    found = _DOCSTRING.match(Path(spec.origin).read_text(encoding="utf-8"))
+    return found[1] if found else ""
+
+
+def told_numbers(numbers: Iterable[int]) -> str:
+    """`1 to 3, 7`."""
+    runs: list[list[int]] = []
+    for number in sorted(numbers):
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
