@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from repro import papers
 from repro.errors import BadOption, UnknownName
 from repro.evidence import published
 from repro.evidence.arithmetic import evaluate, references
+from repro.evidence.metric import number
 from repro.evidence.noise import doubt
 from repro.evidence.stats import Interval, t_interval, welch
 from repro.papers.claim import Claim, Contest, Effect
@@ -131,16 +132,8 @@ def values(cells: Cells, table: str, row: str, cell: str, path: str) -> list[flo
 
 
 def _by_seed(cells: Cells, table: str, row: str, cell: str, path: str) -> dict[int, float]:
-    found = ((record.seed, _at(record.results, path)) for record in cells.get((table, row, cell), []))
-    return {seed: float(value) for seed, value in found if value is not None}
-
-
-def _at(results: Any, path: str) -> Any:
-    for part in path.split("."):
-        if not isinstance(results, Mapping) or part not in results:
-            return None
-        results = results[part]
-    return results
+    found = ((record.seed, number(record.results, path)) for record in cells.get((table, row, cell), []))
+    return {seed: value for seed, value in found if value is not None}
 
 
 def _measured(parts: Sequence[str], cells: Cells) -> Decimal | None:
@@ -180,38 +173,55 @@ def _effect(effect: Effect) -> Finding:
 
 
 def _contest(contest: Contest, cells: Cells) -> Finding:
-    name = f"{contest.table} {contest.cell}, {contest.better} against {contest.worse}"
+    name = _name(contest)
     if contest.beyond is not None:
         return _growth(contest, cells, f"{name}, beyond {' against '.join(contest.beyond)}")
+    other = (contest.worse_cell or contest.cell, contest.worse_metric or contest.metric)
     better = values(cells, contest.table, contest.better, contest.cell, contest.metric)
-    worse = values(cells, contest.table, contest.worse, contest.cell, contest.metric)
+    worse = values(cells, contest.table, contest.worse, *other)
     if not better or not worse:
         return Finding("untested", f"{name}: not run")
     if min(len(better), len(worse)) < 2:
-        return Finding("undecided", f"{name}: {np.mean(better) - np.mean(worse):+.1f} points, one seed of each")
+        told = _amount(float(np.mean(better) - np.mean(worse)), contest)
+        return Finding("undecided", f"{name}: {told}, one seed of each")
     interval, _ = welch(np.array(worse), np.array(better))
-    return _decided(interval, contest.least, name, f"{len(better)} and {len(worse)} seeds")
+    return _decided(interval, contest, name, f"{len(better)} and {len(worse)} seeds")
+
+
+def _name(contest: Contest) -> str:
+    """What is compared; cells and metrics where they are not the usual ones."""
+    metric = "" if contest.metric == "top1" else f", {contest.metric}"
+    there = "".join(f" {part}" for part in (contest.worse_cell, contest.worse_metric) if part)
+    beyond = f" (beyond on {contest.beyond_cell})" if contest.beyond_cell else ""
+    return f"{contest.table} {contest.cell}{metric}, {contest.better} against {contest.worse}{there}{beyond}"
+
+
+def _amount(value: float, contest: Contest) -> str:
+    return f"{value:+.1f} points" if contest.metric == "top1" else f"{value:+.3f}"
 
 
 def _growth(contest: Contest, cells: Cells, name: str) -> Finding:
     """The difference of two differences, seed by seed: what a seed shares between its runs falls out."""
-    rows = (contest.better, contest.worse, *(contest.beyond or ()))
-    runs = [_by_seed(cells, contest.table, row, contest.cell, contest.metric) for row in rows]
+    first = [(row, contest.cell) for row in (contest.better, contest.worse)]
+    second = [(row, contest.beyond_cell or contest.cell) for row in contest.beyond or ()]
+    runs = [_by_seed(cells, contest.table, row, cell, contest.metric) for row, cell in (*first, *second)]
     seeds = sorted(set.intersection(*(set(run) for run in runs)))
     if not seeds:
         return Finding("untested", f"{name}: no seed of which all four were run")
     better, worse, *other = (np.array([run[seed] for seed in seeds]) for run in runs)
     growth = (better - worse) - (other[0] - other[1])
     if len(seeds) < 2:
-        return Finding("undecided", f"{name}: {growth.mean():+.1f} points, one seed")
-    return _decided(t_interval(growth), contest.least, name, f"{len(seeds)} seeds")
+        return Finding("undecided", f"{name}: {_amount(float(growth.mean()), contest)}, one seed")
+    return _decided(t_interval(growth), contest, name, f"{len(seeds)} seeds")
 
 
-def _decided(interval: Interval, least: float, name: str, seeds: str) -> Finding:
-    told = f"{name}: {interval.value:+.1f} points, 95 % interval {interval.low:+.1f} to {interval.high:+.1f} ({seeds})"
-    if interval.low > least:
+def _decided(interval: Interval, contest: Contest, name: str, seeds: str) -> Finding:
+    digits = 1 if contest.metric == "top1" else 3
+    ends = f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}"
+    told = f"{name}: {_amount(interval.value, contest)}, 95 % interval {ends} ({seeds})"
+    if interval.low > contest.least:
         return Finding("supported", told)
-    return Finding("contradicted" if interval.high < least else "undecided", told)
+    return Finding("contradicted" if interval.high < contest.least else "undecided", told)
 
 
 def find(claims: Sequence[Claim], key: str) -> Claim:

@@ -29,6 +29,8 @@ from repro.papers.adafuse_networks import (
 from repro.papers.layout import FigureSpec, QuestionSpec, RowSpec, TableSpec
 from repro.spec import Model, replace
 
+#: what Figure 3 compares
+MIXTURE = "cost.mean.reuse / cost.mean.keep"
 R18 = host("tsn", "resnet18")
 SMALL_FORMS = (
     "The twins are small forms trained by the recipe of the ablations (repro/papers/twins.py), from random weights in "
@@ -281,6 +283,22 @@ def table6() -> TableSpec:
             _asks("Does AdaFuse beat reuse alone?", "adafuse", "ada_reuse"),
             _asks("Does AdaFuse beat a random policy?", "adafuse", "random"),
             _asks("Does AdaFuse lose to TSN on single frames?", "tsn", "adafuse", cell=APPEARANCE),
+            QuestionSpec(
+                asks="Is reuse / keep higher where order matters than where it does not?",
+                better="adafuse",
+                worse="adafuse",
+                cell=TEMPORAL,
+                worse_cell=APPEARANCE,
+                metric=MIXTURE,
+            ),
+            QuestionSpec(
+                asks="Does AdaFuse spend less where a single frame is enough?",
+                better="adafuse",
+                worse="adafuse",
+                cell=TEMPORAL,
+                worse_cell=APPEARANCE,
+                metric="cost.mean.gmacs_macs_without_policy / cost.facts.gmacs_macs_base_without_policy",
+            ),
         ),
         figures=(
             FigureSpec(

@@ -27,9 +27,16 @@ class Contest:
     worse: str
     cell: str = "twin-temporal"
     metric: str = "top1"
+    """A number of the results, or the quotient of two: `cost.mean.reuse / cost.mean.keep`."""
     least: float = 0.0
     beyond: tuple[str, str] | None = None
-    """A second pair (better, worse) of the same cell, whose difference this one has to exceed: an effect that grows."""
+    """A second pair (better, worse), whose difference this one has to exceed: an effect that grows."""
+    worse_cell: str = ""
+    """Cell of `worse`, if it is another one."""
+    worse_metric: str = ""
+    """Metric of `worse`, if it is another one."""
+    beyond_cell: str = ""
+    """Cell of the second pair, if it is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
-from repro.papers.claim import Claim, effect, gain
+from repro.papers.claim import Claim, Contest, effect, gain
 
 _gain = partial(gain, "adafuse")
 _effect = partial(effect, "adafuse")
@@ -14,11 +15,26 @@ def _claim(number: int, where: str, says: str, **parts: object) -> Claim:
     return Claim(key=f"adafuse-{number:02d}", paper="adafuse", where=where, says=says, **parts)  # type: ignore[arg-type]
 
 
+def _twins(better: str, worse: str, *cells: str, **more: Any) -> tuple[Contest, ...]:
+    """Two rows of Table 6 or 5 against each other, by default where the order of frames decides."""
+    table = "adafuse/table6" if better in _TABLE6 and worse in _TABLE6 else "adafuse/table5"
+    chosen = cells or ("twin-temporal",)
+    return tuple(Contest(table=table, better=better, worse=worse, cell=cell, **more) for cell in chosen)
+
+
+def _shares(metric: str, **more: Any) -> tuple[Contest, ...]:
+    """What AdaFuse on TSN decides, one share or quotient against another."""
+    return _twins("adafuse", "adafuse", metric=metric, **more)
+
+
 def _saved(table: str, row: str, base: str) -> str:
     """The share of printed GFLOPs that `row` saves against `base`."""
     return f"1 - adafuse.{table}.{row}.gflops / adafuse.{table}.{base}.gflops"
 
 
+_TABLE6 = ("tsn", "ada_skip", "ada_reuse", "random", "adafuse")
+_BOTH = ("twin-temporal", "twin-appearance")
+_LSTM = Contest(table="adafuse/table1", better="adafuse_tsn_r18", worse="lstm_r18")
 _DATASETS = ("sthv1", "sthv2", "jester", "minikinetics")
 _T3 = [(f"adafuse_tsn_{net}_{data}", f"tsn_{net}_{data}") for net in ("r18", "r50") for data in _DATASETS]
 _LSTM3 = [(row, base.replace("tsn_", "lstm_", 1)) for row, base in _T3]
@@ -53,6 +69,7 @@ _ABSTRACT = (
         ),
         effects=(_effect("table5", "tsm_r50_sthv2", "adafuse_tsm_r50_sthv2"),),
         note="True on TSN, which cannot read order; not on TSM.",
+        contests=_twins("adafuse_tsm_r50_sthv1", "tsm_r50_sthv1"),
     ),
 )
 
@@ -66,6 +83,7 @@ _TABLES_1_TO_4 = (
             f" {_gain('table1', 'adafuse_tsn_inc', 'tsn_inc')}) > 20",
         ),
         effects=(_effect("table1", "adafuse_tsn_r18", "tsn_r18"), _effect("table1", "adafuse_tsn_inc", "tsn_inc")),
+        contests=_twins("adafuse", "tsn"),
     ),
     _claim(
         5,
@@ -82,6 +100,7 @@ _TABLES_1_TO_4 = (
         "A random policy gains 12.7 points over TSN.",
         printed=(f"{_gain('table1', 'random_r18', 'tsn_r18')} == 12.7",),
         effects=(_effect("table1", "random_r18", "tsn_r18"),),
+        contests=_twins("random", "tsn"),
     ),
     _claim(
         7,
@@ -89,6 +108,7 @@ _TABLES_1_TO_4 = (
         "The learned policy gains 9.4 points over the random one.",
         printed=(f"{_gain('table1', 'adafuse_tsn_r18', 'random_r18')} == 9.4",),
         effects=(_effect("table1", "adafuse_tsn_r18", "random_r18"),),
+        contests=_twins("adafuse", "random"),
     ),
     _claim(
         8,
@@ -99,6 +119,7 @@ _TABLES_1_TO_4 = (
             "adafuse.table1.adafuse_tsn_r18.gflops / adafuse.table1.lstm_r18.gflops < 0.705",
         ),
         effects=(_effect("table1", "adafuse_tsn_r18", "lstm_r18"),),
+        contests=(_LSTM,),
     ),
     _claim(
         9,
@@ -150,6 +171,7 @@ _TABLES_1_TO_4 = (
         printed=(f"min({', '.join(_gain('table3', *pair) for pair in _T3)}) > 0",),
         effects=tuple(_effect("table3", *pair) for pair in _T3),
         would_decide="three seeds on Mini-Kinetics with ResNet-50, where 0.2 points are printed",
+        contests=_twins("adafuse", "tsn", *_BOTH),
     ),
     _claim(
         15,
@@ -158,6 +180,7 @@ _TABLES_1_TO_4 = (
         printed=(f"min({', '.join(_gain('table3', *pair) for pair in _LSTM3)}) > 0",),
         effects=tuple(_effect("table3", *pair) for pair in _LSTM3),
         would_decide="three seeds on Jester and Mini-Kinetics with ResNet-18, where 0.2 and 0.3 points are printed",
+        contests=(_LSTM,),
     ),
     _claim(
         16,
@@ -167,6 +190,7 @@ _TABLES_1_TO_4 = (
             f"min({', '.join(_gain('table3', *pair) for pair in pairs[:3])}) > {_gain('table3', *pairs[3])}"
             for pairs in (_T3[:4], _T3[4:])
         ),
+        contests=_twins("adafuse", "tsn", beyond=("adafuse", "tsn"), beyond_cell="twin-appearance"),
     ),
     _claim(
         17,
@@ -247,6 +271,7 @@ _TABLE5 = (
             _effect("table5", "adafuse_tsm_last_r50_sthv2", "tsm_r50_sthv2"),
         ),
         would_decide="three seeds of both",
+        contests=_twins("adafuse_tsm_last_r50_sthv1", "tsm_r50_sthv1"),
     ),
     _claim(
         24,
@@ -307,6 +332,7 @@ _POLICIES = (
             " > adafuse.fig3_text.minikinetics.value",
         ),
         would_decide="policies trained on data with and without order, several seeds",
+        contests=_shares("cost.mean.reuse / cost.mean.keep", worse_cell="twin-appearance"),
     ),
     _claim(
         30,
@@ -325,12 +351,24 @@ _POLICIES = (
         "4, Figure 4",
         "Early blocks skip more and reuse less, late blocks the other way round.",
         would_decide="policy shares of each block from trained weights",
+        contests=(
+            *_shares("cost.mean.layer1.0.skip", worse_metric="cost.mean.layer3.1.skip"),
+            *_shares("cost.mean.layer3.1.reuse", worse_metric="cost.mean.layer1.0.reuse"),
+        ),
     ),
     _claim(
         32,
         "4, Figure 4",
         "Reuse is the policy that changes most over the frames of a clip.",
         would_decide="the share of channels whose policy is constant over the clip, by policy",
+        contests=tuple(
+            contest
+            for action in ("skip", "keep")
+            for contest in _shares(
+                f"cost.mean.{action}_constant / cost.mean.{action}",
+                worse_metric="cost.mean.reuse_constant / cost.mean.reuse",
+            )
+        ),
     ),
     _claim(
         33,
@@ -341,6 +379,7 @@ _POLICIES = (
             f"{_gain('table6', 'ada_skip', 'tsn')} < -5",
         ),
         effects=(_effect("table6", "tsn", "ada_skip"),),
+        contests=_twins("tsn", "ada_skip", "twin-appearance"),
     ),
     _claim(
         34,
@@ -351,6 +390,7 @@ _POLICIES = (
             f"{_saved('table6', 'ada_reuse', 'tsn')} < 0.1",
         ),
         effects=(_effect("table6", "ada_reuse", "tsn"),),
+        contests=_twins("ada_reuse", "tsn"),
     ),
     _claim(
         35,
@@ -364,6 +404,7 @@ _POLICIES = (
         ),
         effects=(_effect("table6", "adafuse", "ada_reuse"),),
         would_decide="seeds of both; 0.6 points are printed over reuse alone",
+        contests=(*_twins("adafuse", "ada_reuse"), *_twins("adafuse", "random")),
     ),
     _claim(
         36,

@@ -130,7 +130,10 @@ class TrendSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionSpec:
-    """What a table asks: whether `better` has more top-1 than `worse`, answered over the seeds of one cell."""
+    """What a table asks: whether `better` has more top-1 than `worse`, answered over the seeds of one cell.
+
+    Or more of another `metric`; or whether one row has more in `cell` than in `worse_cell`.
+    """
 
     asks: str
     cell: str
@@ -139,6 +142,10 @@ class QuestionSpec:
     worse: str
     beyond: tuple[str, str] | None = None
     """A second such pair, whose difference the first one's has to exceed."""
+    metric: str = "top1"
+    """A number of the results, or the quotient of two: `cost.mean.reuse / cost.mean.keep`."""
+    worse_cell: str = ""
+    """Cell of `worse`, if it is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)

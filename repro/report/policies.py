@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from repro.evidence import published
+from repro.evidence.metric import look_up
 from repro.record import Record
 from repro.report.figures import Drawing, Source, style
 from repro.report.plots import LEFT, RIGHT, TOP, WIDTH, Axis, Dot, axis, scatter, svg
-from repro.report.values import look_up
 from repro.spec import Experiment
 
 _Found = tuple[str, float, float, float, str]
@@ -27,6 +27,7 @@ _LARGEST = 22.0
 _SHARES_LEFT, _SHARES_STEP = 250, 24
 _PANEL = 118
 _PRINTED_QUOTIENTS = "adafuse_fig3_text"
+_PRINTED = ("gflops", "top1", "params_m")
 #: the dataset of Figure 2
 _DRAWN = "sthv1"
 _TEMPORAL, _SMALL = "twin-temporal", "twin-static"
@@ -66,7 +67,7 @@ def _printed_bubbles(source: Source) -> list[_Found]:
     """Rows of Figure 2's dataset that print GFLOPs, top-1 and parameters."""
     table = published.load(source.layout.published_csv)
     found: list[_Found] = []
-    if not {"dataset", "gflops", "top1", "params_m"} <= set(table.columns):
+    if not {"dataset", *_PRINTED} <= set(table.columns):
         return found
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
         key = layout.published_row
@@ -75,7 +76,7 @@ def _printed_bubbles(source: Source) -> list[_Found]:
         dataset = table.value(key, "dataset")
         if dataset is None or dataset.text != _DRAWN:
             continue
-        values = [table.value(key, name) for name in ("gflops", "top1", "params_m")]
+        values = [table.value(key, name) for name in _PRINTED]
         numbers = [value.number for value in values if value is not None and value.number is not None]
         if len(numbers) == len(values):
             x, y, params = numbers

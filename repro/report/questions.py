@@ -19,25 +19,33 @@ _PATH = "top1"
 def told_question(layout: TableSpec, question: QuestionSpec, done: Done) -> str:
     """One sentence or two; never more than the interval of the seeds allows."""
     rows = (question.better, question.worse, *(question.beyond or ()))
-    found = [done(layout.row(key).cells.get(question.cell)) for key in rows]
+    cells = [question.cell, question.worse_cell or question.cell, *[question.cell] * len(question.beyond or ())]
+    found = [done(layout.row(key).cells.get(cell)) for key, cell in zip(rows, cells, strict=True)]
     labels = [layout.row(key).label for key in rows]
+    if question.worse_cell:
+        labels = [f"{label} on {cell}" for label, cell in zip(labels, cells, strict=True)]
     what = " minus ".join(labels[:2]) + (f", less {' minus '.join(labels[2:])}" if question.beyond else "")
     seeds = [{record.seed for record in records} for records in found]
     common = sorted(set.intersection(*seeds))
-    head = f"{question.asks} {_printed(layout, rows)}"
+    usual = question.metric == _PATH
+    head = f"{question.asks} {_printed(layout, rows) if usual and not question.worse_cell else ''}"
     if len(common) < 2:
         fix = f"python -m repro run {layout.full_name} --seeds 3"
         return f"{head}Not answered: its cells have {len(common)} seeds in common; {fix}."
     import numpy as np
 
-    runs = [np.array(numbers(records, _PATH)) for records in found]
+    runs = [np.array(numbers(records, question.metric)) for records in found]
     if question.beyond:
-        runs = [np.array(numbers([r for r in records if r.seed in common], _PATH)) for records in found]
+        runs = [np.array(numbers([r for r in records if r.seed in common], question.metric)) for records in found]
+    if min(map(len, runs)) < 2:
+        return f"{head}Not answered: its records do not tell {question.metric}."
     interval = _interval(runs)
+    digits, unit = (1, " points") if usual else (3, f" of {question.metric}")
+    where = "" if question.worse_cell else f" on {question.cell}"
     counted = " and ".join(str(len(run)) for run in runs[:2])
     return (
-        f"{head}Measured here on {question.cell}: {what} is {interval.value:+.1f} points, 95 % interval "
-        f"{interval.low:+.1f} to {interval.high:+.1f} ({counted} seeds): {_answer(interval)} there."
+        f"{head}Measured here{where}: {what} is {interval.value:+.{digits}f}{unit}, 95 % interval "
+        f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f} ({counted} seeds): {_answer(interval)} there."
     )
 
 

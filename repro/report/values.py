@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from typing import Any
 
+from repro.evidence.metric import look_up, number
 from repro.evidence.published import Value
 from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
 from repro.record import Record
@@ -14,19 +14,6 @@ from repro.report.table import Row
 from repro.spec import Experiment
 
 Done = Callable[[Experiment | None], list[Record]]
-
-
-def look_up(results: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
-    if path in results:
-        return results[path]
-    for end in range(len(path)):
-        inner = results.get(path[:end]) if path[end] == "." else None
-        if isinstance(inner, Mapping):
-            found = look_up(inner, path[end + 1 :])
-            if found is not None:
-                return found
-    return None
 
 
 #: what stands behind a mean in a column with `seeds="interval"`
@@ -73,8 +60,8 @@ def marked(rows: Sequence[Row], columns: Sequence[ColumnSpec], mixed: Collection
         ranks = sorted(set(shown.values()), reverse=column.better == "higher")
         if len(ranks) < 2:
             continue
-        for number, value in shown.items():
-            cells[number][index] = replace(cells[number][index], best=value == ranks[0], second=value == ranks[1])
+        for place, value in shown.items():
+            cells[place][index] = replace(cells[place][index], best=value == ranks[0], second=value == ranks[1])
     return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]
 
 
@@ -116,9 +103,9 @@ def off_print(value: float, printed: Value | None) -> str:
 
 
 def numbers(records: Sequence[Record], path: str) -> list[float]:
-    """The number at a path of each record that has one."""
-    found = [look_up(record.results, path) for record in records]
-    return [float(value) for value in found if isinstance(value, int | float)]
+    """The number at a path, or the quotient of two (`A / B`), of each record that has it."""
+    found = [number(record.results, path) for record in records]
+    return [value for value in found if value is not None]
 
 
 def told_trend(layout: TableSpec, trend: TrendSpec, done: Done) -> str:

@@ -41,7 +41,8 @@ def test_all_claims_can_be_read_and_name_cells_that_exist():
         for contest in one.contests:
             table = papers.find(contest.table)
             for row in (contest.better, contest.worse, *(contest.beyond or ())):
-                assert contest.cell in table.row(row).cells, (one.key, row)
+                for cell in filter(None, (contest.cell, contest.worse_cell, contest.beyond_cell)):
+                    assert cell in table.row(row).cells, (one.key, row)
         assert one.printed or one.measured or one.would_decide, one.key
 
 
@@ -154,3 +155,42 @@ def test_errors_name_what_is_there():
     with pytest.raises(BadOption, match=r"PAPER\.TABLE\.ROW\.COLUMN"):
         printed_value(("dnr", "table6", "tsn_r50"))
     assert together(()) == "untested"
+
+
+def decided(reuse, seed, cell):
+    cost = {"mean": {"reuse": reuse, "keep": 0.5, "layer1.0.skip": 0.3, "layer3.1.skip": 0.1 + seed / 100}}
+    more = {"paper": "adafuse", "table": "table6", "results": {"top1": 50.0 + seed, "cost": cost}}
+    return record("adafuse", 0.0, seed, cell, **more)
+
+
+def test_a_contest_between_two_cells_on_a_quotient():
+    records = [decided(0.4 + seed / 100, seed, "twin-temporal") for seed in range(3)]
+    records += [decided(0.1 + seed / 100, seed, "twin-appearance") for seed in range(3)]
+    contest = Contest(
+        table="adafuse/table6", better="adafuse", worse="adafuse", worse_cell="twin-appearance",
+        metric="cost.mean.reuse / cost.mean.keep",
+    )  # fmt: skip
+    found = judged(records, contests=(contest,))
+    assert found.by_runs == "supported" and "+0.600, 95 % interval" in found.runs[0].told
+    assert "points" not in found.runs[0].told and "twin-appearance" in found.runs[0].told
+
+
+def test_a_contest_between_two_numbers_of_one_run():
+    records = [decided(0.4, seed, "twin-temporal") for seed in range(3)]
+    contest = Contest(
+        table="adafuse/table6", better="adafuse", worse="adafuse", metric="cost.mean.layer1.0.skip",
+        worse_metric="cost.mean.layer3.1.skip",
+    )  # fmt: skip
+    assert judged(records, contests=(contest,)).by_runs == "supported"
+
+
+def test_an_effect_that_grows_from_one_cell_to_another():
+    records = [decided(0.4, seed, "twin-temporal") for seed in range(3)]
+    records += [decided(0.4, seed, "twin-appearance") for seed in range(3)]
+    for seed in range(3):
+        for cell, value in (("twin-temporal", 13.0), ("twin-appearance", 48.0)):
+            records.append(record("tsn", value + seed, seed, cell, paper="adafuse", table="table6"))
+    pair = ("adafuse", "tsn")
+    contest = Contest(table="adafuse/table6", better="adafuse", worse="tsn", beyond=pair, beyond_cell="twin-appearance")
+    found = judged(records, contests=(contest,))
+    assert found.by_runs == "supported" and "+35.0 points" in found.runs[0].told

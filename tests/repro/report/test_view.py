@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
+from repro.evidence.metric import look_up
 from repro.papers.layout import ColumnSpec, TableSpec
 from repro.record import Record
 from repro.report.table import Cell, Table, mark
-from repro.report.values import look_up
 from repro.report.view import table_view
 from repro.spec import replace
 

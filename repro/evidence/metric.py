@@ -1,0 +1,30 @@
+"""A number in a record's results, by the path that tables, questions and claims write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def look_up(results: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
+    if path in results:
+        return results[path]
+    for end in range(len(path)):
+        inner = results.get(path[:end]) if path[end] == "." else None
+        if isinstance(inner, Mapping):
+            found = look_up(inner, path[end + 1 :])
+            if found is not None:
+                return found
+    return None
+
+
+def number(results: Mapping[str, Any], metric: str) -> float | None:
+    """The number at a path, or the quotient of two, `A / B`; None where one is missing, or B is zero."""
+    parts = [look_up(results, part) for part in metric.split(" / ")]
+    if not all(isinstance(part, int | float) for part in parts):
+        return None
+    value, *divisor = map(float, parts)
+    if not divisor:
+        return value
+    return value / divisor[0] if divisor[0] else None

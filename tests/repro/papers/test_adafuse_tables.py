@@ -1,0 +1,109 @@
+"""AdaFuse's tables as data: rows as printed, networks that can be built, the experiments that tables share."""
+
+from __future__ import annotations
+
+import pytest
+
+from repro.build import build_meta
+from repro.evidence import published
+from repro.papers import TABLES, find
+from repro.papers.adafuse_networks import APPEARANCE, SMALL, TEMPORAL
+from repro.spec import Accuracy, content_id
+
+NAMES = [name for name in TABLES if name.startswith("adafuse/table")]
+
+
+def cell(table, row, name):
+    return find(f"adafuse/{table}").row(row).cells[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_printed_row_is_there_once(name):
+    table = find(name)
+    printed = sorted(published.load(table.published_csv).rows)
+    assert sorted(row.published_row for row in table.rows) == printed
+
+
+def test_every_network_can_be_built_and_every_cell_has_a_column():
+    built = set()
+    for name in NAMES:
+        table = find(name)
+        shown = {column.cell for column in table.columns if column.measured}
+        for row in table.rows:
+            assert set(row.cells) <= shown, row.key
+            keys = {column.key for column in table.columns} | shown
+            assert set(row.explained) <= keys and set(row.reasons) <= keys | {APPEARANCE, TEMPORAL, SMALL}, row.key
+            for experiment in row.cells.values():
+                if content_id(experiment.model) not in built:
+                    build_meta(experiment.model)
+                    built.add(content_id(experiment.model))
+
+
+def test_plain_twins_are_the_experiments_of_dnrs_tables():
+    tsn, tsm = find("dnr/table1a").row("baseline").cells, find("dnr/table4").row("sthv1_tsm_r50").cells
+    for twin in (APPEARANCE, TEMPORAL):
+        for table, row in (("table1", "tsn_r18"), ("table3", "tsn_r50_sthv1"), ("table6", "tsn")):
+            assert cell(table, row, twin).id == tsn[twin].id
+    assert cell("table5", "tsm_r50_sthv1", TEMPORAL).id == tsm[TEMPORAL].id
+
+
+def test_networks_that_differ_in_depth_share_their_small_form():
+    for twin in (APPEARANCE, TEMPORAL):
+        ids = {
+            cell(table, row, twin).id
+            for table, row in (
+                ("table1", "adafuse_tsn_r18"), ("table3", "adafuse_tsn_r50_sthv1"), ("table5", "adafuse_tsn_r50_sthv1"),
+                ("table6", "adafuse"), ("table4", "adafuse_tsn_r50_sthv1"),
+            )
+        }  # fmt: skip
+        assert len(ids) == 1
+    assert cell("table6", "ada_skip", TEMPORAL).id != cell("table6", "ada_reuse", TEMPORAL).id
+
+
+def test_there_are_as_many_different_trainings_as_can_be_afforded():
+    ids = {
+        (experiment.id, seed)
+        for name in NAMES
+        for row in find(name).rows
+        for key, experiment in row.cells.items()
+        if key in (APPEARANCE, TEMPORAL)
+        for seed in range(find(name).seeds[key])
+    }
+    assert len(ids) <= 60
+
+
+def test_recipes_are_those_of_the_scripts():
+    for row, dataset, rate, decay, form, weight in (
+        ("adafuse_tsn_r50_sthv1", "sthv1", 0.01, 5e-4, "upb", 0.125),
+        ("adafuse_tsn_r50_sthv2", "sthv2", 0.02, 1e-4, "real", 0.075),
+        ("adafuse_tsn_r50_jester", "jester", 0.02, 1e-4, "real", 0.05),
+        ("adafuse_tsn_r50_minikinetics", "minikinetics", 0.02, 1e-4, "real", 0.1),
+    ):
+        experiment = cell("table3", row, dataset)
+        measure, options = experiment.measure, experiment.model.method_options
+        assert isinstance(measure, Accuracy) and measure.train is not None
+        assert (measure.train.lr, measure.train.weight_decay) == (rate, decay)
+        assert (options["efficiency"], options["efficiency_weight"]) == (form, weight)
+        assert (measure.train.flip > 0) == (dataset == "minikinetics")
+        assert (measure.test.crop, measure.test.count, experiment.model.pretrained) == (224, 1, "imagenet")
+
+
+def test_rows_that_differ_in_the_loss_alone_are_counted_and_timed_once():
+    assert cell("table5", "adafuse_tsn_r50_sthv1", "static").id == cell("table5", "adafuse_tsn_r50_sthv2", "static").id
+    assert cell("table7", "h1024_l050", "static").id == cell("table7", "h1024_l100", "static").id
+    assert cell("table7", "h1024_l050", "sthv2").id != cell("table7", "h1024_l100", "sthv2").id
+
+
+@pytest.mark.parametrize(
+    "table, row, millions",
+    [
+        ("table1", "adafuse_tsn_r18", 15.576), ("table1", "adafuse_tsn_inc", 14.499), ("table1", "lstm_r18", 13.367),
+        ("table5", "adafuse_tsn_r50_sthv1", 37.687), ("table5", "adafuse_tsm_last_r50_sthv1", 39.083),
+        ("table7", "h2048_l100", 54.296), ("table7", "h4096_l100", 84.723), ("table2", "adafuse_b3", 15.585),
+        ("table2", "adafuse_b0", 8.189), ("table3", "lstm_r50_jester", 28.769), ("table3", "tsn_r50_jester", 23.563),
+        ("table3", "adafuse_tsn_r50_jester", 32.371), ("table3", "adafuse_tsn_r50_minikinetics", 37.740),
+    ],
+)  # fmt: skip
+def test_parameters_are_those_that_the_specification_derives(table, row, millions):
+    net = build_meta(cell(table, row, "static").model)
+    assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
