@@ -8,7 +8,6 @@ matter of arithmetic: the speed, the count or the protocol is not what was state
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -87,13 +86,26 @@ def peak_of(device: str, precision: str) -> float | None:
     return PEAKS[max(names, key=len)].get(precision) if names else None
 
 
-@functools.cache
-def cpu_peak(threads: int, precision: str = "fp32") -> float:
+#: (threads, precision) -> the best calibration of this process
+_best_peaks: dict[tuple[int, str], float] = {}
+#: calibrations before a measurement above the peak is believed to be above it
+_CALIBRATIONS = 6
+
+
+def cpu_peak(threads: int, precision: str = "fp32", *, again: bool = False) -> float:
     """TMAC/s of this CPU with `threads`: the best of a matrix product and a 3x3 convolution, times `CPU_MARGIN`.
 
-    Takes a fraction of a second and is kept for the life of the process. A CPU without bf16 arithmetic computes bf16
-    in fp32, so that its fp32 peak counts.
+    Takes a fraction of a second and is kept for the life of the process; `again` calibrates once more and keeps the
+    better: what other processes take away at that moment is no property of the CPU. A CPU without bf16 arithmetic
+    computes bf16 in fp32, so that its fp32 peak counts.
     """
+    known = _best_peaks.get((threads, precision))
+    if known is None or again:
+        known = _best_peaks[threads, precision] = max(known or 0.0, _calibrated(threads, precision))
+    return known
+
+
+def _calibrated(threads: int, precision: str) -> float:
     import torch
 
     bf16 = precision == "bf16" and cpu_has_bf16()
@@ -136,8 +148,12 @@ def _best(call: Callable[[], Any], repeats: int = 5) -> float:
 def own_finding(gmacs: float, per_s: float, *, device: str, device_name: str, precision: str, threads: int) -> Finding:
     """The check for a measurement made here."""
     if device == "cpu":
-        peak = cpu_peak(threads, precision)
-        return check_throughput(gmacs, per_s, f"{device_name}, {threads} thread(s)", precision, peak=peak)
+        for attempt in range(_CALIBRATIONS):
+            peak = cpu_peak(threads, precision, again=attempt > 0)
+            found = check_throughput(gmacs, per_s, f"{device_name}, {threads} thread(s)", precision, peak=peak)
+            if found.verdict == "possible":
+                break
+        return found
     return check_throughput(gmacs, per_s, device_name, _gpu_precision(precision))
 
 

@@ -35,7 +35,9 @@ def check_tables(tables: Tables, records: Iterable[Record] = ()) -> list[Finding
 
 def check_records(records: Iterable[Record]) -> list[Finding]:
     """What cannot be right in measurements made here."""
-    return ordered([finding for record in records for finding in rules.own_record(record)])
+    known = list(records)
+    peaks = rules.peaks_of(known)
+    return ordered([finding for record in known for finding in rules.own_record(record, peaks)])
 
 
 def check_all(records: Sequence[Record], judged: Iterable[Judged] | None = None) -> tuple[list[Finding], list[Finding]]:
