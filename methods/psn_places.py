@@ -57,8 +57,8 @@ class Added(nn.Module):
         return self._added(x, self.branch(folded).unflatten(0, (-1, self.frames)).transpose(1, 2))
 
     def _added(self, x: Tensor, branch: Tensor) -> Tensor:
-        """In evaluation written over the branch: fresh memory for so large a map takes longer than the sum."""
-        return x + branch if self.training else branch.add_(x)
+        """Without gradients written over the branch: fresh memory for so large a map takes longer than the sum."""
+        return x + branch if torch.is_grad_enabled() or torch.jit.is_tracing() else branch.add_(x)
 
 
 def add_blocks(

@@ -169,6 +169,28 @@ def test_temporal_pooling_is_a_3d_one(kind, pool, frames):
     assert torch.allclose(ours, folded(expected), atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 7, 5), (1, 4, 1, 6), (2, 8, 1, 1), (3, 4, 14, 14)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_spatial_pooling_of_evaluation_is_torchs_bit_for_bit(shape, layout):
+    pool = psn_kernels.spatial_kernel(psn_kernels.Kernel("max", 3, 3), shape[1])
+    x = torch.randn(shape).contiguous(memory_format=layout)
+    x[0, 0, 0, 0] = float("-inf")
+    assert torch.equal(pool.eval()(x), F.max_pool2d(x, 3, 1, 1))
+    assert torch.equal(pool.train()(x), F.max_pool2d(x, 3, 1, 1))
+
+
+@pytest.mark.parametrize("volume", [False, True])
+def test_sums_written_over_the_branch_leave_the_input_and_give_the_same(volume):
+    block = synthesizer(volume=volume).eval()
+    x = torch.randn(12, 48, 7, 7, dtype=torch.float64)
+    given = as_volume(x, 6) if volume else x
+    before = given.clone()
+    with torch.no_grad():
+        quick = block(given)
+    assert torch.equal(given, before)
+    assert torch.equal(quick, block(given))
+
+
 def as_volume(x: torch.Tensor, frames: int) -> torch.Tensor:
     return x.unflatten(0, (-1, frames)).transpose(1, 2)
 
@@ -257,6 +279,24 @@ def test_starts_from_the_plain_network(method):
     assert change(0.0) == 0
     assert 0 < change(0.01) < 0.1
     assert change(0.001) == pytest.approx(change(0.01) / 10, rel=0.2)
+
+
+def test_a_resnet50_starts_within_3_percent_of_the_plain_one():
+    """The scale that `expand_scale` states: of what each stage and the classifier give."""
+    model = spec(None, backbone="resnet50", frames=2)
+    plain, ours = build(model).eval(), build(spec("psn", backbone="resnet50", frames=2)).eval()
+    ours.load_state_dict(plain.state_dict(), strict=False)
+    names = ("maxpool", "layer1", "layer2", "layer3", "layer4", "fc")
+    seen = {}
+    for key, net in (("plain", plain), ("ours", ours)):
+        for name in names:
+            part = net.get_submodule(name)
+            part.register_forward_hook(lambda _, i, o, key=key, name=name: seen.setdefault(name, {}).update({key: o}))
+        with torch.no_grad():
+            net(clips(frames=2, size=64, n=1))
+    for name in names:
+        change = (seen[name]["ours"] - seen[name]["plain"]).norm() / seen[name]["plain"].norm()
+        assert 0 < change <= 0.03, (name, float(change))
 
 
 def test_names_of_the_plain_network_stay():
