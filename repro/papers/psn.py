@@ -15,6 +15,7 @@ from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
 from repro.papers.psn_networks import (
     APPEARANCE,
     GST,
+    LONG,
     SEEDS,
     TEMPORAL,
     TSM,
@@ -94,27 +95,6 @@ def _tsn_beside(*columns: str) -> RowSpec:
     )
 
 
-def _column(key: str, title: str, note: str = "") -> ColumnSpec:
-    """A printed property of the network."""
-    return ColumnSpec(
-        key=key, title=title, source=f"published:{key}", group=columns.PRINTED.format(columns.NAMES["sthv1"]), note=note
-    )
-
-
-def _counted(key: str, title: str, *, beside: str = "", scale: float = 1.0, digits: int = 0) -> ColumnSpec:
-    """What the inserted method says of itself."""
-    return ColumnSpec(
-        key=f"counted_{key}",
-        title=title,
-        source=f"record:static:method.{key}",
-        group=columns.COST,
-        scale=scale,
-        digits=digits,
-        beside=beside,
-        absent="not applicable: no synthesizers",
-    )
-
-
 def table1() -> TableSpec:
     """Blocks of one scale, several scales, many shapes, after the stages of ResNet-50."""
     inception = {"params": _FIVE_BLOCKS, "params_conv5": _INCEPTION}
@@ -139,14 +119,14 @@ def table1() -> TableSpec:
         "blocks of one scale, of several, of many shapes",
         rows,
         (
-            _column("max_receptive_field", "reach"),
-            _column("kernel_shapes", "shapes"),
-            _column("params_m", "parameters (M)"),
+            columns.stated("max_receptive_field", "reach"),
+            columns.stated("kernel_shapes", "shapes"),
+            columns.stated("params_m", "parameters (M)"),
             *columns.printed("sthv1", "top1", "top5"),
             *columns.real("sthv1", "top1", "top5"),
-            _counted("kernel_shapes", "shapes", beside="kernel_shapes"),
+            columns.counted("kernel_shapes", "shapes", beside="kernel_shapes"),
             *columns.parameters("params_m"),
-            _classes_column(),
+            columns.recounted(),
             columns.gmacs(112),
             columns.gmacs(224),
             *columns.ratios(112),
@@ -172,21 +152,17 @@ def table1() -> TableSpec:
     )  # fmt: skip
 
 
-def _asks(asks: str, better: str, worse: str, beyond: tuple[str, str] | None = None) -> QuestionSpec:
-    return QuestionSpec(asks=asks, cell=TEMPORAL, better=better, worse=worse, beyond=beyond)
+def _asks(
+    asks: str, better: str, worse: str, beyond: tuple[str, str] | None = None, cell: str = TEMPORAL
+) -> QuestionSpec:
+    return QuestionSpec(asks=asks, cell=cell, better=better, worse=worse, beyond=beyond)
 
 
-def _classes_column() -> ColumnSpec:
-    return ColumnSpec(
-        key="params_175",
-        title="with 175 classes (M)",
-        source="record:static-175:params",
-        group=columns.COST,
-        scale=1e-6,
-        beside="params_m",
-        absent="not applicable: for networks without inserted blocks",
-        note="Something-Something V1 has 174 classes.",
-    )
+_TRAINED_LONG = ("grouping", "shuffling", "off", "off_li_lc")
+
+
+def _twins2(key: str) -> tuple[str, ...]:
+    return (TEMPORAL, LONG) if key in _TRAINED_LONG else (TEMPORAL,)
 
 
 def table2() -> TableSpec:
@@ -203,9 +179,9 @@ def table2() -> TableSpec:
     fixed = {"grouping": "grouping", "dropout": "dropout", "shuffling": "shuffle"}
     rows = (
         _tsn_beside("ir_interactions", "dropout_rate", "params_m"),
-        *(_row(key, f"channel {key}", with_psn(TSN, fusion=fusion)) for key, fusion in fixed.items()),
+        *(_row(key, f"channel {key}", with_psn(TSN, fusion=fusion), *_twins2(key)) for key, fusion in fixed.items()),
         *(
-            _row(key, label, with_psn(TSN, **options), explained={"counted_ir_interactions": trained})
+            _row(key, label, with_psn(TSN, **options), *_twins2(key), explained={"counted_ir_interactions": trained})
             for key, (label, options) in learned.items()
         ),
     )
@@ -214,19 +190,20 @@ def table2() -> TableSpec:
         "what fuses the bags, and its losses",
         rows,
         (
-            _column("ir_interactions", "ir-interactions"),
-            _column("dropout_rate", "dropout rate"),
-            _column("params_m", "of the fusion (M)"),
+            columns.stated("ir_interactions", "ir-interactions"),
+            columns.stated("dropout_rate", "dropout rate"),
+            columns.stated("params_m", "of the fusion (M)"),
             *columns.printed("sthv1", "top1", "top5"),
             *columns.real("sthv1", "top1", "top5"),
-            _counted("ir_interactions", "ir-interactions", beside="ir_interactions"),
-            _counted("dropped", "dropout rate", beside="dropout_rate", digits=2),
-            _counted("fusion_parameters", "of the fusion (M)", beside="params_m", scale=1e-6, digits=3),
+            columns.counted("ir_interactions", "ir-interactions", beside="ir_interactions"),
+            columns.counted("dropped", "dropout rate", beside="dropout_rate", digits=2),
+            columns.counted("fusion_parameters", "of the fusion (M)", beside="params_m", scale=1e-6, digits=3),
             *columns.parameters(),
             columns.gmacs(112),
             *columns.ratios(112),
             *columns.times(_SMALL),
             *columns.twins(TEMPORAL),
+            columns.longer(LONG),
         ),
         footnotes=(
             "ir-interactions as the paper counts: all channels of every pair of kernels with a route between them. By "
@@ -243,6 +220,14 @@ def table2() -> TableSpec:
             _asks("Does L_interaction help?", "off_li", "off"),
             _asks("Does L_capacity help?", "off_lc", "off"),
             _asks("Do both losses together help?", "off_li_lc", "off"),
+            *(
+                _asks(f"Trained twice as long, does {asks}?", better, worse, cell=LONG)
+                for asks, better, worse in (
+                    ("the fusion layer beat grouping (multi-scale alone)", "off", "grouping"),
+                    ("the fusion layer beat channel shuffling", "off", "shuffling"),
+                    ("training with both losses beat training with none", "off_li_lc", "off"),
+                )
+            ),
         ),
     )  # fmt: skip
 
@@ -269,7 +254,7 @@ def table3() -> TableSpec:
         "design of the synthesizer",
         rows,
         (
-            _column("params_m", "parameters (M)"),
+            columns.stated("params_m", "parameters (M)"),
             *columns.printed("sthv1", "top1", "top5"),
             *columns.real("sthv1", "top1", "top5"),
             *columns.parameters("params_m"),

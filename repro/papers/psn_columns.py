@@ -172,3 +172,50 @@ def twins(*names: str) -> tuple[ColumnSpec, ...]:
         note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
     )
     return (*found, direction)
+
+
+def longer(cell: str) -> ColumnSpec:
+    """Top-1 on the temporal twin after twice the training."""
+    return ColumnSpec(
+        key="twin_longer",
+        title="temporal, 16 epochs",
+        source=f"record:{cell}:top1",
+        group=TWINS.format(NAMES["sthv1"]),
+        digits=1,
+        better="higher",
+        absent="not applicable: for the rows that the questions name",
+        note="After 8 epochs some seeds have just begun to read the order of frames: rows deviate by up to 40 points.",
+    )
+
+
+def stated(key: str, title: str, note: str = "") -> ColumnSpec:
+    """A printed property of the network."""
+    return ColumnSpec(key=key, title=title, source=f"published:{key}", group=PRINTED.format(NAMES["sthv1"]), note=note)
+
+
+def counted(key: str, title: str, *, beside: str = "", scale: float = 1.0, digits: int = 0) -> ColumnSpec:
+    """What the inserted method says of itself."""
+    return ColumnSpec(
+        key=f"counted_{key}",
+        title=title,
+        source=f"record:static:method.{key}",
+        group=COST,
+        scale=scale,
+        digits=digits,
+        beside=beside,
+        absent="not applicable: no synthesizers",
+    )
+
+
+def recounted() -> ColumnSpec:
+    """Parameters with the number of classes that the printed ones fit."""
+    return ColumnSpec(
+        key="params_175",
+        title="with 175 classes (M)",
+        source="record:static-175:params",
+        group=COST,
+        scale=1e-6,
+        beside="params_m",
+        absent="not applicable: for networks without inserted blocks",
+        note="Something-Something V1 has 174 classes.",
+    )
