@@ -62,9 +62,10 @@ _add(
 )
 
 _I3D = "2D kernels inflated in time (Carreira and Zisserman, CVPR 2017; Wang et al., CVPR 2018)"
-_add("i3d", "i3d:i3d", f"ResNet, {_I3D}", _R, 32, 256, forms=_FORMS)
-_add("i3d_res5s1", "i3d:i3d_res5s1", f"ResNet, last stage unstrided, {_I3D}", _R, 32, 224)
-_add("i3d_nl", "i3d:i3d_nl", f"ResNet with non-local blocks, {_I3D}", _R, 32, 256)
+_SMALL = (*_R, "tiny_resnet")
+_add("i3d", "i3d:i3d", f"ResNet, {_I3D}", _SMALL, 32, 256, published=_R, forms=_FORMS)
+_add("i3d_res5s1", "i3d:i3d_res5s1", f"ResNet, last stage unstrided, {_I3D}", _SMALL, 32, 224, published=_R)
+_add("i3d_nl", "i3d:i3d_nl", f"ResNet with non-local blocks, {_I3D}", _SMALL, 32, 256, published=_R)
 _add("i3d_nl_dot", "i3d:i3d_nl_dot", "i3d_nl with dot product, mmaction2's", _R, 32, 256, published=_R[:1])
 _add(
     "i3d_nl_embedded_gaussian",
@@ -116,8 +117,12 @@ _alone("c3d", "eight 3x3x3 convolutions, of model c3d")
 _add("c3d", "c3d:c3d", "eight 3x3x3 convolutions, 112x112 (Tran et al., ICCV 2015)", ("c3d",), 16, 112)
 _add("p3d63", "p3d63:p3d63", "1x3x3 and 3x1x1 kernels in three ways (Qiu et al., ICCV 2017)", _R[:1], 16, 160)
 _GST = "ResNet-50, read from the GST paper (Luo and Yuille, ICCV 2019), no public reference"
-_add("c3d_resnet50", "resnet50_3d:c3d_resnet50", f"C3D as {_GST}", _R[:1], 16, 224)
-_add("p3d_resnet50", "resnet50_3d:p3d_resnet50", f"P3D as {_GST}", _R[:1], 16, 224)
+_add(
+    "c3d_resnet50", "resnet50_3d:c3d_resnet50", f"C3D as {_GST}", ("resnet50", "tiny_resnet"), 16, 224, published=_R[:1]
+)
+_add(
+    "p3d_resnet50", "resnet50_3d:p3d_resnet50", f"P3D as {_GST}", ("resnet50", "tiny_resnet"), 16, 224, published=_R[:1]
+)
 _alone("corrnet101", "R(2+1)D bottlenecks and correlation blocks, of model corrnet101")
 _add(
     "corrnet101",

@@ -95,7 +95,7 @@ def block_of(backbone: str) -> type[Bottleneck3d] | type[BasicBlock3d]:
 
 
 def stage(
-    backbone: str,
+    block: type[Bottleneck3d] | type[BasicBlock3d],
     channels: int,
     width: int,
     kernels: Sequence[int],
@@ -103,7 +103,7 @@ def stage(
     non_local: Mapping[int, NonLocalForm] | None = None,
 ) -> nn.Sequential:
     """Blocks of one width; `kernels` has the temporal kernel of each, `non_local` the blocks that carry one."""
-    block, after = block_of(backbone), non_local or {}
+    after = non_local or {}
     blocks: list[nn.Module] = []
     for index, kernel in enumerate(kernels):
         where = {"kernel": kernel, "stride": stride if index == 0 else 1}

@@ -97,9 +97,9 @@ class SlowFast(VolumeNetwork):
         frames: int,
         dropout: float,
     ) -> None:
-        expansion = block_of(backbone).expansion
+        block = block_of(backbone)
         first_width = TINY_WIDTH if backbone == "tiny_resnet" else SLOW_WIDTH
-        last = 2 ** (len(BLOCKS[backbone]) - 1) * first_width * expansion
+        last = 2 ** (len(BLOCKS[backbone]) - 1) * first_width * block.expansion
         super().__init__(
             last + last // BETA, num_classes=num_classes, frames=frames, dropout=dropout, frames_multiple_of=alpha
         )
@@ -119,10 +119,10 @@ class SlowFast(VolumeNetwork):
                 for long in (SLOW_KERNELS, FAST_KERNELS)
             )
             stage_name = f"layer{index + 1}"
-            slow_stage = stage(backbone, slow + 2 * fast, width, slow_kernels, STRIDES[index], after)
+            slow_stage = stage(block, slow + 2 * fast, width, slow_kernels, STRIDES[index], after)
             self.add_module(stage_name, slow_stage)
-            self.fast.add_module(stage_name, stage(backbone, fast, width // BETA, fast_kernels, STRIDES[index]))
-            slow, fast = width * expansion, width // BETA * expansion
+            self.fast.add_module(stage_name, stage(block, fast, width // BETA, fast_kernels, STRIDES[index]))
+            slow, fast = width * block.expansion, width // BETA * block.expansion
         self.register_buffer("slow_frames", _slow_frames(frames, alpha, form), persistent=False)
         initialize_volumes(self)
 

@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 from repro import paths, record, stopping
 from repro.errors import ReproError, UnknownName
 from repro.outcome import compose, failure
-from repro.papers.layout import TableSpec
+from repro.papers.layout import RowSpec, TableSpec
 from repro.spec import Accuracy, Experiment, Speed, Static, experiment_from_dict, to_dict
 
 Progress = Callable[[dict[str, Any]], None]
@@ -86,12 +86,17 @@ def jobs_of(
         for cell, experiment in row.cells.items():
             if row.key not in chosen or cell not in wanted or not runnable(experiment):
                 continue
-            wished = table.seeds.get(cell, 1) if seeds is None else seeds
+            wished = _seeds_of(table, row, cell) if seeds is None else seeds
             trained = range(wished) if isinstance(wished, int) else wished
             for seed in trained if isinstance(experiment.measure, Accuracy) else (0,):
                 found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
     order = list(EXPECTED_SECONDS)
     return sorted(found, key=lambda job: order.index(job.kind))
+
+
+def _seeds_of(table: TableSpec, row: RowSpec, cell: str) -> int:
+    """How many seeds a cell is trained with; a quoted network's small form with one."""
+    return 1 if row.section == "quoted" else table.seeds.get(cell, 1)
 
 
 def _choose(kind: str, names: Iterable[str], known: list[str]) -> set[str]:

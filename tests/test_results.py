@@ -14,6 +14,7 @@ from repro.run import jobs_of
 PENDING = {
     "adafuse/speed",
     "dnr/supp2",
+    "dnr/table6",
     "suite/matrix",
     *(f"psn/table{number}" for number in range(1, 7)),
     *(f"adafuse/table{number}" for number in range(1, 8)),

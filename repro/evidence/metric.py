@@ -7,7 +7,9 @@ from typing import Any
 
 
 def look_up(results: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, or None. A key that itself holds dots or slashes is found too."""
+    """The value at a dotted path, or None. Keys that hold dots or slashes are found too; `*` is an only key."""
+    if path.startswith("*."):
+        return look_up(next(iter(results.values())), path[2:]) if len(results) == 1 else None
     if path in results:
         return results[path]
     for end in range(len(path)):

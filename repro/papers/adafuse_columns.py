@@ -153,7 +153,8 @@ def slowdown() -> ColumnSpec:
         group=SPEED,
         absent=HOST_ITSELF,
         note="The network as written, all channels computed and masked, and its host timed in turn: median and "
-        "interquartile range of the ratio. What can be saved in time is another question (python -m repro speed).",
+        "interquartile range of the ratio. A quoted network is timed with TSN-R50 in place of a host. What can be "
+        "saved in time is another question (python -m repro speed).",
     )
 
 

@@ -11,7 +11,7 @@ from repro.spec import Experiment, Speed, frozen, replace
 
 def with_method(table: TableSpec, method: str) -> TableSpec:
     """The table with rows `<row>_<method>` behind each plain row's own. They differ from it in the method alone."""
-    plain = [row for row in table.rows if row.cells and _method_of(row) is None]
+    plain = [row for row in table.rows if row.cells and row.section != "quoted" and _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
     taken = {row.key for row in table.rows}

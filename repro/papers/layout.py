@@ -5,7 +5,8 @@ A column's `source` is one of
     published:STEM:COLUMN       as printed, from `results/published/STEM.csv` under the same row key
     difference:[STEM:]COLUMN    printed value minus that of the row's `baseline`
     slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
-    record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`
+    record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`;
+                                `*` is the only key of its place
     gain:CELL:PATH              that number minus the one of the row's `baseline`; over seeds, with its 95 % interval
     ratio:CELL:PATH             that number divided by the one of the row's `baseline`
 """
@@ -168,7 +169,9 @@ class TableSpec:
     questions: tuple[QuestionSpec, ...] = ()
     """Findings on pairs of rows; they stand under the table too."""
     seeds: Mapping[str, int] = field(default_factory=dict)
-    """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell not named has one."""
+    """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell that is not named has one, and so
+    has each of a quoted row.
+    """
 
     def __post_init__(self) -> None:
         for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):

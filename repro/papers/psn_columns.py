@@ -8,6 +8,7 @@ PRINTED = "printed in the paper ({})"
 MEASURED = "measured here on {}"
 COST = "measured here, one view"
 SPEED = "forward time, one view of {}"
+TWINS_ONE = "twins, NOT {}: small networks, synthetic clips, top-1 %"
 TWINS = "twins, NOT {}: small networks, synthetic clips, top-1 %, 3 seeds"
 
 NAMES = {"sthv1": "Something-Something V1", "kinetics400": "Kinetics-400", "diving48": "Diving48"}
@@ -142,6 +143,14 @@ def times(view: str) -> tuple[ColumnSpec, ...]:
     )
 
 
+def twin(name: str, group: str) -> ColumnSpec:
+    """Top-1 on one twin."""
+    short = name.removeprefix("twin-")
+    return ColumnSpec(
+        key=f"twin_{short}", title=short, source=f"record:{name}:top1", group=group, digits=1, better="higher"
+    )
+
+
 def twins(*names: str) -> tuple[ColumnSpec, ...]:
     """Top-1 on the twins over the seeds, the gain over the row's baseline, the direction on the temporal one."""
     group = TWINS.format(NAMES["sthv1"])
@@ -149,9 +158,7 @@ def twins(*names: str) -> tuple[ColumnSpec, ...]:
     for name in names:
         short = name.removeprefix("twin-")
         found += [
-            ColumnSpec(
-                key=f"twin_{short}", title=short, source=f"record:{name}:top1", group=group, digits=1, better="higher"
-            ),
+            twin(name, group),
             ColumnSpec(
                 key=f"gain_{short}",
                 title="gain over the baseline",

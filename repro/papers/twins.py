@@ -15,7 +15,9 @@ FRAMES = 8
 _CROP = 32
 _BACKBONE = frozen(blocks=1, pool=True)
 #: networks whose small form has no options but their own
-_OWN_FORM = ("r2plus1d", "slowfast_8x8", "blvnet_tam", "arnet")
+_OWN_FORM = (
+    "r2plus1d", "slowfast_8x8", "blvnet_tam", "arnet", "i3d", "i3d_res5s1", "i3d_nl", "c3d_resnet50", "p3d_resnet50",
+)  # fmt: skip
 #: networks that take five consecutive frames for each of their segments
 _FIVE_FRAMES = ("tdn",)
 

@@ -61,7 +61,7 @@ def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypat
 
 def test_status_counts_seeds(table, capsys):
     render_status(table, records_root(True), Console(width=160), smoke=True)
-    assert "missing: static speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
+    assert "missing: static input speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("dnr/")])

@@ -31,7 +31,7 @@ def mine(tmp_path_factory):
 
 def test_a_row_on_every_plain_network_that_differs_in_the_method_alone():
     plain, table = papers.find("table6"), papers.find("table6", ["psn"])
-    hosts = [row for row in plain.rows if row.cells and not row.baseline]
+    hosts = [row for row in plain.rows if row.cells and row.section != "quoted" and not row.baseline]
     added = [row for row in table.rows if row.key.endswith("_psn")]
     assert [row.baseline for row in added] == [row.key for row in hosts]
     for row, host in zip(added, hosts, strict=True):

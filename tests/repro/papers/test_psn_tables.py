@@ -132,7 +132,7 @@ def test_speeds_are_paired_with_plain_networks_of_the_same_view():
         for row in find(name).rows:
             for key, experiment in row.cells.items():
                 measure = experiment.measure
-                if isinstance(measure, Speed):
+                if isinstance(measure, Speed) and row.section != "quoted":
                     against = measure.against
                     assert against is not None and against.method is None, (name, row.key, key)
                     assert against.name == ("tsm" if key == "speed-tsm" else "tsn")
