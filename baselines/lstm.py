@@ -1,16 +1,15 @@
-"""LSTM: an LSTM over the frames' features in the place of averaging, a baseline of AdaFuse's Tables 1 and 3.
+"""LSTM over the frames' features instead of averaging (Donahue et al., CVPR 2015), a baseline of AdaFuse's Table 1.
 
-Donahue et al., Long-term Recurrent Convolutional Networks, CVPR 2015. AdaFuse's release has no such network; code
-studied: mengyuest/temporal-shift-module before 94e7806 (the authors' earlier repository: --offline_lstm_all,
---hidden_dim 512), as far as it is public. Tensors: N clips, T frames, features (N, T, D), states (N, h), logits (N, K):
+AdaFuse's release has no such network; its authors' earlier one does: mengyuest/AR-Net@2a9d72b:ops/models_ada.py
+(--offline_lstm_all, --hidden_dim 512). Tensors: N clips, T frames, features (N, T, D), states (N, h), logits (N, K):
 
-    h_t = LSTMCell(features_t, h_{t-1});   logits = mean over t of Linear(h_t)
+    h_t = LSTMCell(dropout(features_t), h_{t-1});   logits = mean over t of Linear(h_t)
 
 Known differences
-1. Dropout stands before the LSTM, where that code has it in place of the backbone's classifier.
-2. 512 units on ResNet-50 make 28.77 M parameters (27 classes) to 28.84 M (174), the printed 28.8. On ResNet-18 they
-   make 13.3 M where 11.7 are printed; those would need about 180 units, or 128 and a second classifier (11.62 M), of
-   which nothing is said. The printed 14.7 GMACs are reached by none: the LSTM adds 0.01 to 14.55.
+1. Which code and how many units AdaFuse's rows have is not said. 512 units on ResNet-50 make 28.77 M parameters (27
+   classes) to 28.84 M (174), the printed 28.8. On ResNet-18 they make 13.37 M where 11.7 are printed; those would need
+   about 180 units, or 128 and a second classifier (11.62 M), of which nothing is said.
+2. The printed 14.7 GMACs are reached by none: the LSTM adds 0.01 to 14.55.
 """
 
 from __future__ import annotations

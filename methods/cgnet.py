@@ -1,4 +1,4 @@
-"""CGNet: Channel Gating Neural Networks (Hua et al., NeurIPS 2019, arXiv 1805.12549), a baseline of AdaFuse's Table 1.
+"""CGNet: Channel Gating Neural Networks (Hua et al., NeurIPS 2019, arXiv 1805.12549), a baseline of AdaFuse.
 
 Code studied: mengyuest/AdaFuse@91c3a5d:ops/cgnet.py, ops/cg_utils.py, main_gate.py, opts.py, after
 cornell-zhang/dnn-gating. In each residual block the first convolution is done in two steps: on the first 1/p of its

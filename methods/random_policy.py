@@ -1,4 +1,4 @@
-"""Random policy: AdaFuse's fusion with actions drawn by lot, the baseline `Random` of AdaFuse's Tables 1 and 6.
+"""Random policy: AdaFuse's fusion with actions drawn by lot, the baseline `Random` of it (Meng et al., ICLR 2021).
 
 Authors' code: mengyuest/AdaFuse@91c3a5d:ops/batenet.py (--gate_random_hard_policy, --gate_stoc_ratio). For each frame
 and channel of each gated block an action is drawn, independent of all else; there is no policy network, and nothing is

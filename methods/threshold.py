@@ -1,4 +1,4 @@
-"""Threshold: of each frame's channels the weakest are skipped, the baseline `Threshold` of AdaFuse's Table 1.
+"""Threshold: of each frame's channels the weakest are skipped, a baseline of AdaFuse (Meng et al., ICLR 2021).
 
 Authors' code: mengyuest/AdaFuse@91c3a5d:ops/batenet.py (--gate_threshold, --relative_keep_threshold). In each block
 the int(keep * C) channels of largest mean |y| over the map pass to the second convolution, the others are zero. No
