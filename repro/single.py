@@ -133,6 +133,11 @@ def summary(made: record.Record, path: Path) -> str:
         lines.append(f"  {name:<20} top-1 {rate['top1']:.2f} %   top-5 {rate['top5']:.2f} %")
     for name, value in results.get("extra", {}).items():
         lines.append(f"  {name:<20} {value:.2f}")
+    cost = results.get("cost", {})
+    if "gmacs" in cost.get("mean", {}):
+        base = cost["facts"].get("gmacs_base")
+        told = f", {base:.4g} when nothing is saved" if base else ""
+        lines.append(f"GMACs of a view {cost['mean']['gmacs']:.4g} ± {cost['std']['gmacs']:.2g} over the videos{told}")
     left_out = results.get("left_out", [])
     if left_out:
         lines.append(f"{len(left_out)} videos could not be read and count in no accuracy:")

@@ -52,3 +52,19 @@ def test_a_recipe_takes_known_fields_of_their_kind() -> None:
         recipe(TSM, "twin-temporal-smoke", {"epochs": "abc"})
     with pytest.raises(UnknownName, match="did you mean epochs"):
         recipe(TSM, "twin-temporal-smoke", {"epoch": 2})
+
+
+def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
+    from types import SimpleNamespace
+    from typing import Any
+
+    from repro.single import summary
+
+    cost = {"mean": {"gmacs": 0.0123}, "std": {"gmacs": 0.0012}, "facts": {"gmacs_base": 0.0207}}
+    results = {"top1": 50.0, "top5": 90.0, "videos": 4, "cost": cost}
+    made: Any = SimpleNamespace(status="done", results=results)
+    assert "GMACs of a view 0.0123 ± 0.0012 over the videos, 0.0207 when nothing is saved" in summary(
+        made, tmp_path / "r"
+    )
+    made.results = {key: value for key, value in results.items() if key != "cost"}
+    assert "GMACs" not in summary(made, tmp_path / "r")
