@@ -15,6 +15,8 @@ from repro.report.table import Cell, Row, Table, mark, marks, runs
 
 _STYLES = {"published": "", "measured": "cyan", "derived": "dim", "reason": "dim"}
 _GAP = "  "
+#: least room for a label
+_LEAST = 20
 _LEGEND = "cyan: measured here; bold and underlined: best and second best of the rows that were run"
 
 
@@ -23,9 +25,10 @@ def print_text(table: Table, console: Console) -> None:
     _line(console, Text(_printable(f"{table.full_name}  {table.title}"), style="bold"))
     if table.caption:
         _line(console, Text(_printable(table.caption)))
-    for columns in _blocks(table, console.width):
+    left = _label_width(table, console.width)
+    for columns in _blocks(table, console.width, left):
         console.print()
-        for line in _block(table, columns):
+        for line in _block(table, columns, left):
             console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)
     console.print()
     if console.color_system:
@@ -56,9 +59,8 @@ def _note(console: Console, sign: str, note: str) -> None:
     console.print(grid, soft_wrap=False, no_wrap=False)
 
 
-def _blocks(table: Table, width: int) -> list[list[int]]:
+def _blocks(table: Table, width: int, left: int) -> list[list[int]]:
     """Column positions, as many side by side as the width takes; a group that fits whole is not torn."""
-    left = _label_width(table)
     blocks: list[list[int]] = [[]]
     room = width - left
     for _, start, stop in table.groups():
@@ -75,8 +77,7 @@ def _blocks(table: Table, width: int) -> list[list[int]]:
     return blocks
 
 
-def _block(table: Table, columns: list[int]) -> list[Text]:
-    left = _label_width(table)
+def _block(table: Table, columns: list[int], left: int) -> list[Text]:
     groups = [(title, list(own)) for title, own in groupby(columns, key=lambda index: table.columns[index].group)]
     titles = [_centred(title, _span(table, own)) for title, own in groups]
     height = max(map(len, titles))
@@ -95,14 +96,17 @@ def _block(table: Table, columns: list[int]) -> list[Text]:
         lines.append(Text(_printable(section), style="italic"))
         for members in runs(rows, columns):
             label = _label(members[0]) if len(members) == 1 else Text(f"{len(members)} rows", style="dim italic")
-            lines.append(_row(table, label, members[0], columns, left))
+            lines += _row(table, label, members[0], columns, left)
     return lines
 
 
-def _row(table: Table, name: Text, row: Row, columns: list[int], left: int) -> Text:
-    label = Text("  ").append(name)
+def _row(table: Table, name: Text, row: Row, columns: list[int], left: int) -> list[Text]:
+    """The row's line; a label that is too long goes on below."""
+    first, *more = name.wrap(Console(width=left), left - 2)
+    label = Text("  ").append(first)
     label.append(" " * (left - label.cell_len))
-    return label.append(_joined(0, [_body(table, i, _value(row.cells[i]), row.cells[i].notes) for i in columns]))
+    line = label.append(_joined(0, [_body(table, i, _value(row.cells[i]), row.cells[i].notes) for i in columns]))
+    return [line, *(Text("    ").append(rest) for rest in more)]
 
 
 def _joined(left: int, parts: list[Text]) -> Text:
@@ -165,8 +169,11 @@ def _width(table: Table, index: int) -> int:
     return body + (signs + 1 if signs else 0)
 
 
-def _label_width(table: Table) -> int:
-    return max((2 + _label(row).cell_len for row in table.rows), default=0)
+def _label_width(table: Table, width: int) -> int:
+    """Room for the labels: of the longest, at most two fifths, and so that the widest column stands beside it."""
+    longest = max((2 + _label(row).cell_len for row in table.rows), default=0)
+    widest = max((_width(table, index) for index in range(len(table.columns))), default=0)
+    return min(longest, max(min(width - widest - len(_GAP), width * 2 // 5), _LEAST))
 
 
 def _printable(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len
 
 from repro.papers.layout import TableSpec
 from repro.record import Record
@@ -36,3 +37,14 @@ def test_markup_and_control_characters_stay_text(layout: TableSpec) -> None:
     text = render_text(table_view(replace(layout, rows=rows), []))
     assert "[red]x[/red]\\x1b[31m\\x0a" in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_long_labels_are_folded_and_no_line_is_wider_than_the_terminal(
+    layout: TableSpec, records: list[Record], width: int
+) -> None:
+    words = [f"word{letter}" for letter in "abcdefghijkl"]
+    rows = tuple(replace(row, label=" ".join(words)) if row.key == "tsn_r50" else row for row in layout.rows)
+    shown = render_text(table_view(replace(layout, rows=rows), records), width)
+    assert max(map(cell_len, shown.splitlines())) <= width
+    assert all(shown.count(word) == shown.count(words[0]) > 1 for word in words)
