@@ -169,11 +169,11 @@ def _read(options: Mapping[str, Any]) -> Options:
     for name in ("cl", "ct"):
         require_choice(OWNER, name, getattr(settings, name), (None, *PLACES))
     if settings.cl is None and settings.ct is None:
-        raise ValueError(f"{OWNER}: cl and ct are both None, which leaves nothing to insert; allowed: one of {PLACES}")
+        raise ValueError(f"{OWNER}: cl and ct are both None, nothing to insert; allowed: {', '.join(PLACES)}")
     if settings.cl == settings.ct:
         raise ValueError(f"{OWNER}: cl and ct are both {settings.cl!r}; allowed: two different layers, or one None")
     if settings.stages is not None and (not isinstance(settings.stages, tuple) or not settings.stages):
-        raise ValueError(f"{OWNER}: stages {settings.stages!r} is not possible; allowed: None, or numbers from 1 to 4")
+        raise ValueError(f"{OWNER}: stages {settings.stages!r} is no list; allowed: None, or numbers from 1 to 4")
     for name in ("relay_distance", "cl_distance", "reduction", "depth"):
         require_count(OWNER, name, getattr(settings, name))
     require_choice(OWNER, "relay", settings.relay, RELAYS)
