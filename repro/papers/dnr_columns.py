@@ -48,8 +48,8 @@ def real(dataset: str, absent: str = "not applicable") -> tuple[ColumnSpec, ...]
     )
 
 
-def cost(*, at: int = 224) -> tuple[ColumnSpec, ...]:
-    """GMACs and parameters, and what DNR adds to each."""
+def cost(*, at: int = 224, beside: str = "") -> tuple[ColumnSpec, ...]:
+    """GMACs, `beside` which column they are printed in, and parameters, and what DNR adds to each."""
     return (
         ColumnSpec(
             key=f"gmacs{at}",
@@ -57,6 +57,7 @@ def cost(*, at: int = 224) -> tuple[ColumnSpec, ...]:
             source=f"record:static:sizes.{at}.gmacs",
             group=COST,
             better="lower",
+            beside=beside,
             note="GMACs: convolutions and matrix products of one view by torch.utils.flop_counter, divided by 2; "
             "fvcore and ptflops stand beside it in the record.",
         ),

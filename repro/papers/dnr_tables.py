@@ -251,7 +251,7 @@ def supp2() -> TableSpec:
                 key="printed_slowdown", title="time / host's", source="slowdown:videos_per_s", group=printed,
                 absent=columns.HOST_ITSELF,
             ),
-            *columns.cost(),
+            *columns.cost(beside="gflops"),
             *_time_columns(),
         ),
         footnotes=(

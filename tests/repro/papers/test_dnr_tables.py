@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from repro import record
 from repro.build import build_meta
 from repro.evidence import published
 from repro.papers import TABLES, find
+from repro.report.front import differing
+from repro.report.view import table_view
 from repro.run import jobs_of
 from repro.spec import Accuracy, Speed, diff, to_dict
 
+RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 NAMES = [name for name in TABLES if name.startswith("dnr/")]
 ABLATIONS = ["dnr/table1a", "dnr/table1b", "dnr/table1c", "dnr/table1d", "dnr/supp1"]
 
@@ -153,3 +158,36 @@ def test_twins_run_with_three_seeds_but_for_other_backbones(name):
         counts[job.row, job.cell] += 1
     assert set(counts.values()) <= {1 if name in ("dnr/table2", "dnr/table5") else 3}
     assert bool(counts) == (name != "dnr/supp2")
+
+
+@pytest.fixture(scope="module")
+def static_records():
+    return [made for made in record.load_all(RECORDS).records if made.kind == "static"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counted_cells_have_the_printed_digits_or_say_why_not(name, static_records):
+    """Of DNR's static cells only TANet's printed 36 GFLOPs, in Table 6 and the supplement, cannot be counted here."""
+    layout = find(name)
+    assert "gflops" not in published.load(layout.published_csv).columns or [c for c in layout.columns if c.beside]
+    found = list(differing([table_view(layout, static_records)]))
+    assert all(one.explained for one in found), [f"{one.label}: {one.told}" for one in found]
+    tanet = [f"{name}/{row}/gmacs224" for row in ("tanet_r50", "tanet_r50_dnr")]
+    assert [one.anchor for one in found] == (tanet if name in ("dnr/table6", "dnr/supp2") else [])
+
+
+def test_what_dnr_adds_to_resnet50_rounds_to_the_printed_sizes(static_records):
+    """Supplement: 4.1 M parameters and 0.006 GFLOPs, one evaluation of a cell in each layer; 0.009 are counted."""
+    by_id = {made.id: made.results for made in static_records}
+
+    def added(table, row):
+        host = find(f"dnr/{table}").row(row).baseline
+        with_it, without = (by_id[cell(table, key, "static").id] for key in (row, host))
+        gmacs = with_it["sizes"]["224"]["gmacs"] - without["sizes"]["224"]["gmacs"]
+        return with_it["params"] - without["params"], gmacs
+
+    params, gmacs = added("table6", "tsn_r50_dnr")
+    replaced = 2 * 2 * sum(blocks * width for blocks, width in ((3, 64), (4, 128), (6, 256), (3, 512)))
+    assert round((params + replaced) / 1e6, 1) == 4.1
+    assert round(sum(added("table1b", row)[1] for row in ("cl_1", "ct_8")), 3) == 0.006
+    assert round(gmacs, 3) == 0.009
