@@ -129,12 +129,13 @@ def check(speed: Speed) -> None:
 
 def _ready(model: Model, speed: Speed, device: str) -> Timed:
     generator = torch.Generator().manual_seed(_SEED)
-    net = random_network(model, generator)
+    net = random_network(model, generator).to(device)
+    example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
     if speed.form == "frozen" and model.method:
         with torch.inference_mode(False):
-            net = frozen_form(net, model.method)
-    example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
-    net = net.to(device)
+            frozen = frozen_form(net, model.method)
+        error = fast.relative_error(frozen(example), net(example))
+        return Timed(frozen, example, {"chosen": "frozen", "max_rel_error": error}, error)
     if speed.form == "fast":
         form, detail = fast.fastest(net, example, precision=speed.precision)
         return Timed(form, example, detail, detail["max_rel_error"])

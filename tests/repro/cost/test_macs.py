@@ -8,7 +8,7 @@ from repro.build import build_meta, input_shape
 from repro.cost.macs import count_macs, matching_sizes, measure_static
 from repro.cost.tracing import shapes_only
 from repro.errors import BadOption
-from repro.spec import Model, Static, frozen
+from repro.spec import Model, Static, frozen, replace
 
 TINY = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 
@@ -71,6 +71,15 @@ def test_the_table_of_modules_sums_to_the_whole() -> None:
     assert sum(row["gmacs"] for row in top) == pytest.approx(result["sizes"]["32"]["gmacs"])
     assert sum(row["params"] for row in top) == result["params"]
     assert {"layer1", "layer1.0"} <= {row["name"] for row in result["modules"]}
+
+
+def test_what_a_method_counts_of_itself_stands_in_the_result() -> None:
+    psn = Model(name="tsn", backbone="tiny_resnet", num_classes=8, options={"pool": True}, method="psn")
+    found = measure_static(psn, Static(sizes=(32,)))["method"]
+    widths = (8, 16, 32, 64)  # a quarter of 32, 64, 128, 256 channels
+    assert found["fusion_parameters"] == sum(width**2 for width in widths)
+    assert (found["ir_interactions"], found["kernel_shapes"], found["dropped"]) == (4 * sum(widths), 16, 0.0)
+    assert "method" not in measure_static(replace(psn, method=None), Static(sizes=(32,)))
 
 
 def test_uncounted_operators_are_listed() -> None:

@@ -47,6 +47,21 @@ def test_beside_the_network_without_the_method() -> None:
     assert "time with / without" in shown and "tsm+dnr on tiny_resnet" in shown
 
 
+def test_the_frozen_form_gives_the_same_beside_the_plain_network() -> None:
+    psn = replace(HOST, method="psn", options={"pool": True})
+    against = replace(psn, method=None)
+    result = measure_speed(psn, replace(QUICK, form="frozen", against=against), threads=1)
+    assert result["max_rel_error"] <= 1e-5
+    assert (result["form"], result["form_detail"]["chosen"]) == ("frozen", "frozen")
+    assert result["against"]["form_detail"] is None and len(result["against"]["ratios"]) == 3
+    assert "form: frozen" in text(render_speed(psn, result))
+
+
+def test_a_method_without_a_form_for_inference_is_refused() -> None:
+    with pytest.raises(BadOption, match=r"'dnr' has no form for inference.*psn"):
+        measure_speed(DNR, replace(QUICK, form="frozen"), threads=1)
+
+
 def test_bf16_tells_its_effect_on_the_logits() -> None:
     result = measure_speed(HOST, replace(QUICK, precision="bf16"), threads=1)
     assert 0 < result["max_rel_error"] < 0.1
