@@ -3,7 +3,8 @@
 A count (parameters, GMACs) is exact: it has the printed digits or it has not. An accuracy is one draw: the printed one
 is held against the spread of our seeds, the size of the test set and the printed digits. A printed gain is the
 difference of two single runs, held against what chance alone may give two such runs: within that noise, or beyond it,
-which says that there is a difference and not that it was found again. What was measured by another
+which says that there is a difference and not that it was found again; so is a gain that was measured here, by the
+interval over the seeds of both networks. What was measured by another
 protocol, on other data or on another device is not held against print at all, and the verdict says what differs.
 
 For a front page: `Table.verdicts` (repro.report.table) is `tally` of one table's cells; add the counters of several
@@ -21,7 +22,7 @@ import numpy as np
 
 from repro.evidence.noise import RUN_DEVIATION, Doubt, single_runs
 from repro.evidence.published import Value
-from repro.evidence.stats import prediction_interval, wilson_interval
+from repro.evidence.stats import Interval, prediction_interval, wilson_interval
 
 Word = Literal["reproduced", "differs", "noise", "clear", "incomparable"]
 
@@ -109,6 +110,12 @@ def of_gain(here: float, there: float, doubt: Doubt) -> Verdict:
     spans = " and ".join(f"{end.low:.2f} to {end.high:.2f}" for end in ends)
     told = f"{doubt.told()}; from the size of the test set alone (Wilson) the two top-1 are {spans}"
     return Verdict("clear" if doubt.decided else "noise", told)
+
+
+def of_seeds(gain: Interval, seeds: tuple[int, int]) -> Verdict:
+    """A gain that was measured here, as the seeds of both networks leave it."""
+    told = f"{gain.value:+.2f} points, 95 % interval {gain.low:+.2f} to {gain.high:+.2f}"
+    return Verdict("clear" if gain.excludes(0.0) else "noise", f"{told} over {seeds[0]} and {seeds[1]} seeds")
 
 
 def incomparable(*differences: str) -> Verdict:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.errors import BadOption
-from repro.papers.layout import RowSpec, TableSpec
-from repro.spec import Experiment, Speed, frozen, replace
+from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.spec import Accuracy, Experiment, Speed, frozen, replace
 
 
 def with_method(table: TableSpec, method: str) -> TableSpec:
-    """The table with rows `<row>_<method>` behind each plain row's own. They differ from it in the method alone."""
+    """The table with rows `<row>_<method>` behind each plain row's own. They differ from it in the method alone.
+
+    Gains over the plain network stand beside accuracies, of the table's own methods too.
+    """
     plain = [row for row in table.rows if row.cells and row.section != "quoted" and _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
@@ -31,7 +34,29 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
             note="Not of the paper: added by --with.",
         )
         rows.insert(_end_of_group(rows, row.key), new)
-    return replace(table, rows=tuple(rows))
+    return replace(table, rows=tuple(rows), columns=_with_gains(table))
+
+
+def _with_gains(table: TableSpec) -> tuple[ColumnSpec, ...]:
+    """The columns, and behind each top-1 that is measured here the gain over the plain network, if it is not there."""
+    there = {column.source for column in table.columns}
+    accuracies = {name for row in table.rows for name, e in row.cells.items() if isinstance(e.measure, Accuracy)}
+    columns = []
+    for column in table.columns:
+        columns.append(column)
+        source = column.source.replace("record:", "gain:", 1)
+        if column.cell in accuracies and column.source == f"record:{column.cell}:top1" and source not in there:
+            gain = ColumnSpec(
+                key=f"{column.key}_gain",
+                title=f"gain, {column.title}",
+                source=source,
+                group=column.group,
+                unit="points",
+                digits=column.digits,
+                absent="not applicable: the plain network",
+            )
+            columns.append(gain)
+    return tuple(columns)
 
 
 def _method_of(row: RowSpec) -> str | None:

@@ -8,9 +8,11 @@ from repro.evidence import published, verdicts
 from repro.evidence.differences import off_paper
 from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.evidence.published import PublishedTable, Value
+from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
+from repro.report.values import numbers
 
 _RATES = ("top1", "top5")
 _TWIN = "twin-"
@@ -35,6 +37,18 @@ def of_measured(
         value = _numeric(printed, row.published_row, path)
         return _of_accuracy(layout, row, column, values, done, value, printed) if value else None
     return None
+
+
+def of_measured_gain(here: Sequence[Record], there: Sequence[Record], path: str) -> Verdict | None:
+    """The verdict on a gain in accuracy over the row's baseline; None of another number, or of a single seed."""
+    if here[0].kind != "accuracy" or path.rpartition(".")[2].removeprefix("direction_") not in _RATES:
+        return None
+    own, base = numbers(here, path), numbers(there, path)
+    if min(len(own), len(base)) < 2:
+        return None
+    import numpy as np
+
+    return verdicts.of_seeds(welch(np.array(base), np.array(own))[0], (len(own), len(base)))
 
 
 def printed_beside(layout: TableSpec, row: RowSpec, column: ColumnSpec) -> Value | None:
@@ -72,8 +86,6 @@ def _of_accuracy(
             "alone"
         )
     if of != measure["dataset"]:
-        return None
-    if column.source.startswith("gain:"):
         return None
     differing = off_paper(layout, row.cells[column.cell]) + _missing(done, of)
     return verdicts.of_accuracy(values, int(done[-1].results["videos"]), value, differing)

@@ -20,7 +20,7 @@ from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.record import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.corrected import told_correction
-from repro.report.judged import of_measured, of_printed_gain, printed_beside
+from repro.report.judged import of_measured, of_measured_gain, of_printed_gain, printed_beside
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import (
@@ -291,8 +291,9 @@ class _View:
         value, interval = found
         names = tuple(dict.fromkeys(record.name for record in (*here, *there)))
         sign = "+" if kind == "gain" else ""
-        verdict = of_measured(self.layout, row, column, [value], here)
-        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, interval, records=names, verdict=verdict)
+        verdict = of_measured_gain(here, there, path) if kind == "gain" else None
+        told = " ".join(part for part in (interval, verdict.sign if verdict else "") if part)
+        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, told, records=names, verdict=verdict)
 
     def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
         """Footnotes on seeds that failed and on videos that were left out."""

@@ -7,7 +7,18 @@ import pytest
 
 from repro.evidence.noise import RUN_DEVIATION, doubt, single_runs
 from repro.evidence.published import Value
-from repro.evidence.verdicts import SIGNS, WORDS, incomparable, of_accuracy, of_count, of_gain, tally, told_tally
+from repro.evidence.stats import Interval
+from repro.evidence.verdicts import (
+    SIGNS,
+    WORDS,
+    incomparable,
+    of_accuracy,
+    of_count,
+    of_gain,
+    of_seeds,
+    tally,
+    told_tally,
+)
 
 K400 = 19_772
 
@@ -92,6 +103,13 @@ def test_seeds_of_one_recipe_are_seldom_called_different():
     scored = 100 * rng.binomial(videos, runs / 100) / videos
     words = [of_accuracy(list(own), videos, _value(f"{there:.2f}")).word for *own, there in scored]
     assert words.count("differs") / len(words) < 0.05
+
+
+@pytest.mark.parametrize(("low", "high", "word"), [(1.0, 3.0, "clear"), (-3.0, -1.0, "clear"), (-1.0, 3.0, "noise")])
+def test_a_gain_measured_here_is_judged_by_the_interval_over_its_seeds(low, high, word):
+    found = of_seeds(Interval((low + high) / 2, low, high, 6, "Welch"), (3, 3))
+    assert found.word == word
+    assert "3 and 3 seeds" in found.told
 
 
 def test_the_margin_is_that_of_single_runs():
