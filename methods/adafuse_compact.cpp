@@ -24,6 +24,7 @@ constexpr int VL = 4, NB = 4, PX = 6;
 constexpr int BLOCK = VL * NB;
 constexpr int HALF = VL / 2;
 constexpr int SEGMENTS = 4, TAPS = 9;
+constexpr int LINE = 16;  // floats of a cache line
 
 typedef float vec __attribute__((vector_size(VL * 4)));
 typedef float half __attribute__((vector_size(HALF * 4)));
@@ -47,12 +48,15 @@ inline void fma_spread(vec &acc, const float *x, vec w) {
 
 inline void fma_spread(half &acc, const float *x, half w) { acc += w * *x; }
 
-// One stretch of inputs: `count` turns; turn i reads value xoff[i] of each pixel and weights w + woff[i].
+// One stretch of inputs: `count` turns; turn i reads value xoff[i] of each pixel and weights w + woff[i]. The first or
+// the last pixel of a tile may lie outside of the map and take no part.
+enum Pixels { ALL, NOT_FIRST, NOT_LAST };
 struct Run {
     const float *px[PX];
     const float *w;
     const int32_t *xoff, *woff;
     int count;
+    Pixels pixels;
 };
 
 template <class V> inline V positive(V v) {
@@ -60,43 +64,62 @@ template <class V> inline V positive(V v) {
     return v > zero ? v : zero;
 }
 
-// LISTED: turns follow xoff and woff; otherwise turn i reads value i and weights w + i * wld.
-template <int NV, bool TAIL, bool LISTED>
-__attribute__((noinline)) void tile(const Run *runs, int count, int wld, const float *bias, bool relu, float *out, int64_t ld, int pixels) {
+// What a tile adds up: NV vectors, and half a vector with TAIL, for each pixel.
+template <int NV, bool TAIL> struct Sums {
     vec acc[PX][NV ? NV : 1];
     half low[PX];
+};
+
+// All turns of a run for pixels P0 to P1 - 1. LISTED: turns follow xoff and woff; otherwise turn i reads value i and
+// weights w + i * wld.
+template <int NV, bool TAIL, bool LISTED, int P0, int P1>
+inline __attribute__((always_inline)) void turns(const Run &run, int wld, Sums<NV, TAIL> &sums) {
+    const float *px[PX];
+    for (int p = P0; p < P1; ++p) px[p] = run.px[p];
+    const float *w = run.w;
+    for (int i = 0; i < run.count; ++i) {
+        const float *row = LISTED ? w + run.woff[i] : w + (int64_t)i * wld;
+        const int64_t at = LISTED ? run.xoff[i] : i;
+        vec weight[NV ? NV : 1];
+        for (int v = 0; v < NV; ++v) weight[v] = load<vec>(row + v * VL);
+#pragma GCC unroll 8
+        for (int p = P0; p < P1; ++p)
+#pragma GCC unroll 4
+            for (int v = 0; v < NV; ++v) fma_spread(sums.acc[p][v], px[p] + at, weight[v]);
+        if (TAIL) {
+            half last = load<half>(row + NV * VL);
+#pragma GCC unroll 8
+            for (int p = P0; p < P1; ++p) fma_spread(sums.low[p], px[p] + at, last);
+        }
+    }
+}
+
+template <int NV, bool TAIL, bool LISTED>
+__attribute__((noinline)) void tile(const Run *runs, int count, int wld, const float *bias, bool relu, float *out,
+                                    int64_t ld, int pixels) {
+    Sums<NV, TAIL> sums;
 #pragma GCC unroll 8
     for (int p = 0; p < PX; ++p) {
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) acc[p][v] = load<vec>(bias + v * VL);
-        if (TAIL) low[p] = load<half>(bias + NV * VL);
+        for (int v = 0; v < NV; ++v) sums.acc[p][v] = load<vec>(bias + v * VL);
+        if (TAIL) sums.low[p] = load<half>(bias + NV * VL);
     }
     for (int r = 0; r < count; ++r) {
         const Run &run = runs[r];
-        const float *px[PX];
-        for (int p = 0; p < PX; ++p) px[p] = run.px[p];
-        const float *w = run.w;
-        for (int i = 0; i < run.count; ++i) {
-            const float *row = LISTED ? w + run.woff[i] : w + (int64_t)i * wld;
-            const int64_t at = LISTED ? run.xoff[i] : i;
-            vec weight[NV ? NV : 1];
-            for (int v = 0; v < NV; ++v) weight[v] = load<vec>(row + v * VL);
-#pragma GCC unroll 8
-            for (int p = 0; p < PX; ++p)
-#pragma GCC unroll 4
-                for (int v = 0; v < NV; ++v) fma_spread(acc[p][v], px[p] + at, weight[v]);
-            if (TAIL) {
-                half last = load<half>(row + NV * VL);
-                for (int p = 0; p < PX; ++p) fma_spread(low[p], px[p] + at, last);
-            }
-        }
+        if (LISTED && run.pixels == NOT_FIRST)
+            turns<NV, TAIL, LISTED, 1, PX>(run, wld, sums);
+        else if (LISTED && run.pixels == NOT_LAST)
+            turns<NV, TAIL, LISTED, 0, PX - 1>(run, wld, sums);
+        else
+            turns<NV, TAIL, LISTED, 0, PX>(run, wld, sums);
     }
 #pragma GCC unroll 8
-    for (int p = 0; p < PX; ++p) {  // all indices constant: accumulators stay in registers
+    for (int p = 0; p < PX; ++p) {  // all indices constant: sums stay in registers
         if (p >= pixels) break;
         float *to = out + p * ld;
-        for (int v = 0; v < NV; ++v) store(to + v * VL, relu ? positive(acc[p][v]) : acc[p][v]);
-        if (TAIL) store(to + NV * VL, relu ? positive(low[p]) : low[p]);
+#pragma GCC unroll 4
+        for (int v = 0; v < NV; ++v) store(to + v * VL, relu ? positive(sums.acc[p][v]) : sums.acc[p][v]);
+        if (TAIL) store(to + NV * VL, relu ? positive(sums.low[p]) : sums.low[p]);
     }
 }
 
@@ -141,6 +164,66 @@ void pack(const float *w, int inputs, int outputs, const int32_t *list, int n, i
     }
 }
 
+// Channels that the second convolution reads: where they lie in a pixel of `y`, and in a tap's weights.
+struct Part {
+    const float *y = nullptr;
+    int64_t ld = 0;
+    std::vector<int32_t> places, offsets;
+
+    void add(int32_t place, int32_t channel) {
+        places.push_back(place);
+        offsets.push_back(channel * BLOCK);
+    }
+};
+
+// The second convolution's sizes and weights; see adafuse_reduce.
+struct Second {
+    int height, width, inputs, stride;
+    const float *w, *bias;
+    int outputs;
+    bool relu;
+
+    int rows() const { return (height - 1) / stride + 1; }
+    int columns() const { return (width - 1) / stride + 1; }
+};
+
+// A block of outputs from `first` of one frame.
+void reduce(const Second &conv, const Part *parts, int count, int first, const float *zeros, float *out) {
+    const Tile run_tile = tile_for<true>(BLOCK);
+    const int columns = conv.columns();
+    const float *w = conv.w + (int64_t)first * TAPS * conv.inputs;
+    Run runs[SEGMENTS * TAPS];
+    for (int row = 0; row < conv.rows(); ++row)
+        for (int column = 0; column < columns; column += PX) {
+            const int here = std::min(PX, columns - column);
+            int used = 0;
+            for (int tap = 0; tap < TAPS; ++tap) {
+                const int above = row * conv.stride + tap / 3 - 1;
+                if (above < 0 || above >= conv.height) continue;
+                const int left = column * conv.stride + tap % 3 - 1, right = left + (PX - 1) * conv.stride;
+                const Pixels pixels = left < 0 ? NOT_FIRST : here == PX && right >= conv.width ? NOT_LAST : ALL;
+                for (int s = 0; s < count; ++s) {
+                    const Part &part = parts[s];
+                    if (part.places.empty()) continue;
+                    Run &run = runs[used++];
+                    const float *line = part.y + (int64_t)above * conv.width * part.ld;
+                    for (int k = 0; k < PX; ++k) {
+                        const int aside = left + k * conv.stride;
+                        const bool inside = k < here && aside >= 0 && aside < conv.width;
+                        run.px[k] = inside ? line + aside * part.ld : zeros;
+                    }
+                    run.w = w + (int64_t)tap * conv.inputs * BLOCK;
+                    run.xoff = part.places.data();
+                    run.woff = part.offsets.data();
+                    run.count = (int)part.places.size();
+                    run.pixels = pixels;
+                }
+            }
+            run_tile(runs, used, 0, conv.bias + first, conv.relu,
+                     out + ((int64_t)row * columns + column) * conv.outputs + first, conv.outputs, here);
+        }
+}
+
 }  // namespace
 
 extern "C" {
@@ -174,8 +257,11 @@ void adafuse_rows(const float *x, int pixels, int inputs, const float *w, const 
             const int here = std::min(PX, pixels - p);
             Run run;
             for (int k = 0; k < PX; ++k) run.px[k] = x + (int64_t)(p + std::min(k, here - 1)) * inputs;
+            const float *ahead = x + (int64_t)(p + here) * inputs, *end = ahead + std::min(PX, pixels - p - here) * (int64_t)inputs;
+            for (; ahead < end; ahead += LINE) __builtin_prefetch(ahead, 0, 2);
             run.w = block;
             run.count = inputs;
+            run.pixels = ALL;
             run_tile(&run, 1, lanes, shift.data() + first, true, y + (int64_t)p * ld + first, ld, here);
         }
         block += (int64_t)inputs * lanes;
@@ -186,88 +272,57 @@ void adafuse_rows(const float *x, int pixels, int inputs, const float *w, const 
 // outputs). w is packed (block of BLOCK outputs, tap, input, lane); outputs is a multiple of BLOCK.
 void adafuse_reduce(const Segment *segments, int count, int height, int width, int inputs, int stride, const float *w,
                     const float *bias, int outputs, int relu, float *out) {
-    const int rows = (height - 1) / stride + 1, columns = (width - 1) / stride + 1;
-    static thread_local std::vector<float> zeros;
-    static thread_local std::vector<int32_t> offsets;
-    int64_t most = 0, total = 0;
+    const Second conv{height, width, inputs, stride, w, bias, outputs, relu != 0};
+    std::vector<Part> parts(count);
+    int64_t most = 0;
     for (int s = 0; s < count; ++s) {
+        parts[s].y = segments[s].y;
+        parts[s].ld = segments[s].ld;
+        for (int64_t i = 0; i < segments[s].count; ++i) parts[s].add(segments[s].places[i], segments[s].channels[i]);
         most = std::max(most, segments[s].ld);
-        total += segments[s].count;
     }
-    zeros.assign(most + 1, 0.0f);
-    offsets.resize(total + 1);
-    int32_t *next = offsets.data();
-    const int32_t *woff[SEGMENTS];
-    for (int s = 0; s < count; ++s) {
-        woff[s] = next;
-        for (int64_t i = 0; i < segments[s].count; ++i) *next++ = segments[s].channels[i] * BLOCK;
-    }
-    const Tile run_tile = tile_for<true>(BLOCK);
-    Run runs[SEGMENTS * TAPS];
-    for (int first = 0; first < outputs; first += BLOCK) {
-        const float *block = w + (int64_t)first * TAPS * inputs;
-        for (int row = 0; row < rows; ++row)
-            for (int column = 0; column < columns; column += PX) {
-                const int here = std::min(PX, columns - column);
-                int used = 0;
-                for (int tap = 0; tap < TAPS; ++tap) {
-                    const int above = row * stride + tap / 3 - 1;
-                    if (above < 0 || above >= height) continue;
-                    for (int s = 0; s < count; ++s) {
-                        if (!segments[s].count) continue;
-                        Run &run = runs[used++];
-                        const float *line = segments[s].y + (int64_t)above * width * segments[s].ld;
-                        for (int k = 0; k < PX; ++k) {
-                            const int aside = (column + k) * stride + tap % 3 - 1;
-                            const bool inside = k < here && aside >= 0 && aside < width;
-                            run.px[k] = inside ? line + aside * segments[s].ld : zeros.data();
-                        }
-                        run.w = block + (int64_t)tap * inputs * BLOCK;
-                        run.xoff = segments[s].places;
-                        run.woff = woff[s];
-                        run.count = (int)segments[s].count;
-                    }
-                }
-                run_tile(runs, used, 0, bias + first, relu != 0,
-                         out + ((int64_t)row * columns + column) * outputs + first, outputs, here);
-            }
-    }
+    const std::vector<float> zeros(most + 1, 0.0f);
+    for (int first = 0; first < outputs; first += BLOCK) reduce(conv, parts.data(), count, first, zeros.data(), out);
 }
 
 // Frames first..last-1 of a clip: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse, 2 keep; nothing
 // is reused in frame 0) -> out (frames, rows, columns, outputs). Of the frame before `first` what is reused is made too.
+// Outputs go outside and frames inside, so that the second convolution's weights are fetched once for the clip.
 void adafuse_clip(const int8_t *codes, int first, int last, const float *x, int height, int width, int inputs,
                   const float *w1, const float *b1, int middle, const float *w2, const float *b2, int stride,
                   int outputs, int relu, float *out) {
-    const int64_t pixels = (int64_t)height * width;
-    const int64_t results = (int64_t)((height - 1) / stride + 1) * ((width - 1) / stride + 1) * outputs;
-    static thread_local std::vector<float> maps[2];
-    std::vector<int32_t> made, kept, kept_at, reused, reused_at, place[2];
-    for (int side = 0; side < 2; ++side) {
-        maps[side].resize(pixels * middle);
-        place[side].assign(middle, 0);
-    }
-    int64_t ld[2] = {0, 0};
-    for (int t = std::max(0, first - 1); t < last; ++t) {
+    static thread_local std::vector<float> maps;
+    const Second conv{height, width, middle, stride, w2, b2, outputs, relu != 0};
+    const int64_t pixels = (int64_t)height * width, results = (int64_t)conv.rows() * conv.columns() * outputs;
+    const int before = std::max(0, first - 1);
+    std::vector<std::vector<int32_t>> made(last);
+    std::vector<std::vector<Part>> parts(last, std::vector<Part>(2));  // kept, reused
+    std::vector<int32_t> place(middle), place_before(middle);
+    std::vector<int64_t> start(last + 1, 0), ld(last, 0);
+    for (int t = before; t < last; ++t) {
         const int8_t *now = codes + (int64_t)t * middle, *next = t + 1 < last ? now + middle : nullptr;
-        const int side = t & 1;
-        made.clear(), kept.clear(), kept_at.clear(), reused.clear(), reused_at.clear();
+        place_before.swap(place);
         for (int c = 0; c < middle; ++c) {
             const bool keep = t >= first && now[c] == 2;
-            if (t >= first && now[c] == 1) reused.push_back(c), reused_at.push_back(place[1 - side][c]);
+            if (t >= first && now[c] == 1) parts[t][1].add(place_before[c], c);
             if (!keep && !(next && next[c] == 1)) continue;
-            place[side][c] = (int32_t)made.size();
-            if (keep) kept.push_back(c), kept_at.push_back((int32_t)made.size());
-            made.push_back(c);
+            place[c] = (int32_t)made[t].size();
+            if (keep) parts[t][0].add(place[c], c);
+            made[t].push_back(c);
         }
-        ld[side] = ((int64_t)made.size() + HALF - 1) / HALF * HALF;
-        adafuse_rows(x + t * pixels * inputs, (int)pixels, inputs, w1, b1, middle, made.data(), (int)made.size(),
-                     maps[side].data(), (int)ld[side]);
-        if (t < first) continue;
-        const Segment segments[2] = {
-            {maps[side].data(), kept_at.data(), kept.data(), ld[side], (int64_t)kept.size()},
-            {maps[1 - side].data(), reused_at.data(), reused.data(), ld[1 - side], (int64_t)reused.size()}};
-        adafuse_reduce(segments, 2, height, width, middle, stride, w2, b2, outputs, relu, out + t * results);
+        ld[t] = ((int64_t)made[t].size() + HALF - 1) / HALF * HALF;
+        start[t + 1] = start[t] + ld[t] * pixels;
     }
+    maps.resize(start[last] + 1);
+    for (int t = before; t < last; ++t) {
+        adafuse_rows(x + t * pixels * inputs, (int)pixels, inputs, w1, b1, middle, made[t].data(),
+                     (int)made[t].size(), maps.data() + start[t], (int)ld[t]);
+        parts[t][0].y = maps.data() + start[t];
+        parts[t][0].ld = ld[t];
+        if (t > before) parts[t][1].y = parts[t - 1][0].y, parts[t][1].ld = ld[t - 1];
+    }
+    const std::vector<float> zeros(middle + 1, 0.0f);
+    for (int block = 0; block < outputs; block += BLOCK)
+        for (int t = first; t < last; ++t) reduce(conv, parts[t].data(), 2, block, zeros.data(), out + t * results);
 }
 }

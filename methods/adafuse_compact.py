@@ -189,7 +189,7 @@ class CompactBlock(nn.Module):
         made = np.concatenate([wanted.made.sum(1) for wanted in clips])
         read = np.concatenate([wanted.read.sum(1) for wanted in clips])
         union = np.flatnonzero(np.any([wanted.read.any(0) for wanted in clips], axis=0))
-        self.went = self.kind or ("compact" if self.costs is None else self.costs.best(made, read, len(union)))
+        self.went = self.kind or self._best(len(x), int(made.sum()), int(read.sum()), len(union))
         if self.went == "compact":
             y = self.pair.clips(x, clips)
         elif self.went == "union":
@@ -200,6 +200,12 @@ class CompactBlock(nn.Module):
             made = read = np.full(len(x), codes.shape[2])
         self._count(len(clips), int(made.sum()), int(read.sum()), len(x))
         return y
+
+    def _best(self, frames: int, made: int, read: int, union: int) -> str:
+        if self.costs is None:
+            return "compact"
+        first, second = self.pair.macs(self.shape[2:])
+        return self.costs.best(frames, made * first + read * second, union)
 
     def _count(self, clips: int, made: int, read: int, frames: int) -> None:
         first, second = self.pair.macs(self.shape[2:])

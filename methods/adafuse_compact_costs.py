@@ -1,13 +1,13 @@
-"""Which way a block of compact AdaFuse goes: by times of its parts, measured on the machine at hand in seconds.
+"""Which way a block of compact AdaFuse goes: by times measured on the machine at hand in seconds.
 
-For each shape of block: one frame's part of the first convolution as a + b * (channels made), of the second as
-a + b * (channels read), both from two densities; the union of a batch as a + b * (channels in it); the dense way.
+For each shape of block: the compact way of a batch as a + b * (multiply-adds), the union as a + b * (channels in it),
+both from two densities; the dense way as it is.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from methods.adafuse_policy import KEEP
+
 if TYPE_CHECKING:
     from methods.adafuse_compact import CompactBlock
 
 KINDS = ("compact", "union", "dense")
-_DENSITIES = (0.25, 0.75)
+_DENSITIES = (0.25, 1.0)
 
 
 @dataclass(frozen=True)
@@ -30,43 +32,40 @@ class Line:
     slope: float
 
     @staticmethod
-    def through(points: Mapping[int, float]) -> Line:
-        """Through two points; a slope is not negative."""
-        (low, first), (high, last) = points.items()
-        slope = max(0.0, (last - first) / max(1, high - low))
+    def through(points: Mapping[float, float]) -> Line:
+        """Through two points; neither start nor slope is negative."""
+        (low, first), (high, last) = sorted(points.items())
+        slope = max(0.0, (last - first) / (high - low))
         return Line(max(0.0, first - slope * low), slope)
 
-    def __call__(self, channels: Any) -> Any:
+    def __call__(self, amount: float) -> float:
         """Seconds."""
-        return self.start + self.slope * channels
+        return self.start + self.slope * amount
 
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds that a block of one shape takes for a batch of some frames."""
+    """Seconds that the first two convolutions of a block of one shape take for a batch of `frames` frames."""
 
     frames: int
-    rows: Line
-    """First convolution of one frame, by channels made."""
-    reduce: Line
-    """Second convolution of one frame, by channels read."""
+    compact: Line
+    """By multiply-adds."""
     union: Line
-    """Both, of all frames, by channels in the union."""
+    """By channels in the union."""
     dense: float
-    """Both, of all frames."""
 
-    def estimate(self, made: np.ndarray, read: np.ndarray, union: int) -> dict[str, float]:
-        """Seconds of each way, from the channels made and read in each frame, and in the union."""
-        share = len(made) / self.frames
+    def estimate(self, frames: int, macs: float, union: int) -> dict[str, float]:
+        """Seconds of each way for so many frames, from the compact way's multiply-adds and the union's channels."""
+        share = frames / self.frames
         return {
-            "compact": float((self.rows(made) + self.reduce(read)).sum()),
-            "union": float(self.union(union)) * share,
+            "compact": self.compact(macs / share) * share,
+            "union": self.union(union) * share,
             "dense": self.dense * share,
         }
 
-    def best(self, made: np.ndarray, read: np.ndarray, union: int) -> str:
+    def best(self, frames: int, macs: float, union: int) -> str:
         """The way that takes least."""
-        found = self.estimate(made, read, union)
+        found = self.estimate(frames, macs, union)
         return min(KINDS, key=found.__getitem__)
 
 
@@ -90,56 +89,32 @@ class Times:
         return time.perf_counter() - began
 
     def _measure(self, block: CompactBlock, example: Tensor) -> Costs:
-        frames, decided = block.policy.frames, block.policy.decided
+        decided, each = block.policy.decided, sum(block.pair.macs(block.shape[2:]))
         generator = torch.Generator().manual_seed(0)
         x = torch.rand(block.shape, generator=generator).to(example)
         x = x.contiguous(memory_format=torch.channels_last)
-        points: dict[str, dict[int, float]] = {"rows": {}, "reduce": {}, "union": {}}
+        compact, union = {}, {}
         for density in _DENSITIES:
-            count = max(1, round(density * decided))
-            order = torch.randperm(decided, generator=generator)[:count].sort().values.numpy()
-            for part, seconds in self._parts(block, x, order, frames).items():
-                points[part][count if len(points[part]) == 0 else max(count, min(points[part]) + 1)] = seconds
-        lines = {part: Line.through(found) for part, found in points.items()}
-        whole = self._codes(block, np.arange(decided), len(x) // frames)
-        return Costs(frames=len(x), dense=self._least(lambda: self._way(block, "dense", x, whole), x), **lines)
+            kept = torch.randperm(decided, generator=generator)[: max(1, int(density * decided))].numpy()
+            codes = np.zeros((len(x) // block.policy.frames, block.policy.frames, decided), dtype=np.int64)
+            codes[..., kept] = KEEP
+            compact[len(x) * len(kept) * each] = self._least(block, "compact", x, codes)
+            union[len(kept)] = self._least(block, "union", x, codes)
+        dense = self._least(block, "dense", x, codes)
+        return Costs(frames=len(x), compact=Line.through(compact), union=Line.through(union), dense=dense)
 
-    def _parts(self, block: CompactBlock, x: Tensor, order: np.ndarray, frames: int) -> dict[str, float]:
-        from methods.adafuse_compact_pair import Source
-
-        pair, each = block.pair, x.split(1)
-        y = [pair.rows(frame, order) for frame in each]
-        codes = self._codes(block, order, len(x) // frames)
-        return {
-            "rows": self._least(lambda: [pair.rows(frame, order) for frame in each], x) / len(each),
-            "reduce": self._least(
-                lambda: [pair.reduce([Source(part, None, order)], frame) for part, frame in zip(y, each, strict=True)],
-                x,
-            )
-            / len(each),
-            "union": self._least(lambda: self._way(block, "union", x, codes), x),
-        }
-
-    def _codes(self, block: CompactBlock, kept: np.ndarray, clips: int) -> np.ndarray:
-        codes = np.zeros((clips, block.policy.frames, block.policy.decided), dtype=np.int64)
-        codes[..., kept] = 2
-        return codes
-
-    def _way(self, block: CompactBlock, kind: str, x: Tensor, codes: np.ndarray) -> None:
-        before, block.kind = block.kind, kind
+    def _least(self, block: CompactBlock, kind: str, x: Tensor, codes: np.ndarray) -> float:
+        taken, before = [], block.kind
+        block.kind = kind
         try:
-            block.middle(x, codes)
+            for _ in range(self.repeats):
+                _wait(x)
+                began = time.perf_counter()
+                block.middle(x, codes)
+                _wait(x)
+                taken.append(time.perf_counter() - began)
         finally:
             block.kind = before
-
-    def _least(self, work: Callable[[], Any], x: Tensor) -> float:
-        taken = []
-        for _ in range(self.repeats):
-            _wait(x)
-            began = time.perf_counter()
-            work()
-            _wait(x)
-            taken.append(time.perf_counter() - began)
         return min(taken)
 
 

@@ -146,7 +146,7 @@ def test_calibrated_blocks_go_the_way_that_costs_least():
     ways = {"compact": (free, dear, 1.0), "union": (dear, free, 1.0), "dense": (dear, dear, 0.0)}
     for kind, (parts, union, dense) in ways.items():
         for block in blocks.values():
-            block.costs = Costs(frames=10, rows=parts, reduce=parts, union=union, dense=dense)
+            block.costs = Costs(frames=10, compact=parts, union=union, dense=dense)
         torch.testing.assert_close(small(x), net(x), rtol=0, atol=1e-12)
         assert set(kinds_of(small).values()) == {kind}
 
@@ -154,9 +154,10 @@ def test_calibrated_blocks_go_the_way_that_costs_least():
 def test_lines_and_estimates():
     line = Line.through({10: 1.0, 30: 2.0})
     assert line(50) == pytest.approx(3.0) and Line.through({10: 2.0, 30: 1.0}).slope == 0.0
-    costs = Costs(frames=2, rows=Line(1.0, 0.0), reduce=Line(0.0, 0.5), union=Line(0.0, 1.0), dense=8.0)
-    found = costs.estimate(np.array([3, 3]), np.array([4, 2]), 4)
-    assert found == {"compact": 5.0, "union": 4.0, "dense": 8.0}
+    costs = Costs(frames=2, compact=Line(1.0, 0.5), union=Line(0.0, 1.0), dense=8.0)
+    assert costs.estimate(2, 6.0, 5) == {"compact": 4.0, "union": 5.0, "dense": 8.0}
+    assert costs.estimate(4, 12.0, 5) == {"compact": 8.0, "union": 10.0, "dense": 16.0}
+    assert costs.best(2, 6.0, 5) == "compact" and costs.best(2, 100.0, 5) == "union"
 
 
 def test_what_decisions_ask_for():
