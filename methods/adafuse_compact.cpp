@@ -64,6 +64,19 @@ template <class V> inline V positive(V v) {
     return v > zero ? v : zero;
 }
 
+// What is done with sums: `add` is added, at the places of the output, before the ReLU; `total`, one for each lane, takes
+// in what comes out, over all pixels.
+struct Finish {
+    bool relu;
+    const float *add = nullptr;
+    float *total = nullptr;
+};
+
+template <class V> inline V finished(V sum, const Finish &finish, int64_t at) {
+    if (finish.add) sum += load<V>(finish.add + at);
+    return finish.relu ? positive(sum) : sum;
+}
+
 // What a tile adds up: NV vectors, and half a vector with TAIL, for each pixel.
 template <int NV, bool TAIL> struct Sums {
     vec acc[PX][NV ? NV : 1];
@@ -95,7 +108,7 @@ inline __attribute__((always_inline)) void turns(const Run &run, int wld, Sums<N
 }
 
 template <int NV, bool TAIL, bool LISTED>
-__attribute__((noinline)) void tile(const Run *runs, int count, int wld, const float *bias, bool relu, float *out,
+__attribute__((noinline)) void tile(const Run *runs, int count, int wld, const float *bias, Finish finish, float *out,
                                     int64_t ld, int pixels) {
     Sums<NV, TAIL> sums;
 #pragma GCC unroll 8
@@ -113,17 +126,24 @@ __attribute__((noinline)) void tile(const Run *runs, int count, int wld, const f
         else
             turns<NV, TAIL, LISTED, 0, PX>(run, wld, sums);
     }
+    vec total[NV ? NV : 1] = {};
 #pragma GCC unroll 8
     for (int p = 0; p < PX; ++p) {  // all indices constant: sums stay in registers
         if (p >= pixels) break;
-        float *to = out + p * ld;
+        const int64_t at = p * ld;
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; ++v) store(to + v * VL, relu ? positive(sums.acc[p][v]) : sums.acc[p][v]);
-        if (TAIL) store(to + NV * VL, relu ? positive(sums.low[p]) : sums.low[p]);
+        for (int v = 0; v < NV; ++v) {
+            const vec value = finished(sums.acc[p][v], finish, at + v * VL);
+            store(out + at + v * VL, value);
+            total[v] += value;
+        }
+        if (TAIL) store(out + at + NV * VL, finished(sums.low[p], finish, at + NV * VL));
     }
+    if (finish.total)
+        for (int v = 0; v < NV; ++v) store(finish.total + v * VL, load<vec>(finish.total + v * VL) + total[v]);
 }
 
-typedef void (*Tile)(const Run *, int, int, const float *, bool, float *, int64_t, int);
+typedef void (*Tile)(const Run *, int, int, const float *, Finish, float *, int64_t, int);
 
 // The tile for `lanes` outputs, a multiple of HALF of at most BLOCK.
 template <bool LISTED> Tile tile_for(int lanes) {
@@ -161,6 +181,25 @@ void pack(const float *w, int inputs, int outputs, const int32_t *list, int n, i
             std::memcpy(block + (int64_t)c * lanes, line.data() + first, lanes * sizeof(float));
             block += (int64_t)inputs * lanes;
         }
+    }
+}
+
+// x (pixels, inputs) times w (inputs, lanes) -> `lanes` channels of out (pixels, ld).
+void product(const float *x, int pixels, int inputs, const float *w, int lanes, const float *bias, Finish finish,
+             float *out, int64_t ld) {
+    const Tile run_tile = tile_for<false>(lanes);
+    Run run;
+    run.w = w;
+    run.count = inputs;
+    run.pixels = ALL;
+    const float *add = finish.add;
+    for (int p = 0; p < pixels; p += PX) {
+        const int here = std::min(PX, pixels - p);
+        for (int k = 0; k < PX; ++k) run.px[k] = x + (int64_t)(p + std::min(k, here - 1)) * inputs;
+        const float *ahead = x + (int64_t)(p + here) * inputs, *end = x + (int64_t)std::min(p + 2 * PX, pixels) * inputs;
+        for (; ahead < end; ahead += LINE) __builtin_prefetch(ahead, 0, 2);
+        if (add) finish.add = add + p * ld;
+        run_tile(&run, 1, lanes, bias, finish, out + p * ld, ld, here);
     }
 }
 
@@ -219,7 +258,7 @@ void reduce(const Second &conv, const Part *parts, int count, int first, const f
                     run.pixels = pixels;
                 }
             }
-            run_tile(runs, used, 0, conv.bias + first, conv.relu,
+            run_tile(runs, used, 0, conv.bias + first, {conv.relu},
                      out + ((int64_t)row * columns + column) * conv.outputs + first, conv.outputs, here);
         }
 }
@@ -252,19 +291,24 @@ void adafuse_rows(const float *x, int pixels, int inputs, const float *w, const 
     const float *block = packed.data();
     for (int first = 0; first < ld; first += BLOCK) {
         const int lanes = std::min(BLOCK, ld - first);
-        const Tile run_tile = tile_for<false>(lanes);
-        for (int p = 0; p < pixels; p += PX) {
-            const int here = std::min(PX, pixels - p);
-            Run run;
-            for (int k = 0; k < PX; ++k) run.px[k] = x + (int64_t)(p + std::min(k, here - 1)) * inputs;
-            const float *ahead = x + (int64_t)(p + here) * inputs, *end = ahead + std::min(PX, pixels - p - here) * (int64_t)inputs;
-            for (; ahead < end; ahead += LINE) __builtin_prefetch(ahead, 0, 2);
-            run.w = block;
-            run.count = inputs;
-            run.pixels = ALL;
-            run_tile(&run, 1, lanes, shift.data() + first, true, y + (int64_t)p * ld + first, ld, here);
-        }
+        product(x, pixels, inputs, block, lanes, shift.data() + first, {true}, y + first, ld);
         block += (int64_t)inputs * lanes;
+    }
+}
+
+// Third convolution, 1x1, of frames of y (pixels, inputs), summed with `other` and rectified -> out (frames, pixels,
+// outputs), which may be `other`, and their means over the pixels (frames, outputs). w is packed (block of BLOCK outputs,
+// input, lane); outputs is a multiple of BLOCK.
+void adafuse_third(const float *y, int frames, int pixels, int inputs, const float *w, const float *bias, int outputs,
+                   const float *other, float *out, float *means) {
+    std::fill(means, means + (int64_t)frames * outputs, 0.0f);
+    for (int t = 0; t < frames; ++t) {
+        const int64_t at = (int64_t)t * pixels * outputs;
+        float *mean = means + (int64_t)t * outputs;
+        for (int first = 0; first < outputs; first += BLOCK)
+            product(y + (int64_t)t * pixels * inputs, pixels, inputs, w + (int64_t)first * inputs, BLOCK, bias + first,
+                    {true, other + at + first, mean + first}, out + at + first, outputs);
+        for (int c = 0; c < outputs; ++c) mean[c] /= pixels;
     }
 }
 

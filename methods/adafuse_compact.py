@@ -48,6 +48,10 @@ class Convolution(Protocol):
 
 MakePair = Callable[[nn.Conv2d, nn.Conv2d, bool], Pair]
 """(first convolution, second convolution, whether a ReLU follows the second) -> what computes parts of them."""
+Last = Callable[..., tuple[Tensor, Tensor]]
+"""`last(y, other, in_place=...)` is relu(conv(y) + other) and its mean over the map."""
+MakeLast = Callable[[nn.Conv2d], Last | None]
+"""A block's last convolution -> what computes it, or None."""
 
 
 class PlainConvolution(nn.Module):
@@ -71,10 +75,12 @@ def compact(
     *,
     convolution: Convolution = PlainConvolution,
     pair: MakePair = TorchPair,
+    last: MakeLast = lambda conv: None,
     kind: str | None = None,
 ) -> VideoResNet:
     """A copy of a network with AdaFuse that computes what its decisions ask for; the network itself stays as it is.
 
+    `convolution`, `pair` and `last` compute dense convolutions, parts of the two around a gate, and a block's last one.
     `kind` makes all blocks go one way; without it they go as `calibrate` finds best, and `compact` before that.
     The copy has no gradients. Raises ValueError for a network that it does not fit.
     """
@@ -88,10 +94,14 @@ def compact(
     net = copy.deepcopy(model).requires_grad_(False)
     net.masked = (model,)  # type: ignore[assignment] # a tuple keeps its parameters out
     net.conv1, net.bn1, net.act1 = convolution(_folded(net.conv1, net.bn1), relu=True), nn.Identity(), nn.Identity()
+    before: CompactBlock | None = None
     for _, stage in net.stages():
         for place, block in list(stage.named_children()):
-            if isinstance(block, GatedResidual):
-                stage.add_module(place, CompactBlock(block, convolution, pair, kind))
+            made = CompactBlock(block, convolution, pair, last, kind) if isinstance(block, GatedResidual) else None
+            if made is not None:
+                stage.add_module(place, made)
+                made.before = () if before is None else (before,)
+            before = made
     return net
 
 
@@ -144,17 +154,25 @@ class Wanted:
 class CompactBlock(nn.Module):
     """A gated residual block that computes parts of its first two convolutions."""
 
-    def __init__(self, block: GatedResidual, convolution: Convolution, pair: MakePair, kind: str | None) -> None:
+    def __init__(
+        self, block: GatedResidual, convolution: Convolution, pair: MakePair, last: MakeLast, kind: str | None
+    ) -> None:
         super().__init__()
         first, second = _folded(block.conv1, block.bn1), _folded(block.conv2, block.bn2)
         self.shifted = block.conv1.frames if isinstance(block.conv1, ShiftConv2d) else None
         self.first, self.second = convolution(first, relu=True), convolution(second, relu=block.bottleneck)
-        self.third = convolution(_folded(block.conv3, block.bn3), relu=True) if block.bottleneck else None
+        third = _folded(block.conv3, block.bn3) if block.bottleneck else None
+        self.last = last(third) if third is not None else None
+        self.third = convolution(third, relu=True) if third is not None and self.last is None else None
         self.downsample = _shortcut(block.downsample, convolution)
         self.policy: Gate = block.policy
         self.pair, self.batch = pair(first, second, block.bottleneck), TorchPair(first, second, block.bottleneck)
         self.kind, self.went = kind, "none"
         self.costs: Costs | None = None
+        self.before: tuple[CompactBlock, ...] = ()
+        """The block whose output is this one's input; a tuple keeps it out of the modules."""
+        self.means: Tensor | None = None
+        """Of the output over its map, until the next block has read them."""
         self.shape: tuple[int, ...] = ()
         """Of the input in the last forward."""
         self.spared, self.clips = 0.0, 0
@@ -166,19 +184,35 @@ class CompactBlock(nn.Module):
         shifted = x if self.shifted is None else temporal_shift(x, self.shifted)
         shortcut = x if self.downsample is None else self.downsample(shifted)
         carried: Any = self.policy.carried
+        pooled = self.pooled(shifted)
         if carried is not None:
-            y = self._step(shifted, carried)
+            y = self._step(shifted, pooled, carried)
         else:
-            y = self.middle(shifted, self.codes(shifted).cpu().numpy())
+            y = self.middle(shifted, self.codes(pooled).cpu().numpy())
+        return self.rest(y, shortcut, in_place=carried is None)
+
+    def rest(self, y: Tensor, shortcut: Tensor, *, in_place: bool) -> Tensor:
+        """After the second convolution; `in_place` may write over the shortcut."""
+        if self.last is not None:
+            out, self.means = self.last(y, shortcut, in_place=in_place)
+            return out
         if self.third is not None:
-            self.third.in_place = carried is None
+            self.third.in_place = in_place
             return self.third(y, shortcut)
         return y.add_(shortcut).relu_()
 
-    def codes(self, x: Tensor) -> Tensor:
+    def pooled(self, x: Tensor) -> Tensor:
+        """The mean map (N*T, c) of the shifted input, which the policy reads."""
+        means = self.before[0].means if self.before else None
+        if means is None:
+            return pool(x)
+        self.before[0].means = None
+        return means if self.shifted is None else temporal_shift(means[..., None, None], self.shifted).flatten(1)
+
+    def codes(self, pooled: Tensor) -> Tensor:
         """Decisions (N, T, C): 0 skip, 1 reuse, 2 keep."""
         gate = self.policy
-        logits = gate.logits(pool(x))
+        logits = gate.logits(pooled)
         if gate.forced is not None:
             return gate.forced.expand(*logits.shape[:3])
         return to_codes(gate.pick(logits), gate.actions)
@@ -220,9 +254,9 @@ class CompactBlock(nn.Module):
         y = _masked(self.batch.rows(x, union), picked)
         return self.batch.reduce([Source(y, None, union)], x)
 
-    def _step(self, x: Tensor, carried: Any) -> Tensor:
+    def _step(self, x: Tensor, pooled: Tensor, carried: Any) -> Tensor:
         """One frame of a stream; `carried` is what the frame before it left."""
-        codes = carried.decide(self.policy, pool(x)).cpu().numpy()
+        codes = carried.decide(self.policy, pooled).cpu().numpy()
         kept, reused = codes == KEEP, codes == REUSE
         if carried.x is None:
             reused = np.zeros_like(reused)
@@ -238,7 +272,7 @@ class CompactBlock(nn.Module):
             sources.append(Source(self.pair.rows(carried.x, late), None, late))
         self.went = "compact"
         self._count(1, len(rows) + len(late), int(kept.sum() + reused.sum()), 1)
-        carried.leave(pool(x), x, y, rows, late=len(late))
+        carried.leave(pooled, x, y, rows, late=len(late))
         return self.pair.reduce(sources, x)
 
 

@@ -18,7 +18,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,11 +104,12 @@ class Kernel:
                 *(_POINTER, _INT, _INT, _POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT),
                 *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
             ],
+            "adafuse_third": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER],
         }
         functions = [self._library[name] for name in signatures]  # each access makes a new object
         for function, arguments in zip(functions, signatures.values(), strict=True):
             function.argtypes, function.restype = arguments, None
-        self.rows, self.reduce, self.clip = functions
+        self.rows, self.reduce, self.clip, self.third = functions
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
         return self
@@ -123,10 +124,14 @@ class Kernel:
             and second.stride[0] == second.stride[1]
             and first.groups == second.groups == 1
             and first.out_channels % self.block == second.out_channels % self.block == 0
-            and first.weight.dtype == torch.float32
-            and first.weight.device.type == "cpu"
+            and _is_plain(first.weight)
         )
         return NativePair(self, first, second, relu) if fits else TorchPair(first, second, relu)
+
+    def last(self, conv: nn.Conv2d) -> NativeThird | None:
+        """The kernel's form of a block's last convolution, or None where the kernel does not fit it."""
+        fits = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.out_channels % self.block == 0
+        return NativeThird(self, conv) if fits and _is_plain(conv.weight) else None
 
     def __str__(self) -> str:
         return f"C++ kernel, {self.lanes} lanes"
@@ -197,11 +202,7 @@ class NativePair(PairBase):
             at = x[offset].data_ptr(), out[offset].data_ptr()
             jobs += [(codes, int(a), int(b), *at) for a, b in itertools.pairwise(edges)]
         run = functools.partial(self._clip, size=(x.shape[2], x.shape[3]))
-        if len(jobs) == 1 or torch.get_num_threads() == 1:
-            for job in jobs:
-                run(*job)
-        else:
-            list(_threads(torch.get_num_threads()).map(lambda job: run(*job), jobs))
+        _spread(run, jobs)
         return out
 
     def _clip(self, codes: np.ndarray, first: int, last: int, x: int, out: int, *, size: tuple[int, int]) -> None:
@@ -214,6 +215,48 @@ class NativePair(PairBase):
     def _out(self, x: Tensor) -> Tensor:
         height, width = self.sizes(x.shape[2:])[1]
         return x.new_empty((len(x), self.outputs, height, width)).contiguous(memory_format=torch.channels_last)
+
+
+class NativeThird:
+    """relu(conv(y) + other) and its mean over the map, which the next block's policy reads."""
+
+    def __init__(self, kernel: Kernel, conv: nn.Conv2d) -> None:
+        assert conv.bias is not None
+        self.kernel, self.inputs, self.outputs = kernel, conv.in_channels, conv.out_channels
+        weight = conv.weight.detach().flatten(1)
+        self.weight = weight.unflatten(0, (-1, kernel.block)).transpose(1, 2).contiguous()
+        self.bias = conv.bias.detach().contiguous()
+
+    def __call__(self, y: Tensor, other: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
+        """(M, c, H, W) and (M, C, H, W) -> the sum, over `other` if `in_place`, and its means (M, C)."""
+        y, whole, pixels = _channels_last(y), _channels_last(other), y.shape[2] * y.shape[3]
+        out = whole if in_place else torch.empty_like(whole)
+        means = torch.empty(len(y), self.outputs)
+        edges = np.linspace(0, len(y), min(torch.get_num_threads(), len(y)) + 1).astype(int)
+        run = functools.partial(self._frames, y, whole, out, means, pixels)
+        _spread(run, [(int(a), int(b)) for a, b in itertools.pairwise(edges)])
+        return out, means
+
+    def _frames(self, y: Tensor, other: Tensor, out: Tensor, means: Tensor, pixels: int, first: int, last: int) -> None:
+        at = (part[first].data_ptr() for part in (other, out, means))
+        self.kernel.third(
+            y[first].data_ptr(), last - first, pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(),
+            self.outputs, *at,
+        )  # fmt: skip
+
+
+def _spread(run: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
+    """Run jobs in as many threads as torch has; the kernel leaves Python's lock."""
+    count = torch.get_num_threads()
+    if len(jobs) == 1 or count == 1:
+        for job in jobs:
+            run(*job)
+    else:
+        list(_threads(count).map(lambda job: run(*job), jobs))
+
+
+def _is_plain(weight: Tensor) -> bool:
+    return weight.dtype == torch.float32 and weight.device.type == "cpu"
 
 
 @functools.cache

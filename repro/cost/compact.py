@@ -148,7 +148,7 @@ def _how(device: str) -> tuple[dict[str, Any], str]:
         kernel = load(paths.cache() / "native")
     except CannotCompile as why:
         return how, f"plain PyTorch ({why}), dense convolutions as fused oneDNN calls"
-    return {**how, "pair": kernel.pair}, f"{kernel}, dense convolutions as fused oneDNN calls"
+    return {**how, "pair": kernel.pair, "last": kernel.last}, f"{kernel}, dense convolutions as fused oneDNN calls"
 
 
 def _dense(model: Model, example: Tensor, device: str) -> tuple[fast.Form, fast.Form, dict[str, Any]]:
@@ -288,9 +288,9 @@ def _profile(small: Any, x: Tensor) -> dict[str, float]:
     taken = {"stem": 0.0, "policies": 0.0, "first_and_second": 0.0, "third_and_shortcut": 0.0}
 
     def timed(call: Callable[..., Any], part: str) -> Callable[..., Any]:
-        def run(*args: Any) -> Any:
+        def run(*args: Any, **more: Any) -> Any:
             results: list[Any] = []
-            taken[part] += _seconds(lambda _: results.append(call(*args)), x)
+            taken[part] += _seconds(lambda _: results.append(call(*args, **more)), x)
             return results[0]
 
         return run
@@ -300,9 +300,10 @@ def _profile(small: Any, x: Tensor) -> dict[str, float]:
             mock.patch.object(owner, name, timed(getattr(owner, name), part))
             for block in blocks_of(small).values()
             for owner, name, part in (
+                (block, "pooled", "policies"),
                 (block, "codes", "policies"),
                 (block, "middle", "first_and_second"),
-                (block.third, "forward", "third_and_shortcut"),
+                (block, "rest", "third_and_shortcut"),
                 (block.downsample, "forward", "third_and_shortcut"),
             )
             if owner is not None

@@ -80,6 +80,22 @@ def test_more_outputs_than_a_block(kernel):
         near(own.clips(x, wanted), plain.clips(x, wanted))
 
 
+@pytest.mark.parametrize("size", [(1, 1), (7, 7), (3, 5)])
+@pytest.mark.parametrize("in_place", [False, True])
+@torch.no_grad()
+def test_the_last_convolution_and_its_means(kernel, size, in_place):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(64, 128, 1)
+    y, other = torch.randn(FRAMES, 64, *size), torch.randn(FRAMES, 128, *size)
+    other = other.contiguous(memory_format=torch.channels_last)
+    expected = torch.relu(conv(y) + other)
+    out, means = kernel.last(conv)(y, other, in_place=in_place)
+    near(out, expected)
+    near(means, expected.mean((2, 3)))
+    assert (out.data_ptr() == other.data_ptr()) == in_place
+    assert kernel.last(nn.Conv2d(64, 96, 1)) is None and kernel.last(conv.double()) is None
+
+
 @torch.no_grad()
 def test_several_threads_share_a_clip(kernel):
     own, _ = both(kernel)
@@ -111,7 +127,7 @@ def test_a_whole_network_and_its_stream(kernel):
     x = torch.randn(2, FRAMES, 3, 64, 64)
     expected = net(x)
     for how in ({}, _how("cpu")[0]):
-        small = copy.deepcopy(compact(net, **{**how, "pair": kernel.pair}))
+        small = copy.deepcopy(compact(net, **{**how, "pair": kernel.pair, "last": kernel.last}))
         assert all(isinstance(block.pair, NativePair) for block in blocks_of(small).values())
         near(small(x), expected)
         assert executed_gmacs(small, (64, 64)) == pytest.approx(executed_gmacs(_plain(net, x), (64, 64)))
