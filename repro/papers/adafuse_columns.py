@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.papers.adafuse_networks import APPEARANCE, SMALL, TEMPORAL
+from repro.papers.adafuse_networks import APPEARANCE, LONG, LONG_APPEARANCE, SMALL, TEMPORAL
 from repro.papers.layout import ColumnSpec
 
 NAMES = {
@@ -15,11 +15,17 @@ PRINTED = "printed in the paper ({})"
 COST = "measured here, one clip of 8 frames, nothing saved"
 SPEED = "forward time, one clip of 8x224x224"
 TWINS = "twins, NOT the paper's data: small networks, synthetic clips, 3 seeds"
-DECIDED = "decided on the {} twin, mean over its videos"
+DECIDED = "decided, mean over the videos of a twin: {}"
 HOST_ITSELF = "not applicable: the network that the others are compared with"
 FIXED = "not applicable: the cost is the same for every clip"
 NO_POLICY = "not applicable: the network decides nothing of the kind"
-_TITLES = {APPEARANCE: "appearance", TEMPORAL: "temporal"}
+_TITLES = {
+    APPEARANCE: "appearance",
+    TEMPORAL: "temporal",
+    LONG_APPEARANCE: "appearance, 16 epochs",
+    LONG: "temporal, 16 epochs",
+}
+_KEYS = {twin: title.split(",")[0] + ("_long" if "," in title else "") for twin, title in _TITLES.items()}
 
 
 def printed(dataset: str, *, top5: bool = False, gain: bool = False) -> tuple[ColumnSpec, ...]:
@@ -162,10 +168,10 @@ def twins(*names: str, gain: bool = True, direction: bool = True) -> tuple[Colum
     """Top-1 on these twins over the seeds, the gain over the row's baseline, and whether the direction is right."""
     found: list[ColumnSpec] = []
     for name in names:
-        short = _TITLES[name]
+        short, title = _KEYS[name], _TITLES[name]
         found.append(
             ColumnSpec(
-                key=f"twin_{short}", title=f"{short}, top-1 %", source=f"record:{name}:top1", group=TWINS, digits=1,
+                key=f"twin_{short}", title=f"{title}, top-1 %", source=f"record:{name}:top1", group=TWINS, digits=1,
                 better="higher",
             )
         )  # fmt: skip
@@ -176,12 +182,12 @@ def twins(*names: str, gain: bool = True, direction: bool = True) -> tuple[Colum
                     absent=HOST_ITSELF,
                 )
             )  # fmt: skip
-    if direction and TEMPORAL in names:
+    for name in (name for name in (TEMPORAL, LONG) if direction and name in names):
         found.append(
             ColumnSpec(
-                key="direction_temporal",
-                title="its direction",
-                source=f"record:{TEMPORAL}:extra.direction_top1",
+                key=f"direction_{_KEYS[name]}",
+                title="its direction" if name == TEMPORAL else "its direction, 16 epochs",
+                source=f"record:{name}:extra.direction_top1",
                 group=TWINS,
                 digits=1,
                 better="higher",
@@ -204,8 +210,10 @@ def decided(*names: str) -> tuple[ColumnSpec, ...]:
         )
     ]
     for name in names:
-        short = _TITLES[name]
-        group = DECIDED.format(short)
+        short, group = (
+            _KEYS[name],
+            DECIDED.format(f"{_KEYS[name].partition('_')[0]} twin" + ", 16 epochs" * ("_" in _KEYS[name])),
+        )
         found.append(
             ColumnSpec(
                 key=f"small_{short}", title="MMACs", source=f"record:{name}:cost.mean.gmacs_macs", group=group,
