@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repro.build import build, input_shape
+from repro.build import build, build_meta, input_shape
 from repro.cost.fast import fastest
+from repro.cost.macs import count_macs
+from repro.papers.literature import NETWORKS
 from repro.spec import Model
 
 pytestmark = pytest.mark.bench
@@ -31,3 +33,16 @@ def test_whole_network(benchmark, method, form):
     x = torch.randn(input_shape(model, 224))
     call = net if form == "eager" else fastest(net, x)[0]
     benchmark.pedantic(call, (x,), rounds=5, warmup_rounds=1)
+
+
+@pytest.mark.benchmark(group="all quoted networks: parameters and GMACs on the meta device")
+def test_all_networks_are_counted_within_a_minute(benchmark):
+    def count() -> int:
+        for network in NETWORKS.values():
+            net = build_meta(network.model).eval()
+            count_macs(net, torch.empty(input_shape(network.model, network.size), device="meta"))
+        return len(NETWORKS)
+
+    with torch.inference_mode(False):
+        assert benchmark.pedantic(count, rounds=1) == len(NETWORKS)
+    assert benchmark.disabled or benchmark.stats.stats.max < 60

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+import torch
 
-from repro.build import build_meta
+from repro.build import build, build_meta, input_shape
 from repro.papers import TABLES, find
 from repro.papers.literature import NETWORKS, QUOTATIONS
 from repro.papers.quotations import quoted
@@ -45,6 +46,30 @@ def test_a_network_can_be_built_at_full_size_and_small(name):
         small = ablation_twin(network.twin, "twin-temporal")
         parameters = sum(p.numel() for p in build_meta(small.model).parameters())
         assert parameters < 6e6
+
+
+@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if network.twin))
+def test_a_small_form_learns_from_every_frame(name):
+    """One step backward reaches every parameter that the loss can reach, and every frame of the clip."""
+    model = ablation_twin(NETWORKS[name].twin, "twin-temporal").model
+    net = build(model).train()
+    shape = (2, *input_shape(model, 32)[1:])
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    net(x).logsumexp(1).sum().backward()
+    reached = [p for p in net.parameters() if p.grad is not None]
+    assert len(reached) > 0.9 * len(list(net.parameters())) and all(p.grad.isfinite().all() for p in reached)
+    assert (x.grad.abs().flatten(2).amax((0, 2)) > 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if not network.twin))
+def test_a_network_without_small_form_goes_forward_and_backward(name):
+    network = NETWORKS[name]
+    fixed = not network.sizes
+    net = build(network.model).train()
+    x = torch.rand(input_shape(network.model, network.size if fixed else 64)) * 255
+    net(x).logsumexp(1).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
 
 
 def test_times_are_paired_with_tsn_at_the_network_s_own_crop():
