@@ -112,7 +112,10 @@ def table1() -> TableSpec:
             explained=inception,
         ),
         _row("psn", "PSN", with_psn(TSN), *both, explained=_DETAIL),
-        _row("psn_1_16", "PSN, 1/16 of the channels", with_psn(TSN, proportion=16), reasons=one),
+        _row(
+            "psn_1_16", "PSN, 1/16 of the channels", with_psn(TSN, proportion=16), reasons=one,
+            explained={"params_conv5": "24.05 M are those of the four blocks; here no fifth is needed."},
+        ),
     )  # fmt: skip
     return _table(
         "table1",

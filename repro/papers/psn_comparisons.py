@@ -35,6 +35,11 @@ _AT_112 = (
     "9.12 G is printed where a quarter of 36.19 is 9.05. At 112 the last stage's maps of 3.5x3.5 are 4x4, so that the "
     "network costs 9.48, more than a quarter."
 )
+_WITH_NORMS = "The printed count of PSN has 2 for each normalized value too, as fvcore's: see that column."
+_BY_FVCORE = dict.fromkeys(
+    ("fvcore112", "fvcore224"),
+    "By the counter and at the crop of PSN's own cost; the printed may be of others: see GMACs at the printed input.",
+)
 _TSN_R50 = "The paper prints no TSN on ResNet-50 here: it stands as the network that PSN is inserted into."
 _SAME_TIME = "not applicable: the same network as in the row of one view; its time stands there"
 _VIEWS = (
@@ -70,7 +75,7 @@ def _own(
         published_row=key,
         cells=cells,
         reasons={} if timed else dict.fromkeys(("speed", "speed-frozen", "speed-tsm"), _SAME_TIME),
-        explained={"fvcore112": _AT_112} if size == 112 else {},
+        explained={"fvcore112": _AT_112, "gmacs_input": _AT_112 if size == 112 else _WITH_NORMS},
         baseline=_host_key("tsn", model.frames, size),
     )
 
@@ -197,6 +202,11 @@ _EXPLAINED = {
 }
 
 
+def _input_told(dataset: str, row: str) -> dict[str, str]:
+    told = _EXPLAINED.get(dataset, {}).get(row)
+    return {"gmacs_input": told} if told else {}
+
+
 def _quotations(rows: dict[str, tuple[str, str]], dataset: str, sizes: tuple[int, ...]) -> tuple[RowSpec, ...]:
     return quoted(
         rows,
@@ -204,7 +214,7 @@ def _quotations(rows: dict[str, tuple[str, str]], dataset: str, sizes: tuple[int
         classes={dataset: _CLASSES[dataset]},
         sizes=sizes,
         twin=twin,
-        explained={key: {"gmacs_input": text} for key, text in _EXPLAINED.get(dataset, {}).items()},
+        explained={key: {**_BY_FVCORE, **_input_told(dataset, key)} for key in rows},
     )
 
 
