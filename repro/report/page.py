@@ -112,6 +112,7 @@ def _parts(content: Content) -> Iterator[str]:
         verdicts=counts(content.judged),
         claims_legend=LEGEND,
         findings=content.findings,
+        places=_places(content.layouts),
         findings_summary=findings_summary(content.findings),
         records=len(records),
         packs=packs(content.tables, records),
@@ -122,6 +123,16 @@ def _parts(content: Content) -> Iterator[str]:
 def _order(record: Record) -> tuple[object, ...]:
     kind = ("static", "speed", "accuracy").index(record.kind)
     return record.paper, record.table, record.row, kind, record.cell, record.seed, record.id
+
+
+def _places(layouts: Sequence[TableSpec]) -> dict[str, str]:
+    """Row of a published file, as findings name it -> address of the first row of the report that shows it."""
+    found: dict[str, str] = {}
+    for layout in layouts:
+        for row in layout.rows:
+            if row.published_row is not None:
+                found.setdefault(f"{layout.published_csv}/{row.published_row}", f"{layout.full_name}/{row.key}")
+    return found
 
 
 def _contents(tables: Sequence[Table]) -> dict[str, list[Table]]:
