@@ -90,4 +90,6 @@ def ablation_twin(
     if small.method == "dnr" and model.name not in _OWN_FORM:
         small = replace(small, method_options=frozen(small.method_options, channel_interlacing=interlacing))
     measure = twin_accuracy(dataset, small.name)
-    return Experiment(model=small, measure=replace(measure, train=replace(ABLATION_RECIPE, **changes)))
+    assert measure.train is not None
+    recipe = replace(ABLATION_RECIPE, sampling=measure.train.sampling)  # TDN's takes five frames a segment
+    return Experiment(model=small, measure=replace(measure, train=replace(recipe, **changes)))

@@ -5,7 +5,7 @@ import torch
 
 from repro.build import build, input_shape
 from repro.data import sampling
-from repro.papers.twins import twin_accuracy, twin_model
+from repro.papers.twins import ablation_twin, twin_accuracy, twin_model
 from repro.spec import Experiment, Model, diff, frozen, replace
 
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
@@ -45,3 +45,9 @@ def test_small_form_is_its_own_small_form():
     measure = twin_accuracy("twin-temporal", "tsm")
     other = replace(measure, dataset="twin-appearance")
     assert Experiment(model=small, measure=measure).id != Experiment(model=small, measure=other).id
+
+
+def test_the_ablations_recipe_takes_the_frames_that_the_network_needs():
+    for name, rule in (("tdn", "repro.centred5_train_8"), ("tsm", "mmaction2.uniform_train_8")):
+        measure = ablation_twin(Model(name=name, backbone="resnet50"), "twin-temporal").measure
+        assert measure.train.sampling == rule
