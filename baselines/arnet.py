@@ -6,7 +6,8 @@ half (112), and the policy, MobileNetV2 on three eighths (84) with an LSTM over 
 takes one of seven actions (`arnet_policy`). The logits are those of the chosen networks, averaged over the frames that
 were not skipped. With EfficientNet-B3 the networks are EfficientNet-B3, B1 and B0, as in the paper's second model.
 
-The part `policy` tells what was decided and what it cost: `losses`, `gmacs`, `decisions`, `stats`.
+The part `policy` tells what was decided and what it cost: `losses`, `gmacs`, `decisions`, and for every video that is
+scored `stats` and `facts` (`repro.cost.dynamic`).
 
 Known differences
 1. The authors run every network on every frame and compute what a choice would save from a table. In evaluation ours

@@ -30,6 +30,8 @@ RULES = ("macs", "authors")
 POLICIES = ("argmax", "sample")
 SCALES = ("gmacs", "share")
 GIGA = 1e9
+#: name of the cost when nothing is saved -> rule
+_BASES = {"gmacs_base": "authors", "gmacs_macs_base": "macs"}
 _OWNER = "model 'arnet'"
 _STD = 0.001
 
@@ -203,10 +205,24 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def stats(self) -> dict[str, Tensor]:
-        """Figures of each clip of the last forward, (N,): GMACs by both rules, and the share of each action."""
+        """Figures of each clip of the last forward, (N,), named as AdaFuse's: GMACs, and the share of each action.
+
+        `gmacs` counts by the authors' rule, `gmacs_macs` by the rule `macs`, with the policy's own and without it.
+        """
         shares = self._last().double().mean(1)
         named = {name: shares[:, index] for index, name in enumerate(self.names)}
-        return {"gmacs": self.gmacs(), "gmacs_authors": self.gmacs("authors"), **named}
+        macs = self.gmacs()
+        alone = macs - looked_at(self._last().double()).sum(1) * self.costs().policy / GIGA
+        return {"gmacs": self.gmacs("authors"), "gmacs_macs": macs, "gmacs_macs_without_policy": alone, **named}
+
+    def facts(self) -> dict[str, float]:
+        """GMACs of one clip of the last forward's size when nothing is saved: the largest network on every frame."""
+        costs, largest = self.costs(), max(self.costs().networks)
+        dearest = torch.zeros_like(self._last()[:1], dtype=torch.float64)
+        dearest[..., costs.networks.index(largest)] = 1
+        found = {name: float(costs.of(dearest, rule)) / GIGA for name, rule in _BASES.items()}
+        alone = {f"{name}_without_policy": dearest.shape[1] * largest / GIGA for name in _BASES}
+        return found | alone
 
     def losses(self) -> dict[str, Tensor]:
         """To be added to the cross entropy: the mean frame's networks in GMACs, and how uneven the actions are."""

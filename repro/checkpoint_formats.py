@@ -141,7 +141,9 @@ TSM_REPO = add(
     Format(
         "tsm-repo",
         "authors of TSM (TSN, TSM): mit-han-lab/temporal-shift-module",
-        _all_of(r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net|\.res3a_2\.|\.me\.|\.gsm_"),
+        _all_of(
+            r"^base_model\.", without=r"\.tam\.|_bak\.|\.Tconv\.|policy_net|\.res3a_2\.|\.me\.|\.gsm_|^consensus\."
+        ),
         (*_AUTHOR, (r"\.conv1\.net\.", ".conv1."), *rules_3d.BN_INCEPTION),
         contracts=_BN_INCEPTION,
         shift=r"\.conv1\.net\.",
@@ -338,7 +340,7 @@ PLAIN = add(
     Format(
         "plain",
         "torchvision, timm, or a state dict of this suite",
-        _all_of(r"^conv1\.weight$", r"^layer\d+\."),
+        _all_of(r"^conv1\.weight$", r"^layer\d+\.", without=r"\.big1\.1\."),
     )
 )
 

@@ -199,8 +199,12 @@ def test_figures_of_each_clip(net):
     net.policy.force({"frames": torch.tensor([[0] * 6, [6, 6, 6, 6, 4, 3]])})
     with torch.no_grad():
         net(clips())
-    figures = net.policy.stats()
+    figures, facts = net.policy.stats(), net.policy.facts()
     assert figures["gmacs"][0] > figures["gmacs"][1] > 0
+    for rule in ("gmacs", "gmacs_macs"):  # the largest network on every frame saves nothing
+        assert float(figures[rule][0]) == pytest.approx(facts[f"{rule}_base"])
+    assert float(figures["gmacs_macs_without_policy"][0]) == pytest.approx(facts["gmacs_macs_base_without_policy"])
+    assert float(figures["gmacs_macs_without_policy"][1]) == pytest.approx(0, abs=1e-12)
     assert figures["network 0"].tolist() == [1, 0]
     assert figures["skip 4"][1] == pytest.approx(4 / 6)
 

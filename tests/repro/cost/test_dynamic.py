@@ -50,6 +50,28 @@ def test_every_view_has_its_own_figures(net: nn.Module, index: Index, tiny_accur
             assert np.allclose(scores.stats[video.position, :, place], told[name].numpy(), rtol=1e-5), name
 
 
+def test_ar_net_is_measured_as_adafuse_is(
+    index: Index, tiny_model: Model, tiny_accuracy: Accuracy, scores: Scores
+) -> None:
+    torch.manual_seed(0)
+    net = build(replace(tiny_model, name="arnet", dropout=0.0, options=frozen(policy="sample"))).eval()
+    found = evaluate.score(net, index, tiny_accuracy.test)
+    names = {"gmacs", "gmacs_macs", "gmacs_macs_without_policy"}
+    assert found.stats is not None and names <= set(found.stat_names) & set(scores.stat_names)
+    assert set(found.about["facts"]) == set(scores.about["facts"])
+    gmacs = found.stats[:, :, found.stat_names.index("gmacs_macs")]
+    for video in loader.test_videos(index, tiny_accuracy.test, clip_length=1):
+        with torch.inference_mode():
+            net(loader.normalize(video.views))
+            told = net.policy.gmacs()  # type: ignore[union-attr, operator]
+        assert np.allclose(gmacs[video.position], told.numpy(), rtol=1e-6)
+    cost = evaluate.summarise(found, "softmax")["cost"]
+    assert cost["mean"]["gmacs_macs"] == pytest.approx(gmacs.astype(np.float64).mean())
+    assert (
+        0 < cost["mean"]["gmacs_macs"] <= cost["highest"]["gmacs_macs"] <= cost["facts"]["gmacs_macs_base"] * (1 + 1e-6)
+    )
+
+
 @pytest.mark.parametrize("chunk", [1, 4, 7])
 def test_neither_batch_nor_processes_change_the_figures(
     net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: Scores, chunk: int
