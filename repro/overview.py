@@ -13,7 +13,7 @@ from repro import launch_slurm, lease, record
 from repro.data.datasets import is_configured
 from repro.errors import ReproError
 from repro.launch import State, cores
-from repro.papers.layout import TableSpec
+from repro.papers.layout import RowSpec, TableSpec
 from repro.progress import clock
 from repro.run import Job, jobs_of, records_root, runnable, select, state_of
 from repro.spec import Accuracy
@@ -34,7 +34,7 @@ def render_overview(table: TableSpec, console: Console) -> None:
         for cell, experiment in row.cells.items():
             of_seeds = [state for job, state in states if (job.row, job.cell) == (row.key, cell)]
             told.append(f"{cell}: {_summed(of_seeds) if runnable(experiment) else 'not configured'}")
-        grid.add_row(row.key, row.label, ", ".join(told) or row.quoted_reason)
+        grid.add_row(row.key, row.label, ", ".join(told) or _without_cells(row))
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
@@ -48,6 +48,11 @@ def render_overview(table: TableSpec, console: Console) -> None:
         f"{done} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
         f"on {cores()} cores: python -m repro run {table.paper}/{table.name}"
     )
+
+
+def _without_cells(row: RowSpec) -> str:
+    """Why nothing of a row is run."""
+    return row.quoted_reason if row.section == "quoted" else next(iter(row.reasons.values()), "not applicable")
 
 
 def _absent(table: TableSpec) -> set[str]:
