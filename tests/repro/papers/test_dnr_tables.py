@@ -167,10 +167,11 @@ def static_records():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_counted_cells_have_the_printed_digits_or_say_why_not(name, static_records):
-    """Of DNR's static cells only TANet's printed 36 GFLOPs, in Table 6 and the supplement, cannot be counted here."""
+    """Of the rows that the paper ran only TANet's printed 36 GFLOPs, in Table 6 and the supplement, are not counted."""
     layout = find(name)
     assert "gflops" not in published.load(layout.published_csv).columns or [c for c in layout.columns if c.beside]
-    found = list(differing([table_view(layout, static_records)]))
+    own = {f"{name}/{row.key}" for row in layout.rows if row.section == "reproduced"}
+    found = [one for one in differing([table_view(layout, static_records)]) if one.anchor.rpartition("/")[0] in own]
     assert all(one.explained for one in found), [f"{one.label}: {one.told}" for one in found]
     tanet = [f"{name}/{row}/gmacs224" for row in ("tanet_r50", "tanet_r50_dnr")]
     assert [one.anchor for one in found] == (tanet if name in ("dnr/table6", "dnr/supp2") else [])
