@@ -28,7 +28,7 @@ from repro.papers.adafuse_networks import (
     with_adafuse,
     with_method,
 )
-from repro.papers.layout import FigureSpec, QuestionSpec, RowSpec, TableSpec
+from repro.papers.layout import QuestionSpec, RowSpec, TableSpec
 from repro.spec import Model, replace
 
 #: what Figure 3 compares
@@ -304,14 +304,6 @@ def table6() -> TableSpec:
                 cell=TEMPORAL,
                 worse_cell=APPEARANCE,
                 metric="cost.mean.gmacs_macs_without_policy / cost.facts.gmacs_macs_base_without_policy",
-            ),
-        ),
-        figures=(
-            FigureSpec(
-                title="Accuracy against multiply-adds on the temporal twin.",
-                x="small_temporal_long",
-                y="twin_temporal_long",
-                note="Small networks of the twins, 16 epochs; both axes measured here, means of three seeds.",
             ),
         ),
         footnotes=(SMALL_FORMS,),

@@ -16,7 +16,6 @@ from repro.evidence.metric import look_up
 from repro.record import Record
 from repro.report.figures import Drawing, Source, style
 from repro.report.plots import LEFT, RIGHT, TOP, WIDTH, Axis, Dot, axis, scatter, svg
-from repro.spec import Experiment
 
 _Found = tuple[str, float, float, float, str]
 """Label, cost, top-1, millions of parameters, style."""
@@ -30,7 +29,7 @@ _PRINTED_QUOTIENTS = "adafuse_fig3_text"
 _PRINTED = ("gflops", "top1", "params_m")
 #: the dataset of Figure 2
 _DRAWN = "sthv1"
-_TEMPORAL, _SMALL = "twin-temporal", "twin-static"
+_ORDER, _SMALL = ("twin-temporal", "twin-temporal-long"), "twin-static"
 
 
 def bubbles(source: Source) -> Iterator[Drawing]:
@@ -39,16 +38,17 @@ def bubbles(source: Source) -> Iterator[Drawing]:
         return
     title = "Accuracy against GFLOPs on Something-Something V1, as printed (Figure 2)"
     note = "Printed values; the diameter is proportional to the printed parameters."
-    yield from _bubbles(source, _printed_bubbles(source), title, note, "GFLOPs of one clip")
-    title = "Accuracy against multiply-adds on the temporal twin (as Figure 2)"
+    yield from _bubbles(source, _printed_bubbles(source), title, note, "GFLOPs of one clip", "printed")
     note = (
         "Small networks, measured here, means over the seeds; of networks with a policy the cost of equation 5, over "
         "the videos. The diameter is proportional to the parameters."
     )
-    yield from _bubbles(source, _measured_bubbles(source), title, note, "MMACs of one clip")
+    for cell in _ORDER:
+        title = f"Accuracy against multiply-adds, {cell} (as Figure 2)"
+        yield from _bubbles(source, _measured_bubbles(source, cell), title, note, "MMACs of one clip", cell)
 
 
-def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cost: str) -> Iterator[Drawing]:
+def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cost: str, key: str) -> Iterator[Drawing]:
     largest = max((params for *_, params, _ in found), default=1.0)
     dots = [
         Dot(
@@ -58,7 +58,7 @@ def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cos
         for number, (label, x, y, params, kind) in enumerate(found)
     ]  # fmt: skip
     dots.sort(key=lambda dot: -dot.radius)  # small ones in front
-    made = scatter(dots, title, (cost, "top-1, %"), f"{source.anchor}-bubbles-{cost[0]}")
+    made = scatter(dots, title, (cost, "top-1, %"), f"{source.anchor}-bubbles-{key}")
     if made is not None:
         yield Drawing(title, note, made)
 
@@ -84,13 +84,13 @@ def _printed_bubbles(source: Source) -> list[_Found]:
     return found
 
 
-def _measured_bubbles(source: Source) -> list[_Found]:
+def _measured_bubbles(source: Source, cell: str) -> list[_Found]:
     """Small networks whose cost is known; rows that share one stand once."""
     found: list[_Found] = []
     seen: set[str] = set()
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
-        experiment = layout.cells.get(_TEMPORAL)
-        done, small = source.done(row.key, _TEMPORAL), source.done(row.key, _SMALL)
+        experiment = layout.cells.get(cell)
+        done, small = source.done(row.key, cell), source.done(row.key, _SMALL)
         if experiment is None or experiment.id in seen or not done or not small:
             continue
         seen.add(experiment.id)
@@ -133,6 +133,8 @@ class Bar:
     @property
     def behind(self) -> str:
         """Reuse / keep."""
+        if not self.shares[1]:
+            return "no reuse"
         return f"{self.quotient:.3f}" if math.isfinite(self.quotient) else "no keep"
 
     @property
@@ -169,7 +171,7 @@ def shares(source: Source) -> Iterator[Drawing]:
         across=WIDTH - _SHARES_LEFT - 52,
         step=_SHARES_STEP,
         top=TOP,
-        height=TOP + _SHARES_STEP * len(bars) + 30,
+        height=TOP + _SHARES_STEP * len(bars) + 46,
     )
     yield Drawing(title, f"Measured here, means over the videos and seeds. {_printed_quotients()}".strip(), made)
 
@@ -185,12 +187,8 @@ def _decided(source: Source) -> dict[str, tuple[float, float, float]]:
             if None in values or experiment.id in seen:
                 continue
             seen.add(experiment.id)
-            found[f"{_short(layout.label)}, {_dataset(experiment)}"] = tuple(values)  # type: ignore[assignment]
+            found[f"{_short(layout.label)}, {cell}"] = tuple(values)  # type: ignore[assignment]
     return found
-
-
-def _dataset(experiment: Experiment) -> str:
-    return getattr(experiment.measure, "dataset", "")
 
 
 def _printed_quotients() -> str:
@@ -236,8 +234,9 @@ def blocks(source: Source) -> Iterator[Drawing]:
             if experiment.model.method != "adafuse" or experiment.id in seen or len(names) < 2:
                 continue
             seen.add(experiment.id)
-            panels = [_panel(action, names, records) for action in ACTIONS]
-            where = f"{_short(layout.label)}, {_dataset(experiment)}"
+            taken = [action for action in ACTIONS if _mean(records, f"cost.mean.{action}")]
+            panels = [_panel(action, names, records) for action in taken]
+            where = f"{_short(layout.label)}, {cell}"
             title = f"Shares by block, {where} (as Figure 4)"
             made = svg(
                 "blocks.svg", prefix=f"{source.anchor}-blocks-{layout.key}-{cell}", title=title, panels=panels,

@@ -106,6 +106,7 @@ def test_a_trend_goes_through_a_polynomial_of_third_order() -> None:
 
 def test_a_network_that_keeps_nothing_has_no_quotient() -> None:
     assert Bar("x", (0.5, 0.5, 0.0)).behind == "no keep"
+    assert Bar("x", (0.5, 0.0, 0.5)).behind == "no reuse"
 
 
 def test_tables_of_others_have_none_of_it() -> None:
