@@ -181,6 +181,7 @@ _QUOTED = {
 _QUOTED_SIZES = {
     "trn_ms": "18.3 M comes out of no widths of the public code: BN-Inception 10.27, its feature layer 0.26 and the "
     "relations 2.61 make 13.14.",
+    "i3d": "28.0 M is the network of Kinetics' 400 classes (28.04); with 174 it has 27.58.",
     "eco": "47.5 M is the network of Kinetics' 400 classes; with 174 it has 47.15.",
     "eco_en_lite": "150 M are four networks of 400 classes; with 174 they have 149.6.",
 }

@@ -1,0 +1,36 @@
+"""What is counted of a network and printed of it: equal at the printed digit, or the cell says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro import record
+from repro.papers import TABLES, find
+from repro.report.front import differing
+from repro.report.view import table_view
+
+RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
+
+
+@pytest.fixture(scope="module")
+def static_records() -> list[record.Record]:
+    return [made for made in record.load_all(RECORDS).records if made.kind == "static"]
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_what_differs_from_print_says_why(name: str, static_records: list[record.Record]) -> None:
+    found = differing([table_view(find(name), static_records)])
+    assert [f"{one.label}: {one.told}" for one in found if not one.explained] == []
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_row_that_is_a_network_is_counted(name: str, static_records: list[record.Record]) -> None:
+    """Parameters and GMACs of each row with a static cell; a row without one says why nothing of it is run."""
+    known = {made.id for made in static_records}
+    for row in find(name).rows:
+        counted = [one for one in row.cells.values() if one.measure.kind == "static"]
+        assert not [one.model for one in counted if one.id not in known], (name, row.key)
+        if not counted and not row.cells:
+            assert row.quoted_reason or row.reasons, (name, row.key)
