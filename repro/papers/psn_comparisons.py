@@ -184,8 +184,8 @@ _TEA = {"tea_16": _TEA_16, "tea_16_mv": _TEA_16}
 _STM = {"stm_16": "Read from the paper, which leaves the motion module's strided form open: 67 is 1.5 % more."}
 _EXPLAINED = {
     "sthv1": {
-        "i3d": "152.47 here, where 153 is printed: PySlowFast's classifier runs on 64 places of the unstrided last stage, "
-        "which gives 152.52 (baselines/i3d.py).",
+        "i3d": "153 is 152.52, rounded: PySlowFast's classifier runs on 64 places of the unstrided last stage, ours on "
+        "their mean (baselines/i3d.py).",
         "trn_ms": "With normalizations, as fvcore counts, nearer the printed 16.37.",
         "s3dg": "71.38 is the S3D paper's own count. Of the public codes S3D without gates has 71.92, S3D-G with a "
         "3x7x7 stem 64.18, with a space-to-depth stem 73.56.",

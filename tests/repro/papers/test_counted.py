@@ -27,10 +27,10 @@ def test_what_differs_from_print_says_why(name: str, static_records: list[record
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_row_that_is_a_network_is_counted(name: str, static_records: list[record.Record]) -> None:
-    """Parameters and GMACs of each row with a static cell; a row without one says why nothing of it is run."""
+    """A row without a static cell runs nothing and says why; `adafuse/speed` counts nothing."""
     known = {made.id for made in static_records}
     for row in find(name).rows:
         counted = [one for one in row.cells.values() if one.measure.kind == "static"]
         assert not [one.model for one in counted if one.id not in known], (name, row.key)
-        if not counted and not row.cells:
-            assert row.quoted_reason or row.reasons, (name, row.key)
+        if not counted and name != "adafuse/speed":
+            assert not row.cells and (row.quoted_reason or row.reasons), (name, row.key)
