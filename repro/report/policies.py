@@ -168,7 +168,7 @@ def shares(source: Source) -> Iterator[Drawing]:
         bars=bars,
         legend=list(_COLOURS.items()),
         left=_SHARES_LEFT,
-        across=WIDTH - _SHARES_LEFT - 52,
+        across=WIDTH - _SHARES_LEFT - 64,
         step=_SHARES_STEP,
         top=TOP,
         height=TOP + _SHARES_STEP * len(bars) + 46,
