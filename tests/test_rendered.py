@@ -49,6 +49,10 @@ def _cells(name: str) -> list[tuple[Row, Column, Cell]]:
 def _at(document: dict, path: str) -> float:
     found = document["results"]
     while path:
+        if path.startswith("*"):  # the only key of its place
+            (key,) = found
+            found, path = found[key], path[2:]
+            continue
         key = next(key for key in sorted(found, key=len, reverse=True) if path == key or path.startswith(f"{key}."))
         found, path = found[key], path[len(key) + 1 :]
     return float(found)
@@ -85,7 +89,7 @@ def test_no_smoke_run_and_no_twin_stands_in_a_column_of_a_real_dataset(name):
             assert not document["smoke"], (row.key, column.key, made)
             if document["kind"] == "accuracy":
                 twin = document["spec"]["measure"]["dataset"].startswith("twin-")
-                assert twin == ("twin" in column.group.lower() and "NOT" in column.group), (row.key, column.key, made)
+                assert twin == ("twin" in column.group.lower()), (row.key, column.key, made)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from repro import papers, paths
+from repro.errors import UnknownName
 from repro.verbs.common import Commands, prepare, verb
+
+if TYPE_CHECKING:
+    from repro.record import Record
 
 
 def add(commands: Commands) -> None:
@@ -55,22 +61,20 @@ def ls(args: argparse.Namespace) -> int:
 def show(args: argparse.Namespace) -> int:
     """One record as JSON."""
     from repro import record
-    from repro.record_folders import find
 
     prepare(args)
-    print(find(record.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
+    print(_find(record.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
     return 0
 
 
 def diff(args: argparse.Namespace) -> int:
     """Fields that differ, by section; 1 where there are some."""
     from repro import record
-    from repro.record_folders import find
     from repro.report.records import differences, print_differences
 
     console = prepare(args)
     records = record.load_all(paths.records()).records
-    found = differences(*(find(records, name) for name in args.names))
+    found = differences(*(_find(records, name) for name in args.names))
     print_differences(found, console)
     return 1 if found else 0
 
@@ -105,6 +109,28 @@ def prune(args: argparse.Namespace) -> int:
     else:
         console.print(f"{len(found)} files; nothing was removed: add --yes", markup=False)
     return 0
+
+
+def _find(records: Sequence[Record], name: str) -> Record:
+    """By name or place; a cell whose experiment another table measured has that table's record."""
+    from repro.record_folders import find
+
+    try:
+        return find(records, name)
+    except UnknownName:
+        shared = [one for one in records if one.id == _experiment_of(name)]
+        if not shared:
+            raise
+        return find(records, shared[0].name if len({one.name for one in shared}) == 1 else shared[0].id[:16])
+
+
+def _experiment_of(name: str) -> str:
+    """Content id of the cell TABLE/ROW/CELL; empty where no table has it."""
+    table, _, place = name.rpartition("/")[0].rpartition("/")
+    try:
+        return papers.find(table).row(place).cells[name.rpartition("/")[2]].id
+    except (UnknownName, KeyError):
+        return ""
 
 
 def _tell(console: Console, lines: list[str]) -> None:
