@@ -137,6 +137,24 @@ def test_a_whole_network_and_its_stream(kernel):
         near(stream.logits, expected[0])
 
 
+@torch.no_grad()
+def test_policies_read_the_means_of_the_kernel(kernel, monkeypatch):
+    net = insert(models["tsn"].load()("resnet50", num_classes=4, frames=2), {"hidden": 8}).eval()
+    net.adafuse.force({b: torch.randint(0, 3, (2, gate.decided)) for b, gate in net.adafuse.gates.items()})
+    x, read = torch.randn(1, 2, 3, 64, 64), []
+    for how in ({}, {"pair": kernel.pair, "last": kernel.last}):
+        small, seen = compact(net, **how), []
+        for gate in small.adafuse.gates.values():
+            monkeypatch.setattr(
+                gate, "score", lambda pooled, own=gate.score, seen=seen: seen.append(pooled) or own(pooled)
+            )
+        small(x)
+        read.append(seen)
+    assert len(read[0]) == len(read[1]) == 16
+    for theirs, mine in zip(*read, strict=True):
+        near(mine, theirs)
+
+
 def _plain(net, x):
     small = compact(net)
     small(x)
