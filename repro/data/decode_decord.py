@@ -1,11 +1,14 @@
 """The decord reader. A reader is opened, read and dropped in one call: an idle one goes on decoding in the background.
 
 Frames are taken in small batches, since writing all of them to one array takes half as long as decoding at 1280x720.
+A reader decodes ahead while its frames are resized, to the end of the file, and keeps what it has even when it is sent
+elsewhere; where that would take too much memory, several readers take one part each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ _LAST_FRAME_TRIALS = 3
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})
 _SEEKABLE_CODECS = frozenset({"h264", "vp8", "vp9"})
 _BATCH = 16
+#: bytes of decoded pictures that a reader may hold, if its file can be entered in the middle
+_AHEAD_BYTES = 128 << 20
 
 
 def load() -> Any:
@@ -50,8 +55,8 @@ def read(path: Path, unique: Callable[[int], np.ndarray], stack: Stack, video: V
         numbers = unique(count)
         if numbers.size:
             with video or VideoFile(path) as opened:
-                jumps = _jumps(opened)
-            _read(path, readers, count, numbers, jumps, stack)
+                jumps, size = _jumps(opened), opened.width * opened.height * 3
+            _read(path, readers, count, numbers, jumps, size, stack)
     except (RuntimeError, IndexError, decord.DECORDError) as error:
         raise DecodeError(path, _reason(path, str(error))) from error
 
@@ -71,7 +76,9 @@ def _jumps(video: VideoFile) -> bool:
     return bool(video.formats & _SEEKABLE_CONTAINERS) and video.codec in _SEEKABLE_CODECS
 
 
-def _read(path: Path, readers: list[Any], count: int, numbers: np.ndarray, jumps: bool, stack: Stack) -> None:
+def _read(
+    path: Path, readers: list[Any], count: int, numbers: np.ndarray, jumps: bool, size: int, stack: Stack
+) -> None:
     """At the end of some files (seen in AVI, 1 reading in 25) decord gives the last but one twice; so the last two are
     read together, and again if they are equal. A video that really ends so costs that time.
     """
@@ -80,31 +87,52 @@ def _read(path: Path, readers: list[Any], count: int, numbers: np.ndarray, jumps
     doubtful = end > 0 and int(numbers[-1]) == end
     asked = np.union1d(numbers, [end - 1]) if doubtful else numbers
     for _ in range(_LAST_FRAME_TRIALS):
-        previous = None
-        for number, frame in _frames(readers.pop(), asked, jumps):
+        previous = last = None
+        for number, frame in _frames(path, readers, asked, jumps, size):
             if number in places:
                 stack.put(places[number], frame)
-            if doubtful and number == end - 1:
-                previous = frame.copy()
-        if previous is None or not np.array_equal(previous, frame):
+            if doubtful and number >= end - 1:
+                previous, last = last, frame.copy()
+            del frame
+        if not doubtful or not np.array_equal(previous, last):
             return
         readers.append(_open(path))
 
 
-def _frames(reader: Any, numbers: np.ndarray, jumps: bool) -> Iterator[tuple[int, np.ndarray]]:
-    """(number, frame) of sorted numbers; without jumps all frames from the first on are decoded. The caller keeps no
-    reference to the reader.
+def _frames(
+    path: Path, readers: list[Any], numbers: np.ndarray, jumps: bool, size: int
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(number, frame) of sorted numbers, by the reader that is taken from the list; without jumps all frames from the
+    first on are decoded. A frame takes `size` bytes.
     """
+    reader = readers.pop()
     wanted = set(numbers.tolist())
-    decoded = numbers.tolist() if jumps else list(range(int(numbers[-1]) + 1))
-    for start in range(0, len(decoded), _BATCH):
-        part = decoded[start : start + _BATCH]
+    decoded = numbers if jumps else np.arange(int(numbers[-1]) + 1)
+    large = jumps and len(decoded) > _BATCH and len(reader) * size > _AHEAD_BYTES
+    keys = np.asarray(reader.get_key_indices()) if large else None
+    for part in _parts(decoded, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
+        reader = reader or _open(path)
         batch = reader.get_batch(part).asnumpy()
-        if start + _BATCH >= len(decoded):
-            del reader  # it would go on decoding while these are resized
-        for number, frame in zip(part, batch, strict=True):
+        if large or part[-1] == decoded[-1]:
+            reader = None  # it would go on decoding while these are resized
+        for place, number in enumerate(part):
             if number in wanted:
-                yield number, frame
+                yield number, batch[place]
+        del batch  # before the next ones come
+
+
+def _parts(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[list[int]]:
+    """Frames to take at once. With `keys`, as many as may be, up to where another group of pictures begins if there is
+    such a place among them, so that no picture is decoded twice.
+    """
+    start = 0
+    while start < len(numbers):
+        end = start + (_BATCH if keys is None else most)
+        if keys is not None and end < len(numbers):
+            changes = np.flatnonzero(np.diff(np.searchsorted(keys, numbers[start : end + 1], side="right")))
+            end = start + (int(changes[-1]) + 1 if changes.size else most)
+        yield numbers[start:end].tolist()
+        start = end
 
 
 #: part of decord's message -> what it means

@@ -49,6 +49,11 @@ class VideoFile:
         self.container.close()
 
     @property
+    def width(self) -> int:
+        """Of the stored picture, before any rotation."""
+        return int(self.stream.codec_context.width)
+
+    @property
     def height(self) -> int:
         """Of the stored picture, before any rotation."""
         return int(self.stream.codec_context.height)
