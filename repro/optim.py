@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from repro.data.clips import shares
 from repro.errors import BadOption
 from repro.spec import Train
 
@@ -133,12 +134,22 @@ class Plan:
 
     videos: int
     steps_per_epoch: int
-    """Whole batches only: the videos left over in an epoch wait for the next one's shuffle."""
     batch: int
     micro_batch: int
     """Clips in one forward pass: what training batch normalization sees."""
     accumulation: int
     world_size: int
+    last_batch: int = 0
+    """Clips of an epoch's last step where it takes a smaller batch, else 0."""
+
+    def passes(self, step: int, rank: int) -> list[tuple[int, float]]:
+        """Clips of each forward pass that process `rank` makes in optimizer step `step`, and what their mean loss is
+        divided by: the mean over processes of the sum is then the mean over the step's clips. 0 clips: it has no say.
+        """
+        if self.last_batch and step % self.steps_per_epoch == self.steps_per_epoch - 1:
+            sizes = shares(self.last_batch, self.micro_batch, rank, self.world_size)
+            return [(size, self.last_batch / (size * self.world_size) if size else math.inf) for size in sizes]
+        return [(self.micro_batch, self.accumulation)] * self.accumulation
 
     def effective(self, train: Train) -> dict[str, Any]:
         """For the record: the values that were used, and each way in which they differ from the recipe."""
@@ -149,6 +160,8 @@ class Plan:
                 f"batch normalization sees {seen} clips at a time, {self.accumulation} forward passes on "
                 f"each of {self.world_size} devices make the batch of {self.batch}"
             )
+        if self.last_batch % self.world_size:
+            deviations.append(f"the last batch of {self.last_batch} clips falls unevenly to {self.world_size} devices")
         return {
             **asdict(self),
             "norm_batch": seen,
@@ -185,11 +198,11 @@ def plan(
         )
     if micro_batch is not None and micro_batch < 1:
         raise BadOption(f"micro_batch {micro_batch}", allowed="1 or more")
-    if videos < train.batch:
+    if videos < train.batch and train.last_batch == "drop":
         raise BadOption(
             f"{videos} training videos are fewer than one batch of {train.batch}",
-            allowed=f"batches of 1 to {videos}: an epoch is made of whole ones, what is left over waits for the next",
-            fix=f"python -m repro train ... --set batch={videos}",
+            allowed=f"batches of 1 to {videos}: this recipe's epochs are made of whole ones",
+            fix=f"python -m repro train ... --set batch={videos}, or last_batch=smaller",
         )
     share = train.batch // world_size
     if train.clips_per_device and share % train.clips_per_device:
@@ -205,7 +218,9 @@ def plan(
         )
     limit = min(share, train.clips_per_device or micro_batch or share)
     micro = next(size for size in range(limit, 0, -1) if share % size == 0)
-    return Plan(videos, videos // train.batch, train.batch, micro, share // micro, world_size)
+    whole, rest = divmod(videos, train.batch)
+    rest = rest if train.last_batch == "smaller" else 0
+    return Plan(videos, whole + bool(rest), train.batch, micro, share // micro, world_size, rest)
 
 
 def _divisors(number: int) -> str:

@@ -129,6 +129,10 @@ class Train(Checked):
     """Train on this many videos, the first of each class in turn; 0 is the whole split."""
     clips_per_device: int = added(0)
     """Clips that one device normalizes together, in one forward pass; 0 is as many as fit, up to the batch."""
+    last_batch: Literal["drop", "smaller"] = added("drop")
+    """Of videos that fill no batch: `drop` leaves them to the next epoch's shuffle (TSM, TAM, TDN: `drop_last`),
+    `smaller` makes a last, smaller batch of them (mmaction2).
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ class Stepper:
         self.optimizer = optim.sgd(groups, train)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.scaler = torch.amp.GradScaler(device.type, enabled=train.amp == "fp16")
-        self.parallel = ranks.wrap(net, device)
+        self.parallel, self.rank = ranks.wrap(net, device), ranks.rank
         self.tally = torch.zeros(6, dtype=torch.float64, device=device)
         self.tally[BAD] = -1
         self.images = 0
@@ -53,14 +53,15 @@ class Stepper:
 
     def step(self, batches: Batches, number: int) -> float:
         """Optimizer step `number`; returns its learning rate."""
-        for part in range(self.plan.accumulation):
+        passes = self.plan.passes(number, self.rank)
+        for part, (clips, divisor) in enumerate(passes):
             began = time.monotonic()
             x, y = next(batches)
             self.waited += time.monotonic() - began
             self.images += len(x) * math.prod(x.shape[1:-3])
-            last = part == self.plan.accumulation - 1
+            last = part == len(passes) - 1
             with synchronised(self.parallel, last):
-                self._accumulate(x, y.to(self.device, non_blocking=True), number)
+                self._accumulate(x, y.to(self.device, non_blocking=True), number, clips, divisor)
         rate = optim.learning_rate(self.train, number, self.plan.steps_per_epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["lr_mult"]
@@ -71,16 +72,17 @@ class Stepper:
         self.optimizer.zero_grad(set_to_none=True)
         return rate
 
-    def _accumulate(self, x: Tensor, y: Tensor, number: int) -> None:
+    def _accumulate(self, x: Tensor, y: Tensor, number: int, clips: int, divisor: float) -> None:
         x = self.normalize(x.to(self.device, non_blocking=True))
         with autocast(self.train.amp, self.device):
             logits = self.parallel(x)
         loss = sum(own_losses(self.net), F.cross_entropy(logits.float(), y))
-        self.scaler.scale(loss / self.plan.accumulation).backward()
+        self.scaler.scale(loss / divisor).backward()
         with torch.no_grad():
-            self.tally[LOSS] += loss * len(y)
-            self.tally[RIGHT] += (logits.argmax(1) == y).sum()
-            self.tally[CLIPS] += len(y)
+            if clips:
+                self.tally[LOSS] += loss * len(y)
+                self.tally[RIGHT] += (logits.argmax(1) == y).sum()
+                self.tally[CLIPS] += len(y)
             self._note_bad(loss, number)
 
     @torch.no_grad()

@@ -25,6 +25,16 @@ def generator(seed: int, epoch: int, purpose: int, position: int) -> np.random.G
     return np.random.Generator(np.random.Philox(key=key, counter=[0, 0, purpose, position]))
 
 
+def shares(clips: int, most: int, rank: int, world: int) -> list[int]:
+    """The clips of each forward pass that process `rank` makes over its part of a batch of `clips`, every `world`-th.
+
+    At most `most`, as even as can be. All processes make equally many passes: who has too few clips makes one of 0.
+    """
+    passes = -(-clips // (world * most))
+    own = len(range(rank, clips, world))
+    return [own // passes + (number < own % passes) for number in range(passes)]
+
+
 class Source:
     """Where frames come from; `pick(frame count)` says which, in any shape."""
 

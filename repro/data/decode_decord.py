@@ -8,7 +8,6 @@ elsewhere; where that would take too much memory, several readers take one part 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 

@@ -65,9 +65,9 @@ def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     return clips.generator(seed, epoch, clips.ORDER, 0).permutation(count)
 
 
-def clips_per_epoch(count: int, batch: int) -> int:
-    """Clips of one epoch: whole batches, the rest of the permutation is left out; all of them if they fill no batch."""
-    return count - count % batch if count >= batch else count
+def clips_per_epoch(count: int, train: Train) -> int:
+    """Clips of one epoch: all, or those of whole batches where the recipe drops the rest of the permutation."""
+    return count - count % train.batch if train.last_batch == "drop" and count >= train.batch else count
 
 
 def train_batches(
@@ -88,7 +88,8 @@ def train_batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Micro-batches of one epoch: uint8 (B, T[, 5], 3, H, W) and int64 labels (B,); the last may be smaller.
+    """Micro-batches of one epoch: uint8 (B, T[, 5], 3, H, W) and int64 labels (B,). Those of a last, smaller batch are
+    divided by `clips.shares`; where that leaves none to this process it gets the first of them, as a stand-in.
 
     `start` skips that many micro-batches, without decoding them. A video that cannot be read is entered in `problems`
     (id -> reason) and left out; the next readable video of the epoch's order takes its place, with the random numbers
@@ -99,15 +100,29 @@ def train_batches(
     if micro_batch < 1 or start < 0:
         raise BadOption(f"micro_batch {micro_batch}, start {start}", allowed="micro_batch 1 or more, start 0 or more")
     order = epoch_order(len(index), seed, epoch)
-    places = np.arange(clips_per_epoch(len(index), train.batch))[rank::world][start * micro_batch :].tolist()
+    parts = _parts(clips_per_epoch(len(index), train), train.batch, micro_batch, rank, world)[start:]
     bad, counted = {} if problems is None else problems, Counter() if used is None else used
     epoch_clips = _Epoch(index, train, order, seed, epoch, decoder, timeout_s, workers, cache, bad, counted)
+    places = [place for part in parts for place in part]
     made = epoch_clips.run(places, ahead=max(2 * micro_batch, 2 * workers))
     shape = (frames,) if clip_length == 1 else (frames, clip_length)
-    for first in range(0, len(places), micro_batch):
-        pairs = [next(made) for _ in places[first : first + micro_batch]]
+    for part in parts:
+        pairs = [next(made) for _ in part]
         x = torch.from_numpy(np.stack([clip for clip, _ in pairs]))
         yield x.reshape(len(pairs), *shape, *x.shape[2:]), torch.tensor([label for _, label in pairs])
+
+
+def _parts(count: int, batch: int, micro_batch: int, rank: int, world: int) -> list[list[int]]:
+    """Places in the epoch's order of each micro-batch of process `rank`."""
+    whole = count - count % batch
+    own = range(whole)[rank::world]
+    parts = [list(own[first : first + micro_batch]) for first in range(0, len(own), micro_batch)]
+    if whole == count:
+        return parts
+    rest = iter(range(whole, count)[rank::world])
+    for size in clips.shares(count - whole, micro_batch, rank, world):
+        parts.append([next(rest) for _ in range(size)] or [whole])
+    return parts
 
 
 @dataclass

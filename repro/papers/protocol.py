@@ -63,7 +63,7 @@ class Protocol:
         part, _, attribute = name.partition(".")
         owner = getattr(self, part) if part in _PARTS else self
         value = getattr(owner, attribute or name, None) if owner is not None else None
-        if value is None or name in self.unstated or part in self.unstated:
+        if value is None or name in _SELDOM_TOLD or name in self.unstated or part in self.unstated:
             return Stated(NOT_STATED)
         return Stated(self._shown(name, value), where)
 
@@ -81,6 +81,8 @@ class Protocol:
 _PARTS = ("train", "test")
 #: fields that tell how much of a dataset this suite takes: no protocol of others
 _OURS = ("videos", "clips_per_device")
+#: fields on which a source counts as silent unless it `said` something: no paper tells them
+_SELDOM_TOLD = ("train.last_batch",)
 
 
 def _names(spec: type) -> Iterator[str]:

@@ -87,7 +87,8 @@ _TDN_TEST = frozen({"test.sampling": f"{TDN}, ops/dataset.py:86 and :177 (the tr
 
 
 def _of(where: str, train: Train, test: Views, dropout: float = 0.5) -> Protocol:
-    return Protocol(where=where, train=train, test=test, dropout=dropout, pretrained="imagenet")
+    said = frozen({"train.last_batch": "drop"})  # main.py: drop_last=True
+    return Protocol(where=where, train=train, test=test, dropout=dropout, pretrained="imagenet", said=said)
 
 
 #: (network, dataset) -> the protocol of its authors
@@ -106,7 +107,7 @@ PROTOCOLS: dict[tuple[str, str], Protocol] = {
     ),
     ("tdn", "sthv1"): replace(
         _of(f"{TDN}, README and main.py", TDN_STHV1, TDN_TEST_1x1),
-        said=frozen({"train.flip_labels": "those of V2: 86-87 93-94 166-167"}),
+        said=frozen({"train.flip_labels": "those of V2: 86-87 93-94 166-167", "train.last_batch": "drop"}),
     ),
     ("tdn", "sthv2"): _of(f"{TDN}, README and main.py", TDN_STHV2, TDN_TEST_1x1),
 }

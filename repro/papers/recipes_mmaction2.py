@@ -102,7 +102,8 @@ TEST_8x8_10x3 = Views(sampling="mmaction2.clip_8x8_test_10", clips=10, crops=3)
 
 TEST_32x2_10x3 = replace(TEST_8x8_10x3, sampling="mmaction2.clip_32x2_test_10")
 
-_IMAGENET = Protocol(where="", dropout=0.5, pretrained="imagenet")
+#: mmaction/datasets/builder.py of v0.15.0, and the data loaders of v1.2.0: `drop_last` is off
+_IMAGENET = Protocol(where="", dropout=0.5, pretrained="imagenet", said=frozen({"train.last_batch": "smaller"}))
 
 
 def _of(file: str, train: Train, test: Views, dropout: float = 0.5, pretrained: str = "imagenet") -> Protocol:

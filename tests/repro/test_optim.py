@@ -150,9 +150,31 @@ def test_plan_makes_up_the_batch_exactly(videos: int, world: int, share: int, li
     assert made.steps_per_epoch * train.batch <= videos < (made.steps_per_epoch + 1) * train.batch
 
 
+@given(st.integers(1, 100), st.integers(1, 4), st.integers(1, 12), st.integers(1, 12))
+def test_each_clip_of_any_batch_counts_alike(videos: int, world: int, share: int, limit: int) -> None:
+    """The mean over processes of the sum of (mean loss of a pass / divisor) gives each clip 1 / clips of the step."""
+    train = replace(TRAIN, batch=world * share, last_batch="smaller")
+    made = optim.plan(train, videos, world_size=world, micro_batch=limit)
+    assert made.steps_per_epoch == math.ceil(videos / train.batch)
+    seen = 0
+    for step in range(made.steps_per_epoch):
+        passes = [made.passes(step, rank) for rank in range(world)]
+        clips = sum(size for own in passes for size, _ in own)
+        seen += clips
+        assert len({len(own) for own in passes}) == 1 and all(
+            size <= made.micro_batch for own in passes for size, _ in own
+        )
+        for size, divisor in (one for own in passes for one in own):
+            assert 1 / divisor / world == pytest.approx(size / clips)
+    assert seen == videos
+
+
 def test_plan_shows_what_differs() -> None:
     whole = optim.plan(TRAIN, 80).effective(TRAIN)
-    assert whole["deviations"] == []
+    assert (whole["deviations"], whole["last_batch"]) == ([], 0)
+    ragged = replace(TRAIN, last_batch="smaller")
+    uneven = optim.plan(ragged, 83, world_size=2).effective(replace(ragged, sync_bn=True))
+    assert "the last batch of 3 clips falls unevenly to 2 devices" in uneven["deviations"]
     assert (whole["lr"], whole["steps"], whole["micro_batch"], whole["accumulation"]) == (0.1, 100, 8, 1)
     parts = optim.plan(TRAIN, 80, world_size=2, micro_batch=2).effective(TRAIN)
     assert (parts["lr"], parts["micro_batch"], parts["accumulation"], parts["world_size"]) == (0.1, 2, 2, 2)

@@ -101,6 +101,21 @@ def test_two_processes_see_the_batches_of_one(plain: tuple[Model, Accuracy], alo
     assert effective["training_decoders"] == alone.effective["training_decoders"] == {"decord": 24}
 
 
+def test_a_smaller_last_batch_counts_each_clip_once(plain: tuple[Model, Accuracy], tmp_path: Path) -> None:
+    """11 videos in batches of 4: of the last 3, one process takes 2 and the other 1."""
+    model, accuracy = plain
+    accuracy = replace(accuracy, train=replace(accuracy.train, videos=11, last_batch="smaller"))
+    write_spec(tmp_path, model, accuracy)
+    alone = fit(model, accuracy, 7, tmp_path / "one")
+    two, other = run_two(tmp_path, "two", 0, micro=2)
+    assert two[0] == other[0]
+    assert furthest(torch.load(tmp_path / "two.weights0"), alone.module.state_dict()) < TOLERANCE
+    assert sum(two[1]["training_decoders"].values()) == sum(alone.effective["training_decoders"].values()) == 22
+    assert (two[1]["steps_per_epoch"], two[1]["last_batch"], two[1]["steps"]) == (3, 3, 6)
+    for found, expected in zip(two[2], alone.curve, strict=True):
+        assert (found["loss"], found["top1"]) == pytest.approx((expected["loss"], expected["top1"]), rel=1e-4)
+
+
 def test_from_one_process_to_two_and_back(plain: tuple[Model, Accuracy], alone: Fitted, tmp_path: Path) -> None:
     write_spec(tmp_path, *plain)
 

@@ -121,7 +121,8 @@ def bad_folder(tmp_path_factory) -> Path:
         data = write_video(folder / f"whole_{name}", frames=60, codec=codec).read_bytes()
         (folder / name).write_bytes(data[: len(data) // 2])
     zeroed = bytearray(whole)
-    zeroed[len(whole) // 3 : 2 * len(whole) // 3] = bytes(2 * len(whole) // 3 - len(whole) // 3)
+    cut = len(whole) // 5  # so much that frames from each quarter of the video must meet it
+    zeroed[cut : 4 * cut] = bytes(3 * cut)
     (folder / "zeroed.mp4").write_bytes(zeroed)
     (folder / "folder.mp4").mkdir()
     return folder

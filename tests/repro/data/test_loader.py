@@ -89,7 +89,25 @@ def test_processes_share_an_epoch(index):
 
 
 def test_an_epoch_is_whole_batches():
-    assert [clips_per_epoch(count, 4) for count in (3, 4, 11)] == [3, 4, 8]
+    assert [clips_per_epoch(count, TRAIN) for count in (3, 4, 11)] == [3, 4, 8]
+
+
+@pytest.mark.parametrize(("world", "micro"), [(1, 6), (1, 4), (2, 3), (2, 1), (3, 2), (6, 1)])
+def test_a_smaller_last_batch_has_each_clip_once(index, world, micro):
+    """8 videos in batches of 6: the last has 2, of which all processes make equally many forward passes."""
+    train = replace(TRAIN, batch=6, last_batch="smaller")
+    cache = open_cache(index, resize=32)
+    last = set(epoch_order(8, 0, 0)[6:].tolist())
+    labels, passes = [], []
+    for rank in range(world):
+        made = loaded(index, train, cache=cache, micro_batch=micro, rank=rank, world=world)
+        sizes = clips.shares(2, micro, rank, world)
+        passes.append(len(sizes))
+        for (x, y), size in zip(made[-len(sizes) :], sizes, strict=True):
+            assert len(x) == len(y) == max(size, 1)
+            labels += y.tolist()[:size]
+        assert sum(len(y) for _, y in made[: -len(sizes)]) == 6 // world
+    assert sorted(labels) == sorted(last) and len(set(passes)) == 1
 
 
 def test_a_mirrored_clip_has_the_other_label(index):
@@ -114,7 +132,7 @@ def test_bad_training_videos_are_named_and_left_out(mixed):
     problems: dict[str, str] = {}
     batches = loaded(mixed, problems=problems, workers=2)
     assert set(problems) == {video.id for video in mixed.videos} - {"whole.mp4", "late.mov"}
-    assert sum(len(y) for _, y in batches) == clips_per_epoch(len(mixed), 4)
+    assert sum(len(y) for _, y in batches) == clips_per_epoch(len(mixed), TRAIN)
     cached: dict[str, str] = {}
     assert same(batches, loaded(mixed, problems=cached, cache=open_cache(mixed, resize=32))) and cached == problems
 
