@@ -49,6 +49,28 @@ def test_any_indices_give_those_frames(clip_folder, name, decoder):
         assert made.dtype == np.uint8 and np.array_equal(made, expected[np.asarray(indices)])
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "long_gop.mp4", "vp9.webm", "h264.mkv", "h264.flv"])
+def test_a_long_video_of_large_pictures_is_shared_by_several_readers(clip_folder, name, monkeypatch):
+    """No more frames than may lie decoded are taken by one reader of decord, from a key frame if there is one."""
+    from repro.data import decode_decord
+
+    monkeypatch.setattr(decode_decord, "_AHEAD_BYTES", 1)
+    monkeypatch.setattr(decode_decord, "_BATCH", 5)
+    expected = in_order(clip_folder / name)
+    for indices in (np.arange(len(expected)), np.arange(len(expected))[1::2]):
+        assert np.array_equal(read_frames(clip_folder / name, indices, decoder="decord"), expected[indices])
+
+
+def test_parts_end_where_a_group_of_pictures_begins():
+    from repro.data.decode_decord import _parts
+
+    numbers, keys = np.arange(0, 60, 2), np.array([0, 12, 24, 36, 48])
+    parts = list(_parts(numbers, keys, 8))
+    assert [number for part in parts for number in part] == numbers.tolist() and max(map(len, parts)) <= 8
+    assert {part[0] for part in parts} <= set(keys.tolist())
+    assert [len(part) for part in _parts(numbers, np.array([0]), 8)] == [8, 8, 8, 6]
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_resize_of_the_short_side(clip_folder, decoder):
     assert read_frames(clip_folder / "portrait.mp4", [0, 1], decoder=decoder, resize_short=25).shape == (2, 45, 25, 3)

@@ -45,6 +45,68 @@ def test_equals_public_code(rule):
         assert made.ravel().tolist() == expected, f"{rule} at {length} frames"
 
 
+def paused(start, n):
+    """mmaction's pointer, counted from 1: it stops once its next step would reach the end."""
+    at, made = start + 1, []
+    for _ in range(8):
+        made.append(at - 1)
+        if at + 8 < n:
+            at += 8
+    return made
+
+
+def middles(n, count, window=1):
+    tick = (n - window + 1) / count
+    return [int(tick / 2 + tick * i) for i in range(count)] if n >= window else [0] * count
+
+
+#: rule -> its clips at n frames, as the sources' formulas say it, one index at a time
+FORMULAS = {
+    "mmaction2.uniform_test_7": lambda n: [[int(i * (n / 7) + n / 7 / 2) % n for i in range(7)]],
+    "mmaction2.uniform_test_7_twice": lambda n: [
+        [int(i * (n / 7) + part) % n for i in range(7)] for part in (n / 7 / 2, 0)
+    ],
+    "mmaction2.dense_test_8": lambda n: [
+        [(int(k * ((max(1, n - 63) - 1) / 9)) + 8 * i) % n for i in range(8)] for k in range(10)
+    ],
+    "mmaction2.clip_8x8_test_1": lambda n: [[(max(n - 57, 0) // 2 + 8 * i) % n for i in range(8)]],
+    "mmaction2.clip_8x8_test_5": lambda n: [
+        [(round(k * (max(n - 57, 0) / 4)) + 8 * i) % n for i in range(8)] for k in range(5)
+    ],
+    "mmaction2_v015.clip_8x8_test_5": lambda n: [
+        [(int(k * ((n - 63) / 5) + (n - 63) / 5 / 2) * (n >= 64) + 8 * i) % n for i in range(8)] for k in range(5)
+    ],
+    "tsm.uniform_val_7": lambda n: [middles(n, 7) if n > 7 else [0] * 7],
+    "tsm.uniform_test_7": lambda n: [middles(n, 7)],
+    "tsm.twice_test_7": lambda n: [middles(n, 7), [int(n / 7 * i) for i in range(7)]],
+    "tdn.sthsth_test_7": lambda n: [
+        [min(start + step, n - 1) for start in (middles(n, 7, 5) if n > 11 else [0] * 7) for step in range(5)]
+    ],
+    "mmaction1_dnr_8x8.test_3": lambda n: [paused(start, n) for start in middles(n, 3, 64)],
+}
+
+
+@pytest.mark.parametrize("rule", FORMULAS)
+def test_equals_its_formula_at_every_length(rule):
+    for n in (*range(1, 160), 243, 250, 299, 300, 301, 997):
+        assert sampling.indices(rule, n).tolist() == FORMULAS[rule](n), f"{rule} at {n} frames"
+
+
+@pytest.mark.parametrize(
+    ("rule", "window"), [("mmaction2.uniform_train_7", 1), ("tsm.uniform_train_7", 1), ("tdn.train_7", 5)]
+)
+def test_training_draws_one_start_in_each_equal_part(rule, window):
+    for n in range(1, 120):
+        starts = sampling.indices(rule, n, np.random.default_rng(n)).reshape(7, window)[:, 0]
+        part = (n - window + 1) // 7
+        if part > 0:
+            assert (starts // part == np.arange(7)).all(), f"{rule} at {n} frames"
+        elif rule.startswith("mmaction2"):
+            assert starts.tolist() == [round(i * n / 7) % n for i in range(7)]
+        elif n <= 7:
+            assert not starts.any()
+
+
 @pytest.mark.parametrize("rule", ALL)
 @settings(max_examples=40, deadline=None)
 @given(n=st.integers(1, 700), seed=st.integers(0, 2**32 - 1))
