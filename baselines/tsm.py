@@ -95,12 +95,13 @@ class ShiftConv2d(nn.Conv2d):
 
     def _is_product(self, x: Tensor) -> bool:
         """Whether this is a matrix product that a CPU can do without the shifted copy of `x`, and without gradients."""
-        plain = self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0) and self.groups == 1
-        if not plain or x.device.type != "cpu" or "_conv_forward" in vars(self):  # replaced: it has its own product
+        if x.device.type != "cpu" or torch.compiler.is_compiling() or torch.jit.is_tracing():
+            return False
+        if torch.is_autocast_enabled("cpu") or "_conv_forward" in vars(self):  # replaced: it has its own product
             return False
         if torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
             return False
-        if torch.jit.is_tracing() or torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        if self.kernel_size != (1, 1) or self.stride != (1, 1) or self.padding != (0, 0) or self.groups != 1:
             return False
         return x.dtype == self.weight.dtype and x.dtype in (torch.float32, torch.float64)
 

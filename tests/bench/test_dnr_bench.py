@@ -32,8 +32,8 @@ MAPS = {(64, 56): {"nchw": 2.0, "nhwc": 2.0}, (256, 14): {"nchw": 1.5, "nhwc": 2
 #: groups of frames; a layer of CL has one
 LAYERS = {"ct-2": 2, "ct-4": 4, "cl": 1}
 LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
-#: form -> time with DNR over the host's, same layout and precision. The target is 1.05. Eager, one thread, TSN: 1.02 in
-#: NCHW and 1.03 in channels_last, of which interlacing is 0 to 0.02 and the cells, some 45 operations on (N, C) values a
+#: form -> time with DNR over the host's, same layout and precision. The target is 1.05. Eager, one thread, TSN: 1.02
+#: in NCHW, 1.03 in channels_last, interlacing 0 to 0.02 of it and the cells, some 45 operations on (N, C) values a
 #: layer, 0.01. The fused host has neither normalization nor ReLU passes left to set against DNR's three (mean,
 #: multiply-add, ReLU), some 0.06, nor a TSN a shift to set against the copy of interlacing, 0.05: 1.05 to 1.06 was
 #: measured on TSM, 1.11 on TSN.
