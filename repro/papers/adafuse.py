@@ -37,9 +37,9 @@ R18 = host("tsn", "resnet18")
 SMALL_FORMS = (
     "The twins are small forms trained by the recipe of the ablations (repro/papers/twins.py), from random weights in "
     "512 steps; TSN there is the experiment of DNR's Table 1a, TSM that of its Table 4. AdaFuse's policies have 1024 "
-    "units, and an efficiency loss of 0.05 times the share of the network's own cost: narrower policies "
-    "learned next to nothing in that time (repro/papers/adafuse_networks.py has what was tried). Networks that differ in the depth of the "
-    "ResNet have one small form. They tell mechanisms apart and say nothing of the paper's data."
+    "units, and an efficiency loss of 0.05 times the share of the network's own cost: narrower policies learned next "
+    "to nothing in that time (repro/papers/adafuse_networks.py has what was tried). Networks that differ in the depth "
+    "of the ResNet have one small form. They tell mechanisms apart and say nothing of the paper's data."
 )
 ARGMAX = (
     "Our policies take the likeliest action at test; the authors' code goes on sampling (`policy=sample`). A network's "

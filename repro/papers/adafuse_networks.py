@@ -50,9 +50,9 @@ POLICY: Mapping[str, Options] = {
 }
 LAST = frozen(stages=(4,), hidden=1024, shared_policy=False)
 
-#: the small form's policy. A policy learns the faster the wider it is, and the recipe has 512 steps. Tried on seed 0 of
-#: the temporal twin: 32 units at weights 0.4 and 0.1 gave 14 % (chance is 12.5), 512 at 0.1 22, 1024 at 0.03 58, 2048 at
-#: 0.1 62. The other seeds of what was chosen gave far less: what the tables show is of all three
+#: the small form's policy. A policy learns the faster the wider it is, and the recipe has 512 steps. Tried on seed 0
+#: of the temporal twin: 32 units at weights 0.4 and 0.1 gave 14 % (chance is 12.5), 512 at 0.1 22, 1024 at 0.03 58,
+#: 2048 at 0.1 62. The other seeds of what was chosen gave far less: what the tables show is of all three
 TINY = frozen(hidden=1024, efficiency_scale="share", efficiency_weight=0.05)
 _TINY_LSTM = 128
 
