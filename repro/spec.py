@@ -161,6 +161,8 @@ class Speed(Checked):
     against: Model | None = None
     """The network without the method, timed in turn with it."""
     kind: str = "speed"
+    threads: int = added(0)
+    """Of `compact`: threads on a CPU; 0 is as many as the run has."""
     shares: tuple[float, ...] = added(())
     """Of `compact`: the shares of skip, reuse and keep that decisions are drawn at."""
     drawn: Literal["each", "groups", "lasting"] = added("each")

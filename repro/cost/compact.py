@@ -72,7 +72,7 @@ def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads:
             allowed="method adafuse in fp32, beside its network without it",
             fix="python -m repro speed tsn --method adafuse --compact",
         )
-    with threads_of(threads) as used, torch.inference_mode():
+    with threads_of(speed.threads or threads) as used, torch.inference_mode():
         before = load_average()
         bench = _prepare(model, speed, device)
         sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]

@@ -35,7 +35,7 @@ _FORM = "compact"
 
 def _row(key: str, label: str, shares: tuple[float, float, float], drawn: str, repeats: int = 9) -> RowSpec:
     plain = replace(host("tsn", "resnet50"), pretrained="none")
-    measure = Speed(form="compact", shares=shares, drawn=drawn, against=plain, repeats=repeats)  # type: ignore[arg-type]
+    measure = Speed(form="compact", threads=1, shares=shares, drawn=drawn, against=plain, repeats=repeats)  # type: ignore[arg-type]
     return RowSpec(
         key=key,
         label=label,
@@ -63,7 +63,7 @@ def speed() -> TableSpec:
         paper="adafuse",
         name="speed",
         title="AdaFuse: time saved",
-        caption="AdaFuse on TSN-ResNet-50, 174 classes, one clip of 8x224x224, fp32, random weights, decisions drawn "
+        caption="AdaFuse on TSN-ResNet-50, 174 classes, one clip of 8x224x224, fp32, one CPU thread, random weights, decisions drawn "
         "at the shares of networks that the authors trained.",
         rows=_rows(),
         columns=(
