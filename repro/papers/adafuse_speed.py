@@ -63,8 +63,8 @@ def speed() -> TableSpec:
         paper="adafuse",
         name="speed",
         title="AdaFuse: time saved",
-        caption="AdaFuse on TSN-ResNet-50, 174 classes, one clip of 8x224x224, fp32, one CPU thread, random weights, decisions drawn "
-        "at the shares of networks that the authors trained.",
+        caption="AdaFuse on TSN-ResNet-50, 174 classes, one clip of 8x224x224, fp32, one CPU thread, random weights, "
+        "decisions drawn at the shares of networks that the authors trained.",
         rows=_rows(),
         columns=(
             _column("skip", "skip %", "decided.skip", _DECIDED, scale=100, digits=1),
