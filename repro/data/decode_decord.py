@@ -93,7 +93,7 @@ def _read(
             if doubtful and number >= end - 1:
                 previous, last = last, frame.copy()
             del frame
-        if not doubtful or not np.array_equal(previous, last):
+        if not doubtful or previous is None or last is None or not np.array_equal(previous, last):
             return
         readers.append(_open(path))
 

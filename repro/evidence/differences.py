@@ -64,7 +64,8 @@ def sources_of(table: TableSpec) -> list[str]:
 def differences(table: TableSpec, records: Iterable[Record], against: str | None = None) -> list[Difference]:
     """One comparison for each group of rows with the same protocols; `against` names the reference, else the paper.
 
-    A row belongs to several where it is run on several datasets. Twins are no protocol of others and are left out.
+    A row belongs to several where it is run on several datasets. Twins are no protocol of others and are left out, and
+    so are quoted rows, which the table's paper did not run.
     """
     there = sources_of(table)
     if against is not None and against not in there:
@@ -102,6 +103,7 @@ def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
     return [
         (row, experiment)
         for row in table.rows
+        if row.section != "quoted"
         for experiment in row.cells.values()
         if isinstance(experiment.measure, Accuracy) and not experiment.measure.dataset.startswith(_TWIN)
     ]
