@@ -11,7 +11,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -30,8 +30,8 @@ _CODE = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{7,40}:[\w./-]*\w")
 class Deviation:
     """One numbered difference."""
 
-    name: str
-    """Registered name of the network or method."""
+    name: str = field(compare=False)
+    """Registered name of the network or method; of several in one file, the first that the table has."""
     says: str
     source: str
     """Paper, and the authors' file and commit where their code is public."""

@@ -59,7 +59,13 @@ def test_every_format_numbers_them():
         for number in range(1, count + 1):
             assert f"Deviation {number}," in shown
     dnr = next(row for row in table.rows if row.key == "tsn_r50_dnr")
-    assert any(table.footnotes[note].startswith("deviations 1 to 12") for note in dnr.notes)
+    own = [number for number, one in enumerate(deviations(find("dnr/table6")), 1) if one.name in ("tsn", "dnr")]
+    assert any(table.footnotes[note].startswith(f"deviations {told_numbers(own)}") for note in dnr.notes)
+
+
+def test_networks_of_one_file_share_its_deviations():
+    told = [one.says for one in deviations(find("dnr/table6"))]
+    assert len(told) == len(set(told))
 
 
 def test_numbers_are_told_as_runs():

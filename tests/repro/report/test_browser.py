@@ -156,7 +156,7 @@ def test_a_file_is_what_was_packed(browser: Chromium, address: str) -> None:
       HTMLAnchorElement.prototype.click = () => {};
       document.querySelector("button[data-file=csv]").click();
     })""")
-    assert found.startswith("row,label,section,pretrain")
+    assert found.startswith("row,label,section,deviations,pretrain")
 
 
 def test_records_are_listed_when_they_come_into_sight(browser: Chromium, address: str, records: list[Record]) -> None:

@@ -85,7 +85,7 @@ def test_a_trend_is_told_with_its_interval_in_every_format(table3, gains, verdic
     for text in (render_text(view), render_markdown(view), render_latex(view), render_html(view), render_csv(view)):
         assert "".join(on_bn.split()[-8:]) in "".join(text.split()).replace("\\_", "_")
     lines = list(csv.reader(io.StringIO(render_csv(view))))
-    assert [line[0] for line in lines[-2:]] == ["finding", "finding"]
+    assert [line[0] for line in lines].count("finding") == 2
     assert len({len(line) for line in lines}) == 1
 
 
