@@ -14,9 +14,9 @@ from repro.spec import Train
 from repro.sync_norm import has_batch_norm
 from repro.train_step import BAD, CLIPS
 
-#: difference of all weights from an uninterrupted run, relative to their norm, over the few steps of the test where only
-#: the order of sums differs. Rounding errors grow with the steps: one that carries an activation across zero moves small
-#: tensors (biases that began at zero) by 2 % of their own norm, all weights together by 3e-5 (tests, 2 epochs)
+#: difference of all weights from an uninterrupted run, relative to their norm, over the few steps of the test, where
+#: only the order of sums differs. Rounding errors grow with the steps: one that carries an activation across zero moves
+#: small tensors (biases that began at zero) by 2 % of their own norm, all weights together by 3e-5 (test, 2 epochs)
 TOLERANCE = 1e-4
 
 
