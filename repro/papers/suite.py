@@ -228,7 +228,7 @@ def matrix() -> TableSpec:
     return TableSpec(
         paper="suite",
         name="matrix",
-        title="four hosts, three methods, one protocol",
+        title="Matrix: four hosts, three methods, one protocol",
         caption="What no paper compares: TSN, TSM, TANet and TDN, each alone and with every method. Costs of ResNet-50 "
         "at full size, accuracies of small forms on the twins.",
         rows=_rows(),
