@@ -44,5 +44,9 @@ def default_views(model: Model) -> Views:
 
 
 def _for_frames(views: Views, model: Model) -> Views:
-    """The same views for another number of frames: the 8 in their rule's name."""
-    return replace(views, sampling=re.sub(r"_8(?=x|$)", f"_{model.frames}", views.sampling, count=1))
+    return replace(views, sampling=rule_for(views.sampling, model.frames))
+
+
+def rule_for(rule: str, frames: int) -> str:
+    """The same sampling rule for another number of frames: the 8 in its name."""
+    return re.sub(r"_8(?=x|$)", f"_{frames}", rule, count=1)

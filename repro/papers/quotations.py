@@ -7,11 +7,11 @@ trained by the protocol of its authors' code, where that is public.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from repro.papers import recipes_authors, recipes_literature
+from repro.papers.default_views import rule_for
 from repro.papers.layout import ColumnSpec, RowSpec
 from repro.papers.literature import NETWORKS, QUOTATIONS, Network
 from repro.registry import models
@@ -136,12 +136,8 @@ def _accuracy(model: Model, dataset: str) -> Accuracy | None:
     published = model.backbone in models[model.name].fact("published")  # the protocol is of no other backbone
     if not published or protocol is None or protocol.train is None or protocol.test is None:
         return None
-
-    def fitted(rule: str) -> str:
-        return re.sub(r"_8(?=x|$)", f"_{model.frames}", rule, count=1)
-
-    train = replace(protocol.train, sampling=fitted(protocol.train.sampling))
-    test = replace(protocol.test, sampling=fitted(protocol.test.sampling))
+    train = replace(protocol.train, sampling=rule_for(protocol.train.sampling, model.frames))
+    test = replace(protocol.test, sampling=rule_for(protocol.test.sampling, model.frames))
     return Accuracy(dataset=dataset, train=train, test=test)
 
 
@@ -151,14 +147,13 @@ def with_input(row: RowSpec, size: int) -> RowSpec:
     return replace(row, cells={**row.cells, "input": Experiment(model=model, measure=Static(sizes=(size,)))})
 
 
-def input_column(group: str, *, beside: str = "gflops", digits: int = 2) -> ColumnSpec:
+def input_column(group: str, *, beside: str = "gflops") -> ColumnSpec:
     """GMACs at the crop and frames of the printed cost, beside it."""
     return ColumnSpec(
         key="gmacs_input",
         title="GMACs at the printed input",
         source="record:input:sizes.*.gmacs",
         group=group,
-        digits=digits,
         beside=beside,
         note="At the frames and the crop of the printed cost, where they are known; see each row.",
     )
