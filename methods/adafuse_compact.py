@@ -197,7 +197,7 @@ class CompactBlock(nn.Module):
             out, self.means = self.last(y, shortcut, in_place=in_place)
             return out
         if self.third is not None:
-            self.third.in_place = in_place
+            self.third.in_place = in_place  # type: ignore[assignment]
             return self.third(y, shortcut)
         return y.add_(shortcut).relu_()
 
@@ -225,7 +225,7 @@ class CompactBlock(nn.Module):
         union = np.flatnonzero(np.any([wanted.read.any(0) for wanted in clips], axis=0))
         self.went = self.kind or self._best(len(x), int(made.sum()), int(read.sum()), len(union))
         if self.went == "compact":
-            y = self.pair.clips(x, clips)
+            y = self.pair.clips(x, clips)  # type: ignore[arg-type]
         elif self.went == "union":
             y = self._union(x, clips, union)
             made = read = np.full(len(x), len(union))
@@ -305,9 +305,8 @@ def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
 
 def _unshifted(conv: nn.Conv2d) -> nn.Conv2d:
     where: Mapping[str, Any] = {key: getattr(conv, key) for key in ("stride", "padding", "dilation", "groups")}
-    new = nn.Conv2d(
-        conv.in_channels, conv.out_channels, conv.kernel_size, bias=conv.bias is not None, device="meta", **where
-    )  # type: ignore[arg-type]
+    size: Any = conv.kernel_size
+    new = nn.Conv2d(conv.in_channels, conv.out_channels, size, bias=conv.bias is not None, device="meta", **where)
     new.weight, new.bias = conv.weight, conv.bias
     return new.eval()
 

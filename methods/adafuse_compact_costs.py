@@ -93,7 +93,8 @@ class Times:
         generator = torch.Generator().manual_seed(0)
         x = torch.rand(block.shape, generator=generator).to(example)
         x = x.contiguous(memory_format=torch.channels_last)
-        compact, union = {}, {}
+        compact: dict[float, float] = {}
+        union: dict[float, float] = {}
         for density in _DENSITIES:
             kept = torch.randperm(decided, generator=generator)[: max(1, int(density * decided))].numpy()
             codes = np.zeros((len(x) // block.policy.frames, block.policy.frames, decided), dtype=np.int64)

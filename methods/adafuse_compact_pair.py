@@ -99,7 +99,7 @@ class TorchPair(PairBase):
         assert first.bias is not None and second.bias is not None and first.groups == second.groups == 1
         self.weights = first.weight.detach(), second.weight.detach()
         self.biases = first.bias.detach(), second.bias.detach()
-        self.where = tuple((conv.stride, conv.padding, conv.dilation) for conv in (first, second))
+        self.where: tuple[Any, ...] = tuple((conv.stride, conv.padding, conv.dilation) for conv in (first, second))
 
     def rows(self, x: Tensor, rows: np.ndarray) -> Tensor:
         """(M, len(rows), H, W)."""
