@@ -8,20 +8,22 @@ import sys
 from repro import stopping
 from repro.errors import ReproError
 
+OURS = ("repro", "baselines", "methods")
+INSTALL = "in the folder of pyproject.toml: pip install -e ."
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error, 75 stopped by a signal and to be
     started again, 130 interrupted.
     """
-    from repro.cli import build_parser
-
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if not hasattr(args, "run"):
-        parser.print_help()
-        return 0
     try:
-        return int(args.run(args))
+        return _run(argv)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in OURS:
+            raise
+        print(f"repro: the package {package!r} is not installed; {INSTALL}", file=sys.stderr)
+        return 2
     except ReproError as error:
         print(f"repro: {error}", file=sys.stderr)
         return 2
@@ -39,6 +41,17 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("repro: interrupted; the same command resumes", file=sys.stderr)
         return 130
+
+
+def _run(argv: list[str] | None) -> int:
+    from repro.cli import build_parser
+
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if not hasattr(args, "run"):
+        parser.print_help()
+        return 0
+    return int(args.run(args))
 
 
 if __name__ == "__main__":

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from repro.__main__ import main
 from repro.cli import build_parser
+
+CHECKOUT = Path(__file__).parents[2]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -28,6 +31,13 @@ def test_without_arguments_the_verbs_and_three_examples():
     assert done.stdout.count("python -m repro ") >= 3
     for verb in ("list", "show", "run", "status", "table", "report", "flops", "speed", "train", "test", "verify"):
         assert verb in done.stdout
+
+
+def test_before_the_installation_the_missing_package_is_named_and_the_command():
+    done = subprocess.run([sys.executable, "-S", "-m", "repro", "list"], capture_output=True, text=True, cwd=CHECKOUT)
+    assert done.returncode == 2
+    assert "is not installed" in done.stderr and "pip install -e ." in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_listing_names_everything_and_imports_no_torch():
