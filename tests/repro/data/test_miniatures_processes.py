@@ -27,7 +27,6 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--np
 ALONE = [sys.executable, "-m", "repro"]
 TSN = ["tsn", "--backbone", "tiny_resnet", "--option", "blocks=1", "pool=true", "--device", "cpu"]
 VIEWS = ["--sampling", "mmaction2.uniform_test_8_twice", "--crops", "3", "--crop", "32", "--resize", "0"]
-QUICK = ("sthv1",)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def equal(one: Scores, two: Scores) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in KNOWN])
+@pytest.mark.parametrize("name", KNOWN)
 def test_given_weights_score_alike_on_one_process_and_on_two(
     name, miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
 ):
@@ -76,7 +75,6 @@ def test_given_weights_score_alike_on_one_process_and_on_two(
     assert one[0]["id"] == two[0]["id"] and one[0]["dataset"] == two[0]["dataset"]
 
 
-@pytest.mark.slow
 def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(
     miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
 ):
