@@ -18,6 +18,8 @@ from repro.errors import DecodeError
 _STAMPED = frozenset({"mp4", "matroska"})
 #: packets are kept up to this sum, so that the file is read once; a larger file is read twice
 _KEPT_BYTES = 64 << 20
+#: tags need not be UTF-8; PyAV 19 reads any and has no option for it
+_TAGS: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
 #: AVFieldOrder: 0 unknown, 1 progressive, 2 and more interlaced
 _PROGRESSIVE = 1
 #: PyAV's error -> what it means
@@ -174,7 +176,7 @@ def facts(path: Path) -> Facts:
 
 def _open(path: Path) -> tuple[Any, Any]:
     try:
-        container = av.open(str(path), metadata_errors="replace")
+        container = av.open(str(path), **_TAGS)
     except av.error.FFmpegError as error:
         raise decode_error(path, error, "it does not open") from error
     if not container.streams.video:

@@ -189,3 +189,19 @@ def test_a_size_that_changes_is_refused(write_video, tmp_path):
     both.write_bytes(b"".join(part.read_bytes() for part in parts))
     with pytest.raises(DecodeError, match="size of the picture changes"):
         read_frames(both, range(decode.frame_count(both, decoder="pyav")), decoder="pyav")
+
+
+def test_tags_that_are_no_utf8_are_no_reason_to_refuse_a_video(write_video, tmp_path):
+    video, tagged = write_video(tmp_path / "plain.mp4"), tmp_path / "tagged.mp4"
+    with av.open(str(video)) as source, av.open(str(tagged), "w") as target:
+        target.metadata["title"] = "Caf\u00e9"
+        copy = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                target.mux(packet)
+    written = tagged.read_bytes()
+    assert written.count("\u00e9".encode()) == 1
+    tagged.write_bytes(written.replace("\u00e9".encode(), b"\xe9\xff"))
+    for decoder in decode.DECODERS:
+        assert np.array_equal(read_frames(tagged, [0, 3], decoder=decoder), read_frames(video, [0, 3], decoder=decoder))
