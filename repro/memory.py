@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from repro.cost.live import peak_bytes
 
 #: of the estimate: work buffers of convolutions, fragments, gradients of the layer in work
 _HEADROOM = 2.0
@@ -50,23 +51,8 @@ def training_clips(module: nn.Module, x: Tensor, budget: int) -> int:
 
 
 def scoring_views(module: nn.Module, x: Tensor, budget: int) -> int:
-    """Views that fit into the budget; x is one view. Counts the largest input and output of a layer, and a shortcut."""
-    largest = x.numel() * x.element_size()
-
-    def note(_: nn.Module, given: Any, made: Any) -> None:
-        nonlocal largest
-        tensors = [t for t in (*given, made) if isinstance(t, Tensor)]
-        largest = max(largest, sum(t.numel() * t.element_size() for t in tensors))
-
-    leaves = [layer for layer in module.modules() if not any(layer.children())]
-    handles = [layer.register_forward_hook(note) for layer in leaves]
-    try:
-        with torch.inference_mode():
-            module.eval()(x)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return max(1, int(budget / (_HEADROOM * 1.5 * largest)))
+    """Views that fit into the budget, by what lives at the same time in one forward; x is one view. At least 1."""
+    return max(1, int(budget / (_HEADROOM * peak_bytes(module.eval(), x))))
 
 
 @contextmanager

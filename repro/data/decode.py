@@ -76,8 +76,9 @@ def read_picked(path: str | Path, pick: Pick, *, decoder: str = "decord", resize
 
     def unique(n: int) -> np.ndarray:
         wanted = np.asarray(pick(n), dtype=np.int64)
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= n):
-            raise DecodeError(file, f"frame {wanted.max() if wanted.max() >= n else wanted.min()} of {n} was asked for")
+        outside = wanted[(wanted < 0) | (wanted >= n)]
+        if outside.size:
+            raise DecodeError(file, f"frame {outside[0]} of {n} was asked for")
         numbers, place = np.unique(wanted, return_inverse=True)
         found.append(place.reshape(wanted.shape))
         stack.count = len(numbers)

@@ -251,10 +251,12 @@ def _test_results(
 
 
 def _test_ahead(views: Views, workers: int) -> int:
-    """Videos whose views may wait: two a worker, but one where that would take too much memory."""
+    """Videos whose views may wait here: two a worker; one where that would take too much memory, and of a single
+    worker none, which keeps them until they are asked for.
+    """
     frames = views.count * sampling.frames_of(views.sampling) * sampling.clip_length_of(views.sampling)
     waiting = max(2, 2 * workers)
-    return waiting if waiting * frames * 3 * views.crop**2 <= _TEST_WAITING_BYTES else max(1, workers)
+    return waiting if waiting * frames * 3 * views.crop**2 <= _TEST_WAITING_BYTES else workers if workers > 1 else 0
 
 
 def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:

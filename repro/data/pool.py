@@ -34,8 +34,10 @@ class Pool:
         self._workers: list[Worker] = []
 
     def run(self, tasks: Iterable[tuple[Any, ...]], *, ahead: int) -> Iterator[Any]:
-        """At most `ahead` results wait to be taken. Leaving the loop early ends the workers."""
-        state = _State(iter(tasks), max(ahead, self._count))
+        """At most `ahead` results wait here to be taken; with 0 each stays with its worker until it is asked for.
+        Leaving the loop early ends the workers.
+        """
+        state = _State(iter(tasks), max(ahead, self._count), on_demand=ahead == 0)
         thread = threading.Thread(target=self._serve, args=(state,), name="repro-pool", daemon=True)
         thread.start()
         try:
@@ -67,14 +69,15 @@ class Pool:
         busy = [worker for worker in self._workers if worker.ticket is not None or not worker.ready]
         if state.finished(busy=bool(busy)):
             return False
-        deadline = min((worker.deadline for worker in busy), default=float("inf"))
+        heard = [worker for worker in busy if worker.ticket is None or state.wants(worker.ticket)]
+        deadline = min((worker.deadline for worker in heard), default=float("inf"))
         timeout = None if deadline == float("inf") else max(0.0, deadline - time.monotonic())
-        for ready in wait([state.calls, *(worker.connection for worker in busy)], timeout=timeout):
+        for ready in wait([state.calls, *(worker.connection for worker in heard)], timeout=timeout):
             if ready is state.calls:
                 state.answer()
             else:
-                self._collect(next(worker for worker in busy if worker.connection is ready), state)
-        for worker in busy:
+                self._collect(next(worker for worker in heard if worker.connection is ready), state)
+        for worker in heard:
             late = worker.deadline < time.monotonic() and worker in self._workers
             if late and not worker.connection.poll():
                 self._drop(worker, state, f"no result within {self._timeout:g} s; the decoder was ended")
@@ -126,8 +129,9 @@ _END = object()
 class _State:
     """What the thread and the consumer share: tasks to start, results to take, a pipe to call the thread."""
 
-    def __init__(self, tasks: Iterator[tuple[Any, ...]], ahead: int) -> None:
+    def __init__(self, tasks: Iterator[tuple[Any, ...]], ahead: int, on_demand: bool) -> None:
         self._tasks, self._ahead = tasks, ahead
+        self._on_demand, self._asked = on_demand, False
         self._next: tuple[Any, ...] | None = None
         self._changed = threading.Condition()
         self._results: dict[int, Any] = {}
@@ -160,6 +164,10 @@ class _State:
             self._started += 1
             return self._started - 1, task
 
+    def wants(self, ticket: int) -> bool:
+        """Whether the result of a task may come here now."""
+        return not self._on_demand or (self._asked and ticket == self._taken)
+
     def put(self, ticket: int, value: Any) -> None:
         """A result, for the consumer."""
         with self._changed:
@@ -169,6 +177,9 @@ class _State:
     def take(self) -> Any:
         """The next result in order, `_END` after the last; an error of the thread is raised here."""
         with self._changed:
+            self._asked = True
+            if self._on_demand:
+                self._call()
             while self._taken not in self._results:
                 if self._error is not None:
                     raise self._error
@@ -177,6 +188,7 @@ class _State:
                 self._changed.wait()
             value = self._results.pop(self._taken)
             self._taken += 1
+            self._asked = False
             self._call()
             return value
 

@@ -100,7 +100,7 @@ def explain_view(network: Trained, view: View, look: Look) -> tuple[np.ndarray, 
     target = None if look.target is None else class_number(look.target, network)
     heat = gradcam.explain(module, x, layer, target=target, scale=look.scale)
     scores = metrics.softmax(heat.logits[0].cpu().numpy())
-    asked, predicted = int(heat.targets[0]), int(scores.argmax())
+    asked, predicted = int(heat.targets[0]), int(np.argmax(scores))
     maps = heat.maps[0].cpu().double().numpy()
     return maps, {
         "layer": layer,

@@ -187,6 +187,6 @@ def _details(one: Fused) -> dict[str, Any]:
 def _in_words(one: Fused) -> str:
     told = []
     for stage in one.stages:
-        row, column = np.unravel_index(int(stage.norms.argmax()), stage.norms.shape)
+        row, column = np.unravel_index(int(np.argmax(stage.norms)), stage.norms.shape)
         told.append(f"{stage.place} {one.spatial[column]} to {one.temporal[row]}")
     return f"{one.label}: largest in {', '.join(told)}."

@@ -79,7 +79,8 @@ def _command(pid: int) -> bytes:
     [
         (340, 256, "tsm/resnet50"),
         (1280, 720, "tsm/resnet18"),
-        (340, 256, "tdn/tiny_resnet"),  # at 1280x720 decord alone takes a gigabyte for the 300 pictures
+        (340, 256, "tdn/tiny_resnet"),
+        (1280, 720, "tdn/tiny_resnet"),
     ],
 )
 def test_thirty_views_take_less_than_two_gigabytes_beside_the_model(

@@ -6,6 +6,7 @@ import ctypes
 import math
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from repro.data.pool import Pool, Problem
 
 
+@pytest.mark.parametrize("ahead", [0, 1, 4])
 @pytest.mark.parametrize("workers", [1, 3])
-def test_results_come_in_order(workers):
-    assert list(Pool(math.factorial, workers=workers).run(((n,) for n in range(50)), ahead=4)) == [
+def test_results_come_in_order(workers, ahead):
+    assert list(Pool(math.factorial, workers=workers).run(((n,) for n in range(50)), ahead=ahead)) == [
         math.factorial(n) for n in range(50)
     ]
 
@@ -24,16 +26,18 @@ def test_no_tasks_and_no_process():
     assert list(Pool(math.factorial).run(iter(()), ahead=4)) == []
 
 
-def test_a_task_that_hangs_is_ended_and_the_others_go_on():
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_a_task_that_hangs_is_ended_and_the_others_go_on(ahead):
     began = time.monotonic()
-    found = list(Pool(time.sleep, timeout_s=1.0).run([(0,), (1000,), (0,)], ahead=3))
+    found = list(Pool(time.sleep, timeout_s=1.0).run([(0,), (1000,), (0,)], ahead=ahead))
     assert found[0] is None and found[2] is None
     assert isinstance(found[1], Problem) and "no result within 1 s" in found[1].reason
     assert time.monotonic() - began < 60
 
 
-def test_a_crash_is_a_problem_of_its_task():
-    found = list(Pool(ctypes.string_at, workers=2).run([(b"ok",), (8,), (b"ok",)], ahead=3))
+@pytest.mark.parametrize("ahead", [0, 3])
+def test_a_crash_is_a_problem_of_its_task(ahead):
+    found = list(Pool(ctypes.string_at, workers=2).run([(b"ok",), (8,), (b"ok",)], ahead=ahead))
     assert found[0] == found[2] == b"ok"
     assert found[1] == Problem("the decoder process died of SIGSEGV")
 
@@ -67,8 +71,33 @@ def test_no_more_than_asked_for_is_started_ahead():
     results.close()
 
 
-def test_leaving_early_ends_the_workers():
-    results = Pool(os.getpid, timeout_s=600).run(((),) * 100, ahead=2)
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads /proc")
+def test_a_result_stays_with_its_worker_until_it_is_asked_for():
+    size = 64 << 20
+
+    def held():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    results = Pool(np.ones).run([((size,), np.uint8)] * 3, ahead=0)
+    first = next(results)
+    before = held()
+    time.sleep(1.0)
+    assert held() - before < size // 2
+    assert np.array_equal(next(results), first)
+    assert len(list(results)) == 1
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_slow_consumer_is_no_reason_to_end_a_worker(ahead):
+    results = Pool(math.factorial, timeout_s=1.0).run([(n,) for n in range(4)], ahead=ahead)
+    found = [next(results)]
+    time.sleep(1.5)
+    assert [*found, *results] == [1, 1, 2, 6]
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_leaving_early_ends_the_workers(ahead):
+    results = Pool(os.getpid, timeout_s=600).run(((),) * 100, ahead=ahead)
     child = next(results)
     results.close()
     with pytest.raises(ProcessLookupError):
