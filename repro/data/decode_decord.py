@@ -21,7 +21,7 @@ _LAST_FRAME_TRIALS = 3
 #: where decord's jumps were checked against decoding in order; elsewhere all frames up to the last one are decoded
 _SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})
 _SEEKABLE_CODECS = frozenset({"h264", "vp8", "vp9"})
-_BATCH = 16
+_BATCH = 8
 #: bytes of decoded pictures that a reader may hold, if its file can be entered in the middle
 _AHEAD_BYTES = 128 << 20
 
@@ -111,13 +111,15 @@ def _frames(
     keys = np.asarray(reader.get_key_indices()) if large else None
     for part in _parts(decoded, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
         reader = reader or _open(path)
-        batch = reader.get_batch(part).asnumpy()
-        if large or part[-1] == decoded[-1]:
-            reader = None  # it would go on decoding while these are resized
-        for place, number in enumerate(part):
-            if number in wanted:
-                yield number, batch[place]
-        del batch  # before the next ones come
+        for start in range(0, len(part), _BATCH):
+            some = part[start : start + _BATCH]
+            batch = reader.get_batch(some).asnumpy()
+            if some[-1] == decoded[-1] or (large and some[-1] == part[-1]):
+                reader = None  # it would go on decoding while these are resized
+            for place, number in enumerate(some):
+                if number in wanted:
+                    yield number, batch[place]
+            del batch  # before the next ones come
 
 
 def _parts(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[list[int]]:
