@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ _PACKAGES = (
     "torch", "torchvision", "timm", "fvcore", "ptflops", "decord", "av", "numpy", "safetensors", "pandas", "pydantic",
 )  # fmt: skip
 _ROOT = Path(__file__).resolve().parent.parent
+#: the vector instructions that decide how fast a CPU computes a network, the widest last, as /proc/cpuinfo names them
+VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
 
 def environment(device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
@@ -31,6 +34,7 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
         "git": dict(git_state()),
         "cpu": machine()[0],
         "cores": machine()[1],
+        "vectors": vectors(),
         "memory_gib": memory_gib(),
         "device": device,
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
@@ -50,6 +54,18 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
 def machine() -> tuple[str, int]:
     """The processor's name and how many of its cores this process may use: what a speed belongs to."""
     return cpu_name(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def is_here(made: Mapping[str, Any]) -> bool:
+    """Whether a record's environment tells of this kind of machine; what an old record does not tell does not count."""
+    if (made.get("cpu"), made.get("cores")) != machine():
+        return False
+    if "vectors" in made:
+        return bool(made["vectors"] == vectors())
+    capability = (made.get("flags") or {}).get("cpu_capability")  # all that records told before they had `vectors`
+    if not vectors() or capability not in ("AVX2", "AVX512"):
+        return True
+    return ("avx512f" in vectors()) == (capability == "AVX512")
 
 
 @functools.cache
@@ -84,12 +100,21 @@ def git_state() -> dict[str, Any]:
 @functools.cache
 def cpu_name() -> str:
     """The processor's own name."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+@functools.cache
+def vectors() -> list[str]:
+    """Which of `VECTORS` the processor has; two of a name may differ here. Empty where the system does not say."""
+    told = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return [name for name in VECTORS if name in told]
+
+
+def _cpuinfo(field: str) -> str:
+    """What Linux says of the first core, or nothing."""
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        match = re.search(r"model name\s*:\s*(.+)", info.read_text(errors="replace"))
-        if match:
-            return match.group(1).strip()
-    return platform.processor() or platform.machine()
+    found = re.search(rf"^{field}\s*:\s*(.+)", info.read_text(errors="replace"), re.M) if info.exists() else None
+    return found.group(1).strip() if found else ""
 
 
 def gpu_ids() -> list[str]:

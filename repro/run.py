@@ -158,12 +158,9 @@ def _place(job: Job, root: Path) -> Path:
 
 def from_elsewhere(path: Path) -> bool:
     """Whether a finished record was made on another kind of machine than this one."""
-    from repro.environment import machine
+    from repro.environment import is_here
 
-    if record.state(path) != "done":
-        return False
-    made = record.load(path).environment
-    return (made.get("cpu"), made.get("cores")) != machine()
+    return record.state(path) == "done" and not is_here(record.load(path).environment)
 
 
 def execute(

@@ -15,6 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from repro.errors import RecordError, ReproError
 from repro.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
 
+#: the widest of a CPU's vector instructions -> how it is told beside the name
+_WORDS = {
+    "avx512f": " with AVX-512", "avx512_bf16": " with bf16 arithmetic", "amx_bf16": " with AMX", "sve": " with SVE",
+    "bf16": " with bf16 arithmetic",
+}  # fmt: skip
 _NEEDED = ("python", "packages", "device", "threads", "flags", "git")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@=-]{0,119}$")]
@@ -179,6 +184,18 @@ class Record(BaseModel):
     def name(self) -> str:
         """File name without its ending; unique within a row, and the record's anchor in the report."""
         return f"{self.id[:16]}-s{self.seed}"
+
+    @property
+    def processor(self) -> str:
+        """What a speed belongs to: the device, and the vector instructions that tell two CPUs of a name apart."""
+        return f"{self.results['device_name']}{self._vectors()}"
+
+    def _vectors(self) -> str:
+        if self.results["device"] != "cpu":
+            return ""
+        if "vectors" in self.environment:
+            return _WORDS.get((self.environment["vectors"] or [""])[-1], "")
+        return _WORDS["bf16"] if (self.results.get("machine") or {}).get("cpu_bf16") else ""  # older records
 
     @property
     def relative_path(self) -> Path:

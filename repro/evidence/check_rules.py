@@ -145,10 +145,7 @@ def peaks_of(records: Iterable[Record]) -> Peaks:
 
 
 def _processor(record: Record) -> tuple[object, ...]:
-    found = record.results
-    return (
-        found["device_name"], found["threads"], found["precision"], (found.get("machine") or {}).get("cpu_bf16"),
-    )  # fmt: skip
+    return record.processor, record.results["threads"], record.results["precision"]
 
 
 def own_record(record: Record, peaks: Peaks) -> Iterator[Finding]:

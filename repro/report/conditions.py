@@ -17,10 +17,9 @@ def conditions(record: Record) -> str:
 def _speed(record: Record) -> str:
     found, model = record.results, record.spec["model"]
     threads = f"{found['threads']} thread" + ("s" if found["threads"] != 1 else "")
-    bf16 = " with bf16 arithmetic" if (found.get("machine") or {}).get("cpu_bf16") else ""  # tells two of a name apart
     return (
         f"one view is {model['frames']} segments of {found['size']} × {found['size']}; batch {found['batch']}, "
-        f"{found['precision']}, {found['form']} form, {found['device_name']}{bf16} ({found['device']}), {threads}"
+        f"{found['precision']}, {found['form']} form, {record.processor} ({found['device']}), {threads}"
     )
 
 

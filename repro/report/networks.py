@@ -105,7 +105,7 @@ def _speeds(source: Source) -> Iterator[Record]:
 def _conditions(record: Record) -> Conditions:
     found = record.results
     return (
-        found["device_name"], found["device"], found["threads"], found["precision"], found["form"], found["batch"],
+        record.processor, found["device"], found["threads"], found["precision"], found["form"], found["batch"],
     )  # fmt: skip
 
 

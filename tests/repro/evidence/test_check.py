@@ -121,7 +121,7 @@ def test_printed_costs_against_what_was_counted(tmp_path, cells, expected):
 
 
 def test_own_records_are_checked_too():
-    facts = {"status": "done", "smoke": False, "name": "r"}
+    facts = {"status": "done", "smoke": False, "name": "r", "processor": "cpu"}
     speed = _speed(peak=0.1, verdict="impossible")
     accuracy = {"top1": 33.3, "videos": 10}
     broken = [
@@ -135,19 +135,21 @@ def test_own_records_are_checked_too():
 def _speed(peak: float, verdict: str) -> dict[str, object]:
     """2 views/s of 100 GMACs, 0.2 TMAC/s; the time does not fit."""
     roofline = {"verdict": verdict, "text": "too fast", "peak_tmacs": peak, "gmacs_per_view": 100.0}
-    named = {"device_name": "cpu", "threads": 2, "precision": "fp32", "machine": {"cpu_bf16": True}}
+    named = {"device_name": "cpu", "threads": 2, "precision": "fp32"}
     return {"views_per_s": 2.0, "median_s": 1.0, "batch": 1, "roofline": roofline, **named}
 
 
 def test_a_peak_that_was_calibrated_under_load_is_no_error_where_the_machine_is_known_to_do_more():
-    facts = {"kind": "speed", "status": "done", "smoke": False}
+    facts = {"kind": "speed", "status": "done", "smoke": False, "processor": "cpu"}
     low = SimpleNamespace(name="low", results=_speed(0.1, "impossible") | {"median_s": 0.5}, **facts)
     high = SimpleNamespace(name="high", results=_speed(0.4, "possible") | {"median_s": 0.5}, **facts)
     assert [one.severity for one in check_records([low])] == ["error"]
     found = check_records([low, high])
     assert [(one.severity, one.cells) for one in found] == [("note", ("low",))]
-    other = SimpleNamespace(name="other", results=high.results | {"threads": 4}, **facts)
-    assert [one.severity for one in check_records([low, other])] == ["error"]
+    threads = SimpleNamespace(name="threads", results=high.results | {"threads": 4}, **facts)
+    vectors = SimpleNamespace(name="vectors", results=high.results, **(facts | {"processor": "cpu with AVX-512"}))
+    for other in (threads, vectors):
+        assert [one.severity for one in check_records([low, other])] == ["error"]
 
 
 def test_the_known_findings_in_the_three_papers():

@@ -13,7 +13,7 @@ from repro.report.page import Content, render_page
 from repro.report.view import table_view
 from repro.spec import replace
 
-from .conftest import record_of, speed, static
+from .conftest import ENVIRONMENT, record_of, speed, static
 
 
 def _networks(layouts: list[TableSpec], records: list[Record]) -> Networks:
@@ -40,6 +40,27 @@ def test_speeds_of_other_conditions_are_left_out_and_said_so(layout: TableSpec, 
     found = _networks([layout], [*records, fast])
     assert found.conditions == "A CPU <7> (cpu), 1 thread, fp32, eager form, batch 1" and found.elsewhere == 1
     assert next(one for one in found.lines if one.key.endswith("tsm_r50")).speed is None
+
+
+def test_two_processors_of_one_name_are_compared_apart(layout: TableSpec, records: list[Record]) -> None:
+    wide = {**ENVIRONMENT, "vectors": ["avx2", "avx512f"]}
+    fast = record_of(layout, "tsm_r50", "speed", speed(0.01), environment=wide)
+    found = _networks([layout], [*records, fast])
+    assert found.conditions.startswith("A CPU <7> (cpu)") and found.elsewhere == 1
+    assert fast.processor == "A CPU <7> with AVX-512"
+
+
+@pytest.mark.parametrize(
+    ("vectors", "told"),
+    [(["avx2"], ""), ([], ""), (["avx2", "avx512f", "avx512_bf16"], " with bf16 arithmetic"), (None, "")],
+)
+def test_a_new_record_is_told_as_an_old_one_of_the_same_processor(layout, vectors, told) -> None:
+    environment = ENVIRONMENT if vectors is None else {**ENVIRONMENT, "vectors": vectors}
+    new = record_of(layout, "tsm_r50", "speed", speed(0.01), environment=environment)
+    old = record_of(layout, "tsm_r50", "speed", speed(0.01, machine={"cpu_bf16": bool(told)}))
+    assert new.processor == old.processor == f"A CPU <7>{told}"
+    on_gpu = speed(0.01, device="cuda", device_name="A GPU")
+    assert record_of(layout, "tsm_r50", "speed", on_gpu, environment=environment).processor == "A GPU"
 
 
 def test_the_same_accuracy_of_the_same_network_stands_once(layout: TableSpec, records: list[Record]) -> None:
