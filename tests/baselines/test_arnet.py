@@ -77,7 +77,7 @@ def by_hand(wanted):
     return stand, looks
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(wanted=st.lists(st.lists(st.integers(0, 6), min_size=6, max_size=6), min_size=1, max_size=3))
 def test_a_skip_holds_for_its_length(wanted):
     with torch.no_grad():
@@ -90,7 +90,7 @@ def test_a_skip_holds_for_its_length(wanted):
     assert looked_at(net.policy.ledger.decisions).bool().tolist() == [looks for _, looks in expected]
 
 
-@settings(deadline=None, max_examples=8, phases=(Phase.explicit, Phase.generate))
+@settings(max_examples=8, phases=(Phase.explicit, Phase.generate))
 @given(wanted=st.lists(st.integers(0, 6), min_size=6, max_size=6))
 def test_cost_is_the_sum_of_what_was_chosen(wanted):
     torch.manual_seed(0)

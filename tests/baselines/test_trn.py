@@ -44,7 +44,7 @@ def body(frames, **options):
         return trn_multiscale("tiny_inception", num_classes=2, frames=frames, **options)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(frames=st.integers(2, 9), subsample=st.integers(1, 5), seed=st.integers(0, 2**32 - 1))
 def test_relations_are_different_ordered_tuples(frames, subsample, seed):
     net = body(frames, subsample=subsample, relation_seed=seed)

@@ -269,7 +269,7 @@ def eq5(codes: np.ndarray, first: float, second: float) -> float:
     return done
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 6), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_savings_are_what_eq_5_leaves_out(frames, channels, seed):
     codes = np.random.default_rng(seed).integers(0, 3, (frames, channels))

@@ -21,7 +21,7 @@ def plainly(frame, height, width):
     return (rows + np.float32(0.5)).astype(np.uint8)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(sizes=st.tuples(*[st.integers(1, 90)] * 4), seed=st.integers(0, 9))
 def test_any_sizes(sizes, seed):
     height, width, wanted_height, wanted_width = sizes

@@ -108,7 +108,7 @@ def test_training_draws_one_start_in_each_equal_part(rule, window):
 
 
 @pytest.mark.parametrize("rule", ALL)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(n=st.integers(1, 700), seed=st.integers(0, 2**32 - 1))
 def test_in_range_and_of_its_shape(rule, n, seed):
     made = sampling.indices(rule, n, np.random.default_rng(seed))

@@ -37,7 +37,7 @@ def test_ten_crops_are_five_each_with_its_mirror():
     assert [box[:2] for box, _ in boxes[::2]] == [(0, 0), (0, 116), (32, 0), (32, 116), (16, 58)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(height=SIDE, width=SIDE, size=SIDE, crops=st.sampled_from([1, 3, 5, 10]))
 def test_crops_fit_or_are_refused(height, width, size, crops):
     if size > min(height, width):
@@ -55,7 +55,7 @@ def test_unknown_number_of_crops():
         views.test_boxes(256, 256, 224, 4)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(height=SIDE, width=SIDE, size=SIDE, positions=st.sampled_from([5, 13]), seed=st.integers(0, 999))
 def test_multi_scale_boxes_lie_in_the_frame(height, width, size, positions, seed):
     top, left, h, w = views.multi_scale_box(height, width, size, np.random.default_rng(seed), positions)
