@@ -58,6 +58,18 @@ class Outcome:
         return asdict(self)
 
 
+def torch_here() -> Any:
+    """The module torch; Failed where it is missing or one of its libraries is."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        raise Failed(
+            f"torch does not load: {error}",
+            "python -m pip install --force-reinstall torch; builds: https://pytorch.org",
+        ) from error
+    return torch
+
+
 def run(check: Check) -> Outcome:
     """Do one check; whatever it raises is its outcome."""
     began = time.perf_counter()

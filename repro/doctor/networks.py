@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from repro.doctor.check import Check, Failed, NotHere
+from repro.doctor.check import Check, Failed, NotHere, torch_here
 from repro.errors import ReproError
 from repro.spec import Model, Static, frozen
 
@@ -70,7 +70,7 @@ def _require_same(name: str, official: tuple[str, ...], file: Path) -> None:
 
 def weights_import() -> str:
     """A checkpoint in a public naming is imported, its network computes the same; a damaged one is refused."""
-    import torch
+    torch = torch_here()
 
     from repro import weights
     from repro.build import build, input_shape
@@ -102,6 +102,7 @@ def weights_import() -> str:
 
 def counters() -> str:
     """All counters see ResNet-50 on 224x224 as everybody does."""
+    torch_here()
     from repro.cost.macs import measure_static
 
     found = measure_static(_RESNET50, Static(sizes=(224,)))
@@ -122,7 +123,7 @@ def counters() -> str:
 
 def gpu() -> str:
     """A convolution on the GPU gives what it gives on the CPU."""
-    import torch
+    torch = torch_here()
 
     if not torch.cuda.is_available():
         if shutil.which("nvidia-smi"):

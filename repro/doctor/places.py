@@ -19,7 +19,7 @@ _VARIABLES = {"cache": "REPRO_CACHE", "results": "REPRO_RESULTS"}
 def records_folder() -> str:
     """Records can be written, whole or not at all, and every one that is there is valid."""
     root = paths.records()
-    _require_writable(root)
+    _require_writable(root, "results", "records")
     loaded = record.load_all(root)
     if loaded.problems:
         first = loaded.problems[0]
@@ -31,8 +31,8 @@ def records_folder() -> str:
     return f"{root} can be written; {len(loaded.records)} records, all valid"
 
 
-def _require_writable(root: Path) -> None:
-    """Write as `record.write` does: a temporary file, flushed to the disk, then linked to its name."""
+def _require_writable(root: Path, name: str, what: str) -> None:
+    """Write `what` as `record.write` does: a temporary file, flushed to the disk, then linked to its name."""
     place = _existing(root)
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
@@ -50,14 +50,15 @@ def _require_writable(root: Path) -> None:
             if final.read_bytes() != b"{}\n":
                 raise Failed(f"what is written in {place} does not come back", "check the disk")
     except OSError as error:
+        mend = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "chmod u+w the folder"
         raise Failed(
-            f"records cannot be written to {root}: {error.strerror or error}",
-            "chmod u+w the folder, or REPRO_RESULTS=/another/folder",
+            f"{what} cannot be written to {root}: {error.strerror or error}",
+            f"{mend}, or {_VARIABLES[name]}=/another/folder",
         ) from error
 
 
 def disk() -> str:
-    """Room for what the suite writes."""
+    """Room for what the suite writes, and that the cache can be written."""
     told = []
     for name, place in (("cache", paths.cache()), ("results", paths.results())):
         free = shutil.disk_usage(_existing(place)).free / 2**30
@@ -66,6 +67,8 @@ def disk() -> str:
                 f"{free:.2f} GiB are free for the {name} in {place}, {_NEEDED[name]:g} are needed",
                 f"make room, or {_VARIABLES[name]}=/another/folder",
             )
+        if name == "cache":
+            _require_writable(place, name, "decoded frames and checkpoints")
         told.append(f"{free:.1f} GiB free for the {name} in {place}")
     return "; ".join(told)
 

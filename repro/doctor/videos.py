@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from repro.data import decode, resize
-from repro.doctor.check import Check, Failed, NotHere
+from repro.doctor.check import Check, Failed, NotHere, torch_here
 from repro.errors import ReproError
 
 FRAMES, HEIGHT, WIDTH = 24, 48, 96
@@ -73,8 +74,12 @@ def _at_hand() -> list[str]:
             decode.version(decoder)
             found.append(decoder)
         except (ReproError, ImportError, OSError) as error:
+            package = _PACKAGES[decoder]
+            if importlib.util.find_spec(package) is not None:
+                what = f"{decoder} is installed and does not load: {error}"
+                raise Failed(what, f"python -m pip install --force-reinstall {package}") from error
             if decoder == "pyav":
-                raise Failed(f"pyav does not load: {error}", "python -m pip install --force-reinstall av") from error
+                raise Failed("pyav is not installed", f"python -m pip install {package}") from error
     return found
 
 
@@ -94,7 +99,8 @@ def decoders() -> str:
         _require_equal(found[0], whole[found[0]], other, whole[other])
     if "decord" not in found:
         raise NotHere(
-            f"decord is not installed; pyav reads {FRAMES} frames rightly, and there is none to compare it with"
+            f"no decord, which has wheels for x86-64 Linux and Windows alone; pyav reads {FRAMES} frames rightly, and "
+            "there is none to compare it with"
         )
     versions = ", ".join(map(decode.version, found[:2]))
     return f"{versions}, auto: {FRAMES} frames of a written clip equal, in order and by jumps"
@@ -161,6 +167,7 @@ def _require_colours(who: str, frame: np.ndarray, mend: str) -> None:
 
 def resizing() -> str:
     """Frames are resized as OpenCV's INTER_LINEAR does: half-pixel centres, no smoothing; compared with torch."""
+    torch_here()
     import torch
     import torch.nn.functional as F
 

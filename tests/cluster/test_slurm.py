@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from repro import launch_slurm, lease, papers, paths, record, registry, train_log
+from repro.data.known import KNOWN
 from repro.run import jobs_of, records_root
 from repro.scores import Scores
 from repro.smoke import smoke_table
@@ -102,23 +103,21 @@ def _script(jobs, cell):
 
 
 def test_miniature_copies_score_alike_through_slurm_and_without(miniatures, tmp_path, monkeypatch):
-    """Kinetics as H.264, Something-Something V1 as JPEG folders: trained and tested from their official files."""
-    rows = ["kinetics400", "sthv1"]
+    """All seven: trained and tested from their official files."""
+    rows = list(KNOWN)
     for name in rows:
         mini = miniatures.build(name, tmp_path / name)
         assert repro(*miniatures.add_arguments(mini)).returncode == 0
     run = [
         "run",
         "own/miniatures",
-        "--rows",
-        *rows,
         "--module",
         str(MINIATURES / "miniature_table.py"),
         "--device",
         "cpu",
     ]
     done = repro(*run, "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
-    assert done.returncode == 0 and "2 queued" in done.stdout, done.stderr
+    assert done.returncode == 0 and "7 queued" in done.stdout, done.stderr
     through = _miniature_scores(rows)
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
     assert repro(*run, "--records-only").returncode == 0

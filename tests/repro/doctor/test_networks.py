@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sys
 
 import pytest
 import torch
@@ -109,3 +110,10 @@ def test_without_a_gpu_it_is_not_here_but_a_driver_that_torch_cannot_use_fails(m
 def test_the_gpu_is_named_with_its_memory():
     found = outcome(networks.gpu)
     assert found.state == PASS and "GiB free" in found.what
+
+
+@pytest.mark.parametrize("call", [networks.weights_import, networks.counters, networks.gpu])
+def test_a_torch_that_does_not_load_is_named(monkeypatch, call):
+    monkeypatch.setitem(sys.modules, "torch", None)  # its import raises
+    found = outcome(call)
+    assert found.state == FAIL and "torch does not load" in found.what and "pip install" in found.mend

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import collections
+import errno
+import os
 import shutil
 
 import pytest
@@ -46,3 +48,22 @@ def test_room_is_told_and_too_little_fails(monkeypatch, free, state, variable):
     monkeypatch.setattr(shutil, "disk_usage", lambda place: usage(100 << 30, 0, free << 30))
     found = outcome(places.disk)
     assert found.state == state and variable in found.mend and f"{free}" in found.what
+
+
+@pytest.mark.parametrize(("call", "variable"), [(places.disk, "REPRO_CACHE"), (places.records_folder, "REPRO_RESULTS")])
+@pytest.mark.parametrize(("number", "advice"), [(errno.ENOSPC, "make room"), (errno.EROFS, "chmod")])
+def test_a_folder_that_takes_no_file_is_told_whatever_room_there_is(monkeypatch, call, variable, number, advice):
+    def refused(*arguments, **options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", refused)
+    found = outcome(call)
+    assert found.state == FAIL and "cannot be written" in found.what
+    assert advice in found.mend and variable in found.mend
+
+
+def test_a_cache_below_a_file_fails(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "file" / "cache"))
+    found = outcome(places.disk)
+    assert found.state == FAIL and "REPRO_CACHE" in found.mend

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -101,9 +103,19 @@ def test_without_decord_there_is_nothing_to_compare_and_colours_still_count(monk
         raise BadOption("decoder 'decord' cannot be loaded here: no wheel")
 
     monkeypatch.setattr(decode_decord, "load", absent)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = outcome(videos.decoders)
-    assert found.state == ABSENT and "decord is not installed" in found.what
+    assert found.state == ABSENT and "no decord" in found.what
     assert outcome(videos.colour_order).what.startswith("red, green, blue by pyav, auto and")
+
+
+@pytest.mark.parametrize(("decoder", "package"), [("pyav", "av"), ("decord", "decord")])
+def test_a_decoder_that_is_installed_and_broken_fails(monkeypatch, decoder, package):
+    monkeypatch.setitem(sys.modules, package, None)  # its import raises
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+    found = outcome(videos.decoders)
+    assert found.state == FAIL and f"{decoder} is installed and does not load" in found.what
+    assert found.mend == f"python -m pip install --force-reinstall {package}"
 
 
 def test_pictures_in_another_colour_order_are_named(monkeypatch):
