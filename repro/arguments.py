@@ -78,6 +78,15 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def clip(text: str) -> Path:
+    """A video file or a folder of frames on a disk."""
+    if not text:
+        raise argparse.ArgumentTypeError("an empty name; a video file or a folder of frames is meant")
+    if "://" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is on a network; fetch it first: curl -LO {text}")
+    return Path(text)
+
+
 def add_decoder(parser: argparse.ArgumentParser, default: str | None = "auto", more: str = "") -> None:
     """Which library decodes video files."""
     known = ["auto", "decord", "pyav"]

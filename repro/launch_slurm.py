@@ -1,4 +1,4 @@
-"""Cells as SLURM jobs through submitit: one job a cell, one process a job.
+"""Cells as SLURM jobs through submitit: one job a cell, one task on one node a job.
 
 A job runs the cell's shell line (`repro.lines`) and puts itself back into the queue when that line was stopped by a
 signal (preemption, SIGUSR2 before the time limit); the line then goes on from its checkpoint. A job that ends without a
@@ -15,14 +15,14 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from repro import paths, stopping
-from repro.errors import BadOption, ReproError
-from repro.lines import arguments_of
+from repro.errors import BadOption, ReproError, UnknownName
+from repro.lines import arguments_of, program
 from repro.outcome import write_failure
 from repro.run import Job, records_root, state_of
 
@@ -47,13 +47,13 @@ class Ticket:
 class Line:
     """What a SLURM job calls: the cell's shell line, its outcome, and the requeue."""
 
-    def __init__(self, job: Job, arguments: list[str]) -> None:
-        self.message, self.arguments = job.to_message(), arguments
+    def __init__(self, job: Job, program: list[str]) -> None:
+        self.message, self.program = job.to_message(), program
 
     def __call__(self) -> str:
         """Returns done, failed, requeued or stopped."""
         number = paths.scheduler_job()
-        code = run_line([sys.executable, "-m", "repro", *self.arguments])
+        code = run_line([sys.executable, *self.program])
         job = Job.from_message(self.message)
         if code == stopping.EXIT_STOPPED:
             if paths.scheduler_restarts() >= MAX_RESTARTS:
@@ -68,13 +68,18 @@ class Line:
 
 
 def run_line(command: list[str]) -> int:
-    """Run a command, pass a request to stop on to it, and return its exit code."""
+    """Run a command, pass a request to stop on to it, and return its exit code: `EXIT_STOPPED` whenever it ended for
+    that, be it before it took note of signals, or by torchrun, which ends with 1.
+
+    Its own session keeps SLURM's signal to the whole job from it: torchrun dies of some, and of a second one.
+    """
     with stopping.watching():
-        process = subprocess.Popen(command)
+        process = subprocess.Popen(command, start_new_session=True)
         told = False
         while True:
             try:
-                return process.wait(timeout=0.5)
+                code = process.wait(timeout=0.5)
+                return stopping.EXIT_STOPPED if told and code else code
             except subprocess.TimeoutExpired:
                 if stopping.requested() and not told:
                     process.terminate()
@@ -91,7 +96,15 @@ def requeue(number: str) -> bool:
 
 
 def submit(
-    jobs: list[Job], options: list[str], *, device: str, force: bool, modules: Iterable[str], time_together: bool
+    jobs: list[Job],
+    options: list[str],
+    *,
+    device: str,
+    force: bool,
+    modules: Iterable[str],
+    methods: Sequence[str] = (),
+    processes: int = 1,
+    time_together: bool = False,
 ) -> dict[str, Job]:
     """Queue each job that is not in the queue already, and return SLURM's number -> job of the new ones.
 
@@ -104,7 +117,8 @@ def submit(
     queued = {}
     for timed in (False, True):
         batch = [job for job in waiting if (job.kind == "speed") == timed]
-        lines = [Line(job, arguments_of(job, device=device, force=force, modules=absolute)) for job in batch]
+        told = [arguments_of(job, device=device, force=force, modules=absolute, methods=methods) for job in batch]
+        lines = [Line(job, program(job, arguments, processes)) for job, arguments in zip(batch, told, strict=True)]
         own_node = {"slurm_exclusive": True} if timed and not time_together else {}
         for number, job in zip(_submit(lines, {**parameters, **own_node}), batch, strict=True):
             _write_ticket(job, Ticket(number, str(logs() / f"{number}_0_log.out")))
@@ -129,7 +143,7 @@ def _submit(lines: list[Line], parameters: dict[str, Any]) -> list[str]:
                 made = [executor.submit(line) for line in lines]
         return [str(job.job_id) for job in made]
     except (RuntimeError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
-        raise BadOption(f"SLURM took no job: {' '.join(str(error).split())}", fix="sinfo, or other --slurm") from error
+        raise _refusal(error) from error
 
 
 def _parameters(options: list[str]) -> dict[str, Any]:
@@ -145,13 +159,27 @@ def _parameters(options: list[str]) -> dict[str, Any]:
         if key in _OWN:
             raise BadOption(f"--slurm {option!r}: the launcher sets {key} itself", allowed="other options of sbatch")
         if key in _ONE and text != "1":
-            raise BadOption(f"--slurm {option!r}: a cell is one process on one node", allowed=f"{key}=1")
+            raise BadOption(
+                f"--slurm {option!r}: a cell is one task on one node",
+                allowed=f"{key}=1",
+                fix="--processes N for trainings on N processes of a node",
+            )
         value = minutes(text) if key == "time" else _plain(text)
         if key in known:
             found[f"slurm_{key}"] = value
         else:
             more[key] = value
     return {**found, "slurm_additional_parameters": more}
+
+
+def _refusal(error: Exception) -> ReproError:
+    """What SLURM says against a job; of an option that it does not know, the nearest that it lists."""
+    told = " ".join(str(error).split())
+    unknown = re.search(r"unrecognized option '--([a-z_-]+)", told)
+    if unknown is None:
+        return BadOption(f"SLURM took no job: {told}", fix="sinfo, or other --slurm")
+    known = set(re.findall(r"--([a-z][a-z-]+)", _output("sbatch", "--help")))
+    return UnknownName("option of sbatch", unknown[1], known.difference(_OWN), fix="sbatch --help")
 
 
 def _known_to_submitit() -> Iterable[str]:

@@ -1,6 +1,6 @@
 """A job as the shell line that runs it: what `--dry-run` prints, what a person can run by hand, what SLURM runs.
 
-One process a line. A training over several GPUs or nodes would put its `torchrun` in front here, and only here.
+One process a line, or a training on several of one node by torchrun.
 """
 
 from __future__ import annotations
@@ -25,7 +25,13 @@ def arguments_of(
     return line
 
 
-def shell_line(arguments: list[str], gpu: str | None = None) -> str:
-    """The arguments as one line of a shell, on one GPU where that is said."""
-    line = shlex.join(["python", "-m", "repro", *arguments])
+def program(job: Job, arguments: list[str], processes: int = 1) -> list[str]:
+    """What stands behind `python`; a training runs on `processes` of one machine, any other cell on one."""
+    together = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return [*(together if processes > 1 and job.kind == "accuracy" else []), "-m", "repro", *arguments]
+
+
+def shell_line(program: list[str], gpu: str | None = None) -> str:
+    """The program as one line of a shell, on one GPU where that is said."""
+    line = shlex.join(["python", *program])
     return line if gpu is None else f"CUDA_VISIBLE_DEVICES={shlex.quote(gpu)} {line}"

@@ -67,7 +67,7 @@ def probabilities(found: np.ndarray, views: Views) -> np.ndarray:
 def _used(clip: Path, network: Trained, views: Views, decoder: str, device: str) -> dict[str, Any]:
     return {
         "clip": {
-            "name": clip.name,
+            "name": clip.absolute().name,
             "sha256": pictures.sha256(clip),
             "frames": pictures.frame_count(clip, decoder),
         },

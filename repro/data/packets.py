@@ -176,9 +176,13 @@ def facts(path: Path) -> Facts:
 
 def _open(path: Path) -> tuple[Any, Any]:
     try:
-        container = av.open(str(path), **_TAGS)
+        # a playlist may name files of a network, which are never fetched
+        container = av.open(str(path), options={"protocol_whitelist": "file"}, **_TAGS)
     except av.error.FFmpegError as error:
         raise decode_error(path, error, "it does not open") from error
+    if container.format.name == "tty":  # FFmpeg draws any text file as a film of its letters
+        container.close()
+        raise DecodeError(path, "a text file")
     if not container.streams.video:
         container.close()
         raise DecodeError(path, "no video stream, or no frames")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from repro.cost.plausible import PEAKS
 from repro.data.known import KNOWN
@@ -21,6 +22,8 @@ from repro.record import Record
 from repro.spec import Accuracy, Experiment, Model, Train, to_dict
 
 _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")
+#: method options of a training's loss, which a forward pass does not meet
+_OF_LOSS = ("efficiency", "efficiency_weight", "efficiency_scale")
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,14 @@ class Plan:
     seeds: tuple[Decision, ...]
     datasets_gb: Mapping[str, Range]
     """Each dataset once, however many cells use it."""
+
+    def left(self) -> tuple[Estimate, Estimate]:
+        """Hours and kWh of the cells without a record, as far as they could be told."""
+        hours = kwh = ZERO
+        for cell in self.cells:
+            if not cell.done:
+                hours, kwh = hours + (cell.hours or ZERO), kwh + (cell.kwh or ZERO)
+        return hours, kwh
 
     def total(self) -> tuple[Estimate, Estimate, Estimate, int]:
         """Hours, kWh and GB of all cells that could be told, at one seed, datasets included; and how many could not."""
@@ -276,10 +287,16 @@ def _peak_of(record: Record) -> float | None:
 
 
 def _network(model: Model) -> object:
-    plain = to_dict(model)
-    return {key: plain[key] for key in _NETWORK}
+    return _same_speed(to_dict(model))
 
 
 def _network_of(record: Record) -> object:
-    model = record.spec["model"]
-    return {key: model.get(key) for key in _NETWORK}
+    return _same_speed(record.spec["model"])
+
+
+def _same_speed(model: Mapping[str, Any]) -> object:
+    """What two networks of the same speed have in common."""
+    found = {key: model.get(key) for key in _NETWORK}
+    options = found["method_options"] or {}
+    found["method_options"] = {key: value for key, value in options.items() if key not in _OF_LOSS}
+    return found

@@ -88,6 +88,7 @@ def as_json(plan: Plan) -> str:
     hours, kwh, disk, untold = plan.total()
     data: dict[str, Any] = asdict(plan)
     data["total"] = {"hours": asdict(hours), "kwh": asdict(kwh), "disk_gb": asdict(disk), "cells_not_told": untold}
+    data["without_record"] = {name: asdict(cost) for name, cost in zip(("hours", "kwh"), plan.left(), strict=True)}
     data["seeds_method"] = METHOD
     return json.dumps(data, indent=1, allow_nan=False) + "\n"
 
@@ -121,6 +122,8 @@ def _total(plan: Plan) -> str:
     sets = ", ".join(f"{name} {size.value:g} GB" for name, size in plan.datasets_gb.items())
     told = f"together: {_estimate(hours)} h, {_estimate(kwh)} kWh, {_estimate(disk)} GB"
     told += f", of which {sets}" if sets else ""
+    left, energy = plan.left()
+    told += f"; cells without a record: {_estimate(left)} h, {_estimate(energy)} kWh"
     return told + (f"; {untold} cells could not be told" if untold else "")
 
 

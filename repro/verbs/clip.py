@@ -12,6 +12,7 @@ from repro.arguments import (
     add_module,
     add_names,
     add_views,
+    clip,
     device_of,
     model_of,
     names_of,
@@ -30,7 +31,7 @@ def add(commands: Commands) -> None:
         "the best classes of a video file or a folder of frames",
         "predict clip.mp4 --model tsm --weights w.safetensors --crops 1",
     )
-    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file, or a folder of frames")
+    parser.add_argument("clip", type=clip, metavar="CLIP", help="a video file, or a folder of frames")
     parser.add_argument("--model", required=True, help="a model (tsm), or a table's row (table6/tsm_r50_dnr)")
     parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
     parser.add_argument("--top", type=positive, default=5, help="classes to name; default 5")

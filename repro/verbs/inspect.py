@@ -12,6 +12,7 @@ from repro.arguments import (
     add_module,
     add_names,
     add_views,
+    clip,
     device_of,
     model_of,
     names_of,
@@ -43,7 +44,7 @@ def _add_gradcam(what: Commands) -> None:
         "which places of a clip speak for a class (Grad-CAM++), as a strip of frames",
         "inspect gradcam clip.mp4 --model tsn --method dnr --weights host.safetensors dnr.safetensors",
     )
-    parser.add_argument("clip", type=Path, metavar="CLIP", help="a video file, or a folder of frames")
+    parser.add_argument("clip", type=clip, metavar="CLIP", help="a video file, or a folder of frames")
     parser.add_argument("--model", required=True, help="a model (tsn), or a table's row (table6/tsm_r50_dnr)")
     parser.add_argument("--weights", type=Path, nargs="+", default=[], metavar="FILE", help="a row of the strip each")
     parser.add_argument("--compare", type=Path, nargs="+", default=[], metavar="FILE", help="weights of other networks")

@@ -61,6 +61,13 @@ def _add_launcher(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="with --launcher slurm: options of sbatch, e.g. partition=gpu gpus_per_node=1 time=8:00:00",
     )
+    group.add_argument(
+        "--processes",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="with --launcher slurm: each training on N processes of its node, by torchrun (default 1)",
+    )
     group.add_argument("--wait", action="store_true", help="with --launcher slurm: until all jobs are over")
     group.add_argument("--time-together", action="store_true", help="run timed cells beside others; default: alone")
     group.add_argument("--dry-run", action="store_true", help="print the shell line of each cell, and measure nothing")
@@ -150,6 +157,12 @@ def _check_launcher(args: argparse.Namespace) -> None:
     for option, launcher, given in (("--gpus", "gpus", args.gpus), ("--slurm", "slurm", args.slurm)):
         if given and args.launcher != launcher:
             raise BadOption(f"{option} with --launcher {args.launcher}", fix=f"--launcher {launcher}")
+    if args.processes > 1 and args.launcher != "slurm":
+        raise BadOption(
+            f"--processes {args.processes} with --launcher {args.launcher}",
+            allowed="--launcher slurm",
+            fix=f"torchrun --nproc-per-node {args.processes} -m repro run {args.table}",
+        )
     if args.wait and args.launcher != "slurm":
         raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")
 
@@ -164,6 +177,8 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
         device=args.device,
         force=args.mode == "force",
         modules=args.module,
+        methods=args.methods,
+        processes=args.processes,
         time_together=args.time_together,
     )
     for number, job in queued.items():
@@ -192,14 +207,14 @@ def _gpus(args: argparse.Namespace) -> list[str]:
 
 
 def _print_lines(todo: list, args: argparse.Namespace) -> int:
-    from repro.lines import arguments_of, shell_line
+    from repro.lines import arguments_of, program, shell_line
 
     gpus = _gpus(args) if args.launcher == "gpus" else []
     for number, job in enumerate(todo):
         arguments = arguments_of(
             job, device=args.device, force=args.mode == "force", modules=args.module, methods=args.methods
         )
-        print(shell_line(arguments, gpus[number % len(gpus)] if gpus else None))
+        print(shell_line(program(job, arguments, args.processes), gpus[number % len(gpus)] if gpus else None))
     return 0
 
 

@@ -15,10 +15,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from repro import launch_slurm, lease, papers, paths, record, registry, train_log
 from repro.data.known import KNOWN
+from repro.resume import TOLERANCE
 from repro.run import jobs_of, records_root
 from repro.scores import Scores
 from repro.smoke import smoke_table
@@ -103,19 +105,11 @@ def _script(jobs, cell):
 
 
 def test_miniature_copies_score_alike_through_slurm_and_without(miniatures, tmp_path, monkeypatch):
-    """All seven: trained and tested from their official files."""
+    """All seven: trained and tested from their official files; one of them also on two processes."""
     rows = list(KNOWN)
     for name in rows:
-        mini = miniatures.build(name, tmp_path / name)
-        assert repro(*miniatures.add_arguments(mini)).returncode == 0
-    run = [
-        "run",
-        "own/miniatures",
-        "--module",
-        str(MINIATURES / "miniature_table.py"),
-        "--device",
-        "cpu",
-    ]
+        assert repro(*miniatures.add_arguments(miniatures.build(name, tmp_path / name))).returncode == 0
+    run = ["run", "own/miniatures", "--module", str(MINIATURES / "miniature_table.py"), "--device", "cpu"]
     done = repro(*run, "--launcher", "slurm", "--slurm", "cpus_per_task=1", "--wait")
     assert done.returncode == 0 and "7 queued" in done.stdout, done.stderr
     through = _miniature_scores(rows)
@@ -124,6 +118,20 @@ def test_miniature_copies_score_alike_through_slurm_and_without(miniatures, tmp_
     local = _miniature_scores(rows)
     assert through[0] == local[0] and all(logits for logits, _ in local[0].values())
     assert through[1] == local[1] and through[1] in done.stdout
+
+    one = _record_and_logits("sthv1")
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "together"))
+    queue = ["--launcher", "slurm", "--slurm", "cpus_per_task=2", "--wait", "--records-only", "--processes", "2"]
+    assert repro(*run, "--rows", "sthv1", *queue).returncode == 0
+    two = _record_and_logits("sthv1")
+    assert (one[0].effective["world_size"], two[0].effective["world_size"]) == (1, 2)
+    assert one[0].results["top1"] == two[0].results["top1"]
+    assert np.linalg.norm(one[1] - two[1]) <= TOLERANCE * np.linalg.norm(one[1])
+
+
+def _record_and_logits(row):
+    made = next(one for one in record.load_all().records if one.row == row)
+    return made, Scores.load(record.scores_path(made)).logits
 
 
 def _miniature_scores(rows):
@@ -152,19 +160,15 @@ def test_stopped_killed_and_requeued_the_table_is_the_same(miniatures, tmp_path,
     assert repro(*cells, *slurm).returncode == 0
     number = launch_slurm.ticket_of(training).job
 
-    def step():
-        lines = train_log.read(paths.cache() / "logs" / launch_slurm._ticket(training).stem)
-        return lines[-1]["step"] if lines else 0
-
-    until(step, "the first epoch")
+    until(lambda: _step(training), "the first epoch")
     subprocess.run(["scancel", "--signal=TERM", number], check=True)
     until(lambda: "goes back into the queue" in log(training), "the requeue")
-    stopped = step()
+    stopped = _step(training)
 
     def on():
         """SLURM lets a requeued job wait for up to two minutes, or starts it at once."""
         subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False, capture_output=True)
-        return log(training).count("cells to measure") == 2 and step() > stopped
+        return log(training).count("cells to measure") == 2 and _step(training) > stopped
 
     until(on, "the second start")
     os.kill(lease.holder(training.experiment.id, 0).pid, signal.SIGKILL)
@@ -187,3 +191,34 @@ def test_stopped_killed_and_requeued_the_table_is_the_same(miniatures, tmp_path,
 def _table_and_records():
     table = repro("table", "own/killed", "--module", str(KILLED), "--format", "csv").stdout
     return table, {made.row: made for made in record.load_all().records}
+
+
+def test_a_training_of_two_processes_is_requeued_and_goes_on(miniatures, tmp_path, monkeypatch):
+    """Stopped by SIGUSR2, as before a time limit: the same weights as from torchrun without SLURM and stop."""
+    assert repro(*miniatures.add_arguments(miniatures.build("jester", tmp_path / "jester"))).returncode == 0
+    cells = ["run", "own/killed", "--rows", "long", "--module", str(KILLED), "--device", "cpu", "--records-only"]
+    registry.load_module(str(KILLED))
+    training = jobs_of(papers.find("own/killed"), rows=["long"])[0]
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "together"))
+    slurm = ["--launcher", "slurm", "--slurm", "cpus_per_task=2", "--processes", "2"]
+    assert repro(*cells, *slurm).returncode == 0
+    number = launch_slurm.ticket_of(training).job
+    until(lambda: _step(training) > 0, "the first epoch")
+    subprocess.run(["scancel", "--signal=USR2", number], check=True)
+    until(lambda: "goes back into the queue" in log(training), "the requeue")
+    subprocess.run(["scontrol", "update", f"JobId={number}", "StartTime=now"], check=False, capture_output=True)
+    assert repro(*cells, *slurm, "--wait").returncode == 0
+    through = _table_and_records()[1]["long"]
+    assert through.effective["resumes"] == 1 and through.effective["world_size"] == 2
+
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "local"))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]
+    subprocess.run([*torchrun, *cells], check=True, capture_output=True)
+    local = _table_and_records()[1]["long"]
+    assert (local.results, local.weights_sha256) == (through.results, through.weights_sha256)
+
+
+def _step(training):
+    """The last step of its log."""
+    lines = train_log.read(paths.cache() / "logs" / launch_slurm._ticket(training).stem)
+    return lines[-1]["step"] if lines else 0

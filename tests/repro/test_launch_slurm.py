@@ -12,7 +12,7 @@ import pytest
 from repro import launch_slurm, stopping
 from repro.errors import BadOption, ReproError
 from repro.papers import find
-from repro.run import jobs_of, records_root, state_of
+from repro.run import Job, jobs_of, records_root, state_of
 from repro.smoke import smoke_table
 
 
@@ -81,9 +81,28 @@ def test_a_line_that_is_told_to_stop_passes_it_on():
     )
     timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGUSR2))
     timer.start()
-    # the child may still be starting when told: python then dies of SIGTERM, which is no exit code of a finished line
-    assert launch_slurm.run_line([sys.executable, "-c", code]) in (stopping.EXIT_STOPPED, -signal.SIGTERM)
+    assert launch_slurm.run_line([sys.executable, "-c", code]) == stopping.EXIT_STOPPED
     timer.join()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import time; time.sleep(60)",
+        "import signal, sys, time\nsignal.signal(15, lambda *_: sys.exit(1))\ntime.sleep(60)",
+    ],
+)
+def test_a_line_that_dies_of_the_request_was_stopped_too(code):
+    """While it still imports, or as torchrun ends."""
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    assert launch_slurm.run_line([sys.executable, "-c", code]) == stopping.EXIT_STOPPED
+    timer.join()
+
+
+def test_a_line_that_fails_unasked_has_failed():
+    assert launch_slurm.run_line([sys.executable, "-c", "raise SystemExit(1)"]) == 1
+    assert launch_slurm.run_line([sys.executable, "-c", ""]) == 0
 
 
 @pytest.mark.parametrize(("state", "again"), [("RUNNING", True), ("CANCELLED", False), ("PREEMPTED", False)])
@@ -126,13 +145,44 @@ def test_the_wait_gives_a_lost_job_its_failed_record(job, tools):
     assert state_of(job, records_root(True)) == "failed"
 
 
+@pytest.fixture
+def lines(monkeypatch):
+    """What is submitted."""
+    found = []
+
+    def take(lines, parameters):
+        found.extend(lines)
+        return [f"9_{number}" for number in range(len(lines))]
+
+    monkeypatch.setattr(launch_slurm, "_submit", take)
+    return found
+
+
+def test_a_training_of_several_processes_is_started_by_torchrun(tools, lines):
+    tools(squeue="8|RUNNING|None", sbatch="--partition=partition")
+    jobs = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], smoke=True)
+    launch_slurm.submit(jobs, ["partition=a"], device="cpu", force=False, modules=[], methods=["dnr"], processes=2)
+    assert len(lines) == len(jobs)
+    for line in lines:
+        torchrun = "torch.distributed.run" in line.program
+        assert torchrun == (Job.from_message(line.message).kind == "accuracy")
+        assert line.program[-2:] == ["--with", "dnr"]
+
+
+def test_an_option_that_sbatch_lacks_is_named_with_the_nearest(tools):
+    tools(sbatch="  -p, --partition=partition   x\n      --reservation=name")
+    told = launch_slurm._refusal(RuntimeError("sbatch: unrecognized option '--partitoin=a'"))
+    assert "'partitoin'; did you mean partition" in str(told)
+    assert "took no job: no such" in str(launch_slurm._refusal(RuntimeError("no such\npartition")))
+
+
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ReproError, match="squeue"):
-        launch_slurm.submit([job], [], device="cpu", force=False, modules=[], time_together=False)
+        launch_slurm.submit([job], [], device="cpu", force=False, modules=[])
 
 
-@pytest.mark.parametrize("extra", [["--slurm", "a=b"], ["--gpus", "0"], ["--wait"]])
+@pytest.mark.parametrize("extra", [["--slurm", "a=b"], ["--gpus", "0"], ["--wait"], ["--processes", "2"]])
 def test_no_option_of_another_launcher_is_passed_over(extra, capsys):
     from repro.__main__ import main
 

@@ -132,11 +132,13 @@ def broken(tmp_path: Path) -> dict[str, Path]:
     made["text.mp4"].write_text("no video at all " * 100)
     made["cut.mp4"].write_bytes(whole.read_bytes()[:600])
     made["folder"].mkdir()
+    made["notes.txt"] = tmp_path / "notes.txt"  # FFmpeg takes it for a film of letters
+    made["notes.txt"].write_text("no video at all " * 100)
     return made
 
 
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
-@pytest.mark.parametrize("name", ["empty.mp4", "text.mp4", "cut.mp4", "folder", "absent.mp4"])
+@pytest.mark.parametrize("name", ["empty.mp4", "text.mp4", "notes.txt", "cut.mp4", "folder", "absent.mp4"])
 def test_what_cannot_be_read_is_told_in_one_line(place, tmp_path, capsys, name, decoder):
     code, out, err = told(place, capsys, "--decoder", decoder, clip=broken(tmp_path)[name])
     assert code == 2 and not out
@@ -160,3 +162,22 @@ def test_what_cannot_be_read_is_told_in_one_line(place, tmp_path, capsys, name, 
 def test_what_cannot_be_asked_is_told(place, capsys, given, expected):
     code, _, err = told(place, capsys, *given)
     assert code == 2 and expected in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("clip", "expected"), [("", "an empty name"), ("https://a.org/b.mp4", "curl -LO https://a.org/b")]
+)
+def test_a_clip_is_a_file_of_this_machine(clip, expected, capsys):
+    with pytest.raises(SystemExit) as refused:
+        main(["predict", clip, "--model", "tsm", "--weights", "w.safetensors"])
+    assert refused.value.code == 2 and expected in capsys.readouterr().err
+
+
+def test_the_folder_that_one_stands_in_has_its_name(place, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "walk"
+    folder.mkdir()
+    for number in range(8):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(folder / f"{number}.png")
+    monkeypatch.chdir(folder)
+    code, out, _ = told(place, capsys, clip=folder / ".")
+    assert code == 0 and "clip      walk, 8 frames" in out

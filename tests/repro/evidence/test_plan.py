@@ -109,6 +109,9 @@ def test_more_devices_take_less_time_and_not_less_energy(records):
 def test_every_table_has_a_plan(name, records):
     made = plan(papers.find(name), records, device="h100", count=2)
     assert len(made.cells) == sum(len(row.cells) for row in papers.find(name).rows)
+    assert made.total()[3] == 0, "every cell can be told from the committed records"
+    left = sum(one.hours.value for one in made.cells if not one.done)
+    assert made.left()[0].value == pytest.approx(left)
     for one in made.cells:
         assert one.sources
         if one.hours is not None:
@@ -139,6 +142,7 @@ def test_the_verb_in_every_format(form, capsys, tmp_path, monkeypatch):
     if form == "json":
         data = json.loads(out)
         assert data["total"]["hours"]["low"] < data["total"]["hours"]["high"]
+        assert 0 < data["without_record"]["hours"]["value"] < data["total"]["hours"]["value"]
         assert {one["row"] for one in data["seeds"]} == {f"{name}_r50_dnr" for name in ("tsn", "tsm", "tanet", "tdn")}
     elif form == "csv":
         lines = list(csv.DictReader(io.StringIO(out)))
