@@ -249,6 +249,8 @@ def _attempt(
     except ReproError as error:
         return {}, str(error)
     except Exception as error:
+        if stopping.requested():  # the other processes were stopped too: what was lost with them is no failure
+            raise stopping.Stopped from error
         last = traceback.extract_tb(error.__traceback__)[-1]
         return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 

@@ -24,6 +24,8 @@ Progress = Callable[[dict[str, Any]], None]
 
 #: steps from one look at the device's sums, and line of the log, to the next
 _LOOK_EVERY = 16
+#: a request to stop outweighs that a checkpoint is due
+_STOP = 2
 
 
 def freeze_partial_bn(module: nn.Module) -> int:
@@ -171,15 +173,23 @@ class Run:
                     eta = (time.monotonic() - began) / (self.step - first) * (self.steps - self.step)
                     facts = {"phase": "train", "step": self.step, "steps": self.steps, "eta": round(eta, 1)}
                     self._look(workdir, rate, facts, meter, log, report)
-                    late = time.monotonic() - saved >= checkpoint_every_s
-                    due, stop = self.ranks.share((late, stopping.requested()))
-                    if self.step == self.steps or due or stop:
-                        self._save(workdir)
-                        saved = time.monotonic()
-                    if stop:
-                        raise stopping.Stopped
+                    saved = self._pause(workdir, saved, checkpoint_every_s)
                     report({**facts, **meter.last})
                 batches.close()
+
+    def _pause(self, workdir: Path, saved: float, every_s: float) -> float:
+        """Between two steps: a checkpoint where one is due, or any process was asked to stop; when the last was made.
+
+        A scheduler may take only one of several nodes away.
+        """
+        stop, due = _STOP * stopping.requested(), time.monotonic() - saved >= every_s
+        asked = self.ranks.maximum(torch.tensor(float(stop + due)))
+        if asked or self.step == self.steps:
+            self._save(workdir)
+            saved = time.monotonic()
+        if asked >= _STOP:
+            raise stopping.Stopped
+        return saved
 
     def _batches(self) -> Generator[tuple[Tensor, Tensor], None, None]:
         """What is left of the present epoch, for this process."""

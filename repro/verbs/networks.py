@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from repro import stopping
 from repro.arguments import add_decoder, add_device, add_model, add_module, device_of, model_of, options_of, positive
 from repro.errors import BadOption
 from repro.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
@@ -106,7 +107,7 @@ def _add_test(commands: Commands) -> None:
         "test",
         test,
         "score a dataset's split with given weights",
-        "test tsm --weights w.safetensors --dataset my.csv --clips 10 --crops 3",
+        "test tsm --weights w.safetensors --dataset my.csv --sampling mmaction2.dense_test_8 --crops 3",
     )
     add_model(parser)
     parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
@@ -257,8 +258,9 @@ def _single(console: Console, experiment: Experiment, args: argparse.Namespace, 
                 console.print(f"training video {facts['problem']}", markup=False)
             line.update(escape(told(facts)))
 
-        made, path = run_single(
-            experiment, out=args.out, device=device, threads=args.threads, on_progress=progress, **more
-        )
+        with stopping.watching():
+            made, path = run_single(
+                experiment, out=args.out, device=device, threads=args.threads, on_progress=progress, **more
+            )
     console.print(summary(made, path), markup=False)
     return 0 if made.status == "done" else 1

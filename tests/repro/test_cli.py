@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -126,6 +129,20 @@ def test_every_verb_has_help_with_an_example(verb):
     done = run(verb, "--help")
     assert done.returncode == 0
     assert f"example: python -m repro {verb}" in done.stdout
+
+
+def examples(parser: argparse.ArgumentParser) -> Iterator[str]:
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for child in action.choices.values():
+                yield from examples(child)
+    if (parser.epilog or "").startswith("example: "):
+        yield parser.epilog.removeprefix("example: python -m repro ")
+
+
+@pytest.mark.parametrize("line", list(examples(build_parser())))
+def test_every_example_is_understood(line):
+    build_parser().parse_args(shlex.split(line))
 
 
 @pytest.mark.parametrize("form", ["text", "markdown", "latex", "html", "csv"])

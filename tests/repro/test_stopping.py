@@ -4,10 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from repro import lease, papers, stopping
+from repro import lease, papers, paths, stopping
 from repro.run import execute, jobs_of, records_root, state_of
 from repro.smoke import smoke_table
 from repro.spec import replace
@@ -108,3 +109,19 @@ def test_the_command_stops_with_its_own_code_and_goes_on():
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert state_of(job, records_root(True)) == "done"
+
+
+def test_a_training_by_hand_stops_with_its_state_saved(tmp_path):
+    command = [sys.executable, "-m", "repro", "train", "tsm", "--backbone", "tiny_resnet", "--out", str(tmp_path)]
+    command += ["--dataset", "twin-temporal-smoke", "--set", "epochs=100000", "batch=2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.rglob("train.jsonl")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == stopping.EXIT_STOPPED, err
+    assert err == "repro: stopped on request; the same command goes on from here\n"
+    (log,) = tmp_path.rglob("train.jsonl")
+    assert list((paths.cache() / "work" / log.parent.name).glob("step-*.pt"))
+    assert not list(tmp_path.rglob("*.json")), "no record, not even of a failure"

@@ -20,25 +20,29 @@ from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.train import Fitted, fit
 
 TWO = """
-import json, sys
+import json, os, signal, sys
 from pathlib import Path
 import torch
 import torch.distributed as dist
+from repro import stopping
 from repro.checkpoint import weights_sha256
 from repro.spec import experiment_from_dict
 from repro.train import fit
 torch.set_num_threads(1)
-spec, work, rank, meet, stop_at, micro = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
+spec, work, rank, meet, stop_at, micro, ask_at = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
 dist.init_process_group("gloo", init_method=f"file://{work}.rendezvous{meet}", rank=rank, world_size=2)
 experiment = experiment_from_dict(json.loads(spec.read_text()))
 class Stop(Exception): pass
 def stop(facts):
     if facts["step"] == stop_at:
         raise Stop
+    if facts["step"] == ask_at and rank == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
 try:
-    fitted = fit(experiment.model, experiment.measure, 7, work, micro_batch=micro, on_progress=stop,
-                 checkpoint_every_s=0)
-except Stop:
+    with stopping.watching():
+        fitted = fit(experiment.model, experiment.measure, 7, work, micro_batch=micro, on_progress=stop,
+                     checkpoint_every_s=600 if ask_at > 0 else 0)
+except (Stop, stopping.Stopped):
     sys.exit(0)
 state = fitted.module.state_dict()
 torch.save(state, f"{work}.weights{rank}")
@@ -47,8 +51,8 @@ dist.destroy_process_group()
 """
 
 
-def run_two(folder: Path, work: str, attempt: int, stop: int = -1, micro: int = 1) -> list[Any]:
-    numbers = [[rank, attempt, stop, micro] for rank in (0, 1)]
+def run_two(folder: Path, work: str, attempt: int, stop: int = -1, micro: int = 1, ask: int = -1) -> list[Any]:
+    numbers = [[rank, attempt, stop, micro, ask] for rank in (0, 1)]
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", TWO, folder / "spec.json", folder / work, *map(str, each)],
@@ -194,3 +198,13 @@ def test_sums_move_to_process_0_and_problems_to_all() -> None:
     assert (first["used"], last["used"]) == ({"pyav": 6}, {})
     assert first["problems"] == last["problems"] == {"a": "cut", "b": "gone"}
     assert first["random"] is not None and last["random"] is None
+
+
+def test_one_process_that_is_asked_to_stop_stops_both(
+    tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
+) -> None:
+    """As when a scheduler takes away the second of two nodes; nothing else would save a state here."""
+    write_spec(tmp_path, tiny_model, tiny_accuracy)
+    assert run_two(tmp_path, "asked", 0, ask=1) == [None, None]
+    assert [path.name for path in (tmp_path / "asked").glob("step-*.pt")] == ["step-000000002.pt"]
+    assert run_two(tmp_path, "asked", 1)[0][1]["resumes"] == 1
