@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -31,9 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is None:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # a write does not tell of which file it was
+        if error.filename is None and not full:
             raise
-        print(f"repro: {str(error.filename)!r}: {error.strerror}", file=sys.stderr)
+        where = "a disk is full (REPRO_CACHE, REPRO_RESULTS, --out)" if full else repr(str(error.filename))
+        print(f"repro: {where}: {error.strerror}", file=sys.stderr)
         return 2
     except stopping.Stopped:
         print("repro: stopped on request; the same command goes on from here", file=sys.stderr)

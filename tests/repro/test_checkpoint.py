@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,18 @@ def test_the_newest_is_found_and_two_are_kept(tmp_path: Path) -> None:
     assert (state["at"], notes) == (1000, [])
     assert torch.equal(state["weights"]["w"], torch.full((3,), 1000.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000900.pt", "step-000001000.pt"]
+
+
+def test_a_state_that_finds_no_room_is_named_and_costs_no_other(tmp_path: Path) -> None:
+    save(tmp_path, 1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(ReproError, match=r"step-000000002\.pt \(.* MB\) cannot be written: File too large; try: "):
+            save(tmp_path, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000000001.pt"]
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "bit", "text"])
