@@ -136,8 +136,9 @@ def examples(parser: argparse.ArgumentParser) -> Iterator[str]:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():
                 yield from examples(child)
-    if (parser.epilog or "").startswith("example: "):
-        yield parser.epilog.removeprefix("example: python -m repro ")
+    told = parser.epilog or ""
+    if told.startswith("example: "):
+        yield told.removeprefix("example: python -m repro ")
 
 
 @pytest.mark.parametrize("line", list(examples(build_parser())))
