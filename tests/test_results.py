@@ -11,17 +11,7 @@ from repro.papers import TABLES, find
 from repro.run import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
-PENDING = {
-    "dnr/supp2",
-    "psn/table2",
-    "psn/table4",
-    "psn/table5",
-    "psn/table6",
-    "adafuse/speed",
-    "adafuse/table4",
-    "adafuse/table5",
-    "adafuse/table6",
-}
+PENDING = {"dnr/supp2", "adafuse/speed"}
 
 ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
 
