@@ -9,62 +9,66 @@ After them single frames are timed: a stream with carried state, and the plain n
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor, nn
 
-from methods.adafuse_compact import blocks_of, calibrate, compact, executed_gmacs, kinds_of
+from methods.adafuse_compact import blocks_of, executed_gmacs, kinds_of
 from methods.adafuse_compact_costs import KINDS
-from methods.adafuse_compact_native import CannotCompile, load
 from methods.adafuse_stream import Stream
-from repro import paths
-from repro.build import input_shape
 from repro.cost import fast
-from repro.cost.decisions import draw
-from repro.cost.fused import FusedConv2d
-from repro.cost.plausible import own_finding
+from repro.cost.compact_bench import Bench, prepare
+from repro.cost.machine import load_average, machine, peak_memory, threads_of
 from repro.cost.speed import (
     Timed,
     check,
-    device_name,
-    load_average,
-    machine,
-    peak_memory,
+    facts,
     quartiles,
-    random_network,
+    ratios,
+    roofline,
+    seconds,
     summary,
     take_turns,
-    threads_of,
     warm_up,
 )
 from repro.errors import BadOption
-from repro.spec import Model, Speed, replace
-
-_SEED = 0
-
-
-@dataclass
-class _Bench:
-    """The networks that take turns, and the clips."""
-
-    example: Tensor
-    masked: Any
-    small: Any
-    calibration_s: float
-    dense: fast.Form
-    dense_frame: fast.Form
-    dense_detail: dict[str, Any]
-    kernels: str
+from repro.spec import Model, Speed
 
 
 def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time AdaFuse as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
+    _check(model, speed)
+    with threads_of(speed.threads or threads) as used, torch.inference_mode():
+        before = load_average()
+        bench = prepare(model, speed, device)
+        sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]
+        error = fast.relative_error(bench.small(bench.example), bench.masked(bench.example))
+        with peak_memory(device) as memory:
+            sides[0].warmup = warm_up(sides[0])
+        for side in sides[1:]:
+            side.warmup = warm_up(side)
+        own, dense, masked = take_turns(sides, speed.repeats)
+        result = {
+            **facts(own, speed, device, used),
+            "form_detail": {"chosen": f"compact, {bench.kernels}"},
+            "layout": "channels_last",
+            "warmup": sides[0].warmup,
+            "max_rel_error": error,
+            "against": {**_beside(own, dense, speed.batch), "form_detail": bench.dense_detail},
+            "masked": _beside(masked, dense, speed.batch, own=True),
+            "over_masked": ratios(own, masked),
+            **_work(bench, speed),
+            "machine": machine(before, device),
+            **memory,
+        }
+    return {**result, "roofline": roofline(result["gmacs"]["executed"], result)}
+
+
+def _check(model: Model, speed: Speed) -> None:
     check(speed)
     if model.method != "adafuse" or speed.against is None or speed.precision != "fp32":
         raise BadOption(
@@ -72,37 +76,13 @@ def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads:
             allowed="method adafuse in fp32, beside its network without it",
             fix="python -m repro speed tsn --method adafuse --compact",
         )
-    with threads_of(speed.threads or threads) as used, torch.inference_mode():
-        before = load_average()
-        bench = _prepare(model, speed, device)
-        sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]
-        error = fast.relative_error(bench.small(bench.example), bench.masked(bench.example))
-        with peak_memory(device) as memory:
-            sides[0].warmup = warm_up(sides[0])
-        for side in sides[1:]:
-            side.warmup = warm_up(side)
-        times = take_turns(sides, speed.repeats)
-        went = kinds_of(bench.small)
-        gmacs = _gmacs(bench, speed)
-        stream = _stream(bench, speed.repeats)
-        parts = _parts(bench)
-    result = {
-        "times_s": times[0],
-        **summary(times[0], speed.batch),
-        "batch": speed.batch,
-        "size": speed.size,
-        "threads": used,
-        "device": device,
-        "device_name": device_name(device),
-        "precision": speed.precision,
-        "form": speed.form,
-        "form_detail": {"chosen": f"compact, {bench.kernels}"},
-        "layout": "channels_last",
-        "warmup": sides[0].warmup,
-        "max_rel_error": error,
-        "against": {**_beside(times[0], times[1], speed.batch), "form_detail": bench.dense_detail},
-        "masked": _beside(times[2], times[1], speed.batch, own=True),
-        "over_masked": _ratios(times[0], times[2]),
+
+
+def _work(bench: Bench, speed: Speed) -> dict[str, Any]:
+    """What was computed and how: after the turns, whose last forward tells the ways that the blocks went."""
+    went = kinds_of(bench.small)
+    gmacs, stream, parts = _gmacs(bench, speed), _stream(bench, speed.repeats), _parts(bench)
+    return {
         "gmacs": gmacs,
         "decided": _decided(bench),
         "kinds": {kind: list(went.values()).count(kind) / len(went) for kind in KINDS},
@@ -110,98 +90,16 @@ def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads:
         "calibration_s": bench.calibration_s,
         "stream": stream,
         "parts_s": parts,
-        "machine": machine(before, device),
-        **memory,
     }
-    finding = own_finding(
-        gmacs["executed"],
-        result["views_per_s"],
-        device="cpu" if device == "cpu" else "cuda",
-        device_name=result["device_name"],
-        precision=speed.precision,
-        threads=used,
-    )
-    return {**result, "roofline": {"gmacs_per_view": gmacs["executed"], **finding.to_dict()}}
 
 
-def _prepare(model: Model, speed: Speed, device: str) -> _Bench:
-    assert speed.against is not None
-    generator = torch.Generator().manual_seed(_SEED)
-    example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
-    masked: Any = random_network(model, generator).to(device)
-    channels = {block: gate.decided for block, gate in masked.adafuse.gates.items()}
-    codes = draw(speed.shares, channels, model.frames, speed.drawn, _SEED)
-    masked.adafuse.force({block: torch.from_numpy(found).to(device) for block, found in codes.items()})
-    dense, frame, detail = _dense(speed.against, example, device)
-    with torch.inference_mode(False):
-        how, kernels = _how(device)
-        small = compact(masked, **how)
-    return _Bench(example, masked, small, calibrate(small, example), dense, frame, detail, kernels)
-
-
-def _how(device: str) -> tuple[dict[str, Any], str]:
-    """What the compact form is built of on this device, and its name."""
-    if device != "cpu" or not torch.backends.mkldnn.is_available():
-        return {}, "plain PyTorch"
-    how: dict[str, Any] = {"convolution": FusedConv2d}
-    try:
-        kernel = load(paths.cache() / "native")
-    except CannotCompile as why:
-        return how, f"plain PyTorch ({why}), dense convolutions as fused oneDNN calls"
-    return {**how, "pair": kernel.pair, "last": kernel.last}, f"{kernel}, dense convolutions as fused oneDNN calls"
-
-
-def _dense(model: Model, example: Tensor, device: str) -> tuple[fast.Form, fast.Form, dict[str, Any]]:
-    """The plain network's fastest form for clips, its fastest for single frames, and what was tried."""
-    whole = random_network(model, torch.Generator().manual_seed(_SEED)).to(device)
-    single = random_network(replace(model, frames=1), torch.Generator().manual_seed(_SEED)).to(device)
-    single.load_state_dict(whole.state_dict())
-    on_clips, tried = fast.fastest(whole, example)
-    on_frames, tried_frames = fast.fastest(single, example[:, :1].contiguous())
-    forms = {"whole clips": on_clips, "frame after frame": _in_turn(on_frames)}
-    taken = {name: min(_seconds(form, example) for _ in range(3)) for name, form in forms.items()}
-    best = min(taken, key=taken.__getitem__)
-    detail = {
-        "chosen": f"{best}: {(tried if best == 'whole clips' else tried_frames)['chosen']}",
-        "max_rel_error": fast.relative_error(forms[best](example), whole(example)),
-        "seconds": taken,
-        "whole clips": tried,
-        "frame after frame": tried_frames,
-    }
-    return forms[best], on_frames, detail
-
-
-def _in_turn(form: fast.Form) -> fast.Form:
-    """Clips frame after frame; the logits are averaged."""
-
-    def run(x: Tensor) -> Tensor:
-        return torch.stack([form(frame) for frame in x.split(1, dim=1)]).mean(0)
-
-    return run
-
-
-def _seconds(form: Callable[[Tensor], Any], x: Tensor) -> float:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    began = time.perf_counter()
-    form(x)
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    return time.perf_counter() - began
-
-
-def _ratios(own: list[float], other: list[float]) -> dict[str, Any]:
-    ratios = [one / two for one, two in zip(own, other, strict=True)]
-    return {"ratios": ratios, "ratio_median": statistics.median(ratios), "ratio_iqr": quartiles(ratios)}
-
-
-def _beside(times: list[float], dense: list[float], batch: int, *, own: bool = False) -> dict[str, Any]:
+def _beside(times: Sequence[float], dense: Sequence[float], batch: int, *, own: bool = False) -> dict[str, Any]:
     """Ratios of `times` to those of the dense network; with the times of the dense one, or with `own` of the first."""
     shown = times if own else dense
-    return {"times_s": shown, **summary(shown, batch), **_ratios(times, dense)}
+    return {"times_s": shown, **summary(shown, batch), **ratios(times, dense)}
 
 
-def _gmacs(bench: _Bench, speed: Speed) -> dict[str, float]:
+def _gmacs(bench: Bench, speed: Speed) -> dict[str, float]:
     """GMACs of a clip: executed as timed; executed when all blocks go compact; by eq. 5; of the networks as a whole."""
     size = (speed.size, speed.size)
     executed = executed_gmacs(bench.small, size)
@@ -228,7 +126,7 @@ def _gmacs(bench: _Bench, speed: Speed) -> dict[str, float]:
     }
 
 
-def _zeros(bench: _Bench) -> float:
+def _zeros(bench: Bench) -> float:
     """GMACs that eq. 5 counts for what is reused before the first frame: zeros."""
     blocks = blocks_of(bench.small)
     first = {block: int((gate.forced[0] == 1).sum()) for block, gate in bench.masked.adafuse.gates.items()}
@@ -249,13 +147,13 @@ def _all(small: nn.Module, kind: str) -> Iterator[None]:
             block.kind = own
 
 
-def _decided(bench: _Bench) -> dict[str, float]:
+def _decided(bench: Bench) -> dict[str, float]:
     """Realised shares over all blocks."""
     shares = bench.masked.adafuse.shares().mean(0).tolist()
     return dict(zip(("skip", "reuse", "keep"), shares, strict=True))
 
 
-def _stream(bench: _Bench, repeats: int) -> dict[str, Any]:
+def _stream(bench: Bench, repeats: int) -> dict[str, Any]:
     """Seconds for one frame, streamed with carried state and by the plain network; and that the logits agree."""
     clip = bench.example[0]
     expected = bench.masked(bench.example[:1])[0]
@@ -265,7 +163,7 @@ def _stream(bench: _Bench, repeats: int) -> dict[str, Any]:
     for repeat in range(repeats + 1):
         stream.reset()
         for frame in clip:
-            taken = _seconds(stream.step, frame), _seconds(bench.dense_frame, frame[None, None])
+            taken = seconds(stream.step, frame), seconds(bench.dense_frame, frame[None, None])
             if repeat:  # the first clip warms up
                 streamed.append(taken[0])
                 plain.append(taken[1])
@@ -273,12 +171,12 @@ def _stream(bench: _Bench, repeats: int) -> dict[str, Any]:
         "median_s": statistics.median(streamed),
         "iqr_s": quartiles(streamed),
         "plain_median_s": statistics.median(plain),
-        **_ratios(streamed, plain),
+        **ratios(streamed, plain),
         "max_rel_error": fast.relative_error(stream.logits, expected),
     }
 
 
-def _parts(bench: _Bench, repeats: int = 3) -> dict[str, float]:
+def _parts(bench: Bench, repeats: int = 3) -> dict[str, float]:
     """Seconds of the compact network by part: the least of a few clips."""
     found = [_profile(bench.small, bench.example) for _ in range(repeats)]
     return {part: min(one[part] for one in found) for part in found[0]}
@@ -290,7 +188,7 @@ def _profile(small: Any, x: Tensor) -> dict[str, float]:
     def timed(call: Callable[..., Any], part: str) -> Callable[..., Any]:
         def run(*args: Any, **more: Any) -> Any:
             results: list[Any] = []
-            taken[part] += _seconds(lambda _: results.append(call(*args, **more)), x)
+            taken[part] += seconds(lambda _: results.append(call(*args, **more)), x)
             return results[0]
 
         return run
@@ -311,7 +209,7 @@ def _profile(small: Any, x: Tensor) -> dict[str, float]:
         for patch in patches:
             patch.start()
         try:
-            whole = _seconds(small, x)
+            whole = seconds(small, x)
         finally:
             for patch in patches:
                 patch.stop()

@@ -7,14 +7,10 @@ networks take turns, A B A B, and the ratio is taken within each pair, so that w
 
 from __future__ import annotations
 
-import os
 import statistics
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,9 +18,9 @@ from torch import Tensor, nn
 
 from repro.build import build, build_meta, frozen_form, input_shape
 from repro.cost import fast
+from repro.cost.machine import device_name, load_average, machine, peak_memory, threads_of
 from repro.cost.macs import GIGA, count_macs
-from repro.cost.plausible import cpu_has_bf16, own_finding
-from repro.environment import cpu_name
+from repro.cost.plausible import own_finding
 from repro.errors import BadOption
 from repro.spec import Model, Speed, replace
 
@@ -61,15 +57,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
         times = take_turns(sides, speed.repeats)
     own = sides[0]
     result = {
-        "times_s": times[0],
-        **summary(times[0], speed.batch),
-        "batch": speed.batch,
-        "size": speed.size,
-        "threads": used,
-        "device": device,
-        "device_name": device_name(device),
-        "precision": speed.precision,
-        "form": speed.form,
+        **facts(times[0], speed, device, used),
         "form_detail": own.detail,
         "layout": _layout(speed, own.detail),
         "warmup": own.warmup,
@@ -78,7 +66,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
         "machine": machine(load, device),
         **memory,
     }
-    return {**result, "roofline": _roofline(model, result)}
+    return {**result, "roofline": roofline(_gmacs(model, speed.size), result)}
 
 
 def sweep(
@@ -148,10 +136,12 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
 
 
 def warm_up(side: Timed) -> int:
-    """Run until two runs in a row take as long as the one before; gives up after 20 runs or 15 s."""
+    """Run until two runs in a row take as long as the one before, and return their number; gives up after 20 runs or
+    6 s.
+    """
     began, before, steady = time.perf_counter(), 0.0, 0
     for count in range(1, _WARMUP_MAX + 1):
-        taken = _seconds(side)
+        taken = seconds(side.form, side.example)
         steady = steady + 1 if abs(taken - before) <= _STEADY_SHARE * taken else 0
         before = taken
         if steady >= _STEADY_RUNS or (count > _STEADY_RUNS and time.perf_counter() - began > _WARMUP_SECONDS):
@@ -164,18 +154,18 @@ def take_turns(sides: Sequence[Timed], repeats: int) -> list[list[float]]:
     times: list[list[float]] = [[] for _ in sides]
     for _ in range(repeats):
         for taken, side in zip(times, sides, strict=True):
-            taken.append(_seconds(side))
+            taken.append(seconds(side.form, side.example))
     return times
 
 
-def _seconds(side: Timed) -> float:
-    cuda = side.example.is_cuda
-    if cuda:
-        torch.cuda.synchronize(side.example.device)
+def seconds(form: Callable[[Tensor], Any], x: Tensor) -> float:
+    """Of one call, waiting for the GPU where there is one."""
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
     began = time.perf_counter()
-    side.form(side.example)
-    if cuda:
-        torch.cuda.synchronize(side.example.device)
+    form(x)
+    if x.is_cuda:
+        torch.cuda.synchronize(x.device)
     return time.perf_counter() - began
 
 
@@ -193,16 +183,34 @@ def summary(times: Sequence[float], batch: int) -> dict[str, Any]:
     return {"median_s": median, "iqr_s": quartiles(times), "views_per_s": batch / median}
 
 
+def facts(times: Sequence[float], speed: Speed, device: str, threads: int) -> dict[str, Any]:
+    """What was timed and how: the part of the results that all forms share."""
+    return {
+        "times_s": times,
+        **summary(times, speed.batch),
+        "batch": speed.batch,
+        "size": speed.size,
+        "threads": threads,
+        "device": device,
+        "device_name": device_name(device),
+        "precision": speed.precision,
+        "form": speed.form,
+    }
+
+
+def ratios(own: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
+    """Of the times of each turn, with their median and quartiles."""
+    found = [one / two for one, two in zip(own, other, strict=True)]
+    return {"ratios": found, "ratio_median": statistics.median(found), "ratio_iqr": quartiles(found)}
+
+
 def _against(times: Sequence[Sequence[float]], sides: Sequence[Timed], batch: int) -> dict[str, Any]:
-    ratios = [with_it / without for with_it, without in zip(times[0], times[1], strict=True)]
     return {
         "times_s": list(times[1]),
         **summary(times[1], batch),
         "form_detail": sides[1].detail,
         "max_rel_error": sides[1].error,
-        "ratios": ratios,
-        "ratio_median": statistics.median(ratios),
-        "ratio_iqr": quartiles(ratios),
+        **ratios(times[0], times[1]),
     }
 
 
@@ -213,10 +221,14 @@ def _layout(speed: Speed, detail: dict[str, Any] | None) -> str:
     return "chosen by oneDNN" if "TorchScript" in chosen else "contiguous (NCHW)"
 
 
-def _roofline(model: Model, result: dict[str, Any]) -> dict[str, Any]:
-    """The arithmetic check of this measurement; GMACs of one view."""
-    net = build_meta(model).eval()
-    gmacs = count_macs(net, torch.empty(input_shape(model, result["size"]), device="meta")) / GIGA
+def _gmacs(model: Model, size: int) -> float:
+    """Of one view."""
+    example = torch.empty(input_shape(model, size), device="meta")
+    return count_macs(build_meta(model).eval(), example) / GIGA
+
+
+def roofline(gmacs: float, result: dict[str, Any]) -> dict[str, Any]:
+    """The arithmetic check of a measurement whose view has so many GMACs."""
     finding = own_finding(
         gmacs,
         result["views_per_s"],
@@ -226,82 +238,3 @@ def _roofline(model: Model, result: dict[str, Any]) -> dict[str, Any]:
         threads=result["threads"],
     )
     return {"gmacs_per_view": gmacs, **finding.to_dict()}
-
-
-def device_name(device: str) -> str:
-    """Of the GPU or CPU."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
-
-
-def machine(load_before: float | None, device: str) -> dict[str, Any]:
-    """What else ran on the machine, and what it can do."""
-    return {
-        "load_before": load_before,
-        "load_after": load_average(),
-        "cores": os.cpu_count(),
-        "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,
-    }
-
-
-@contextmanager
-def threads_of(threads: int | None) -> Iterator[int]:
-    """As many threads inside; yields their number."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-
-
-def load_average() -> float | None:
-    """Mean number of running processes over the last minute; more than the cores means that others disturb."""
-    try:
-        return round(os.getloadavg()[0], 2)
-    except (OSError, AttributeError):
-        return None
-
-
-@contextmanager
-def peak_memory(device: str) -> Iterator[dict[str, Any]]:
-    """Peak memory while inside: of the device's allocator, or the resident set of this process."""
-    found: dict[str, Any] = {}
-    if device.startswith("cuda"):
-        torch.cuda.reset_peak_memory_stats(device)
-        yield found
-        found.update(peak_memory_bytes=torch.cuda.max_memory_allocated(device), peak_memory_of="tensors on the device")
-        return
-    reset = _reset_peak()
-    before = _resident("VmRSS")
-    yield found
-    peak = _resident("VmHWM") or _peak_since_start()
-    of = "resident set of the process" + ("" if reset else ", since its start")
-    found.update(peak_memory_bytes=peak, peak_memory_of=of)
-    if before is not None:
-        found["memory_growth_bytes"] = max(0, peak - before)
-
-
-def _reset_peak() -> bool:
-    """Linux can forget the peak of the resident set."""
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _resident(field: str) -> int | None:
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return None
-    for line in status.read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _peak_since_start() -> int:
-    """Where there is no /proc: the peak that getrusage keeps, in bytes on macOS and in KiB elsewhere."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

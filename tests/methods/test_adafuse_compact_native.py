@@ -15,7 +15,7 @@ from methods.adafuse_compact import Wanted, blocks_of, compact, executed_gmacs
 from methods.adafuse_compact_native import CannotCompile, NativePair, load
 from methods.adafuse_compact_pair import Source, TorchPair
 from methods.adafuse_stream import Stream
-from repro.cost.compact import _how
+from repro.cost.compact_bench import parts_for
 from repro.registry import models
 
 FRAMES = 4
@@ -126,7 +126,7 @@ def test_a_whole_network_and_its_stream(kernel):
     net.adafuse.force(codes)
     x = torch.randn(2, FRAMES, 3, 64, 64)
     expected = net(x)
-    for how in ({}, _how("cpu")[0]):
+    for how in ({}, parts_for("cpu")[0]):
         small = copy.deepcopy(compact(net, **{**how, "pair": kernel.pair, "last": kernel.last}))
         assert all(isinstance(block.pair, NativePair) for block in blocks_of(small).values())
         near(small(x), expected)
@@ -178,7 +178,7 @@ def test_without_a_compiler_the_reason_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(native, "_COMPILERS", ("no-such-compiler",))
     with pytest.raises(CannotCompile, match=r"no C\+\+ compiler \(no-such-compiler\)"):
         load(tmp_path)
-    how, told = _how("cpu")
+    how, told = parts_for("cpu")
     assert "pair" not in how and "no C++ compiler" in told
     load.cache_clear()
 
