@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from repro.papers import columns
 from repro.papers.adafuse_networks import APPEARANCE, LONG, LONG_APPEARANCE, SMALL, TEMPORAL
 from repro.papers.layout import ColumnSpec
 
@@ -41,10 +44,10 @@ def printed(dataset: str, *, top5: bool = False, gain: bool = False) -> tuple[Co
             note="The paper prints multiply-accumulates of one clip under the name GFLOPs; of a network with a policy "
             "the mean over the test split.",
         ),
-        ColumnSpec(key="top1", title="top-1 %", source="published:top1", group=group, better="higher"),
+        columns.printed("top1", group),
     ]
     if top5:
-        found.append(ColumnSpec(key="top5", title="top-5 %", source="published:top5", group=group, better="higher"))
+        found.append(columns.printed("top5", group))
     if gain:
         found.append(
             ColumnSpec(
@@ -57,18 +60,10 @@ def printed(dataset: str, *, top5: bool = False, gain: bool = False) -> tuple[Co
 def real(dataset: str, *, top5: bool = False, absent: str = "not applicable") -> tuple[ColumnSpec, ...]:
     """Accuracy and measured cost of runs on one of the paper's datasets."""
     group = f"measured here on {NAMES[dataset]}"
-
-    def column(key: str, title: str, path: str, better: str | None, missing: str) -> ColumnSpec:
-        return ColumnSpec(
-            key=f"{dataset}_{key}", title=title, source=f"record:{dataset}:{path}", group=group, absent=missing,
-            better=better,  # type: ignore[arg-type]
-        )  # fmt: skip
-
-    found = [column("top1", "top-1 %", "top1", "higher", absent)]
-    if top5:
-        found.append(column("top5", "top-5 %", "top5", "higher", absent))
-    found.append(column("gmacs", "GMACs", "cost.mean.gmacs", None, FIXED))
-    found.append(column("gmacs_std", "over the videos ±", "cost.std.gmacs", None, FIXED))
+    found = [columns.real(dataset, metric, group, absent=absent) for metric in ("top1", "top5")[: 1 + top5]]
+    for key, title, path in (("gmacs", "GMACs", "mean"), ("gmacs_std", "over the videos ±", "std")):
+        source = f"record:{dataset}:cost.{path}.gmacs"
+        found.append(ColumnSpec(key=f"{dataset}_{key}", title=title, source=source, group=group, absent=FIXED))
     return tuple(found)
 
 
@@ -129,15 +124,7 @@ def cost(at: int = 224) -> tuple[ColumnSpec, ...]:
             note="What the network has more than its host: of AdaFuse, the policy network. GMACs minus this is the "
             "base without it.",
         ),
-        ColumnSpec(
-            key="params",
-            title="parameters (M)",
-            source="record:static:params",
-            group=COST,
-            scale=1e-6,
-            better="lower",
-            beside="params_m",
-        ),
+        columns.parameters(COST, beside="params_m"),
         ColumnSpec(
             key="params_added",
             title="beside the host (M)",
@@ -151,12 +138,8 @@ def cost(at: int = 224) -> tuple[ColumnSpec, ...]:
 
 def slowdown() -> ColumnSpec:
     """Time of the row's network by that of its host, taken in turn."""
-    return ColumnSpec(
-        key="slowdown",
-        title="time / host's",
-        source="record:speed:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=SPEED,
+    return columns.slowdown(
+        SPEED,
         absent=HOST_ITSELF,
         note="The network as written, all channels computed and masked, and its host timed in turn: median and "
         "interquartile range of the ratio. A quoted network is timed with TSN-R50 in place of a host. What can be "
@@ -169,77 +152,56 @@ def twins(*names: str, gain: bool = True, direction: bool = True) -> tuple[Colum
     found: list[ColumnSpec] = []
     for name in names:
         short, title = _KEYS[name], _TITLES[name]
-        found.append(
-            ColumnSpec(
-                key=f"twin_{short}", title=f"{title}, top-1 %", source=f"record:{name}:top1", group=TWINS, digits=1,
-                better="higher",
-            )
-        )  # fmt: skip
+        found.append(columns.twin(name, f"twin_{short}", f"{title}, top-1 %", TWINS))
         if gain:
-            found.append(
-                ColumnSpec(
-                    key=f"gain_{short}", title="gain", source=f"gain:{name}:top1", group=TWINS, digits=1, unit="points",
-                    absent=HOST_ITSELF,
-                )
-            )  # fmt: skip
+            found.append(columns.gain(name, f"gain_{short}", TWINS, HOST_ITSELF))
     for name in (name for name in (TEMPORAL, LONG) if direction and name in names):
-        found.append(
-            ColumnSpec(
-                key=f"direction_{_KEYS[name]}",
-                title="its direction" if name == TEMPORAL else "its direction, 16 epochs",
-                source=f"record:{name}:extra.direction_top1",
-                group=TWINS,
-                digits=1,
-                better="higher",
-                note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-            )
-        )
+        title = "its direction" + ", 16 epochs" * (name == LONG)
+        found.append(columns.direction(name, f"direction_{_KEYS[name]}", TWINS, title=title))
     return tuple(found)
 
 
 def decided(*names: str) -> tuple[ColumnSpec, ...]:
     """Multiply-adds of the small networks, and on these twins what was saved and decided."""
-    found = [
-        ColumnSpec(
-            key="small_base",
-            title="MMACs, nothing saved",
-            source=f"record:{SMALL}:sizes.32.gmacs",
-            group="small network of the twins, one clip of 8x32x32",
-            digits=2,
-            scale=1e3,
-        )
-    ]
-    for name in names:
-        short, group = (
-            _KEYS[name],
-            DECIDED.format(f"{_KEYS[name].partition('_')[0]} twin" + ", 16 epochs" * ("_" in _KEYS[name])),
-        )
-        found.append(
-            ColumnSpec(
-                key=f"small_{short}", title="MMACs", source=f"record:{name}:cost.mean.gmacs_macs", group=group,
-                digits=2, scale=1e3, better="lower", absent=FIXED,
-                note="Equation 5 for each video while it is scored; convolutions and matrix products alone, the policy "
-                "network's included.",
-            )
+    base = ColumnSpec(
+        key="small_base",
+        title="MMACs, nothing saved",
+        source=f"record:{SMALL}:sizes.32.gmacs",
+        group="small network of the twins, one clip of 8x32x32",
+        digits=2,
+        scale=1e3,
+    )
+    return (base, *(column for name in names for column in _decided_on(name)))
+
+
+def _decided_on(name: str) -> tuple[ColumnSpec, ...]:
+    """One twin's."""
+    short, title = _KEYS[name], _TITLES[name]
+    kind = title.partition(",")[0]
+    group = DECIDED.format(title.replace(kind, f"{kind} twin"))
+
+    def mmacs(key: str, title: str, path: str, **more: Any) -> ColumnSpec:
+        return ColumnSpec(
+            key=f"{key}_{short}", title=title, source=f"record:{name}:cost.{path}", group=group, scale=1e3,
+            absent=FIXED, **more,
         )  # fmt: skip
-        found.append(
+
+    return (
+        mmacs(
+            "small", "MMACs", "mean.gmacs_macs", digits=2, better="lower",
+            note="Equation 5 for each video while it is scored; convolutions and matrix products alone, the policy "
+            "network's included.",
+        ),
+        mmacs("spread", "over the videos ±", "std.gmacs_macs", digits=3),
+        mmacs(
+            "network", "without the policy", "mean.gmacs_macs_without_policy", digits=2,
+            note="The small network's policy costs as much as the network itself; on ResNets it is 0.5 to 1.5 %.",
+        ),
+        *(
             ColumnSpec(
-                key=f"spread_{short}", title="over the videos ±", source=f"record:{name}:cost.std.gmacs_macs",
-                group=group, digits=3, scale=1e3, absent=FIXED,
+                key=f"{action}_{short}", title=f"{action} %", source=f"record:{name}:cost.mean.{action}", group=group,
+                digits=1, scale=100, absent=NO_POLICY,
             )
-        )  # fmt: skip
-        found.append(
-            ColumnSpec(
-                key=f"network_{short}", title="without the policy", digits=2, scale=1e3, group=group, absent=FIXED,
-                source=f"record:{name}:cost.mean.gmacs_macs_without_policy",
-                note="The small network's policy costs as much as the network itself; on ResNets it is 0.5 to 1.5 %.",
-            )
-        )  # fmt: skip
-        for action in ("skip", "reuse", "keep"):
-            found.append(
-                ColumnSpec(
-                    key=f"{action}_{short}", title=f"{action} %", source=f"record:{name}:cost.mean.{action}",
-                    group=group, digits=1, scale=100, absent=NO_POLICY,
-                )
-            )  # fmt: skip
-    return tuple(found)
+            for action in ("skip", "reuse", "keep")
+        ),
+    )  # fmt: skip

@@ -9,6 +9,7 @@ Expected of table6 on two CPU cores: static cells 1 minute, speed 4, twins 15. O
 
 from __future__ import annotations
 
+from repro.papers import columns, dnr_columns
 from repro.papers.dnr_networks import with_dnr
 from repro.papers.layout import ColumnSpec, FigureSpec, RowSpec, TableSpec
 from repro.papers.quotations import beside_tsn, input_column, quoted, with_input
@@ -103,8 +104,7 @@ def _twin(model: Model, name: str) -> Experiment:
     return Experiment(model=small, measure=twin_accuracy(name, model.name))
 
 
-_PRINTED = "printed in the paper (Kinetics-400)"
-_COST = "measured here, one view"
+_PRINTED = dnr_columns.PRINTED.format("Kinetics-400")
 _SPEED = "forward speed, one view of 8x224x224"
 _TWINS = "measured here on the twins, NOT Kinetics: small networks, synthetic clips, top-1 %"
 
@@ -120,45 +120,27 @@ _COLUMNS = (
         note="The paper prints multiply-accumulates under the name GFLOPs, of one view. Its 2D rows fit crops of 224; "
         "all tests are on crops of 256, which cost 1.31 times as much; SlowFast's 36.1 is at 256.",
     ),
-    ColumnSpec(key="top1", title="top-1 %", source="published:top1", group=_PRINTED, better="higher"),
-    ColumnSpec(key="top5", title="top-5 %", source="published:top5", group=_PRINTED, better="higher"),
+    *dnr_columns.printed("Kinetics-400"),
     ColumnSpec(key="delta", title="DNR's gain", source="difference:top1", group=_PRINTED, unit="points"),
-    *(
-        ColumnSpec(
-            key=f"k400_{metric}",
-            title=title,
-            source=f"record:kinetics400:{metric}",
-            group="measured here on Kinetics-400",
-            better="higher",
-        )
-        for metric, title in (("top1", "top-1 %"), ("top5", "top-5 %"))
-    ),
-    input_column(_COST),
-    ColumnSpec(
-        key="gmacs224",
-        title="GMACs at 224",
-        source="record:static:sizes.224.gmacs",
-        group=_COST,
-        better="lower",
+    *(replace(column, key=f"k400_{column.key[-4:]}") for column in dnr_columns.real("kinetics400")),
+    input_column(dnr_columns.COST),
+    columns.gmacs(
+        224,
+        dnr_columns.COST,
         note="GMACs: convolutions and matrix products of one view by torch.utils.flop_counter, divided by 2; fvcore "
         "and ptflops stand beside it in the record.",
     ),
-    ColumnSpec(
-        key="gmacs256",
-        title="GMACs at 256",
-        source="record:static:sizes.256.gmacs",
-        group=_COST,
-        better="lower",
+    columns.gmacs(
+        256,
+        dnr_columns.COST,
         note="256 is the crop that the protocol tests on.",
     ),
-    ColumnSpec(
-        key="params", title="parameters (M)", source="record:static:params", group=_COST, scale=1e-6, better="lower"
-    ),
+    columns.parameters(dnr_columns.COST),
     ColumnSpec(
         key="added",
         title="of DNR (M)",
         source="record:static:params_method",
-        group=_COST,
+        group=dnr_columns.COST,
         scale=1e-6,
         digits=3,
         note="The supplement prints 4.1 M and 0.006 G for ResNet-50. The relay cells hold 4.054 M parameters, of which "
@@ -173,16 +155,7 @@ _COLUMNS = (
         note="Median of the repeats in the record; eager PyTorch as written, fp32, random weights. Rows are timed one "
         "after another, on a machine whose speed drifts: compare rows by the ratio beside it, not by this column.",
     ),
-    ColumnSpec(
-        key="slowdown",
-        title="time / host's",
-        source="record:speed:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=_SPEED,
-        better=None,
-        absent="not applicable: the host itself",
-        note="The network with DNR and its host timed in turn; median and interquartile range of the ratio.",
-    ),
+    replace(dnr_columns.slowdown(group=_SPEED), absent="not applicable: the host itself"),
     beside_tsn(_SPEED, cell="speed-tsn"),
     ColumnSpec(
         key="printed_speed",
@@ -199,33 +172,16 @@ _COLUMNS = (
         source="slowdown:dnr_supp_table2:videos_per_s",
         group=_SPEED,
     ),
-    ColumnSpec(
-        key="twin_appearance",
-        title="appearance",
-        source="record:twin-appearance:top1",
-        group=_TWINS,
-        digits=1,
-        better="higher",
-    ),
-    ColumnSpec(
-        key="twin_temporal",
-        title="temporal",
-        source="record:twin-temporal:top1",
-        group=_TWINS,
-        digits=1,
-        better="higher",
+    columns.twin("twin-appearance", "twin_appearance", "appearance", _TWINS),
+    columns.twin(
+        "twin-temporal",
+        "twin_temporal",
+        "temporal",
+        _TWINS,
         note="8 classes, chance 12.5 %: four motions, each in two directions. The direction shows only in the order of "
         "the frames.",
     ),
-    ColumnSpec(
-        key="twin_direction",
-        title="its direction",
-        source="record:twin-temporal:extra.direction_top1",
-        group=_TWINS,
-        digits=1,
-        better="higher",
-        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-    ),
+    columns.direction("twin-temporal", "twin_direction", _TWINS),
 )
 
 _FIGURES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repro.papers import columns
 from repro.papers.layout import ColumnSpec
 
 PRINTED = "printed in the paper ({})"
@@ -23,40 +24,25 @@ HOST_ITSELF = "not applicable: the network that the others are compared with"
 def printed(dataset: str, *, gain: bool = False) -> tuple[ColumnSpec, ...]:
     """Top-1 and top-5 as printed, and with `gain` the difference to the row's baseline."""
     group = PRINTED.format(dataset)
-    columns = (
-        ColumnSpec(key="top1", title="top-1 %", source="published:top1", group=group, better="higher"),
-        ColumnSpec(key="top5", title="top-5 %", source="published:top5", group=group, better="higher"),
-    )
+    found = (columns.printed("top1", group), columns.printed("top5", group))
     delta = ColumnSpec(
         key="delta", title="DNR's gain", source="difference:top1", group=group, unit="points", absent=HOST_ITSELF
     )
-    return (*columns, delta) if gain else columns
+    return (*found, delta) if gain else found
 
 
 def real(dataset: str, absent: str = "not applicable") -> tuple[ColumnSpec, ...]:
     """Top-1 and top-5 of runs on the paper's own dataset."""
-    return tuple(
-        ColumnSpec(
-            key=f"{dataset}_{metric}",
-            title=title,
-            source=f"record:{dataset}:{metric}",
-            group=MEASURED.format(NAMES[dataset]),
-            better="higher",
-            absent=absent,
-        )
-        for metric, title in (("top1", "top-1 %"), ("top5", "top-5 %"))
-    )
+    group = MEASURED.format(NAMES[dataset])
+    return tuple(columns.real(dataset, metric, group, absent=absent) for metric in ("top1", "top5"))
 
 
 def cost(*, at: int = 224, beside: str = "") -> tuple[ColumnSpec, ...]:
     """GMACs, `beside` which column they are printed in, and parameters, and what DNR adds to each."""
     return (
-        ColumnSpec(
-            key=f"gmacs{at}",
-            title=f"GMACs at {at}",
-            source=f"record:static:sizes.{at}.gmacs",
-            group=COST,
-            better="lower",
+        columns.gmacs(
+            at,
+            COST,
             beside=beside,
             note="GMACs: convolutions and matrix products of one view by torch.utils.flop_counter, divided by 2; "
             "fvcore and ptflops stand beside it in the record.",
@@ -72,9 +58,7 @@ def cost(*, at: int = 224, beside: str = "") -> tuple[ColumnSpec, ...]:
             "and 0.003 of CT with a single group (rows of table1b). Each cell of CT is evaluated once for each group "
             "of frames: with two groups CL and CT add 0.009.",
         ),
-        ColumnSpec(
-            key="params", title="parameters (M)", source="record:static:params", group=COST, scale=1e-6, better="lower"
-        ),
+        columns.parameters(COST),
         ColumnSpec(
             key="params_added",
             title="of DNR (M)",
@@ -91,12 +75,11 @@ def cost(*, at: int = 224, beside: str = "") -> tuple[ColumnSpec, ...]:
 
 def slowdown(cell: str = "speed", title: str = "time / host's", group: str = SPEED) -> ColumnSpec:
     """Time of the row's network by that of its host, taken in turn."""
-    return ColumnSpec(
+    return columns.slowdown(
+        group,
+        cell=cell,
         key="slowdown" if cell == "speed" else f"slowdown_{cell.removeprefix('speed-')}",
         title=title,
-        source=f"record:{cell}:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=group,
         absent=HOST_ITSELF,
         note="The network with DNR and its host timed in turn; median and interquartile range of the ratio.",
     )
@@ -104,32 +87,18 @@ def slowdown(cell: str = "speed", title: str = "time / host's", group: str = SPE
 
 def twin(name: str, title: str, group: str, *, gain: bool = True) -> tuple[ColumnSpec, ...]:
     """Top-1 of one twin over the seeds, and the gain over the row's baseline with its interval."""
-    short = name.removeprefix("twin-").replace("-", "_")
-    columns = (
-        ColumnSpec(
-            key=f"twin_{short}", title=title, source=f"record:{name}:top1", group=group, digits=1, better="higher"
-        ),
-        ColumnSpec(
-            key=f"gain_{short}",
-            title="gain",
-            source=f"gain:{name}:top1",
-            group=group,
-            digits=1,
-            unit="points",
-            absent=HOST_ITSELF,
-        ),
+    short = _short(name)
+    found = (
+        columns.twin(name, f"twin_{short}", title, group),
+        columns.gain(name, f"gain_{short}", group, HOST_ITSELF),
     )
-    return columns if gain else columns[:1]
+    return found if gain else found[:1]
 
 
 def direction(name: str, group: str) -> ColumnSpec:
-    """Of the temporal twin's videos whose motion is right, the share with the right direction."""
-    return ColumnSpec(
-        key=f"direction_{name.removeprefix('twin-').replace('-', '_')}",
-        title="its direction",
-        source=f"record:{name}:extra.direction_top1",
-        group=group,
-        digits=1,
-        better="higher",
-        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-    )
+    """Whether the direction on the temporal twin is right."""
+    return columns.direction(name, f"direction_{_short(name)}", group)
+
+
+def _short(twin: str) -> str:
+    return twin.removeprefix("twin-").replace("-", "_")

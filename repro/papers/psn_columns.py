@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repro.papers import columns
 from repro.papers.layout import ColumnSpec
 
 PRINTED = "printed in the paper ({})"
@@ -22,71 +23,34 @@ _COUNTERS = (
 
 def printed(dataset: str, *metrics: str) -> tuple[ColumnSpec, ...]:
     """Accuracies as printed."""
-    return tuple(
-        ColumnSpec(
-            key=metric,
-            title=f"top-{metric[3:]} %",
-            source=f"published:{metric}",
-            group=PRINTED.format(NAMES[dataset]),
-            better="higher",
-        )
-        for metric in metrics
-    )
+    return tuple(columns.printed(metric, PRINTED.format(NAMES[dataset])) for metric in metrics)
 
 
 def real(dataset: str, *metrics: str) -> tuple[ColumnSpec, ...]:
     """Accuracies of runs on the paper's own dataset."""
-    return tuple(
-        ColumnSpec(
-            key=f"{dataset}_{metric}",
-            title=f"top-{metric[3:]} %",
-            source=f"record:{dataset}:{metric}",
-            group=MEASURED.format(NAMES[dataset]),
-            better="higher",
-        )
-        for metric in metrics
-    )
+    return tuple(columns.real(dataset, metric, MEASURED.format(NAMES[dataset])) for metric in metrics)
 
 
 def parameters(beside: str = "") -> tuple[ColumnSpec, ...]:
     """Parameters of the network that is run, and with a fifth block after conv5, each beside the printed number."""
-    columns = (
-        ("params", "parameters (M)", "static", "", "Blocks after conv1 to conv4, whose GFLOPs are the printed ones."),
-        (
-            "params_conv5",
-            "with conv5 (M)",
-            "static-conv5",
-            NO_METHOD,
-            "A fifth block after conv5, counted alone.",
-        ),
-    )
-    return tuple(
+    return (
+        columns.parameters(COST, beside=beside, note="Blocks after conv1 to conv4, whose GFLOPs are the printed ones."),
         ColumnSpec(
-            key=key,
-            title=title,
-            source=f"record:{cell}:params",
+            key="params_conv5",
+            title="with conv5 (M)",
+            source="record:static-conv5:params",
             group=COST,
             scale=1e-6,
-            better="lower" if key == "params" else None,
             beside=beside,
-            absent=absent or "not applicable",
-            note=note,
-        )
-        for key, title, cell, absent, note in columns
+            absent=NO_METHOD,
+            note="A fifth block after conv5, counted alone.",
+        ),
     )
 
 
 def gmacs(size: int, *, absent: str = "not applicable") -> ColumnSpec:
     """GMACs by our counter."""
-    return ColumnSpec(
-        key=f"gmacs{size}",
-        title=f"GMACs at {size}",
-        source=f"record:static:sizes.{size}.gmacs",
-        group=COST,
-        better="lower",
-        absent=absent,
-        note=_COUNTERS,
-    )
+    return columns.gmacs(size, COST, absent=absent, note=_COUNTERS)
 
 
 def fvcore(size: int, *, beside: str = "", absent: str = "not applicable") -> ColumnSpec:
@@ -130,12 +94,11 @@ def times(view: str) -> tuple[ColumnSpec, ...]:
         "speed-tsm": ("time / TSM's", "not applicable: for PSN alone", "In turn with TSM, both as written."),
     }
     return tuple(
-        ColumnSpec(
+        columns.slowdown(
+            SPEED.format(view),
+            cell=cell,
             key=cell.replace("speed", "slowdown").replace("-", "_"),
             title=title,
-            source=f"record:{cell}:against.ratio_median",
-            spread="against.ratio_iqr",
-            group=SPEED.format(view),
             absent=absent,
             note=note,
         )
@@ -146,9 +109,7 @@ def times(view: str) -> tuple[ColumnSpec, ...]:
 def twin(name: str, group: str) -> ColumnSpec:
     """Top-1 on one twin."""
     short = name.removeprefix("twin-")
-    return ColumnSpec(
-        key=f"twin_{short}", title=short, source=f"record:{name}:top1", group=group, digits=1, better="higher"
-    )
+    return columns.twin(name, f"twin_{short}", short, group)
 
 
 def twins(*names: str) -> tuple[ColumnSpec, ...]:
@@ -156,40 +117,18 @@ def twins(*names: str) -> tuple[ColumnSpec, ...]:
     group = TWINS.format(NAMES["sthv1"])
     found: list[ColumnSpec] = []
     for name in names:
-        short = name.removeprefix("twin-")
-        found += [
-            twin(name, group),
-            ColumnSpec(
-                key=f"gain_{short}",
-                title="gain over the baseline",
-                source=f"gain:{name}:top1",
-                group=group,
-                digits=1,
-                unit="points",
-                absent=ITSELF,
-            ),
-        ]
-    direction = ColumnSpec(
-        key="direction_temporal",
-        title="its direction",
-        source="record:twin-temporal:extra.direction_top1",
-        group=group,
-        digits=1,
-        better="higher",
-        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-    )
-    return (*found, direction)
+        key = f"gain_{name.removeprefix('twin-')}"
+        found += [twin(name, group), columns.gain(name, key, group, ITSELF, title="gain over the baseline")]
+    return (*found, columns.direction("twin-temporal", "direction_temporal", group))
 
 
 def longer(cell: str) -> ColumnSpec:
     """Top-1 on the temporal twin after twice the training."""
-    return ColumnSpec(
-        key="twin_longer",
-        title="temporal, 16 epochs",
-        source=f"record:{cell}:top1",
-        group=TWINS.format(NAMES["sthv1"]),
-        digits=1,
-        better="higher",
+    return columns.twin(
+        cell,
+        "twin_longer",
+        "temporal, 16 epochs",
+        TWINS.format(NAMES["sthv1"]),
         absent="not applicable: for the rows that the questions name",
         note="After 8 epochs some seeds have just begun to read the order of frames: rows deviate by up to 40 points.",
     )

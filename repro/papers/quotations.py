@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from repro.papers import recipes_authors, recipes_literature
+from repro.papers import columns, recipes_authors, recipes_literature
 from repro.papers.default_views import rule_for
 from repro.papers.layout import ColumnSpec, RowSpec
 from repro.papers.literature import NETWORKS, QUOTATIONS, Network
@@ -161,12 +161,11 @@ def input_column(group: str, *, beside: str = "gflops") -> ColumnSpec:
 
 def beside_tsn(group: str, *, cell: str = "speed") -> ColumnSpec:
     """Time of one view over that of TSN."""
-    return ColumnSpec(
+    return columns.slowdown(
+        group,
+        cell=cell,
         key="beside_tsn",
         title="time / TSN's",
-        source=f"record:{cell}:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=group,
         absent="not applicable: timed beside its own host",
         note="One view of a quoted network, at its own frames and crop, in turn with one of TSN on ResNet-50: 8 frames "
         "of the same crop.",

@@ -11,6 +11,7 @@ Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a twin 
 from __future__ import annotations
 
 from repro.papers import adafuse_networks as adafuse
+from repro.papers import columns
 from repro.papers.dnr import HOSTS
 from repro.papers.dnr_networks import APPEARANCE, SEEDS, TEMPORAL, with_dnr
 from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
@@ -104,9 +105,7 @@ def _rows() -> tuple[RowSpec, ...]:
 
 
 _COLUMNS = (
-    ColumnSpec(
-        key="params", title="parameters (M)", source="record:static:params", group=_COST, scale=1e-6, better="lower"
-    ),
+    columns.parameters(_COST),
     ColumnSpec(
         key="params_added",
         title="of the method (M)",
@@ -116,12 +115,9 @@ _COLUMNS = (
         digits=3,
         absent=_ALONE,
     ),
-    ColumnSpec(
-        key="gmacs224",
-        title="GMACs at 224",
-        source="record:static:sizes.224.gmacs",
-        group=_COST,
-        better="lower",
+    columns.gmacs(
+        224,
+        _COST,
         note="GMACs: convolutions and matrix products by torch.utils.flop_counter, divided by 2; of AdaFuse, when "
         "nothing is saved.",
     ),
@@ -162,12 +158,8 @@ _COLUMNS = (
         note="Median of the repeats in the record; eager PyTorch as written, fp32, random weights. Compare rows by the "
         "ratio beside it: they are timed one after another.",
     ),
-    ColumnSpec(
-        key="slowdown",
-        title="time / host's",
-        source="record:speed:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=_SPEED,
+    columns.slowdown(
+        _SPEED,
         absent=_ALONE,
         note="The network with the method and without it timed in turn; median and quartiles of the ratio.",
     ),
@@ -175,24 +167,8 @@ _COLUMNS = (
         column
         for name, short in ((APPEARANCE, "appearance"), (TEMPORAL, "temporal"))
         for column in (
-            ColumnSpec(
-                key=f"twin_{short}",
-                title=short,
-                source=f"record:{name}:top1",
-                group=_TWINS,
-                digits=1,
-                better="higher",
-                seeds="interval",
-            ),
-            ColumnSpec(
-                key=f"gain_{short}",
-                title="gain",
-                source=f"gain:{name}:top1",
-                group=_TWINS,
-                digits=1,
-                unit="points",
-                absent=_ALONE,
-            ),
+            columns.twin(name, f"twin_{short}", short, _TWINS, seeds="interval"),
+            columns.gain(name, f"gain_{short}", _TWINS, _ALONE),
         )
     ),
     *(
@@ -210,16 +186,7 @@ _COLUMNS = (
         )
         for name, short in ((APPEARANCE, "appearance"), (TEMPORAL, "temporal"))
     ),
-    ColumnSpec(
-        key="direction",
-        title="its direction",
-        source=f"record:{TEMPORAL}:extra.direction_top1",
-        group=_TWINS,
-        digits=1,
-        better="higher",
-        seeds="interval",
-        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-    ),
+    columns.direction(TEMPORAL, "direction", _TWINS, seeds="interval"),
 )
 
 
