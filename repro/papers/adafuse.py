@@ -14,63 +14,26 @@ from __future__ import annotations
 from typing import Any
 
 from repro.papers import adafuse_columns as columns
+from repro.papers import adafuse_notes as notes
 from repro.papers.adafuse_networks import (
-    APPEARANCE,
     BOTH,
     LONG,
     LONG_APPEARANCE,
     ORDER,
     SEEDS,
     SMALL,
-    TEMPORAL,
     cells,
     host,
     with_adafuse,
     with_method,
 )
 from repro.papers.layout import QuestionSpec, RowSpec, TableSpec
+from repro.papers.twins import APPEARANCE, TEMPORAL, asks
 from repro.spec import Model, replace
 
 #: what Figure 3 compares
 MIXTURE = "cost.mean.reuse / cost.mean.keep"
 R18 = host("tsn", "resnet18")
-SMALL_FORMS = (
-    "The twins are small forms trained by the recipe of the ablations (repro/papers/twins.py), from random weights in "
-    "512 steps; TSN there is the experiment of DNR's Table 1a, TSM that of its Table 4. AdaFuse's policies have 1024 "
-    "units, and an efficiency loss of 0.05 times the share of the network's own cost: narrower policies learned next "
-    "to nothing in that time (repro/papers/adafuse_networks.py has what was tried). Networks that differ in the depth "
-    "of the ResNet have one small form. They tell mechanisms apart and say nothing of the paper's data."
-)
-ARGMAX = (
-    "Our policies take the likeliest action at test; the authors' code goes on sampling (`policy=sample`). A network's "
-    "cost is measured for every video while it is scored, by equation 5 with the authors' counter."
-)
-RECIPES = (
-    "Recipes and efficiency losses are those of the authors' scripts: 0.125 on the cost without the first convolutions "
-    "(`upb`) for Something-Something V1, 0.075 on the whole of equation 5 for V2, 0.05 for Jester. The paper prints "
-    "0.1 for all and a rate of 0.002; for Mini-Kinetics, of which no script is public, its 0.1 stands."
-)
-R18_SIZE = (
-    "11.2 M is ResNet-18 with at most 143 classes (11.19 with Jester's 27); with the 174 of Something-Something it "
-    "has 11.27."
-)
-LSTM_R18 = (
-    "The printed 11.7 M is not identifiable. 512 units, which give the printed 28.8 M on ResNet-50, give 13.37 here; "
-    "11.7 would take about 180 units, or 128 and a second classifier (11.62), of which nothing is said."
-)
-LSTM_COST = "The printed 14.7 is not reachable: the LSTM adds 0.01 to the 14.55 of ResNet-18."
-RANDOM = (
-    "The ratios are not printed. .25, .25, .5 of skip, reuse, keep cost 10.35 on average (printed 10.4); the code's "
-    "default of thirds costs 9.2. With nothing saved it is TSN."
-)
-THRESHOLD = (
-    "The kept share is not printed. .76 costs 11.28 as the authors count (printed 11.3; .75 gives 11.20, .77 11.43): "
-    "with the first convolution saved, whose result decides. Without that it is 12.75."
-)
-CGNET = (
-    "What the gates save is measured on data: 11.2 is printed, from 14.55 when all are open. The count here includes "
-    "both sums of each gated convolution."
-)
 NO_SMALL = "not applicable: the small form would be that of the row on ResNet-18"
 SHORT = "not applicable: trained longer are the rows that the questions name"
 ONE_TWIN = "not applicable: of this baseline only the order of frames is asked"
@@ -110,17 +73,17 @@ def table(name: str, title: str, rows: tuple[RowSpec, ...], shown: tuple[Any, ..
         published_csv=f"adafuse_{name}",
         rows=rows,
         columns=shown,
-        footnotes=(*footnotes, ARGMAX, RECIPES),
+        footnotes=(*footnotes, notes.ARGMAX, notes.RECIPES),
         **more,
     )
 
 
 def _baselines() -> tuple[RowSpec, ...]:
-    size = {"params": R18_SIZE}
+    size = {"params": notes.R18_SIZE}
     gated: dict[str, tuple[str, str, str]] = {
-        "cgnet_r18": ("CGNet R18", "cgnet", CGNET),
-        "threshold_r18": ("Threshold R18", "threshold", THRESHOLD),
-        "random_r18": ("Random R18", "random_policy", RANDOM),
+        "cgnet_r18": ("CGNet R18", "cgnet", notes.CGNET),
+        "threshold_r18": ("Threshold R18", "threshold", notes.THRESHOLD),
+        "random_r18": ("Random R18", "random_policy", notes.RANDOM),
     }
     rows = [
         row(
@@ -142,17 +105,16 @@ def _baselines() -> tuple[RowSpec, ...]:
         twins=ORDER,
         no_twin=ONE_TWIN,
         baseline="tsn_r18",
-        explained={"params": LSTM_R18, "gmacs_paper": LSTM_COST},
+        explained={"params": notes.LSTM_R18, "gmacs_paper": notes.LSTM_COST},
     )
     return (*rows, lstm)
 
 
-def table1() -> TableSpec:
-    """TSN on two backbones, four baselines, AdaFuse on two backbones."""
+def _rows1() -> tuple[RowSpec, ...]:
     inception = host("tsn", "bninception")
     no_inception = "not applicable: no twin of BN-Inception; its small form would ask the same again"
-    rows = (
-        row("tsn_r18", "TSN R18", R18, twins=BOTH, explained={"params": R18_SIZE}),
+    return (
+        row("tsn_r18", "TSN R18", R18, twins=BOTH, explained={"params": notes.R18_SIZE}),
         row(
             "tsn_inc", "TSN BN-Inception", inception, no_twin=no_inception,
             explained={"gmacs_paper": "thop, which also counts averaging inside modules, has 16.35, printed 16.4."},
@@ -166,10 +128,14 @@ def table1() -> TableSpec:
             baseline="tsn_inc", no_twin=no_inception,
         ),
     )  # fmt: skip
+
+
+def table1() -> TableSpec:
+    """TSN on two backbones, four baselines, AdaFuse on two backbones."""
     return table(
         "table1",
         "baselines on Something-Something V1",
-        rows,
+        _rows1(),
         (
             *columns.printed("sthv1", top5=True, gain=True),
             *columns.real("sthv1", top5=True),
@@ -180,22 +146,18 @@ def table1() -> TableSpec:
         ),
         questions=(
             *(
-                _asks(f"Does {label} beat TSN where order matters?", key, "tsn_r18")
+                asks(f"Does {label} beat TSN where order matters?", key, "tsn_r18")
                 for label, key in (
                     ("AdaFuse", "adafuse_tsn_r18"), ("a random policy", "random_r18"), ("an LSTM", "lstm_r18"),
                 )
             ),
-            _asks("Does the learned policy beat the random one?", "adafuse_tsn_r18", "random_r18"),
-            _asks("Does AdaFuse beat an LSTM?", "adafuse_tsn_r18", "lstm_r18"),
-            _asks("Does AdaFuse lose on single frames?", "tsn_r18", "adafuse_tsn_r18", cell=APPEARANCE),
+            asks("Does the learned policy beat the random one?", "adafuse_tsn_r18", "random_r18"),
+            asks("Does AdaFuse beat an LSTM?", "adafuse_tsn_r18", "lstm_r18"),
+            asks("Does AdaFuse lose on single frames?", "tsn_r18", "adafuse_tsn_r18", cell=APPEARANCE),
         ),
-        footnotes=(SMALL_FORMS,),
+        footnotes=(notes.SMALL_FORMS,),
         seeds=SEEDS,
     )  # fmt: skip
-
-
-def _asks(asks: str, better: str, worse: str, *, cell: str = TEMPORAL) -> QuestionSpec:
-    return QuestionSpec(asks=asks, cell=cell, better=better, worse=worse)
 
 
 _NATIVE = {0: 224, 1: 240, 2: 260, 3: 300}
@@ -203,8 +165,7 @@ _FLOPS = {0: (0.39, 3.08), 1: (0.70, 4.55), 2: (1.0, 5.26), 3: (1.8, 7.69)}
 _TOTALS = {0: 5.3, 1: 7.8, 2: 9.2, 3: 12.0}
 
 
-def table2() -> TableSpec:
-    """EfficientNet-b0 to b3, each without and with AdaFuse."""
+def _rows2() -> tuple[RowSpec, ...]:
     no_twin = "not applicable: EfficientNet's blocks have no small form"
     plain, adaptive = [], []
     for size, native in _NATIVE.items():
@@ -233,10 +194,15 @@ def table2() -> TableSpec:
                 baseline=key,
             )
         )
+    return (*plain, *adaptive)
+
+
+def table2() -> TableSpec:
+    """EfficientNet-b0 to b3, each without and with AdaFuse."""
     return table(
         "table2",
         "EfficientNet on Something-Something V1",
-        (*plain, *adaptive),
+        _rows2(),
         (
             *columns.printed("sthv1", top5=True, gain=True),
             *columns.real("sthv1", top5=True),
@@ -252,9 +218,36 @@ def table2() -> TableSpec:
     )
 
 
+_QUESTIONS6 = (
+    asks("Does reuse alone beat TSN where order matters?", "ada_reuse", "tsn"),
+    asks("Does skipping alone lose to TSN on single frames?", "tsn", "ada_skip", cell=APPEARANCE),
+    asks("Does skipping alone do anything where order matters?", "ada_skip", "tsn"),
+    asks("Does a random policy beat TSN where order matters?", "random", "tsn"),
+    asks("Does AdaFuse beat reuse alone?", "adafuse", "ada_reuse"),
+    asks("Does AdaFuse beat a random policy?", "adafuse", "random"),
+    asks("Does AdaFuse lose to TSN on single frames?", "tsn", "adafuse", cell=APPEARANCE),
+    QuestionSpec(
+        asks="Is reuse / keep higher where order matters than where it does not?",
+        better="adafuse",
+        worse="adafuse",
+        cell=TEMPORAL,
+        worse_cell=APPEARANCE,
+        metric=MIXTURE,
+    ),
+    QuestionSpec(
+        asks="Does AdaFuse spend less where a single frame is enough?",
+        better="adafuse",
+        worse="adafuse",
+        cell=TEMPORAL,
+        worse_cell=APPEARANCE,
+        metric="cost.mean.gmacs_macs_without_policy / cost.facts.gmacs_macs_base_without_policy",
+    ),
+)
+
+
 def table6() -> TableSpec:
     """Skip alone, reuse alone, both by lot, both learned."""
-    small = {"params": R18_SIZE}
+    small = {"params": notes.R18_SIZE}
     skip, reuse = with_adafuse(R18, actions=("skip", "keep")), with_adafuse(R18, actions=("reuse", "keep"))
     all_four, order = (*BOTH, LONG_APPEARANCE, LONG), (*BOTH, LONG)
     rows = (
@@ -263,7 +256,7 @@ def table6() -> TableSpec:
         row("ada_reuse", "adaptive reuse", reuse, against=R18, twins=order, no_twin=SHORT, baseline="tsn"),
         row(
             "random", "random policy", with_method(R18, "random_policy"), against=R18, twins=order, no_twin=SHORT,
-            baseline="tsn", explained={"gmacs_paper": RANDOM},
+            baseline="tsn", explained={"gmacs_paper": notes.RANDOM},
         ),
         row("adafuse", "AdaFuse", with_adafuse(R18), against=R18, twins=all_four, baseline="tsn"),
     )  # fmt: skip
@@ -281,31 +274,7 @@ def table6() -> TableSpec:
             *columns.twins(*all_four),
             *columns.decided(*all_four),
         ),
-        questions=(
-            _asks("Does reuse alone beat TSN where order matters?", "ada_reuse", "tsn"),
-            _asks("Does skipping alone lose to TSN on single frames?", "tsn", "ada_skip", cell=APPEARANCE),
-            _asks("Does skipping alone do anything where order matters?", "ada_skip", "tsn"),
-            _asks("Does a random policy beat TSN where order matters?", "random", "tsn"),
-            _asks("Does AdaFuse beat reuse alone?", "adafuse", "ada_reuse"),
-            _asks("Does AdaFuse beat a random policy?", "adafuse", "random"),
-            _asks("Does AdaFuse lose to TSN on single frames?", "tsn", "adafuse", cell=APPEARANCE),
-            QuestionSpec(
-                asks="Is reuse / keep higher where order matters than where it does not?",
-                better="adafuse",
-                worse="adafuse",
-                cell=TEMPORAL,
-                worse_cell=APPEARANCE,
-                metric=MIXTURE,
-            ),
-            QuestionSpec(
-                asks="Does AdaFuse spend less where a single frame is enough?",
-                better="adafuse",
-                worse="adafuse",
-                cell=TEMPORAL,
-                worse_cell=APPEARANCE,
-                metric="cost.mean.gmacs_macs_without_policy / cost.facts.gmacs_macs_base_without_policy",
-            ),
-        ),
-        footnotes=(SMALL_FORMS,),
+        questions=_QUESTIONS6,
+        footnotes=(notes.SMALL_FORMS,),
         seeds=SEEDS,
     )

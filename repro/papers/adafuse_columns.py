@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from repro.papers import columns
-from repro.papers.adafuse_networks import APPEARANCE, LONG, LONG_APPEARANCE, SMALL, TEMPORAL
+from repro.papers.adafuse_networks import LONG, LONG_APPEARANCE, SMALL
 from repro.papers.layout import ColumnSpec
+from repro.papers.twins import APPEARANCE, TEMPORAL
 
 NAMES = {
     "sthv1": "Something-Something V1",
@@ -83,6 +84,10 @@ def real_share(dataset: str, action: str) -> ColumnSpec:
 
 def cost(at: int = 224) -> tuple[ColumnSpec, ...]:
     """Multiply-adds and parameters when everything is kept, and the policy's part of both."""
+    return (*_multiply_adds(at), *_parameters())
+
+
+def _multiply_adds(at: int) -> tuple[ColumnSpec, ...]:
     return (
         ColumnSpec(
             key="gmacs_paper",
@@ -124,6 +129,11 @@ def cost(at: int = 224) -> tuple[ColumnSpec, ...]:
             note="What the network has more than its host: of AdaFuse, the policy network. GMACs minus this is the "
             "base without it.",
         ),
+    )
+
+
+def _parameters() -> tuple[ColumnSpec, ...]:
+    return (
         columns.parameters(COST, beside="params_m"),
         ColumnSpec(
             key="params_added",

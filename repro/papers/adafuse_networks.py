@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from repro.papers import recipes_papers as recipes
-from repro.papers.twins import ablation_twin
+from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 
-APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
 BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
 #: the same twins trained twice as long: after 8 epochs policies have hardly begun to differ from chance
 LONG_APPEARANCE, LONG = "twin-appearance-long", "twin-temporal-long"

@@ -7,40 +7,17 @@ counted and timed; `repro.papers.adafuse` tells what the recipes are.
 from __future__ import annotations
 
 from repro.papers import adafuse_columns as columns
-from repro.papers.adafuse import LSTM_COST, LSTM_R18, R18_SIZE, SMALL_FORMS, row, table
-from repro.papers.adafuse_networks import (
-    APPEARANCE,
-    BOTH,
-    CLASSES,
-    ORDER,
-    SEEDS,
-    TEMPORAL,
-    cells,
-    host,
-    with_adafuse,
-    with_last,
-)
-from repro.papers.layout import QuestionSpec, RowSpec, TableSpec
+from repro.papers import adafuse_notes as notes
+from repro.papers.adafuse import row, table
+from repro.papers.adafuse_networks import BOTH, CLASSES, ORDER, SEEDS, cells, host, with_adafuse, with_last
+from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.quotations import beside_tsn, quoted
-from repro.papers.twins import ablation_twin
+from repro.papers.twins import APPEARANCE, ablation_twin, asks
 from repro.spec import Model
 
 _OTHER = "not applicable: a row of another dataset"
 _BESIDE_V1 = "not applicable: the twins stand beside the rows of Something-Something V1"
 _SAME_FORM = "not applicable: the small form is that of the row on ResNet-18"
-R18_JESTER = "15.6 M is AdaFuse on ResNet-18 with 174 or 200 classes; with Jester's 27 it has 15.50."
-R50_SIZE = (
-    "23.6 M is ResNet-50 with at most 69 classes (23.56 with Jester's 27); with 174 it has 23.87, with 200 23.92."
-)
-R50_ADAFUSE = (
-    "The printed 37.8 M comes out of no class count: 37.69 with 174 classes, 37.74 with 200. Table 5 prints 37.7."
-)
-R50_JESTER = (
-    "On Jester the authors' run has 512 hidden units in every block (its name in their development repository), which "
-    "makes 32.37 M; the printed 37.8 M stands for all datasets. With the quota of the other datasets it would be 37.39."
-)
-LSTM_R50 = "28.77 M with Jester's 27 classes, 28.84 with 174, 28.86 with 200."
-_SIZES = {"tsn_r18": R18_SIZE, "lstm_r18": LSTM_R18, "tsn_r50": R50_SIZE, "lstm_r50": LSTM_R50}
 
 
 def _r50(dataset: str) -> Model:
@@ -67,11 +44,11 @@ def _networks(dataset: str) -> dict[str, tuple[str, Model, Model | None]]:
 def _explained(start: str, dataset: str) -> dict[str, str]:
     if start.startswith("adafuse"):
         if start.endswith("r18"):
-            return {"params": R18_JESTER} if dataset == "jester" else {}
-        return {"params": R50_JESTER if dataset == "jester" else R50_ADAFUSE}
+            return {"params": notes.R18_JESTER} if dataset == "jester" else {}
+        return {"params": notes.R50_JESTER if dataset == "jester" else notes.R50_ADAFUSE}
     exact = dataset == "jester" and start.startswith("tsn")
-    told = {} if exact else {"params": _SIZES[start]}
-    return told | ({"gmacs_paper": LSTM_COST} if start == "lstm_r18" else {})
+    told = {} if exact else {"params": notes.SIZES[start]}
+    return told | ({"gmacs_paper": notes.LSTM_COST} if start == "lstm_r18" else {})
 
 
 def _table3_rows() -> tuple[RowSpec, ...]:
@@ -112,17 +89,13 @@ def table3() -> TableSpec:
             *columns.decided(*BOTH),
         ),
         questions=(
-            _asks("Does AdaFuse beat TSN where order matters?", "adafuse_tsn_r18_sthv1", "tsn_r18_sthv1"),
-            _asks("Does AdaFuse beat TSN on single frames?", "adafuse_tsn_r18_sthv1", "tsn_r18_sthv1", cell=APPEARANCE),
-            _asks("Does AdaFuse beat an LSTM where order matters?", "adafuse_tsn_r18_sthv1", "lstm_r18_sthv1"),
+            asks("Does AdaFuse beat TSN where order matters?", "adafuse_tsn_r18_sthv1", "tsn_r18_sthv1"),
+            asks("Does AdaFuse beat TSN on single frames?", "adafuse_tsn_r18_sthv1", "tsn_r18_sthv1", cell=APPEARANCE),
+            asks("Does AdaFuse beat an LSTM where order matters?", "adafuse_tsn_r18_sthv1", "lstm_r18_sthv1"),
         ),
-        footnotes=(SMALL_FORMS,),
+        footnotes=(notes.SMALL_FORMS,),
         seeds=SEEDS,
     )
-
-
-def _asks(asks: str, better: str, worse: str, *, cell: str = TEMPORAL) -> QuestionSpec:
-    return QuestionSpec(asks=asks, cell=cell, better=better, worse=worse)
 
 
 def table4() -> TableSpec:
@@ -132,7 +105,7 @@ def table4() -> TableSpec:
     rows = _quotations(
         {key: (f"{columns.NAMES[dataset]}: AR-Net", "arnet_16") for key, dataset in names.items()},
         names,
-        {key: {"params": _ARNET_SIZE} for key in names},
+        {key: {"params": notes.ARNET_SIZE} for key in names},
     )
     for dataset in datasets:
         first = dataset == "sthv1"
@@ -164,7 +137,7 @@ def table4() -> TableSpec:
         footnotes=(
             "The gain is AdaFuse's over AR-Net. AR-Net's printed 41.4 GFLOPs on Something-Something V1 are of more "
             "than 8 frames (baselines/arnet.py).",
-            SMALL_FORMS,
+            notes.SMALL_FORMS,
         ),
         seeds=SEEDS,
     )
@@ -178,27 +151,7 @@ _QUOTED = {
     "eco": ("ECO", "eco_8"),
     "eco_en_lite": ("ECO en Lite", "eco_en_92"),
 }
-_QUOTED_SIZES = {
-    "trn_ms": "18.3 M comes out of no widths of the public code: BN-Inception 10.27, its feature layer 0.26 and the "
-    "relations 2.61 make 13.14.",
-    "i3d": "28.0 M is the network of Kinetics' 400 classes (28.04); with 174 it has 27.58.",
-    "eco": "47.5 M is the network of Kinetics' 400 classes; with 174 it has 47.15.",
-    "eco_en_lite": "150 M are four networks of 400 classes; with 174 they have 149.6.",
-}
-_QUOTED_COSTS = {
-    "trn_ms": "16.0 is BN-Inception's, rounded; the relations are small.",
-    "i3d": "The printed 306 are two clips.",
-}
 _V1_ONLY = ("i3d", "i3d_gcn_nl", "eco", "eco_en_lite")
-_ARNET_SIZE = (
-    "Printed 63.0 M; the public code's networks, LSTM and classifiers together have 62.50 with 174 classes, 61.97 with "
-    "Jester's 27, 62.59 with Mini-Kinetics' 200."
-)
-_TSN_TSM = (
-    "10.7 M and 24.3 M are networks of 400 classes, as their authors print them for Kinetics: 10.7 and 24.3; with the "
-    "174 of Something-Something they have 10.45 and 23.87."
-)
-_ROUNDED = "The printed 16.0 and 33.2 are quoted with the row; 16.35 and 32.88 come out by the counter of this paper."
 
 
 def _quotations(
@@ -235,14 +188,14 @@ def _table5_rows(dataset: str) -> tuple[list[RowSpec], list[RowSpec]]:
         twins = BOTH if first and start != "tsn_inc" else ()
         made = row(
             f"{start}_{dataset}", f"{name}: {label}", model, dataset=dataset, twins=twins, no_twin=no_twin,
-            explained={"params": _TSN_TSM, "gmacs_paper": _ROUNDED},
+            explained={"params": notes.TSN_TSM, "gmacs_paper": notes.ROUNDED},
             note="Printed values are quoted by the paper from other publications; measured values are of this row's "
             "network by AdaFuse's recipe.",
         )  # fmt: skip
         literature.append(made)
     chosen = [start for start in _QUOTED if first or start not in _V1_ONLY]
     told: dict[str, dict[str, str]] = {start: {} for start in chosen}
-    for column, texts in (("params", _QUOTED_SIZES), ("gmacs", _QUOTED_COSTS)):
+    for column, texts in (("params", notes.QUOTED_SIZES), ("gmacs", notes.QUOTED_COSTS)):
         for start in chosen:
             told[start] |= {column: texts[start]} if start in texts else {}
     literature += _quotations(
@@ -289,16 +242,16 @@ def table5() -> TableSpec:
             *columns.decided(*BOTH),
         ),
         questions=(
-            _asks("Does AdaFuse on TSN beat TSN where order matters?", "adafuse_tsn_r50_sthv1", "tsn_r50_sthv1"),
-            _asks("Does AdaFuse on TSM lose to TSM?", "tsm_r50_sthv1", "adafuse_tsm_r50_sthv1"),
-            _asks("Does TSM+Last beat TSM?", "adafuse_tsm_last_r50_sthv1", "tsm_r50_sthv1"),
-            _asks("Does TSM+Last beat AdaFuse on all of TSM?", "adafuse_tsm_last_r50_sthv1", "adafuse_tsm_r50_sthv1"),
+            asks("Does AdaFuse on TSN beat TSN where order matters?", "adafuse_tsn_r50_sthv1", "tsn_r50_sthv1"),
+            asks("Does AdaFuse on TSM lose to TSM?", "tsm_r50_sthv1", "adafuse_tsm_r50_sthv1"),
+            asks("Does TSM+Last beat TSM?", "adafuse_tsm_last_r50_sthv1", "tsm_r50_sthv1"),
+            asks("Does TSM+Last beat AdaFuse on all of TSM?", "adafuse_tsm_last_r50_sthv1", "adafuse_tsm_r50_sthv1"),
         ),
         footnotes=(
             "TSM+Last on the twins has gates in the last of the small network's three stages.",
             "AdaFuse's TSM shifts what the downsampling convolutions read, too, as the authors' code does; TSM itself "
             "does not.",
-            SMALL_FORMS,
+            notes.SMALL_FORMS,
         ),
         seeds=SEEDS,
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from repro.papers import dnr_columns as columns
-from repro.papers.dnr_networks import APPEARANCE, SEEDS, TEMPORAL, TSN_K200, row_cells, with_dnr
+from repro.papers.dnr_networks import SEEDS, TSN_K200, row_cells, with_dnr
 from repro.papers.layout import RowSpec, TableSpec
-from repro.papers.twins import ablation_twin
+from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 from repro.spec import Experiment, Model
 
 #: cells of the rows on CL's distance: the same twin on a network with three blocks a stage

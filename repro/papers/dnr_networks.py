@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from repro.papers.recipes import DNR_K200, DNR_K400_TEST
-from repro.papers.twins import ablation_twin
+from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
 
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
@@ -21,7 +21,6 @@ _DEFAULTS = {"cl": "bn1", "ct": "bn2", "cl_distance": 1, "depth": 1, "relay": "l
 #: TSN-ResNet-50 as all of Table 1 trains it
 TSN_K200 = Model(name="tsn", backbone="resnet50", num_classes=200, dropout=0.4, options=frozen(head="clip"))
 
-APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
 #: three seeds of every twin; a training on Kinetics takes days and is asked for once
 SEEDS = {APPEARANCE: 3, TEMPORAL: 3}
 

@@ -11,20 +11,9 @@ from __future__ import annotations
 from typing import Any
 
 from repro.papers import psn_columns as columns
-from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
-from repro.papers.psn_networks import (
-    APPEARANCE,
-    GST,
-    LONG,
-    SEEDS,
-    TEMPORAL,
-    TSM,
-    TSN,
-    ablation_cells,
-    recounted,
-    with_method,
-    with_psn,
-)
+from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.papers.psn_networks import GST, LONG, SEEDS, TSM, TSN, ablation_cells, recounted, with_method, with_psn
+from repro.papers.twins import APPEARANCE, TEMPORAL, asks
 from repro.spec import Model, replace
 
 _BASELINE = "tsn"
@@ -96,11 +85,10 @@ def _tsn_beside(*columns: str) -> RowSpec:
     )
 
 
-def table1() -> TableSpec:
-    """Blocks of one scale, several scales, many shapes, after the stages of ResNet-50."""
+def _rows1() -> tuple[RowSpec, ...]:
     inception = {"params": _FIVE_BLOCKS, "params_conv5": _INCEPTION}
     both, one = (APPEARANCE, TEMPORAL), {APPEARANCE: _ONE_TWIN}
-    rows = (
+    return (
         _row("tsn", "TSN", TSN, *both, explained={"params": _NO_ROUNDING}),
         _row("tsm", "TSM", TSM, *both, explained={"params": _NO_ROUNDING}),
         _row("gst_r50", "GST R50", GST, reasons=one),
@@ -118,10 +106,14 @@ def table1() -> TableSpec:
             explained={"params_conv5": "24.05 M are those of the four blocks; here no fifth is needed."},
         ),
     )  # fmt: skip
+
+
+def table1() -> TableSpec:
+    """Blocks of one scale, several scales, many shapes, after the stages of ResNet-50."""
     return _table(
         "table1",
         "blocks of one scale, of several, of many shapes",
-        rows,
+        _rows1(),
         (
             columns.stated("max_receptive_field", "reach"),
             columns.stated("kernel_shapes", "shapes"),
@@ -144,22 +136,16 @@ def table1() -> TableSpec:
             "The twin of GST R101 is the small network with three blocks a stage, not two.",
         ),
         questions=(
-            _asks("Does a richer kernel shape beat multi-scale alone?", "psn", "rf_l_inception"),
-            _asks("Does multi-scale alone beat one large scale?", "rf_l_inception", "rf_l"),
-            _asks(
+            asks("Does a richer kernel shape beat multi-scale alone?", "psn", "rf_l_inception"),
+            asks("Does multi-scale alone beat one large scale?", "rf_l_inception", "rf_l"),
+            asks(
                 "Is the gain of rich shapes larger than that of multi-scale?", "psn", "rf_l_inception",
                 beyond=("rf_l_inception", "rf_l"),
             ),
-            _asks("Does PSN beat TSM?", "psn", "tsm"),
-            _asks("Does PSN with 1/16 of the channels beat TSM?", "psn_1_16", "tsm"),
+            asks("Does PSN beat TSM?", "psn", "tsm"),
+            asks("Does PSN with 1/16 of the channels beat TSM?", "psn_1_16", "tsm"),
         ),
     )  # fmt: skip
-
-
-def _asks(
-    asks: str, better: str, worse: str, beyond: tuple[str, str] | None = None, cell: str = TEMPORAL
-) -> QuestionSpec:
-    return QuestionSpec(asks=asks, cell=cell, better=better, worse=worse, beyond=beyond)
 
 
 _TRAINED_LONG = ("grouping", "shuffling", "off", "off_li_lc")
@@ -169,8 +155,7 @@ def _twins2(key: str) -> tuple[str, ...]:
     return (TEMPORAL, LONG) if key in _TRAINED_LONG else (TEMPORAL,)
 
 
-def table2() -> TableSpec:
-    """What stands between the two bags of kernels, and the two losses."""
+def _rows2() -> tuple[RowSpec, ...]:
     trained = (
         "1856 while no learned weight is exactly zero; the printed < 1856 is of trained weights, by an unstated limit."
     )
@@ -181,7 +166,7 @@ def table2() -> TableSpec:
         "off_li_lc": ("optimized fusion + both losses", {"interaction": True, "capacity": True}),
     }
     fixed = {"grouping": "grouping", "dropout": "dropout", "shuffling": "shuffle"}
-    rows = (
+    return (
         _tsn_beside("ir_interactions", "dropout_rate", "params_m"),
         *(_row(key, f"channel {key}", with_psn(TSN, fusion=fusion), *_twins2(key)) for key, fusion in fixed.items()),
         *(
@@ -189,10 +174,34 @@ def table2() -> TableSpec:
             for key, (label, options) in learned.items()
         ),
     )
+
+
+_QUESTIONS2 = (
+    *(
+        asks(f"Does the fusion layer beat {other}?", "off", row)
+        for other, row in (("channel shuffling", "shuffling"), ("channel dropout", "dropout"), ("grouping", "grouping"))
+    ),
+    asks("Does the fusion layer with both losses beat channel shuffling?", "off_li_lc", "shuffling"),
+    asks("Does L_interaction help?", "off_li", "off"),
+    asks("Does L_capacity help?", "off_lc", "off"),
+    asks("Do both losses together help?", "off_li_lc", "off"),
+    *(
+        asks(f"Trained twice as long, does {what}?", better, worse, cell=LONG)
+        for what, better, worse in (
+            ("the fusion layer beat grouping (multi-scale alone)", "off", "grouping"),
+            ("the fusion layer beat channel shuffling", "off", "shuffling"),
+            ("training with both losses beat training with none", "off_li_lc", "off"),
+        )
+    ),
+)
+
+
+def table2() -> TableSpec:
+    """What stands between the two bags of kernels, and the two losses."""
     return _table(
         "table2",
         "what fuses the bags, and its losses",
-        rows,
+        _rows2(),
         (
             columns.stated("ir_interactions", "ir-interactions"),
             columns.stated("dropout_rate", "dropout rate"),
@@ -217,41 +226,28 @@ def table2() -> TableSpec:
             "the channels, the first of each spatial group, so that the printed rate of 0.75 comes out.",
             "With weights of usual size the sigmoid of L_interaction is saturated; its gradient is nearly zero.",
         ),
-        questions=(
-            *(_asks(f"Does the fusion layer beat {other}?", "off", row) for other, row in (
-                ("channel shuffling", "shuffling"), ("channel dropout", "dropout"), ("grouping", "grouping"))),
-            _asks("Does the fusion layer with both losses beat channel shuffling?", "off_li_lc", "shuffling"),
-            _asks("Does L_interaction help?", "off_li", "off"),
-            _asks("Does L_capacity help?", "off_lc", "off"),
-            _asks("Do both losses together help?", "off_li_lc", "off"),
-            *(
-                _asks(f"Trained twice as long, does {asks}?", better, worse, cell=LONG)
-                for asks, better, worse in (
-                    ("the fusion layer beat grouping (multi-scale alone)", "off", "grouping"),
-                    ("the fusion layer beat channel shuffling", "off", "shuffling"),
-                    ("training with both losses beat training with none", "off_li_lc", "off"),
-                )
-            ),
-        ),
-    )  # fmt: skip
+        questions=_QUESTIONS2,
+    )
+
+
+_DESIGNS: dict[str, tuple[str, dict[str, Any]]] = {
+    "avg_pool": ("average pooling", {"pooling": "avg"}),
+    "max_pool": ("max pooling (default)", {}),
+    "no_max_pool": ("no pooling", {"pooling": "none"}),
+    "no_inter_relu": ("no ReLU between the bags", {"relu": False}),
+    "inter_relu": ("ReLU between the bags (default)", {}),
+    "no_dilation": ("kernels of 5 without dilation", {"dilated": False}),
+    "dilation": ("dilated kernels of 5 (default)", {}),
+    "d1_1_1": ("(1+1+1)D", {"decomposition": "1+1+1"}),
+    "d2_1": ("(2+1)D (default)", {}),
+}
 
 
 def table3() -> TableSpec:
     """Pooling, ReLU between the bags, dilation, (1+1+1)D."""
-    designs: dict[str, tuple[str, dict[str, Any]]] = {
-        "avg_pool": ("average pooling", {"pooling": "avg"}),
-        "max_pool": ("max pooling (default)", {}),
-        "no_max_pool": ("no pooling", {"pooling": "none"}),
-        "no_inter_relu": ("no ReLU between the bags", {"relu": False}),
-        "inter_relu": ("ReLU between the bags (default)", {}),
-        "no_dilation": ("kernels of 5 without dilation", {"dilated": False}),
-        "dilation": ("dilated kernels of 5 (default)", {}),
-        "d1_1_1": ("(1+1+1)D", {"decomposition": "1+1+1"}),
-        "d2_1": ("(2+1)D (default)", {}),
-    }
     rows = (
         _tsn_beside("params_m"),
-        *(_row(key, label, with_psn(TSN, **changes), explained=_DETAIL) for key, (label, changes) in designs.items()),
+        *(_row(key, label, with_psn(TSN, **changes), explained=_DETAIL) for key, (label, changes) in _DESIGNS.items()),
     )
     return _table(
         "table3",
@@ -272,10 +268,10 @@ def table3() -> TableSpec:
             "either. (1+1+1)D has a column and then a row, no normalization between them.",
         ),
         questions=(
-            _asks("Does max pooling help?", "max_pool", "no_max_pool"),
-            _asks("Does max pooling beat average pooling?", "max_pool", "avg_pool"),
-            _asks("Does the ReLU between the bags help?", "inter_relu", "no_inter_relu"),
-            _asks("Do dilated kernels beat full ones?", "dilation", "no_dilation"),
-            _asks("Does (2+1)D beat (1+1+1)D?", "d2_1", "d1_1_1"),
+            asks("Does max pooling help?", "max_pool", "no_max_pool"),
+            asks("Does max pooling beat average pooling?", "max_pool", "avg_pool"),
+            asks("Does the ReLU between the bags help?", "inter_relu", "no_inter_relu"),
+            asks("Do dilated kernels beat full ones?", "dilation", "no_dilation"),
+            asks("Does (2+1)D beat (1+1+1)D?", "d2_1", "d1_1_1"),
         ),
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from repro.papers import psn_columns as columns
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.papers.psn_networks import TEMPORAL, TSM, TSN, accuracy, costs, times, twin, with_method
-from repro.papers.quotations import input_column, quoted, with_input
+from repro.papers.psn_networks import TSM, TSN, accuracy, costs, times, with_method
+from repro.papers.psn_quotations import QUOTED4, QUOTED5, QUOTED6, quotations
+from repro.papers.quotations import input_column, with_input
 from repro.papers.recipes_papers import (
     PSN_DIVING48,
     PSN_K400,
@@ -27,19 +28,15 @@ from repro.papers.recipes_papers import (
     PSN_TEST_16_10x3,
     PSN_TEST_DIVING48_2x1,
 )
+from repro.papers.twins import TEMPORAL
 from repro.spec import Model, Train, Views, replace
 
 _OTHER_TWINS = "not applicable: the twins of PSN, TSN and TSM stand in Tables 1 to 3"
-_CLASSES = {"sthv1": 174, "kinetics400": 400, "diving48": 48}
 _AT_112 = (
     "9.12 G is printed where a quarter of 36.19 is 9.05. At 112 the last stage's maps of 3.5x3.5 are 4x4, so that the "
     "network costs 9.48, more than a quarter."
 )
 _WITH_NORMS = "The printed count of PSN has 2 for each normalized value too, as fvcore's: see that column."
-_BY_FVCORE = dict.fromkeys(
-    ("fvcore112", "fvcore224"),
-    "By the counter and at the crop of PSN's own cost; the printed may be of others: see GMACs at the printed input.",
-)
 _TSN_R50 = "The paper prints no TSN on ResNet-50 here: it stands as the network that PSN is inserted into."
 _SAME_TIME = "not applicable: the same network as in the row of one view; its time stands there"
 _VIEWS = (
@@ -136,89 +133,6 @@ def _gflops(dataset: str) -> ColumnSpec:
 
 _BACKBONE = (("backbone", "backbone"), ("pretrain", "pretrain"), ("frames", "frames"))
 
-_QUOTED4 = {
-    "i3d": ("I3D", "i3d_r50"),
-    "gcn_nl": ("GCN+Non-local", "gcn_nl"),
-    "eco_en": ("ECO (ensemble)", "eco_en_92"),
-    "tsn_bninc": ("TSN", "tsn_inception_8"),
-    "trn_ms": ("TRN multi-scale", "trn_8"),
-    "r2plus1d": ("R(2+1)D", "r2plus1d"),
-    "s3dg": ("S3D-G", "s3dg"),
-    "stm_16": ("STM", "stm_16"),
-    "tsm_8": ("TSM, 8 frames", "tsm_8"),
-    "tsm_16": ("TSM, 16 frames", "tsm_16"),
-    "gst_8": ("GST, 8 frames", "gst_8"),
-    "gst_16": ("GST, 16 frames", "gst_16"),
-    "tea_8": ("TEA, 8 frames", "tea_8"),
-    "tea_16": ("TEA, 16 frames", "tea_16"),
-    "tea_16_mv": ("TEA, 16 frames, 30 views", "tea_16"),
-}
-_QUOTED5 = {
-    "i3d": ("I3D", "i3d_inceptionv1"),
-    "i3d_nl": ("I3D+Non-local", "i3d_nl_r101"),
-    "eco_en": ("ECO (ensemble)", "eco_en_92"),
-    "slowfast_r50": ("SlowFast R50", "slowfast_r50"),
-    "slowfast_nl_r101": ("SlowFast+Non-local R101", "slowfast_nl_r101"),
-    "tsn_bninc": ("TSN", "tsn_inception_25"),
-    "r2plus1d": ("R(2+1)D", "r2plus1d"),
-    "tsm_8": ("TSM, 8 frames", "tsm_8"),
-    "tsm_16": ("TSM, 16 frames", "tsm_16"),
-    "stm_16": ("STM", "stm_16"),
-    "tea_8": ("TEA, 8 frames", "tea_8"),
-    "tea_16": ("TEA, 16 frames", "tea_16"),
-}
-_QUOTED6 = {
-    "tsn": ("TSN", "tsn_inception_8"),
-    "trn": ("TRN", "trn_8"),
-    "p3d": ("P3D R50", "p3d_r50"),
-    "c3d": ("C3D R50", "c3d_r50"),
-    "kanojia": ("Kanojia et al.", "kanojia"),
-    "gst": ("GST", "gst_16"),
-    "corrnet": ("CorrNet-101", "corrnet101_32"),
-    "gsm": ("GSM", "gsm_16"),
-}
-_TEA_16 = "Printed as twice the 35 of 8 frames."
-_GST = "Printed 1.7 % higher: 29.00 and 58.00 are GST's convolutions, normalizations add 0.18 and 0.36."
-#: table -> row -> why its GMACs are not the printed GFLOPs
-_TEA = {"tea_16": _TEA_16, "tea_16_mv": _TEA_16}
-_STM = {"stm_16": "Read from the paper, which leaves the motion module's strided form open: 67 is 1.5 % more."}
-_EXPLAINED = {
-    "sthv1": {
-        "i3d": "153 is 152.52, rounded: PySlowFast's classifier runs on 64 places of the unstrided last stage, ours on "
-        "their mean (baselines/i3d.py).",
-        "trn_ms": "With normalizations, as fvcore counts, nearer the printed 16.37.",
-        "s3dg": "71.38 is the S3D paper's own count. Of the public codes S3D without gates has 71.92, S3D-G with a "
-        "3x7x7 stem 64.18, with a space-to-depth stem 73.56.",
-        "gst_8": _GST,
-        "gst_16": _GST,
-        **_TEA,
-        **_STM,
-    },
-    "kinetics400": {
-        "i3d": "108 is the S3D paper's count of this network.",
-        "i3d_nl": "359 is 1.5 % more; no reading of the pooling or of the blocks' places gives it.",
-        "tsn_bninc": "53 is printed where 25 frames have 50.8, and 51.1 with normalizations.",
-        **_TEA,
-        **_STM,
-    },
-}
-
-
-def _input_told(dataset: str, row: str) -> dict[str, str]:
-    told = _EXPLAINED.get(dataset, {}).get(row)
-    return {"gmacs_input": told} if told else {}
-
-
-def _quotations(rows: dict[str, tuple[str, str]], dataset: str, sizes: tuple[int, ...]) -> tuple[RowSpec, ...]:
-    return quoted(
-        rows,
-        dataset=dataset,
-        classes={dataset: _CLASSES[dataset]},
-        sizes=sizes,
-        twin=twin,
-        explained={key: {**_BY_FVCORE, **_input_told(dataset, key)} for key in rows},
-    )
-
 
 def table4() -> TableSpec:
     """Something-Something V1, at 8x112x112, 8x224x224, 16x224x224."""
@@ -246,7 +160,7 @@ def table4() -> TableSpec:
         caption="PSN on ResNet-50 beside published networks. Printed values are the paper's; measured values come from "
         "this suite's records.",
         published_csv="psn_table4",
-        rows=(*_quotations(_QUOTED4, "sthv1", (112, 224)), *_own_rows(*rows)),
+        rows=(*quotations(QUOTED4, "sthv1", (112, 224)), *_own_rows(*rows)),
         columns=(
             *_printed("sthv1", *_BACKBONE),
             _gflops("sthv1"),
@@ -284,7 +198,7 @@ def table5() -> TableSpec:
         caption="PSN on ResNet-50 beside published networks. Printed values are the paper's; measured values come from "
         "this suite's records.",
         published_csv="psn_table5",
-        rows=(*_quotations(_QUOTED5, "kinetics400", (224,)), *_own_rows(*rows)),
+        rows=(*quotations(QUOTED5, "kinetics400", (224,)), *_own_rows(*rows)),
         columns=(
             *_printed("kinetics400", *_BACKBONE),
             _gflops("kinetics400"),
@@ -316,7 +230,7 @@ def table6() -> TableSpec:
         caption="PSN on ResNet-50, 16 frames, beside published networks. Printed values are the paper's; measured "
         "values come from this suite's records.",
         published_csv="psn_table6",
-        rows=(*_quotations(_QUOTED6, "diving48", (224,)), *_own_rows(*rows)),
+        rows=(*quotations(QUOTED6, "diving48", (224,)), *_own_rows(*rows)),
         columns=(
             *_printed("diving48", ("frames", "frames"), ("views", "views")),
             *columns.printed("diving48", "top1"),

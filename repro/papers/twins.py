@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.papers.layout import QuestionSpec
 from repro.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
 
+APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
 FRAMES = 8
 _CROP = 32
 _BACKBONE = frozen(blocks=1, pool=True)
@@ -93,3 +95,8 @@ def ablation_twin(
     assert measure.train is not None
     recipe = replace(ABLATION_RECIPE, sampling=measure.train.sampling)  # TDN's takes five frames a segment
     return Experiment(model=small, measure=replace(measure, train=replace(recipe, **changes)))
+
+
+def asks(question: str, better: str, worse: str, *, cell: str = TEMPORAL, **more: Any) -> QuestionSpec:
+    """Whether one row has more top-1 than another on a twin."""
+    return QuestionSpec(asks=question, cell=cell, better=better, worse=worse, **more)

@@ -7,7 +7,8 @@ import pytest
 from repro.build import build_meta
 from repro.evidence import published
 from repro.papers import TABLES, find
-from repro.papers.adafuse_networks import APPEARANCE, LONG, SEEDS, SMALL, TEMPORAL
+from repro.papers.adafuse_networks import LONG, SEEDS, SMALL
+from repro.papers.twins import APPEARANCE, TEMPORAL
 from repro.spec import Accuracy, content_id, diff
 
 NAMES = [name for name in TABLES if name.startswith("adafuse/table")]
