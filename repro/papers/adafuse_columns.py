@@ -106,11 +106,8 @@ def _multiply_adds(at: int) -> tuple[ColumnSpec, ...]:
             "connected layer.",
         ),
         ColumnSpec(
-            key="base_without_policy",
-            title="without the policy",
+            key="base_without_policy", title="without the policy", group=COST, absent=NO_POLICY,
             source="record:static:method.gmacs_base_without_policy_224",
-            group=COST,
-            absent=NO_POLICY,
         ),
         ColumnSpec(
             key="gmacs",
@@ -129,7 +126,7 @@ def _multiply_adds(at: int) -> tuple[ColumnSpec, ...]:
             note="What the network has more than its host: of AdaFuse, the policy network. GMACs minus this is the "
             "base without it.",
         ),
-    )
+    )  # fmt: skip
 
 
 def _parameters() -> tuple[ColumnSpec, ...]:

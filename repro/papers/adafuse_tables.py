@@ -17,6 +17,7 @@ from repro.spec import Model
 
 _OTHER = "not applicable: a row of another dataset"
 _BESIDE_V1 = "not applicable: the twins stand beside the rows of Something-Something V1"
+_ORDER_ONLY = "not applicable: only the order of frames is asked"
 _SAME_FORM = "not applicable: the small form is that of the row on ResNet-18"
 
 
@@ -65,7 +66,7 @@ def _table3_rows() -> tuple[RowSpec, ...]:
                     dataset=dataset,
                     against=against if first else None,
                     twins=(ORDER if order_only else BOTH) if first else (),
-                    no_twin=_BESIDE_V1 if not first else "not applicable: only the order of frames is asked",
+                    no_twin=_ORDER_ONLY if first else _BESIDE_V1,
                     baseline=None if start.startswith("tsn") else f"tsn_{start[-3:]}_{dataset}",
                     explained=_explained(start, dataset),
                     reasons={} if first else {"slowdown": _BESIDE_V1},
@@ -98,9 +99,7 @@ def table3() -> TableSpec:
     )
 
 
-def table4() -> TableSpec:
-    """AR-Net as the paper quotes it, and AdaFuse on TSN-ResNet-50."""
-    datasets = ("sthv1", "jester", "minikinetics")
+def _table4_rows(datasets: tuple[str, ...]) -> tuple[RowSpec, ...]:
     names = {f"arnet_{dataset}": dataset for dataset in datasets}
     rows = _quotations(
         {key: (f"{columns.NAMES[dataset]}: AR-Net", "arnet_16") for key, dataset in names.items()},
@@ -121,11 +120,17 @@ def table4() -> TableSpec:
                 explained=_explained("adafuse_tsn_r50", dataset),
             )
         )
+    return tuple(rows)
+
+
+def table4() -> TableSpec:
+    """AR-Net as the paper quotes it, and AdaFuse on TSN-ResNet-50."""
+    datasets = ("sthv1", "jester", "minikinetics")
     counted = [column for column in columns.cost() if not column.source.startswith("gain:")]
     return table(
         "table4",
         "beside AR-Net",
-        tuple(rows),
+        _table4_rows(datasets),
         (
             *columns.printed("each row's dataset", gain=True),
             *(column for dataset in datasets for column in columns.real(dataset, absent=_OTHER)),
@@ -179,63 +184,71 @@ def _hosts(dataset: str) -> dict[str, tuple[str, Model]]:
     }
 
 
-def _table5_rows(dataset: str) -> tuple[list[RowSpec], list[RowSpec]]:
-    """Quoted rows of a dataset; AdaFuse's four."""
-    first, name, hosts = dataset == "sthv1", columns.NAMES[dataset], _hosts(dataset)
-    no_twin = _BESIDE_V1 if not first else "not applicable: no twin of BN-Inception"
-    literature = []
-    for start, (label, model) in hosts.items():
-        twins = BOTH if first and start != "tsn_inc" else ()
-        made = row(
-            f"{start}_{dataset}", f"{name}: {label}", model, dataset=dataset, twins=twins, no_twin=no_twin,
+def _literature(dataset: str) -> tuple[RowSpec, ...]:
+    """What the paper quotes on a dataset; plain TSN and TSM are run by AdaFuse's recipe."""
+    first, name = dataset == "sthv1", columns.NAMES[dataset]
+    plain = (
+        row(
+            f"{start}_{dataset}", f"{name}: {label}", model, dataset=dataset,
+            twins=BOTH if first and start != "tsn_inc" else (), no_twin=_no_twin(dataset),
             explained={"params": notes.TSN_TSM, "gmacs_paper": notes.ROUNDED},
             note="Printed values are quoted by the paper from other publications; measured values are of this row's "
             "network by AdaFuse's recipe.",
-        )  # fmt: skip
-        literature.append(made)
+        )
+        for start, (label, model) in _hosts(dataset).items()
+    )  # fmt: skip
+    texts = {"params": notes.QUOTED_SIZES, "gmacs": notes.QUOTED_COSTS}
     chosen = [start for start in _QUOTED if first or start not in _V1_ONLY]
-    told: dict[str, dict[str, str]] = {start: {} for start in chosen}
-    for column, texts in (("params", notes.QUOTED_SIZES), ("gmacs", notes.QUOTED_COSTS)):
-        for start in chosen:
-            told[start] |= {column: texts[start]} if start in texts else {}
-    literature += _quotations(
+    quotations = _quotations(
         {f"{start}_{dataset}": (f"{name}: {_QUOTED[start][0]}", _QUOTED[start][1]) for start in chosen},
         {f"{start}_{dataset}": dataset for start in chosen},
-        {f"{start}_{dataset}": texts for start, texts in told.items()},
+        {
+            f"{start}_{dataset}": {column: told[start] for column, told in texts.items() if start in told}
+            for start in chosen
+        },
     )
+    return (*plain, *quotations)
+
+
+def _adafuse(dataset: str) -> tuple[RowSpec, ...]:
+    """AdaFuse's four rows of a dataset."""
+    first, hosts = dataset == "sthv1", _hosts(dataset)
     networks: dict[str, tuple[str, Model, str, tuple[str, ...]]] = {
         "adafuse_tsn_inc": ("AdaFuse TSN BN-Inception", with_adafuse(hosts["tsn_inc"][1], dataset), "tsn_inc", ()),
         "adafuse_tsn_r50": ("AdaFuse TSN R50", with_adafuse(hosts["tsn_r50"][1], dataset), "tsn_r50", BOTH),
         "adafuse_tsm_r50": ("AdaFuse TSM R50", with_adafuse(hosts["tsm_r50"][1], dataset), "tsm_r50", BOTH),
         "adafuse_tsm_last_r50": ("AdaFuse TSM+Last R50", with_last(hosts["tsm_r50"][1], dataset), "tsm_r50", ORDER),
     }
-    own = [
+    return tuple(
         row(
             f"{start}_{dataset}",
-            f"{name}: {label}",
+            f"{columns.NAMES[dataset]}: {label}",
             model,
             dataset=dataset,
             against=hosts[base][1] if first else None,
             twins=twins if first else (),
-            no_twin=no_twin if not (first and twins) else "not applicable: only the order of frames is asked",
+            no_twin=_ORDER_ONLY if first and twins else _no_twin(dataset),
             baseline=f"{base}_{dataset}",
             reasons={} if first else {"slowdown": _BESIDE_V1},
         )
         for start, (label, model, base, twins) in networks.items()
-    ]
-    return literature, own
+    )
+
+
+def _no_twin(dataset: str) -> str:
+    return "not applicable: no twin of BN-Inception" if dataset == "sthv1" else _BESIDE_V1
 
 
 def table5() -> TableSpec:
     """The state of the art as quoted, TSN and TSM, AdaFuse on both; Something-Something V1 and V2."""
-    parts = [_table5_rows(dataset) for dataset in ("sthv1", "sthv2")]
+    datasets = ("sthv1", "sthv2")
     return table(
         "table5",
         "beside the state of the art",
-        (*(row for quoted, _ in parts for row in quoted), *(row for _, own in parts for row in own)),
+        tuple(row for rows in (_literature, _adafuse) for dataset in datasets for row in rows(dataset)),
         (
             *columns.printed("each row's dataset", gain=True),
-            *(column for dataset in ("sthv1", "sthv2") for column in columns.real(dataset, absent=_OTHER)),
+            *(column for dataset in datasets for column in columns.real(dataset, absent=_OTHER)),
             *columns.cost(),
             columns.slowdown(),
             *columns.twins(*BOTH),

@@ -134,6 +134,28 @@ def _gflops(dataset: str) -> ColumnSpec:
 _BACKBONE = (("backbone", "backbone"), ("pretrain", "pretrain"), ("frames", "frames"))
 
 
+def _table(
+    name: str,
+    title: str,
+    rows: tuple[RowSpec, ...],
+    shown: tuple[ColumnSpec, ...],
+    *,
+    footnotes: tuple[str, ...],
+    view: str = "",
+) -> TableSpec:
+    return TableSpec(
+        paper="psn",
+        name=name,
+        title=f"PSN Table {name[-1]}: {title}",
+        caption=f"PSN on ResNet-50{view} beside published networks. Printed values are the paper's; measured values "
+        "come from this suite's records.",
+        published_csv=f"psn_{name}",
+        rows=rows,
+        columns=shown,
+        footnotes=(_READING, *footnotes),
+    )
+
+
 def table4() -> TableSpec:
     """Something-Something V1, at 8x112x112, 8x224x224, 16x224x224."""
     eight, sixteen = _psn(8, 174), _psn(16, 174)
@@ -153,15 +175,11 @@ def table4() -> TableSpec:
         _host(tsm, "sthv1", more),
     )  # fmt: skip
     other = "not applicable: the row is at another size"
-    return TableSpec(
-        paper="psn",
-        name="table4",
-        title="PSN Table 4: Something-Something V1",
-        caption="PSN on ResNet-50 beside published networks. Printed values are the paper's; measured values come from "
-        "this suite's records.",
-        published_csv="psn_table4",
-        rows=(*quotations(QUOTED4, "sthv1", (112, 224)), *_own_rows(*rows)),
-        columns=(
+    return _table(
+        "table4",
+        "Something-Something V1",
+        (*quotations(QUOTED4, "sthv1", (112, 224)), *_own_rows(*rows)),
+        (
             *_printed("sthv1", *_BACKBONE),
             _gflops("sthv1"),
             *columns.printed("sthv1", "top1", "top5"),
@@ -175,7 +193,7 @@ def table4() -> TableSpec:
             *columns.times("each row's own size"),
             *_quoted_columns(),
         ),
-        footnotes=(_READING, _VIEWS, "The rows of TSN and TSM on ResNet-50 are run by PSN's recipe."),
+        footnotes=(_VIEWS, "The rows of TSN and TSM on ResNet-50 are run by PSN's recipe."),
     )
 
 
@@ -191,15 +209,11 @@ def table5() -> TableSpec:
         _host(replace(TSN, num_classes=400), "kinetics400", (PSN_K400, PSN_TEST)),
         _host(replace(TSN, num_classes=400, frames=16), "kinetics400", (PSN_K400_16, PSN_TEST_16)),
     )  # fmt: skip
-    return TableSpec(
-        paper="psn",
-        name="table5",
-        title="PSN Table 5: Kinetics-400",
-        caption="PSN on ResNet-50 beside published networks. Printed values are the paper's; measured values come from "
-        "this suite's records.",
-        published_csv="psn_table5",
-        rows=(*quotations(QUOTED5, "kinetics400", (224,)), *_own_rows(*rows)),
-        columns=(
+    return _table(
+        "table5",
+        "Kinetics-400",
+        (*quotations(QUOTED5, "kinetics400", (224,)), *_own_rows(*rows)),
+        (
             *_printed("kinetics400", *_BACKBONE),
             _gflops("kinetics400"),
             *columns.printed("kinetics400", "top1", "top5"),
@@ -211,7 +225,7 @@ def table5() -> TableSpec:
             *columns.times("8 or 16 frames, each row's own size"),
             *_quoted_columns(),
         ),
-        footnotes=(_READING, _VIEWS),
+        footnotes=(_VIEWS,),
     )
 
 
@@ -223,15 +237,11 @@ def table6() -> TableSpec:
         _own("psn_16_2", "PSN, two clips", model, "diving48", (PSN_DIVING48, PSN_TEST_DIVING48_2x1), timed=False),
         _host(replace(TSN, num_classes=48, frames=16), "diving48", (PSN_DIVING48, PSN_TEST_DIVING48)),
     )
-    return TableSpec(
-        paper="psn",
-        name="table6",
-        title="PSN Table 6: Diving48",
-        caption="PSN on ResNet-50, 16 frames, beside published networks. Printed values are the paper's; measured "
-        "values come from this suite's records.",
-        published_csv="psn_table6",
-        rows=(*quotations(QUOTED6, "diving48", (224,)), *_own_rows(*rows)),
-        columns=(
+    return _table(
+        "table6",
+        "Diving48",
+        (*quotations(QUOTED6, "diving48", (224,)), *_own_rows(*rows)),
+        (
             *_printed("diving48", ("frames", "frames"), ("views", "views")),
             *columns.printed("diving48", "top1"),
             *columns.real("diving48", "top1", "top5"),
@@ -242,8 +252,8 @@ def table6() -> TableSpec:
             *columns.times("16 frames, each row's own size"),
             *_quoted_columns(printed=False),
         ),
+        view=", 16 frames,",
         footnotes=(
-            _READING,
             "Two clips: the middles and the beginnings of the segments, as GSM's row; the paper does not say.",
             "Diving48 has more than one list of labels, the second (2020) cleaned; the paper's is the first. Which one "
             "is configured stands in each record's dataset.",
