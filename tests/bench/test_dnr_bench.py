@@ -7,8 +7,6 @@ copies, batch normalization, scale, shift, and a result that grows by one concat
 from __future__ import annotations
 
 import statistics
-import time
-from collections.abc import Callable
 
 import pytest
 import torch
@@ -21,6 +19,8 @@ from repro.build import build, input_shape
 from repro.cost.fused import fuse
 from repro.cost.speed import randomize
 from repro.spec import Model
+
+from .conftest import in_turn
 
 pytestmark = pytest.mark.bench
 
@@ -38,14 +38,6 @@ LAYOUTS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 #: multiply-add, ReLU), some 0.06, nor a TSN a shift to set against the copy of interlacing, 0.05: 1.05 to 1.06 was
 #: measured on TSM, 1.11 on TSN.
 LIMITS = {"nchw": 1.05, "nhwc": 1.05, "fused": 1.12}
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def layer(kind: str, channels: int) -> CrossTemporalNorm | CrossLayerNorm:
@@ -72,19 +64,6 @@ def straightforward(norm: CrossTemporalNorm | CrossLayerNorm, x: Tensor) -> Tens
         out = y if out is None else torch.cat((out, y), 2)
     assert out is not None
     return out.transpose(1, 2).flatten(0, 1).contiguous()
-
-
-def in_turn(*calls: Callable[[], object], rounds: int) -> list[list[float]]:
-    """Seconds of process time of each call, the calls one after the other in every round: load hits all alike."""
-    taken: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()
-    for _ in range(rounds):
-        for times, call in zip(taken, calls, strict=True):
-            began = time.process_time()
-            call()
-            times.append(time.process_time() - began)
-    return taken
 
 
 @pytest.mark.parametrize("channels, side", MAPS)

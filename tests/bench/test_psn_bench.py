@@ -6,7 +6,6 @@ The straightforward form is the block as the paper draws it: 3D operators on (N,
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import pytest
@@ -22,6 +21,8 @@ from repro.cost.fused import fuse
 from repro.cost.macs import count_macs
 from repro.cost.speed import randomize
 from repro.spec import Model, frozen, replace
+
+from .conftest import in_turn
 
 pytestmark = pytest.mark.bench
 
@@ -41,14 +42,6 @@ VARIANTS = {
     "psn (1+1+1)D": {"decomposition": "1+1+1"},
     "psn shuffling": {"fusion": "shuffle"},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def block(channels: int) -> Synthesizer:
@@ -84,19 +77,6 @@ def straightforward(made: Synthesizer, v: Tensor) -> Tensor:
         functional.max_pool3d(y[3], (3, 1, 1), 1, (1, 0, 0)),
     ]
     return v + functional.conv3d(torch.cat(temporal, 1), made.expand.weight[:, :, None])
-
-
-def in_turn(*calls: Callable[[], object], rounds: int) -> list[list[float]]:
-    """Seconds of process time of each call, the calls one after the other in every round: load hits all alike."""
-    taken: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()
-    for _ in range(rounds):
-        for times, call in zip(taken, calls, strict=True):
-            began = time.process_time()
-            call()
-            times.append(time.process_time() - began)
-    return taken
 
 
 def over(times: list[float], base: list[float]) -> float:

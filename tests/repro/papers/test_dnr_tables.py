@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from repro import record
-from repro.build import build_meta
 from repro.evidence import published
 from repro.papers import TABLES, find
 from repro.report.front import differing
 from repro.report.view import table_view
 from repro.run import jobs_of
-from repro.spec import Accuracy, Speed, diff, to_dict
+from repro.spec import Accuracy, Speed, diff
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 NAMES = [name for name in TABLES if name.startswith("dnr/")]
@@ -23,39 +22,6 @@ ABLATIONS = ["dnr/table1a", "dnr/table1b", "dnr/table1c", "dnr/table1d", "dnr/su
 
 def cell(table, row, name):
     return find(f"dnr/{table}").row(row).cells[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_printed_row_is_there_in_order(name):
-    table = find(name)
-    printed = list(published.load(table.published_csv).rows)
-    assert [row.published_row for row in table.rows if row.published_row] == printed
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_network_can_be_built_and_every_cell_has_a_column(name):
-    table = find(name)
-    shown = {column.cell for column in table.columns if column.measured}
-    built = set()
-    for row in table.rows:
-        assert set(row.cells) <= shown, row.key
-        for experiment in row.cells.values():
-            text = str(to_dict(experiment.model))
-            if text not in built:
-                build_meta(experiment.model)
-                built.add(text)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_empty_place_has_a_reason_of_its_own(name):
-    """A column that some row fills is, in every other row, filled, excused, or marked by the column."""
-    table = find(name)
-    for column in table.columns:
-        if not column.measured:
-            continue
-        for row in table.rows:
-            excused = row.section == "quoted" or {column.key, column.cell} & set(row.reasons)
-            assert column.cell in row.cells or excused or column.absent != "not applicable", (row.key, column.key)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)

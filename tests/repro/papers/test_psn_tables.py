@@ -8,11 +8,10 @@ import pytest
 
 from repro.build import build, build_meta
 from repro.cost.macs import measure_static
-from repro.evidence import published
 from repro.papers import TABLES, find
 from repro.papers.protocols import protocols
 from repro.run import jobs_of
-from repro.spec import Accuracy, Speed, diff, frozen, replace, to_dict
+from repro.spec import Accuracy, Speed, diff, frozen, replace
 
 NAMES = [name for name in TABLES if name.startswith("psn/")]
 ABLATIONS = ["psn/table1", "psn/table2", "psn/table3"]
@@ -20,12 +19,6 @@ ABLATIONS = ["psn/table1", "psn/table2", "psn/table3"]
 
 def cell(table, row, name):
     return find(f"psn/{table}").row(row).cells[name]
-
-
-@pytest.fixture(scope="module")
-def built():
-    """Networks that some table has built already."""
-    return set()
 
 
 @pytest.fixture(scope="module")
@@ -42,38 +35,6 @@ def counts():
         return found[key]
 
     return of
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_printed_row_is_there_once(name):
-    table = find(name)
-    printed = list(published.load(table.published_csv).rows)
-    assert [row.published_row for row in table.rows if row.published_row] == printed
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_network_can_be_built_and_every_cell_has_a_column(name, built):
-    table = find(name)
-    shown = {column.cell for column in table.columns if column.measured}
-    for row in table.rows:
-        assert set(row.cells) <= shown, row.key
-        for experiment in row.cells.values():
-            text = str(to_dict(experiment.model))
-            if text not in built:
-                build_meta(experiment.model)
-                built.add(text)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_empty_place_has_a_reason_of_its_own(name):
-    """A column that some row fills is, in every other row, filled, excused, or marked by the column."""
-    table = find(name)
-    for column in table.columns:
-        if not column.measured:
-            continue
-        for row in table.rows:
-            excused = row.section == "quoted" or {column.key, column.cell} & set(row.reasons)
-            assert column.cell in row.cells or excused or column.absent != "not applicable", (row.key, column.key)
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
