@@ -274,7 +274,7 @@ def _gathered(sheet: Sheet, test: _Test, folder: Path | None) -> Scores:
         why = f"first {listed[0]['id']!r}: {listed[0]['problem']}" if listed else "the list is empty"
         raise DataError(f"none of the {len(index)} videos of {index.name} {index.split} could be scored; {why}")
     rows = sheet.rows
-    if sheet.positions != positions:
+    if ranks.world_size > 1 or sheet.positions != positions:  # all processes must agree to exchange rows
         slots = {at: slot for slot, at in enumerate(positions)}
         rows = merged(_rounds(sheet, owned, slots, ranks), (len(positions), *rows.shape[1:]), folder)
     chosen = [index.videos[at] for at in positions]

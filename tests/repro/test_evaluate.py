@@ -271,7 +271,7 @@ from repro.build import build
 from repro.data.datasets import open_index
 from repro.spec import experiment_from_dict, replace
 torch.set_num_threads(1)
-folder, rank, world, broken = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+folder, rank, world, count, broken = Path(sys.argv[1]), *map(int, sys.argv[2:5]), sys.argv[5]
 if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet{world}", rank=rank, world_size=world)
 evaluate._FEWEST_GROUPS = 3
@@ -279,25 +279,28 @@ experiment = experiment_from_dict(json.loads((folder / "spec.json").read_text())
 torch.manual_seed(0)
 index = open_index(experiment.measure.dataset, "val")
 videos = [replace(video, path=Path(broken)) if at == 2 else video for at, video in enumerate(index.videos)]
-scores = evaluate.score(
-    build(experiment.model), replace(index, videos=tuple(videos)), experiment.measure.test, chunk=12, folder=folder
-)
-assert scores.about["views_per_batch"] == [12]
+index = replace(index, videos=tuple(videos[:count]))
+scores = evaluate.score(build(experiment.model), index, experiment.measure.test, chunk=12, folder=folder)
 print(scores.save(folder / f"{world}-{rank}.npz"))
 """
 
 
+@pytest.mark.parametrize(("videos", "batch", "scored"), [(5, 12, 4), (3, 6, 2), (1, 6, 1)])
 def test_any_number_of_processes_gives_the_same_file(
-    tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
+    tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path, videos: int, batch: int, scored: int
 ) -> None:
-    """1, 2 and 3 processes; groups of two videos, of which the last is half empty; one video cannot be read."""
+    """1, 2 and 3 processes; the third video cannot be read. Of five, groups of two, of which the last is half empty;
+    of three, one process has the unreadable one alone; of one, most have none.
+    """
     experiment = Experiment(model=tiny_model, measure=tiny_accuracy)
     (tmp_path / "spec.json").write_text(json.dumps(to_dict(experiment)))
     digests = set()
     for world in (1, 2, 3):
         command = [sys.executable, "-c", SHARE, str(tmp_path)]
         shares = [
-            subprocess.Popen([*command, str(rank), str(world), "gone.mp4"], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [*command, *map(str, (rank, world, videos)), "gone.mp4"], stdout=subprocess.PIPE, text=True
+            )
             for rank in range(world)
         ]
         told = [share.communicate(timeout=240)[0].strip() for share in shares]
@@ -305,5 +308,5 @@ def test_any_number_of_processes_gives_the_same_file(
         digests.update(told)
     assert len(digests) == 1
     found = evaluate.Scores.load(tmp_path / "3-2.npz")
-    assert found.logits.shape == (4, 6, 3)
-    assert len(found.problems) == 1
+    assert found.logits.shape == (scored, 6, 3) and found.about["views_per_batch"] == [batch]
+    assert len(found.problems) == videos - scored
