@@ -12,6 +12,7 @@ import contextlib
 import io
 import json
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -71,19 +72,24 @@ def run_line(command: list[str]) -> int:
     """Run a command, pass a request to stop on to it, and return its exit code: `EXIT_STOPPED` whenever it ended for
     that, be it before it took note of signals, or by torchrun, which ends with 1.
 
-    Its own session keeps SLURM's signal to the whole job from it: torchrun dies of some, and of a second one.
+    SLURM may signal the whole job: torchrun, which SIGUSR1 and SIGUSR2 would end, does not hear them.
     """
     with stopping.watching():
-        process = subprocess.Popen(command, start_new_session=True)
+        process = subprocess.Popen(command, start_new_session=True, preexec_fn=_ignore_user_signals)
         told = False
         while True:
             try:
                 code = process.wait(timeout=0.5)
-                return stopping.EXIT_STOPPED if told and code else code
+                return stopping.EXIT_STOPPED if stopping.requested() and code else code
             except subprocess.TimeoutExpired:
                 if stopping.requested() and not told:
                     process.terminate()
                     told = True
+
+
+def _ignore_user_signals() -> None:
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def requeue(number: str) -> bool:
