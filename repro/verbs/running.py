@@ -185,7 +185,8 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
         console.print(f"SLURM job {number}: {job.name}", markup=False)
     before = len(todo) - len(queued)
     told = f"{len(queued)} queued" + (f", {before} were in the queue already" if before else "")
-    console.print(f"{told}; output in {launch_slurm.logs()}; how far it is: python -m repro status {args.table}")
+    status = f"python -m repro status {args.table}" + (" --smoke" if args.smoke else "")
+    console.print(f"{told}; output in {launch_slurm.logs()}; how far it is: {status}")
     if not args.wait:
         return 0
     failed = launch_slurm.wait(todo)

@@ -176,6 +176,15 @@ def test_an_option_that_sbatch_lacks_is_named_with_the_nearest(tools):
     assert "took no job: no such" in str(launch_slurm._refusal(RuntimeError("no such\npartition")))
 
 
+def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, capsys):
+    from repro.__main__ import main
+
+    tools(squeue="8|RUNNING|None")
+    cells = ["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--launcher", "slurm"]
+    assert main(cells) == 0
+    assert "python -m repro status table6 --smoke" in " ".join(capsys.readouterr().out.split())
+
+
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ReproError, match="squeue"):
