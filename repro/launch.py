@@ -120,7 +120,10 @@ def agreed(jobs: list[Job]) -> list[Job]:
 
 
 def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event) -> State:
-    """Run one job after the other, each on all processes that torchrun started; only process 0 has events."""
+    """Run one job after the other, each on all processes that torchrun started; only process 0 has events.
+
+    On a request to stop (`repro.stopping`) a training saves its state, then `Stopped`.
+    """
     from repro.run import execute
 
     here = Worker(multiprocessing.current_process(), multiprocessing.Pipe()[0])
@@ -130,15 +133,16 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
         here.note = note_of(facts)
         on_event("tick", state, {})
 
-    for job in jobs:
-        state.waiting.remove(job)
-        here.job, here.began, here.note = job, time.monotonic(), ""
-        on_event("start", state, {"job": job})
-        made = execute(job, device=device, threads=None, on_progress=progress, replace=replace)
-        seconds = time.monotonic() - here.began
-        state.count(job, made.status, seconds)
-        here.job = None
-        on_event(made.status, state, {"job": job, "reason": made.reason, "seconds": seconds})
+    with stopping.watching():
+        for job in jobs:
+            state.waiting.remove(job)
+            here.job, here.began, here.note = job, time.monotonic(), ""
+            on_event("start", state, {"job": job})
+            made = execute(job, device=device, threads=None, on_progress=progress, replace=replace)
+            seconds = time.monotonic() - here.began
+            state.count(job, made.status, seconds)
+            here.job = None
+            on_event(made.status, state, {"job": job, "reason": made.reason, "seconds": seconds})
     return state
 
 

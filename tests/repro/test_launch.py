@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from repro import launch, record, registry, run
+from repro import launch, record, registry, run, stopping
 from repro.launch import State, run_local
 from repro.papers import find
 from repro.run import Job, execute, jobs_of, records_root, select, state_of
@@ -208,3 +208,18 @@ def test_gpus_are_named_or_found(monkeypatch, capsys):
     assert main(line) == 2
     assert "--gpus 0,1" in capsys.readouterr().err
     assert main([*line, "--gpus", "1,1"]) == 2
+
+
+def test_the_processes_of_torchrun_take_note_of_a_request_to_stop(jobs, monkeypatch):
+    def told(job, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stopping.requested()
+        raise stopping.Stopped
+
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("nobody took note of the signal"))
+    try:
+        monkeypatch.setattr(run, "execute", told)
+        with pytest.raises(stopping.Stopped):
+            launch.run_together(jobs, device="cpu", replace=False, on_event=lambda *_: None)
+    finally:
+        signal.signal(signal.SIGTERM, before)
