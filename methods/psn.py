@@ -6,7 +6,7 @@ spatial kernels, a learned fusion, a bag of temporal kernels, added to the stage
 p channels of a stage, u = p / 4 inside.
 
 The network gets a part `psn` that tells: `losses`, `ir_interactions`, `routes`, `kernel_shapes`, `fusion_parameters`,
-`norms`. `freeze` (methods/psn_frozen.py) gives the form for inference.
+`norms`. `freeze` (methods/psn_synthesizer.py) gives the form for inference.
 
 What the paper prints on ResNet-50, 174 classes, 8 frames, and what comes out here
                               printed   here, conv1-4   here, conv1-5
@@ -41,11 +41,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_choice, require_count
-from methods.psn_frozen import freeze
 from methods.psn_fusion import FUSIONS, FixedFusion, capacity_loss, interaction_loss, norms, routes, weights
 from methods.psn_kernels import bag
 from methods.psn_places import add_blocks, read_places, require_scale
-from methods.psn_synthesizer import GROUPS, Form, Synthesizer
+from methods.psn_synthesizer import GROUPS, Form, Synthesizer, freeze
 
 __all__ = ["Options", "Psn", "freeze", "insert"]
 

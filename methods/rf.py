@@ -26,10 +26,9 @@ from torch import Tensor, nn
 
 from baselines.options import refuse_unknown, require_count
 from methods import psn
-from methods.psn_frozen import affine, normalized
 from methods.psn_kernels import Kernel, bag, in_groups, spatial_kernel, temporal_kernel
 from methods.psn_places import Added, Place, add_blocks, read_places, require_scale
-from methods.psn_synthesizer import GROUPS, compressed, expansion, initialize
+from methods.psn_synthesizer import GROUPS, affine, compressed, expansion, initialize, normalized
 
 _CONV = Kernel("conv", 3, 3)
 _PLACES = ("conv1", "conv2", "conv3", "conv4")

@@ -24,7 +24,8 @@ from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
 from repro.spec import Accuracy, Experiment, Model, canonical_json
-from repro.train import Normalize, Progress, describe, fit
+from repro.train import Progress, describe, fit
+from repro.train_step import Normalize
 
 #: more decoding processes than this for one GPU find no use
 _MOST_WORKERS = 16

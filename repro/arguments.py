@@ -46,21 +46,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=_positive, help="CPU threads; default: all cores")
 
 
-def device_of(name: str) -> str:
-    """`auto` as the device that it means, any other name checked; imports torch."""
-    import torch
-
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    names = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-    names += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
-    if name not in names:
-        raise BadOption(
-            f"--device {name!r} is not to be had here", allowed=", ".join(["auto", *names]), fix="--device cpu"
-        )
-    return name
-
-
 def _positive(text: str) -> int:
     value = int(text) if text.isdigit() else 0
     if value < 1:

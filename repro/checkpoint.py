@@ -22,33 +22,11 @@ import numpy as np
 import torch
 
 from repro.errors import BadOption, ReproError
+from repro.record_files import write_atomic
 
 _MAGIC = b"repro-training-3 "
 _HEADER = len(_MAGIC) + 64 + 1
 _KEEP = 2
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """`path` holds all of `content` or what it held before, whenever the process or the machine stops."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise ReproError(
-            f"{path} ({len(content) / 1e6:.1f} MB) cannot be written: {error.strerror}",
-            fix="room on that disk, or another by REPRO_CACHE; the same command then goes on",
-        ) from error
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def save(folder: Path, step: int, identity: dict[str, Any], state: dict[str, Any]) -> Path:

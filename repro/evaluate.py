@@ -34,7 +34,8 @@ from repro.numerics import autocast, check_amp, deterministic, place_on
 from repro.scores import Scores, blocks
 from repro.sheet import Sheet, merged
 from repro.spec import Views, canonical_json, to_dict
-from repro.train import Normalize, Progress, check_labels
+from repro.train import Progress, check_labels
+from repro.train_step import Normalize
 
 _MOST_VIEWS = 256
 #: groups into which a test is divided at least, if it has so many videos: what processes can share

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro import checkpoint_formats, spec
-from repro.checkpoint_formats import Contract
+from repro import spec
 from repro.errors import WeightsError
+from repro.models import formats
+from repro.models.formats import Contract
 
 _CLASSIFIER = re.compile(r"((relations|networks)\.\d+\.|policy\.)?fc\.(weight|bias)")
 
@@ -97,7 +98,7 @@ def render_report(report: Report, most: int = 12) -> str:
     lines = [
         f"{report.source}",
         f"  sha256     {report.sha256}",
-        f"  format     {report.format}: {checkpoint_formats.get(report.format).origin}",
+        f"  format     {report.format}: {formats.get(report.format).origin}",
         f"  input      {contract.order}, 0..{contract.scale:g}, mean {list(contract.mean)}, std {list(contract.std)}",
         f"  matched    {len(report.matched)} tensors",
     ]

@@ -18,8 +18,8 @@ from typing import Any
 
 from repro import paths, registry, stopping
 from repro.environment import machine
-from repro.outcome import write_failure
-from repro.run import EXPECTED_SECONDS, Job
+from repro.jobs import EXPECTED_SECONDS, Job
+from repro.run import write_failure
 
 #: a step of training and its checkpoint fit into this, where a run is interrupted
 _GRACE_S = 5.0

@@ -23,9 +23,9 @@ from typing import Any
 
 from repro import paths, stopping
 from repro.errors import BadOption, ReproError, UnknownName
+from repro.jobs import Job, records_root, state_of
 from repro.lines import arguments_of, program
-from repro.outcome import write_failure
-from repro.run import Job, records_root, state_of
+from repro.run import write_failure
 
 #: minutes of a job where --slurm names no time: at the limit it is requeued and goes on
 TIME_MIN = 240

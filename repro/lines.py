@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from repro.run import Job
+from repro.jobs import Job
 
 
 def arguments_of(

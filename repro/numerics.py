@@ -66,3 +66,18 @@ def deterministic(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
         torch.utils.deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
         torch.backends.cudnn.benchmark = benchmark
+
+
+def device_of(name: str) -> str:
+    """`auto` as the device that it means, any other name checked; imports torch."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    names = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    names += [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    if name not in names:
+        raise BadOption(
+            f"--device {name!r} is not to be had here", allowed=", ".join(["auto", *names]), fix="--device cpu"
+        )
+    return name

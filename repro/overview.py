@@ -12,10 +12,10 @@ from rich.table import Table
 from repro import launch_slurm, lease, record
 from repro.data.datasets import is_configured
 from repro.errors import ReproError
+from repro.jobs import Job, jobs_of, records_root, runnable, select, state_of
 from repro.launch import State, cores
 from repro.papers.layout import RowSpec, TableSpec
 from repro.progress import clock
-from repro.run import Job, jobs_of, records_root, runnable, select, state_of
 from repro.spec import Accuracy
 
 

@@ -11,6 +11,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from repro.errors import ReproError
+
 
 @contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
@@ -65,3 +67,26 @@ def file_sha256(path: Path) -> str:
     """The file's sha256 in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """`path` holds all of `content` or what it held before, whenever the process or the machine stops."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise ReproError(
+            f"{path} ({len(content) / 1e6:.1f} MB) cannot be written: {error.strerror}",
+            fix="room on that disk, or another by REPRO_CACHE; the same command then goes on",
+        ) from error
+    handle = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -9,7 +9,8 @@ from typing import Any
 
 from repro import record
 from repro.errors import RecordError, UnknownName
-from repro.record import Record, RecordExists
+from repro.record import RecordExists
+from repro.schema import Record
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ import torch
 import torch.distributed as dist
 
 from repro import paths
-from repro.arguments import device_of
 from repro.errors import BadOption, ReproError
+from repro.numerics import device_of
 from repro.stopping import EXIT_STOPPED, Stopped
 
 #: seconds until those who did not fail are taken to wait for one who did

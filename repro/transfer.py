@@ -20,12 +20,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from repro import paths
-from repro.checkpoint import weights_sha256, write_atomic
-from repro.checkpoint_formats import IMAGENET, Contract
+from repro.checkpoint import weights_sha256
 from repro.distributed import Ranks, hold_together
 from repro.errors import BadOption
+from repro.models.formats import IMAGENET, Contract
+from repro.record_files import write_atomic
 from repro.spec import Accuracy, Experiment, Model
-from repro.train import Fitted, Normalize, Progress, fit
+from repro.train import Fitted, Progress, fit
+from repro.train_step import Normalize
 from repro.weights import import_checkpoint, save_weights
 
 

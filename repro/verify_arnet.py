@@ -13,7 +13,7 @@ import torch
 
 from repro import golden, verify_adafuse
 from repro.errors import DataError
-from repro.verify import CHECKS, PREPARATIONS, Case, Outcome
+from repro.verify_case import CHECKS, PREPARATIONS, Case, Outcome
 
 _NOISE = re.compile(
     r"argmax\(log p \+ (\d+)\*noise\[t, n\]\)\).* noise = make_input\(\[(\d+), (\d+), (\d+)\], seed (\d+)\)"

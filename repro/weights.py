@@ -1,6 +1,6 @@
 """Import public checkpoints into our networks, strictly, and keep them as safetensors that say what they are.
 
-A file is read without running it (`repro.checkpoint_files`), its naming is recognised (`repro.checkpoint_formats`), and
+A file is read without running it (`repro.checkpoint_files`), its naming is recognised (`repro.models.formats`), and
 every tensor of the file and of the network must find its counterpart of equal shape. What does not is an error with the
 whole report, unless it is known to be of no use, or `partial` allows it.
 """
@@ -18,10 +18,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro import checkpoint_files, checkpoint_formats, spec
-from repro.checkpoint_formats import Contract, Format
+from repro import checkpoint_files, spec
 from repro.errors import WeightsError
 from repro.import_report import Misfit, Report, is_classifier, misfit, render_report, some
+from repro.models import formats
+from repro.models.formats import Contract, Format
 
 __all__ = [
     "Loaded",
@@ -116,7 +117,7 @@ def import_tensors(
     """`import_checkpoint` for tensors in memory; `wanted` has the network's names and shapes, `format` the naming
     where it is known (it must then suit the names).
     """
-    plain = {checkpoint_formats.strip_wrappers(name): value for name, value in tensors.items()}
+    plain = {formats.strip_wrappers(name): value for name, value in tensors.items()}
     rule = _rule(plain, wanted, format)
     found, dropped = _rename(plain, wanted, rule)
     if new_classifier:
@@ -151,10 +152,10 @@ def import_tensors(
 
 def _rule(plain: Mapping[str, torch.Tensor], wanted: Shapes, format: str | None) -> Format:
     if format is None:
-        return checkpoint_formats.detect(plain, wanted)
-    rule = checkpoint_formats.get(format)
+        return formats.detect(plain, wanted)
+    rule = formats.get(format)
     if not rule.matches(frozenset(plain)):
-        looks = checkpoint_formats.detect(plain, wanted).name
+        looks = formats.detect(plain, wanted).name
         raise WeightsError(f"the tensors are not named as in {format}", allowed=f"{format}; these look like {looks}")
     return rule
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from repro import figure_store, record
+from repro.jobs import jobs_of
 from repro.papers import TABLES, find
-from repro.run import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
 PENDING = {"dnr/supp2", "adafuse/speed"}

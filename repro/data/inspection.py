@@ -15,13 +15,12 @@ import numpy as np
 from repro.data import annotations as reading
 from repro.data import catalogue, decode, decode_av, findings, frames, locate, places
 from repro.data.catalogue import Catalogue, Row
-from repro.data.decode import DecodeError
 from repro.data.findings import Finding, Seen
 from repro.data.journal import Journal
 from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import size_of
-from repro.errors import BadOption, DataError, NotConfigured
+from repro.errors import BadOption, DataError, DecodeError, NotConfigured
 
 _CHECK = "check.json"
 #: share of the container's frames below which a video counts as cut off

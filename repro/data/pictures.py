@@ -14,8 +14,9 @@ import numpy as np
 
 from repro.data import clips, decode, frames
 from repro.data.clips import FileSource, Source
-from repro.data.decode import DecodeError, Pick
+from repro.data.decode import Pick
 from repro.data.resize import resize_short
+from repro.errors import DecodeError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repro.data import frames, packets
 from repro.data.container import missing_bytes
-from repro.data.decode import DecodeError
+from repro.errors import DecodeError
 
 _SAMPLED_BYTES = 65536
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from repro.cost.plausible import check_throughput
 from repro.evidence.published import DEVICES, PublishedRow, PublishedTable, Value
-from repro.record import Record
+from repro.schema import Record
 
 Severity = Literal["error", "warning", "note"]
 

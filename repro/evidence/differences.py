@@ -9,7 +9,7 @@ from repro.errors import BadOption, UnknownName
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.protocols import SOURCES, protocols
-from repro.record import Record
+from repro.schema import Record
 from repro.spec import Accuracy, Experiment, frozen
 
 _TWIN = "twin-"

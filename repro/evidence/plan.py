@@ -18,7 +18,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.plan_facts import Range
 from repro.evidence.plan_seeds import Decision, decisions
 from repro.papers.layout import RowSpec, TableSpec
-from repro.record import Record
+from repro.schema import Record
 from repro.spec import Accuracy, Experiment, Model, Train, to_dict
 
 _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")

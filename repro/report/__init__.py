@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from repro.papers.layout import TableSpec
-    from repro.record import Record
     from repro.report.table import Table
+    from repro.schema import Record
 
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.record import Record
+from repro.schema import Record
 
 
 def conditions(record: Record) -> str:

@@ -6,62 +6,19 @@ such records. Its SVG has a title and a description; its colours are those of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
 from repro.papers.layout import FigureSpec, TableSpec
-from repro.record import Record
+from repro.report import policies
+from repro.report.drawing import Drawing, Maker, Source, style
 from repro.report.plots import Dot, Strip, Track, is_number, panels, scatter, strips
-from repro.report.table import Row, Table
+from repro.report.table import Table
+from repro.schema import Record
 
 #: what a training curve is drawn of, the first that the records have: share of right clips, or the loss
 _FOLLOWED = (("top1", "top-1 on training clips, %"), ("loss", "training loss"))
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a figure of one table may read."""
-
-    layout: TableSpec
-    table: Table
-    found: Mapping[str, Sequence[Record]]
-    """Content id of an experiment -> its finished records, one a seed."""
-
-    @property
-    def anchor(self) -> str:
-        """Beginning of the ids in the drawings of this table."""
-        return f"fig-{self.table.paper}-{self.table.name}"
-
-    def done(self, row: str, cell: str) -> Sequence[Record]:
-        """The finished records of one cell, one a seed."""
-        experiment = self.layout.row(row).cells.get(cell)
-        return self.found.get(experiment.id, ()) if experiment else ()
-
-    def cells(self, kind: str) -> list[str]:
-        """Names of the cells of this kind (static, speed, accuracy) that have records, in order."""
-        named = {cell: None for row in self.layout.rows for cell in row.cells}
-        return [
-            cell
-            for cell in named
-            if any(record.kind == kind for row in self.layout.rows for record in self.done(row.key, cell))
-        ]
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A figure as the report shows it."""
-
-    title: str
-    note: str
-    """What a reader must know: what is printed, what is measured, on what."""
-    svg: Markup
-    folded: bool = False
-    """Whether the report shows it only when asked."""
-
-
-Maker = Callable[[Source], Iterable[Drawing]]
 
 
 def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iterable[Record]) -> list[Source]:
@@ -76,8 +33,6 @@ def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iter
 
 def drawings(source: Source) -> list[Drawing]:
     """All figures of a table."""
-    from repro.report import policies  # it is made of this module's parts
-
     return [drawing for maker in (*MAKERS, *policies.MAKERS) for drawing in maker(source)]
 
 
@@ -136,13 +91,6 @@ def training(source: Source) -> Iterator[Drawing]:
 def _line(record: Record, key: str) -> tuple[tuple[float, float], ...]:
     points = [(point.get("epoch", number), point.get(key)) for number, point in enumerate(record.curve, start=1)]
     return tuple((float(x), float(y)) for x, y in points if is_number(x) and is_number(y))  # type: ignore[arg-type]
-
-
-def style(row: Row) -> str:
-    """Class of a row in every drawing: quoted, host, or method."""
-    if not row.reproduced:
-        return "quoted"
-    return "method" if row.baseline else "host"
 
 
 def _axis_title(table: Table, index: int) -> str:

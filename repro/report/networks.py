@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from repro.evidence import published
 from repro.papers.layout import RowSpec
-from repro.record import Record
-from repro.report.figures import Drawing, Source
+from repro.report.drawing import Drawing
+from repro.report.figures import Source
 from repro.report.plots import Cheap, Dot, front, scatter
+from repro.schema import Record
 from repro.spec import Accuracy
 
 DATASETS = {

@@ -20,16 +20,18 @@ from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
 from repro.figure_store import Facts, Figure
 from repro.papers.layout import TableSpec
-from repro.record import Problem, Record
+from repro.record import Problem
 from repro.report.claims import LEGEND, counts
 from repro.report.differences import render_differences_html
-from repro.report.figures import Drawing, Source, drawings, sources
+from repro.report.drawing import Drawing
+from repro.report.figures import Source, drawings, sources
 from repro.report.findings import summary as findings_summary
 from repro.report.front import front
 from repro.report.html import environment, render_html
 from repro.report.networks import DATASETS, networks
 from repro.report.packed import packs
 from repro.report.table import Table
+from repro.schema import Record
 
 #: papers in the table of contents -> how they are called there
 PAPERS = {"dnr": "DNR", "adafuse": "AdaFuse", "psn": "PSN", "suite": "This suite"}

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from repro.record import Record
 from repro.report.packed import headline
+from repro.schema import Record
 from repro.spec import diff
 
 #: section of a comparison -> what is compared

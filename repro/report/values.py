@@ -9,8 +9,8 @@ from dataclasses import replace
 from repro.evidence.metric import look_up, number
 from repro.evidence.published import Value
 from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
-from repro.record import Record
 from repro.report.table import Row
+from repro.schema import Record
 from repro.spec import Experiment
 
 Done = Callable[[Experiment | None], list[Record]]

@@ -13,7 +13,6 @@ from repro.arguments import (
     add_names,
     add_views,
     clip,
-    device_of,
     model_of,
     names_of,
     positive,
@@ -48,6 +47,7 @@ def add(commands: Commands) -> None:
 def predict(args: argparse.Namespace) -> int:
     """Name the best classes of a clip, and say what was used."""
     from repro import trained
+    from repro.numerics import device_of
     from repro.predict import predict as best_classes
     from repro.predict import render
 

@@ -13,7 +13,6 @@ from repro.arguments import (
     add_names,
     add_views,
     clip,
-    device_of,
     model_of,
     names_of,
     positive,
@@ -109,6 +108,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
 
     from repro import trained
     from repro.accuracy import trained_weights
+    from repro.numerics import device_of
     from repro.papers.psn_networks import figure_networks
 
     device, found = device_of(args.device), []
@@ -124,6 +124,7 @@ def gradcam(args: argparse.Namespace) -> int:
     """Write the strip and its facts."""
     from repro import figure_store
     from repro.inspect.explain import Look, figure_name, gradcam_figure
+    from repro.numerics import device_of
     from repro.trained import use_threads
 
     console = prepare(args)

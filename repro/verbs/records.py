@@ -14,7 +14,7 @@ from repro.errors import UnknownName
 from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
-    from repro.record import Record
+    from repro.schema import Record
 
 
 def add(commands: Commands) -> None:

@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 
 from repro import paths
-from repro.arguments import device_of, natural, positive
+from repro.arguments import natural, positive
 from repro.errors import BadOption
 from repro.paths import torchrun
 from repro.verbs.common import Commands, add_table, first_process, prepare, table_of, verb
@@ -81,7 +81,7 @@ def _add_status(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the cells of a table that have no record yet; then the table and the report's path."""
-    from repro.run import jobs_of, records_root, select
+    from repro.jobs import jobs_of, records_root, select
     from repro.smoke import smoke_table
 
     console = prepare(args)
@@ -134,6 +134,7 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
 def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
     from repro.launch import run_local
+    from repro.numerics import device_of
     from repro.progress import Display
 
     console.print(f"{title}: {len(todo)} cells to measure")
@@ -221,7 +222,7 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
 
 def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
     """The table and the report, unless only the records were wanted."""
-    from repro.run import records_root
+    from repro.jobs import records_root
 
     if args.smoke:
         console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
@@ -238,8 +239,8 @@ def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
 
 def status(args: argparse.Namespace) -> int:
     """Done, running, failed and missing cells, row by row."""
+    from repro.jobs import records_root
     from repro.overview import render_status
-    from repro.run import records_root
     from repro.smoke import smoke_table
 
     console = prepare(args)

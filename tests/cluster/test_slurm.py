@@ -20,8 +20,8 @@ import pytest
 
 from repro import launch_slurm, lease, papers, paths, record, registry, train_log
 from repro.data.known import KNOWN
+from repro.jobs import jobs_of, records_root
 from repro.resume import TOLERANCE
-from repro.run import jobs_of, records_root
 from repro.scores import Scores
 from repro.smoke import smoke_table
 

@@ -8,9 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from methods import psn_fusion, psn_kernels
-from methods.psn import freeze, insert
+from methods.psn import insert
 from methods.psn_places import Place
-from methods.psn_synthesizer import Form, Synthesizer
+from methods.psn_synthesizer import Form, Synthesizer, freeze
 from repro.build import build, build_meta
 from repro.cost.macs import count_macs
 from repro.errors import BadOption

@@ -10,10 +10,10 @@ from repro import paths, registry
 from repro.accuracy import extra_metrics, measure_accuracy, used_decoder
 from repro.build import build
 from repro.checkpoint import weights_sha256
-from repro.checkpoint_formats import Contract
 from repro.data.datasets import open_index
 from repro.errors import ReproError
 from repro.evaluate import Scores, score
+from repro.models.formats import Contract
 from repro.schema import AccuracyResult
 from repro.spec import Accuracy, Model, replace
 from repro.weights import save_weights

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from repro import checkpoint_formats as formats
 from repro import golden
 from repro.errors import UnknownName, WeightsError
+from repro.models import formats
 
 GOLDENS = Path(__file__).parents[1] / "golden"
 FILES = [file for file in sorted(GOLDENS.glob("**/*.json")) if file.name != "sampling.json"]

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from repro import launch, record, registry, run, stopping
+from repro.jobs import Job, jobs_of, records_root, select, state_of
 from repro.launch import State, run_local
 from repro.papers import find
-from repro.run import Job, execute, jobs_of, records_root, select, state_of
+from repro.run import execute
 from repro.smoke import smoke_table
 from repro.spec import replace
 

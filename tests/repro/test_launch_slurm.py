@@ -11,8 +11,8 @@ import pytest
 
 from repro import launch_slurm, stopping
 from repro.errors import BadOption, ReproError
+from repro.jobs import Job, jobs_of, records_root, state_of
 from repro.papers import find
-from repro.run import Job, jobs_of, records_root, state_of
 from repro.smoke import smoke_table
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from repro import checkpoint_formats, golden
+from repro import golden
 from repro.build import build, build_meta
+from repro.models import formats
 from repro.weights import import_tensors, shapes_of
 
 FOLDER = Path(__file__).parents[1] / "golden" / "layouts"
@@ -44,7 +45,7 @@ def test_a_file_of_this_layout_is_imported_without_naming_its_format(name):
     assert not report.missing and not report.unexpected and not report.shapes
     kept = {key for key in wanted if not key.endswith("num_batches_tracked")}
     assert kept <= set(found)
-    assert checkpoint_formats.get(report.format).contract(model.backbone) == report.contract
+    assert formats.get(report.format).contract(model.backbone) == report.contract
 
 
 @pytest.mark.slow

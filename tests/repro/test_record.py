@@ -15,7 +15,8 @@ import pytest
 
 from repro import paths, record, schema, spec
 from repro.errors import RecordError
-from repro.record import Record, RecordExists
+from repro.record import RecordExists
+from repro.schema import Record
 
 ENVIRONMENT = {
     "python": "3.11.9", "packages": {"torch": "2.11.0"}, "device": "cpu", "device_name": "A CPU", "threads": 1,

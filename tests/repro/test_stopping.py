@@ -9,7 +9,8 @@ import time
 import pytest
 
 from repro import lease, papers, paths, stopping
-from repro.run import execute, jobs_of, records_root, state_of
+from repro.jobs import jobs_of, records_root, state_of
+from repro.run import execute
 from repro.smoke import smoke_table
 from repro.spec import replace
 

@@ -13,7 +13,7 @@ import pytest
 
 from repro import paths, record, torchrun
 from repro.errors import BadOption
-from repro.run import records_root
+from repro.jobs import records_root
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
 TORCHRUN += ["--rdzv-endpoint", "localhost:0"]

@@ -9,8 +9,8 @@ from safetensors.torch import save_file
 from repro import trained
 from repro.accuracy import trained_on
 from repro.build import build
-from repro.checkpoint_formats import CAFFE, IMAGENET
 from repro.errors import BadOption, WeightsError
+from repro.models.formats import CAFFE, IMAGENET
 from repro.papers.twins import twin_accuracy
 from repro.spec import Model, canonical_json, frozen, measure_from_dict, model_from_dict, replace, to_dict
 from repro.weights import save_weights

@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from repro import checkpoint_files, checkpoint_formats, weights
+from repro import checkpoint_files, weights
 from repro.build import build
 from repro.errors import WeightsError
+from repro.models import formats
 from repro.spec import Model, frozen, replace
 
 TSN = Model(name="tsn", backbone="tiny_resnet", frames=4, num_classes=5)
@@ -88,7 +89,7 @@ def test_round_trip_of_every_naming(tmp_path, states, naming):
 
     module = build(MODELS[key])
     loaded = weights.load_weights(module, tmp_path / "ours.safetensors", MODELS[key])
-    assert loaded.sha256 == report.sha256 and loaded.contract == checkpoint_formats.IMAGENET
+    assert loaded.sha256 == report.sha256 and loaded.contract == formats.IMAGENET
     assert all(torch.equal(value, states[key][name]) for name, value in module.state_dict().items())
 
 
@@ -215,13 +216,11 @@ def test_load_refuses_another_network(tmp_path, states):
 
 def test_the_name_must_tell_what_the_file_is(tmp_path, states):
     with pytest.raises(WeightsError, match="safetensors"):
-        weights.save_weights(tmp_path / "a.pth", states["tsn"], model=TSN, contract=checkpoint_formats.IMAGENET)
+        weights.save_weights(tmp_path / "a.pth", states["tsn"], model=TSN, contract=formats.IMAGENET)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
-    ours = weights.save_weights(
-        tmp_path / "a.safetensors", states["tsn"], model=TSN, contract=checkpoint_formats.IMAGENET
-    )
+    ours = weights.save_weights(tmp_path / "a.safetensors", states["tsn"], model=TSN, contract=formats.IMAGENET)
     before = ours.read_bytes()
 
     def broken(tensors, path, metadata):
@@ -230,5 +229,5 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
 
     monkeypatch.setattr(checkpoint_files, "save_file", broken)
     with pytest.raises(WeightsError, match="no space left"):
-        weights.save_weights(ours, states["tsm"], model=MODELS["tsm"], contract=checkpoint_formats.IMAGENET)
+        weights.save_weights(ours, states["tsm"], model=MODELS["tsm"], contract=formats.IMAGENET)
     assert ours.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]

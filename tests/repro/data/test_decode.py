@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from repro.data import decode
-from repro.data.decode import DECODERS, DecodeError, frame_count, read_frames
-from repro.errors import BadOption, DataError, UnknownName
+from repro.data.decode import DECODERS, frame_count, read_frames
+from repro.errors import BadOption, DataError, DecodeError, UnknownName
 
 FILES = {
     "h264.mp4": 40,

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from repro.data import clips
-from repro.data.decode import DecodeError, frame_count, read_frames
+from repro.data.decode import frame_count, read_frames
 from repro.data.frames import is_picture, list_folder
 from repro.data.pool import Pool, Problem
+from repro.errors import DecodeError
 from repro.spec import Views
 
 

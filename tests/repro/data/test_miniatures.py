@@ -11,10 +11,11 @@ import pytest
 from repro import record, registry
 from repro.__main__ import main
 from repro.data.known import KNOWN
+from repro.jobs import jobs_of
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
 from repro.report import FORMATS, render
-from repro.run import execute, jobs_of
+from repro.run import execute
 from repro.spec import Accuracy, Experiment, Model, Train, Views, frozen
 
 NAMES = tuple(KNOWN)

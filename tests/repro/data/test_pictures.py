@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from repro.data import pictures
-from repro.data.decode import DecodeError
 from repro.data.resize import resize_short
-from repro.errors import DataError
+from repro.errors import DataError, DecodeError
 from repro.spec import Views
 from tests.repro.conftest import write_video
 

@@ -12,8 +12,8 @@ from repro.__main__ import main
 from repro.errors import UnknownName
 from repro.evidence.differences import differences, sources_of
 from repro.papers.protocol import NOT_STATED
-from repro.record import Record
 from repro.report.differences import render_differences_html, render_differences_markdown
+from repro.schema import Record
 from repro.spec import to_dict
 
 NOW = "2026-01-31T12:00:00+00:00"

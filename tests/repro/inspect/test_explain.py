@@ -13,9 +13,9 @@ from repro import figure_store
 from repro.__main__ import main
 from repro.accuracy import trained_on
 from repro.build import build
-from repro.checkpoint_formats import IMAGENET
 from repro.data import decode
 from repro.inspect import strips
+from repro.models.formats import IMAGENET
 from repro.numerics import seed_all
 from repro.papers.twins import twin_accuracy
 from repro.spec import Model, frozen, replace

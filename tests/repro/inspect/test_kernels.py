@@ -8,9 +8,9 @@ import torch
 
 from repro import figure_store, trained
 from repro.__main__ import main
-from repro.checkpoint_formats import IMAGENET
 from repro.errors import BadOption
 from repro.inspect import heatmaps, kernels
+from repro.models.formats import IMAGENET
 from repro.spec import Model, frozen, replace, to_dict
 from repro.weights import save_weights
 

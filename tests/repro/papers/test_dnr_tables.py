@@ -9,10 +9,10 @@ import pytest
 
 from repro import record
 from repro.evidence import published
+from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.report.front import differing
 from repro.report.view import table_view
-from repro.run import jobs_of
 from repro.spec import Accuracy, Speed, diff
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"

@@ -8,9 +8,9 @@ import pytest
 
 from repro.build import build, build_meta
 from repro.cost.macs import measure_static
+from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.papers.protocols import protocols
-from repro.run import jobs_of
 from repro.spec import Accuracy, Speed, diff, frozen, replace
 
 NAMES = [name for name in TABLES if name.startswith("psn/")]

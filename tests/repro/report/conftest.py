@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.record import Record
+from repro.schema import Record
 from repro.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, replace, to_dict
 
 ENVIRONMENT = {

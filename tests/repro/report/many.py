@@ -19,7 +19,7 @@ from pathlib import Path
 from repro import papers, paths
 from repro import record as store
 from repro.papers.layout import RowSpec, TableSpec
-from repro.record import Record
+from repro.schema import Record
 from repro.spec import Experiment, replace, to_dict
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from repro.papers.layout import FigureSpec, TableSpec
-from repro.record import Record
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 from .chromium import COMMAND, Chromium

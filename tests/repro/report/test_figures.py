@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.papers.layout import FigureSpec, TableSpec
-from repro.record import Record
 from repro.report.figures import Source, drawings, sources
 from repro.report.plots import Cheap, Dot, axis, front
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 SVG = "{http://www.w3.org/2000/svg}"

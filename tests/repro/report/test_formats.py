@@ -13,7 +13,6 @@ import pytest
 from repro import paths, record
 from repro.errors import BadOption
 from repro.papers.layout import TableSpec
-from repro.record import Record
 from repro.report import FORMATS, render, write_report
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
@@ -23,6 +22,7 @@ from repro.report.markdown import escape as escape_markdown
 from repro.report.markdown import render_markdown
 from repro.report.table import Table
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 HOSTILE = "</td><script>alert(1)</script> | \\input{/etc/passwd} `x` **b** \"q\" 'a' $1$ & % _ # ~ ^ \x1b[31m\n=cmd|x"

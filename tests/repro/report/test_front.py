@@ -5,9 +5,9 @@ from __future__ import annotations
 from repro import papers
 from repro.evidence.claims import judge
 from repro.papers.layout import TableSpec
-from repro.record import Record
 from repro.report.front import front, machines, needs
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from repro import papers, paths, record
 from repro.papers.layout import TableSpec
-from repro.record import Record
 from repro.report import tables
 from repro.report.latex import escape, render_latex
 from repro.report.table import Table
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 from .test_formats import HOSTILE

@@ -6,11 +6,11 @@ import pytest
 
 from repro.evidence import published
 from repro.papers.layout import TableSpec
-from repro.record import Record
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 from .conftest import ENVIRONMENT, record_of, speed, static

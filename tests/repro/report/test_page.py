@@ -17,7 +17,7 @@ import pytest
 from repro import papers, paths
 from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
-from repro.record import Problem, Record
+from repro.record import Problem
 from repro.report import write_report
 from repro.report.delimited import render_csv
 from repro.report.latex import render_latex
@@ -25,6 +25,7 @@ from repro.report.markdown import render_markdown
 from repro.report.packed import BLOCK, unpack
 from repro.report.page import Content, render_page, write_page
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'

@@ -6,9 +6,9 @@ import pytest
 from rich.cells import cell_len
 
 from repro.papers.layout import TableSpec
-from repro.record import Record
 from repro.report.text import render_text
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 

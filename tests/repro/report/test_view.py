@@ -9,9 +9,9 @@ import pytest
 
 from repro.evidence.metric import look_up
 from repro.papers.layout import ColumnSpec, TableSpec
-from repro.record import Record
 from repro.report.table import Cell, Table, mark
 from repro.report.view import table_view
+from repro.schema import Record
 from repro.spec import replace
 
 from .conftest import accuracy, record_of, speed, static

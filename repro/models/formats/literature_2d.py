@@ -1,9 +1,9 @@
-"""Formats of the networks over 2D backbones that the papers' tables quote; `checkpoint_formats` loads them."""
+"""Formats of the networks over 2D backbones that the papers' tables quote."""
 
 from __future__ import annotations
 
-from repro.checkpoint_formats import _AUTHOR, _BN_INCEPTION, Format, _all_of, add
-from repro.checkpoint_formats_3d import BN_INCEPTION
+from repro.models.formats.format import AUTHOR, BN_INCEPTION_CONTRACTS, Format, add, all_of
+from repro.models.formats.rules_3d import BN_INCEPTION
 
 _STEM = "tam|b_conv0|bn_b0|l_conv[012]|bn_l[012]|bl_init|bn_bl_init"
 
@@ -12,7 +12,7 @@ BLVNET_REPO = add(
     Format(
         "blvnet-repo",
         "authors of bLVNet-TAM: IBM/bLVNet-TAM",
-        _all_of(r"^baseline_model\.layer1\.little_e\."),
+        all_of(r"^baseline_model\.layer1\.little_e\."),
         (
             (r"^baseline_model\.", ""),
             (r"^new_fc\.", "fc."),
@@ -26,15 +26,15 @@ TRN_REPO = add(
     Format(
         "trn-repo",
         "authors of TRN, multi-scale: zhoubolei/TRN-pytorch",
-        _all_of(r"^base_model\.", r"^consensus\.fc_fusion_scales\.0\.1\."),
+        all_of(r"^base_model\.", r"^consensus\.fc_fusion_scales\.0\.1\."),
         (
             (r"^new_fc\.", "frame_fc."),
             (r"^consensus\.fc_fusion_scales\.(\d+)\.1\.", r"relations.\1.hidden."),
             (r"^consensus\.fc_fusion_scales\.(\d+)\.3\.", r"relations.\1.fc."),
-            *_AUTHOR,
+            *AUTHOR,
             *BN_INCEPTION,
         ),
-        contracts=_BN_INCEPTION,
+        contracts=BN_INCEPTION_CONTRACTS,
     )
 )
 
@@ -43,7 +43,7 @@ SMALLBIG_REPO = add(
     Format(
         "smallbig-repo",
         "authors of SmallBigNet: xhl-video/SmallBigNet",
-        _all_of(r"^layer2\.0\.big1\.1\.weight$"),
+        all_of(r"^layer2\.0\.big1\.1\.weight$"),
         (
             (r"\.big([123])\.1\.", r".big_bn\1."),
             (r"\.big4_1\.", ".context.reduce."),
@@ -58,7 +58,7 @@ ARNET_REPO = add(
     Format(
         "arnet-repo",
         "authors of AR-Net: mengyuest/AR-Net",
-        _all_of(r"^lite_backbone\.", r"^base_model_list\.0\."),
+        all_of(r"^lite_backbone\.", r"^base_model_list\.0\."),
         (
             (r"^lite_backbone\.", "policy."),
             (r"^rnn\.", "policy.rnn."),

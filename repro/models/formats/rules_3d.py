@@ -1,4 +1,4 @@
-"""Rules that turn the names of public 3D networks, and of BN-Inception, into ours; `checkpoint_formats` uses them.
+"""Rules that turn the names of public 3D networks, and of BN-Inception, into ours.
 
 Ours: as in a ResNet (conv1, bn1, layerL.B.convK, bnK, downsample.{0,1}, fc); SlowFast's fast pathway under `fast`, its
 laterals `lateralL`; a non-local block `layerL.B.non_local.{theta,phi,g,out,bn}`; Inception modules
@@ -200,4 +200,13 @@ CORRNET: Rules = (
     (r"\.conv2\.0\.bn\.", ".conv2.bn_s."),
     (r"(^|\.)conv(\d)\.1\.", r"\1bn\2."),
     (r"(^|\.)conv(\d)\.0\.", r"\1conv\2."),
+)
+
+#: AdaFuse's policies, before BN-Inception's rules. Ours: `layerL.B.policy.{fc0,bn,fc1}` in each gated block; shared
+#: layers `adafuse.shared.<inputs>_<outputs>.fcK`
+ADAFUSE: tuple[tuple[str, str], ...] = (
+    (r"^gate_fc([01])s\.(\d+_\d+)\.", r"adafuse.shared.\2.fc\1."),
+    *((rf"^policy_net_{name}\.", f"{place}.policy_net.") for name, place in INCEPTION_PLACES.items()),
+    (r"\.policy_net\.gate_", ".policy."),
+    (r"\.downsample([01])\.", r".downsample.\1."),
 )

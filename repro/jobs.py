@@ -1,0 +1,151 @@
+"""A table's cells as jobs: which there are, and which of them are still to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from repro import record
+from repro.errors import UnknownName
+from repro.papers.layout import RowSpec, TableSpec
+from repro.spec import Accuracy, Experiment, experiment_from_dict, to_dict
+
+#: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
+EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One cell of one row at one seed."""
+
+    paper: str
+    table: str
+    row: str
+    cell: str
+    experiment: Experiment
+    seed: int = 0
+    smoke: bool = False
+
+    @property
+    def kind(self) -> Literal["static", "speed", "accuracy"]:
+        """static, speed or accuracy."""
+        return self.experiment.measure.kind  # type: ignore[return-value]
+
+    @property
+    def name(self) -> str:
+        """How progress and messages call it."""
+        return f"{self.row} {self.cell}" + (f" seed {self.seed}" if self.seed else "")
+
+    def to_message(self) -> dict[str, Any]:
+        """Plain data for another process; `from_message` is the inverse."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {**plain, "experiment": to_dict(self.experiment)}
+
+    @staticmethod
+    def from_message(message: dict[str, Any]) -> Job:
+        """The job that `to_message` described."""
+        return Job(**{**message, "experiment": experiment_from_dict(message["experiment"])})
+
+
+def records_root(smoke: bool) -> Path:
+    """Smoke records never lie beside results."""
+    return record.default_root(smoke)
+
+
+def jobs_of(
+    table: TableSpec,
+    *,
+    rows: Iterable[str] = (),
+    cells: Iterable[str] = (),
+    seeds: int | Sequence[int] | None = None,
+    smoke: bool = False,
+) -> list[Job]:
+    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job.
+
+    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for, or with those of a list.
+    """
+    chosen = _choose("row", rows, [row.key for row in table.rows])
+    wanted = _choose("cell", cells, sorted({cell for row in table.rows for cell in row.cells}))
+    found = []
+    for row in table.rows:
+        for cell, experiment in row.cells.items():
+            if row.key not in chosen or cell not in wanted or not runnable(experiment):
+                continue
+            wished = _seeds_of(table, row, cell) if seeds is None else seeds
+            trained = range(wished) if isinstance(wished, int) else wished
+            for seed in trained if isinstance(experiment.measure, Accuracy) else (0,):
+                found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
+    order = list(EXPECTED_SECONDS)
+    return sorted(found, key=lambda job: order.index(job.kind))
+
+
+def _seeds_of(table: TableSpec, row: RowSpec, cell: str) -> int:
+    """How many seeds a cell is trained with; a quoted network's small form with one."""
+    return 1 if row.section == "quoted" else table.seeds.get(cell, 1)
+
+
+def _choose(kind: str, names: Iterable[str], known: list[str]) -> set[str]:
+    chosen = list(names)
+    for name in chosen:
+        if name not in known:
+            raise UnknownName(kind, name, known, fix="python -m repro show TABLE")
+    return set(chosen or known)
+
+
+def runnable(experiment: Experiment) -> bool:
+    """Whether its datasets, if it needs any, are at hand."""
+    measure = experiment.measure
+    if not isinstance(measure, Accuracy):
+        return True
+    from repro.data.datasets import is_configured
+
+    return all(map(is_configured, measure.datasets))
+
+
+def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
+    """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all).
+
+    Of rows that share an experiment, the first measures it.
+    """
+    jobs = list({(job.experiment.id, job.seed): job for job in reversed(jobs)}.values())[::-1]
+    if mode == "force":
+        return jobs
+    wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
+    known = record.places(root)
+    return [job for job in jobs if state_of(job, root, known) in wanted]
+
+
+def state_of(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> str:
+    """done, failed or missing, whichever table of whichever paper measured it. `known`: `record.places`, read once.
+
+    A time that another machine took counts as missing: speed is a fact of a machine.
+    """
+    found = found_record(job, root, known)
+    return record.state(found) if found else "missing"
+
+
+def found_record(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> Path | None:
+    """The job's record, a finished one before a failed one, its own place before other tables'."""
+    own = place_of(job, root)
+    listed = (record.places(root) if known is None else known).get(own.name, [])
+    usable = [path for path in listed if not (job.kind == "speed" and from_elsewhere(path))]
+    states = {path: record.state(path) for path in sorted(usable, key=lambda path: path != own)}
+    for wanted in ("done", "failed"):
+        for path, state in states.items():
+            if state == wanted:
+                return path
+    return None
+
+
+def place_of(job: Job, root: Path) -> Path:
+    """Where the record of a job lies, or would."""
+    return record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+
+
+def from_elsewhere(path: Path) -> bool:
+    """Whether a finished record was made on another kind of machine than this one."""
+    from repro.environment import is_here
+
+    return record.state(path) == "done" and not is_here(record.load(path).environment)
