@@ -6,8 +6,8 @@ import errno
 import os
 import sys
 
-from repro import stopping
-from repro.errors import ReproError
+from repro.core import stop_signal
+from repro.core.errors import ReproError
 
 OURS = ("repro", "baselines", "methods")
 INSTALL = "in the folder of pyproject.toml: pip install -e ."
@@ -38,9 +38,9 @@ def main(argv: list[str] | None = None) -> int:
         where = "a disk is full (REPRO_CACHE, REPRO_RESULTS, --out)" if full else repr(str(error.filename))
         print(f"repro: {where}: {error.strerror}", file=sys.stderr)
         return 2
-    except stopping.Stopped:
+    except stop_signal.Stopped:
         print("repro: stopped on request; the same command goes on from here", file=sys.stderr)
-        return stopping.EXIT_STOPPED
+        return stop_signal.EXIT_STOPPED
     except KeyboardInterrupt:
         print("repro: interrupted; the same command resumes", file=sys.stderr)
         return 130

@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from repro import paths, registry, transfer
+from repro import registry, transfer
 from repro.build import build
 from repro.checkpoint import weights_sha256
+from repro.core import paths
+from repro.core.environment import machine
+from repro.core.errors import BadOption, NotConfigured
+from repro.core.spec import Accuracy, Experiment, Model, canonical_json
 from repro.data.datasets import open_index
 from repro.data.loader import normalize as normalized
 from repro.distributed import Ranks
-from repro.environment import machine
-from repro.errors import BadOption, NotConfigured
 from repro.evaluate import Scores, predictions, score, summarise
 from repro.numerics import seed_all
-from repro.spec import Accuracy, Experiment, Model, canonical_json
 from repro.train import Progress, describe, fit
 from repro.train_step import Normalize
 

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import find
 from repro.registry import backbones, methods, models
-from repro.spec import Model, Views, frozen, replace
 
 
 def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from repro import spec
-from repro.errors import BadOption, NotConfigured, ReproError
+from repro.core import spec
+from repro.core.errors import BadOption, NotConfigured, ReproError
 from repro.registry import methods, models
 
 #: timm's tag of torchvision's first ImageNet weights, which the video repositories start from

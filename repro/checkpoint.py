@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro.errors import BadOption, ReproError
-from repro.record_files import write_atomic
+from repro.core.errors import BadOption, ReproError
+from repro.core.files import write_atomic
 
 _MAGIC = b"repro-training-3 "
 _HEADER = len(_MAGIC) + 64 + 1

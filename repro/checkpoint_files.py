@@ -23,7 +23,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from repro.errors import WeightsError
+from repro.core.errors import WeightsError
 
 #: where a checkpoint keeps its state dict; the first that holds tensors counts
 _PLACES = ("state_dict", "model", "model_state", "model_state_dict", "module", "net")

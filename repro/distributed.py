@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from repro import lease
+from repro.core import lease
 
 #: seconds between two words of process 0 to those that wait with it: well within what a collective waits
 _WORD_S = 30.0
@@ -96,7 +96,7 @@ def synchronised(module: nn.Module, now: bool) -> contextlib.AbstractContextMana
 def hold_together(
     ranks: Ranks, content_id: str, seed: int, on_wait: Callable[[], None]
 ) -> Iterator[lease.Holder | None]:
-    """`repro.lease.hold` by process 0 for all. It may wait for days, telling the others before their time runs out."""
+    """`core.lease.hold` by process 0 for all. It may wait for days, telling the others before their time runs out."""
     if ranks.rank:
         while ranks.share(False):
             pass

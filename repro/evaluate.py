@@ -24,16 +24,16 @@ from torch import Tensor, nn
 
 from repro import memory, metrics
 from repro.checkpoint import weights_sha256
+from repro.core.errors import DataError
+from repro.core.spec import Views, canonical_json, to_dict
 from repro.cost import dynamic
 from repro.data import sampling
 from repro.data.index import Index
 from repro.data.loader import TestVideo
 from repro.distributed import Ranks
-from repro.errors import DataError
 from repro.numerics import autocast, check_amp, deterministic, place_on
 from repro.scores import Scores, blocks
 from repro.sheet import Sheet, merged
-from repro.spec import Views, canonical_json, to_dict
 from repro.train import Progress, check_labels
 from repro.train_step import Normalize
 

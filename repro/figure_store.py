@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import pydantic
 
-from repro import paths
-from repro.errors import RecordError
+from repro.core import paths
+from repro.core.errors import RecordError
 from repro.record import Problem
 from repro.schema import faults
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from repro.errors import DataError
+from repro.core.errors import DataError
+from repro.core.spec import Model, frozen
 from repro.registry import models
-from repro.spec import Model, frozen
 
 #: axes of the stored input -> order that puts them as our networks take them: clip, time, (frame,) channel, row, column
 LAYOUTS: dict[str, tuple[int, ...]] = {

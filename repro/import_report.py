@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from repro import spec
-from repro.errors import WeightsError
+from repro.core import spec
+from repro.core.errors import WeightsError
 from repro.models import formats
 from repro.models.formats import Contract
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from repro import record
-from repro.errors import UnknownName
+from repro.core.errors import UnknownName
+from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.layout import RowSpec, TableSpec
-from repro.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
@@ -146,6 +146,6 @@ def place_of(job: Job, root: Path) -> Path:
 
 def from_elsewhere(path: Path) -> bool:
     """Whether a finished record was made on another kind of machine than this one."""
-    from repro.environment import is_here
+    from repro.core.environment import is_here
 
     return record.state(path) == "done" and not is_here(record.load(path).environment)

@@ -16,8 +16,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from repro import paths, registry, stopping
-from repro.environment import machine
+from repro import registry
+from repro.core import paths, stop_signal
+from repro.core.environment import machine
 from repro.jobs import EXPECTED_SECONDS, Job
 from repro.run import write_failure
 
@@ -91,12 +92,12 @@ def run_local(
 
     `width` jobs side by side, or one on each of `gpus` (ids as CUDA_VISIBLE_DEVICES has them); speed jobs one at a
     time, unless `time_together`. On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded
-    stays, training resumes. On a request to stop (`repro.stopping`) running trainings save their state, then `Stopped`.
+    stays, training resumes. On a request to stop running trainings save their state, then `Stopped`.
     """
     state = State(total=len(jobs), waiting=list(jobs))
     places: list[str | None] = [*gpus] if gpus else [None] * (width or cores())
     try:
-        with stopping.watching():
+        with stop_signal.watching():
             for kind in EXPECTED_SECONDS:
                 count = sum(job.kind == kind for job in state.waiting)
                 alone = kind == "speed" and not time_together
@@ -122,7 +123,7 @@ def agreed(jobs: list[Job]) -> list[Job]:
 def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event) -> State:
     """Run one job after the other, each on all processes that torchrun started; only process 0 has events.
 
-    On a request to stop (`repro.stopping`) a training saves its state, then `Stopped`.
+    On a request to stop (`repro.core.stop_signal`) a training saves its state, then `Stopped`.
     """
     from repro.run import execute
 
@@ -133,7 +134,7 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
         here.note = note_of(facts)
         on_event("tick", state, {})
 
-    with stopping.watching():
+    with stop_signal.watching():
         for job in jobs:
             state.waiting.remove(job)
             here.job, here.began, here.note = job, time.monotonic(), ""
@@ -150,15 +151,15 @@ def _run_phase(state: State, kind: str, threads: int, device: str, replace: bool
     told: list[Worker] = []
     while True:
         for worker in state.workers:
-            if stopping.requested():
+            if stop_signal.requested():
                 if worker not in told and worker.process.is_alive():
                     worker.process.terminate()
                     told.append(worker)
             elif worker.job is None:
                 _assign(state, worker, kind, threads, device, replace, on_event)
         busy = [worker for worker in state.workers if worker.job is not None]
-        if not busy and stopping.requested():
-            raise stopping.Stopped
+        if not busy and stop_signal.requested():
+            raise stop_signal.Stopped
         if not busy:
             return
         ready = wait([worker.pipe for worker in busy], timeout=0.5)
@@ -214,7 +215,7 @@ def _start(gpu: str | None = None) -> Worker:
     ours, theirs = context.Pipe()
     arguments = (theirs, list(registry.loaded_modules), os.getpid(), gpu)
     process = context.Process(target=_serve, args=arguments, daemon=False)
-    with stopping.held_back():
+    with stop_signal.held_back():
         process.start()
     theirs.close()
     return Worker(process, ours, gpu)
@@ -240,7 +241,7 @@ def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpu is not None:
         paths.show_gpu(gpu)
-    with stopping.watching():
+    with stop_signal.watching():
         for module in modules:
             registry.load_module(module)
         _serve_jobs(pipe, parent)
@@ -272,7 +273,7 @@ def _serve_jobs(pipe: Connection, parent: int) -> None:
                 on_progress=progress,
                 replace=message["replace"],
             )
-        except stopping.Stopped:
+        except stop_signal.Stopped:
             pipe.send({"what": "stopped"})
             return
         pipe.send({"what": made.status, "reason": made.reason})

@@ -21,8 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from repro import paths, stopping
-from repro.errors import BadOption, ReproError, UnknownName
+from repro.core import paths, stop_signal
+from repro.core.errors import BadOption, ReproError, UnknownName
 from repro.jobs import Job, records_root, state_of
 from repro.lines import arguments_of, program
 from repro.run import write_failure
@@ -56,7 +56,7 @@ class Line:
         number = paths.scheduler_job()
         code = run_line([sys.executable, *self.program])
         job = Job.from_message(self.message)
-        if code == stopping.EXIT_STOPPED:
+        if code == stop_signal.EXIT_STOPPED:
             if paths.scheduler_restarts() >= MAX_RESTARTS:
                 write_failure(job, f"SLURM job {number} was stopped {MAX_RESTARTS} times before it was done")
                 return "failed"
@@ -74,15 +74,15 @@ def run_line(command: list[str]) -> int:
 
     SLURM may signal the whole job: torchrun, which SIGUSR1 and SIGUSR2 would end, does not hear them.
     """
-    with stopping.watching():
+    with stop_signal.watching():
         process = subprocess.Popen(command, start_new_session=True, preexec_fn=_ignore_user_signals)
         told = False
         while True:
             try:
                 code = process.wait(timeout=0.5)
-                return stopping.EXIT_STOPPED if stopping.requested() and code else code
+                return stop_signal.EXIT_STOPPED if stop_signal.requested() and code else code
             except subprocess.TimeoutExpired:
-                if stopping.requested() and not told:
+                if stop_signal.requested() and not told:
                     process.terminate()
                     told = True
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from repro.errors import BadOption, DataError
+from repro.core.errors import BadOption, DataError
 from repro.scores import blocks
 
 FUSIONS = ("logits", "softmax", "features")

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 _AMP = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from repro.core.errors import BadOption
+from repro.core.spec import Train
 from repro.data.clips import shares
-from repro.errors import BadOption
-from repro.spec import Train
 
 GROUPS = ("plain", "tsm", "tsm-author", "tdn")
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)

@@ -9,14 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro import launch_slurm, lease, record
+from repro import launch_slurm, record
+from repro.core import lease
+from repro.core.errors import ReproError
+from repro.core.spec import Accuracy
 from repro.data.datasets import is_configured
-from repro.errors import ReproError
 from repro.jobs import Job, jobs_of, records_root, runnable, select, state_of
 from repro.launch import State, cores
 from repro.papers.layout import RowSpec, TableSpec
 from repro.progress import clock
-from repro.spec import Accuracy
 
 
 def render_overview(table: TableSpec, console: Console) -> None:

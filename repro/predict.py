@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from repro import memory, metrics
+from repro.core.spec import Views, to_dict
 from repro.data import pictures
-from repro.spec import Views, to_dict
 from repro.trained import Trained, require_frames
 
 

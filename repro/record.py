@@ -19,9 +19,9 @@ from typing import Any, Literal, NamedTuple
 
 import pydantic
 
-from repro import paths
-from repro.errors import RecordError
-from repro.record_files import file_sha256, only_writer, place
+from repro.core import paths
+from repro.core.errors import RecordError
+from repro.core.files import file_sha256, only_writer, place
 from repro.schema import Record, Scores, faults
 
 __all__ = [

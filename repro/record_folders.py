@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from repro import record
-from repro.errors import RecordError, UnknownName
+from repro.core.errors import RecordError, UnknownName
 from repro.record import RecordExists
 from repro.schema import Record
 

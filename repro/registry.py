@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
 
 T = TypeVar("T")
 

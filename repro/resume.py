@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import nn
 
+from repro.core.spec import Train
 from repro.distributed import Ranks
 from repro.optim import Plan
-from repro.spec import Train
 from repro.sync_norm import has_batch_norm
 from repro.train_step import BAD, CLIPS
 

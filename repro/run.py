@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from repro import paths, record, registry, stopping
-from repro.errors import ReproError
+from repro import record, registry
+from repro.core import paths, stop_signal
+from repro.core.errors import ReproError
+from repro.core.spec import Speed, Static, to_dict
 from repro.jobs import Job, found_record, from_elsewhere, place_of, records_root, state_of
-from repro.spec import Speed, Static, to_dict
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -68,8 +69,8 @@ def _execute(
     job: Job, device: str, threads: int | None, progress: Progress, replace: bool, root: Path, options: dict[str, Any]
 ) -> record.Record:
     from repro import torchrun
+    from repro.core.environment import environment
     from repro.distributed import Ranks
-    from repro.environment import environment
 
     ranks = Ranks.current()
     elsewhere = ranks.share(None if replace else _finished(job, root))
@@ -111,8 +112,8 @@ def _attempt(
     except ReproError as error:
         return {}, str(error)
     except Exception as error:
-        if stopping.requested():  # the other processes were stopped too: what was lost with them is no failure
-            raise stopping.Stopped from error
+        if stop_signal.requested():  # the other processes were stopped too: what was lost with them is no failure
+            raise stop_signal.Stopped from error
         last = traceback.extract_tb(error.__traceback__)[-1]
         return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
@@ -131,8 +132,8 @@ def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) 
     def report(facts: dict[str, Any]) -> None:
         if facts.get("phase") == _WAITING and not replace and state_of(job, root) == "done":
             raise record.RecordExists(f"{job.name} was finished by another process")
-        if stopping.requested() and facts.get("phase") != "train":
-            raise stopping.Stopped
+        if stop_signal.requested() and facts.get("phase") != "train":
+            raise stop_signal.Stopped
         if on_progress is not None:
             on_progress(facts)
 
@@ -170,7 +171,7 @@ def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Rec
 
 def failure(job: Job, reason: str) -> record.Record:
     """What is recorded of a job whose process died, or waits for one that did."""
-    from repro.environment import git_state, packages
+    from repro.core.environment import git_state, packages
 
     return compose(job, {}, reason, {"packages": packages(), "git": dict(git_state())}, datetime.now(UTC), 0.0)
 
@@ -184,7 +185,7 @@ def compose(
     wall_s: float,
 ) -> record.Record:
     """The record of one attempt, failed if there is a `reason`; `found` is what was measured, `facts` on what."""
-    from repro.environment import command
+    from repro.core.environment import command
 
     return record.Record(
         id=job.experiment.id,

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.errors import RecordError, ReproError
-from repro.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
+from repro.core.errors import RecordError, ReproError
+from repro.core.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
 
 #: the widest of a CPU's vector instructions -> how it is told beside the name
 _WORDS = {

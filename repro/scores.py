@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from repro.errors import DataError
+from repro.core.errors import DataError
 
 _FILE_VERSION = 2
 _BLOCK = 256

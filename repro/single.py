@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from repro import record, registry
+from repro.core.errors import BadOption, UnknownName, WeightsError
+from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
-from repro.errors import BadOption, UnknownName, WeightsError
 from repro.jobs import Job
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.run import execute
-from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.trained import require_frames
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.twins import twin_model
-from repro.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 
 
 def smoke_table(table: TableSpec) -> TableSpec:

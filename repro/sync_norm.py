@@ -17,8 +17,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from repro.core.errors import BadOption
 from repro.distributed import Ranks
-from repro.errors import BadOption
 
 Moments = tuple[Tensor, Tensor, Any]
 """Mean and variance (divided by the count), of one shape, and how many values they are of."""

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 import torch
 import torch.distributed as dist
 
-from repro import paths
-from repro.errors import BadOption, ReproError
+from repro.core import paths
+from repro.core.errors import BadOption, ReproError
+from repro.core.stop_signal import EXIT_STOPPED, Stopped
 from repro.numerics import device_of
-from repro.stopping import EXIT_STOPPED, Stopped
 
 #: seconds until those who did not fail are taken to wait for one who did
 GRACE_S = 5.0

@@ -20,8 +20,8 @@ from typing import Any, TextIO
 
 import torch
 
+from repro.core.files import write_atomic
 from repro.distributed import Ranks
-from repro.record_files import write_atomic
 from repro.train_step import CLIPS, NORM, NORMS, Stepper
 
 NAME = "train.jsonl"

@@ -12,10 +12,11 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from repro import checkpoint, optim, resume, spec, stopping, sync_norm
+from repro import checkpoint, optim, resume, sync_norm
+from repro.core import spec, stop_signal
+from repro.core.errors import DataError, ReproError
 from repro.data.index import Index
 from repro.distributed import Ranks
-from repro.errors import DataError, ReproError
 from repro.numerics import layout
 from repro.train_log import Log, Meter
 from repro.train_step import BAD, CLIPS, NORM, NORMS, Normalize, Stepper
@@ -182,13 +183,13 @@ class Run:
 
         A scheduler may take only one of several nodes away.
         """
-        stop, due = _STOP * stopping.requested(), time.monotonic() - saved >= every_s
+        stop, due = _STOP * stop_signal.requested(), time.monotonic() - saved >= every_s
         asked = self.ranks.maximum(torch.tensor(float(stop + due)))
         if asked or self.step == self.steps:
             self._save(workdir)
             saved = time.monotonic()
         if asked >= _STOP:
-            raise stopping.Stopped
+            raise stop_signal.Stopped
         return saved
 
     def _batches(self) -> Generator[tuple[Tensor, Tensor], None, None]:

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from repro import optim
+from repro.core.spec import Train
 from repro.distributed import Ranks, synchronised
 from repro.numerics import autocast
-from repro.spec import Train
 
 Normalize = Callable[[Tensor], Tensor]
 Batches = Iterator[tuple[Tensor, Tensor]]

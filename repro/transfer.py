@@ -3,7 +3,7 @@
     <cache>/initial/<first 16 digits of the content id>-s<seed>/weights.safetensors      and .json, how they came about
 
 A training that is interrupted goes on where it stopped; of several processes that ask at once, on whatever machine,
-one trains and the others wait for as long as it lives (`repro.lease`). Files that do not fit their own sha256 are made
+one trains and the others wait for as long as it lives (`core.lease`). Files that do not fit their own sha256 are made
 again. Everything here can be deleted: it is trained again, bit for bit.
 """
 
@@ -19,13 +19,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from repro import paths
 from repro.checkpoint import weights_sha256
+from repro.core import paths
+from repro.core.errors import BadOption
+from repro.core.files import write_atomic
+from repro.core.spec import Accuracy, Experiment, Model
 from repro.distributed import Ranks, hold_together
-from repro.errors import BadOption
 from repro.models.formats import IMAGENET, Contract
-from repro.record_files import write_atomic
-from repro.spec import Accuracy, Experiment, Model
 from repro.train import Fitted, Progress, fit
 from repro.train_step import Normalize
 from repro.weights import import_checkpoint, save_weights

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from repro import golden, verify_adafuse, verify_arnet  # noqa: F401
-from repro.errors import DataError, ReproError
+from repro.core.errors import DataError, ReproError
 from repro.verify_case import CHECKS, PREPARATIONS, Case, Outcome, check_streams
 from repro.weights import import_tensors
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro.errors import DataError
+from repro.core.errors import DataError
 from repro.verify_case import CHECKS, FLOAT64_LIMIT, PREPARATIONS, Case, Outcome
 
 _WITHOUT_NOISE = "none"

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from repro import golden, verify_adafuse
-from repro.errors import DataError
+from repro.core.errors import DataError
 from repro.verify_case import CHECKS, PREPARATIONS, Case, Outcome
 
 _NOISE = re.compile(

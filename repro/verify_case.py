@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro import golden, spec
+from repro import golden
+from repro.core import spec
 from repro.import_report import Report
 from repro.models import formats
 from repro.weights import Tensors

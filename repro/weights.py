@@ -18,8 +18,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro import checkpoint_files, spec
-from repro.errors import WeightsError
+from repro import checkpoint_files
+from repro.core import spec
+from repro.core.errors import WeightsError
 from repro.import_report import Misfit, Report, is_classifier, misfit, render_report, some
 from repro.models import formats
 from repro.models.formats import Contract, Format

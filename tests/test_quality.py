@@ -82,14 +82,14 @@ def test_only_the_store_of_figures_touches_the_figures():
     """They are pictures for the report, no numbers of a table, so no records; `repro/figure_store.py` says more."""
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()
-        if name not in {"repro/figure_store.py", "repro/paths.py"}:
+        if name not in {"repro/figure_store.py", "repro/core/paths.py"}:
             assert "paths.figures(" not in file.read_text(), name
 
 
 def test_only_two_modules_touch_the_results():
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()
-        if name not in {"repro/record.py", "repro/evidence/published.py", "repro/paths.py"}:
+        if name not in {"repro/record.py", "repro/evidence/published.py", "repro/core/paths.py"}:
             assert "paths.published(" not in file.read_text(), name
 
 

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from methods.adafuse_compact import blocks_of, executed_gmacs, kinds_of
 from methods.adafuse_compact_costs import KINDS
 from methods.adafuse_stream import Stream
+from repro.core.errors import BadOption
+from repro.core.spec import Model, Speed
 from repro.cost import fast
 from repro.cost.compact_bench import Bench, prepare
 from repro.cost.machine import load_average, machine, peak_memory, threads_of
@@ -35,8 +37,6 @@ from repro.cost.speed import (
     take_turns,
     warm_up,
 )
-from repro.errors import BadOption
-from repro.spec import Model, Speed
 
 
 def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from torch import Tensor
 
 from methods.adafuse_compact import calibrate, compact
 from methods.adafuse_compact_native import CannotCompile, load
-from repro import paths
 from repro.build import input_shape
+from repro.core import paths
+from repro.core.spec import Model, Speed, replace
 from repro.cost import fast
 from repro.cost.decisions import draw
 from repro.cost.fused import FusedConv2d
 from repro.cost.speed import random_network, seconds
-from repro.spec import Model, Speed, replace
 
 _SEED = 0
 

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.environment import cpu_name
 from repro.cost.data_speed import PUBLIC, DataSpeed
 from repro.cost.public_pipeline import resizer
 from repro.data import decode
-from repro.environment import cpu_name
 
 _BEHIND = 1.1
 

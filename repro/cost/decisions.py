@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 SKIP, REUSE, KEEP = range(3)
 #: channels decided together in `groups`

@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.core.errors import BadOption
 from repro.cost.fused import UNREADABLE, fold, fuse
-from repro.errors import BadOption
 
 Form = Callable[[Tensor], Tensor]
 Builder = Callable[[nn.Module, Tensor], Form]

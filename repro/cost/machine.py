@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from repro.cost.plausible import cpu_has_bf16
-from repro.environment import cpu_name
+from repro.core.environment import cpu_name
+from repro.core.roofline import cpu_has_bf16
 
 
 def device_name(device: str) -> str:

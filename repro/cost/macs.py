@@ -28,10 +28,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from repro.build import build, build_meta, input_shape
+from repro.core.errors import BadOption
+from repro.core.spec import Model, Static, frozen, replace
 from repro.cost.live import memory_of
 from repro.cost.tracing import shapes_only
-from repro.errors import BadOption
-from repro.spec import Model, Static, frozen, replace
 
 GIGA = 1e9
 #: counter -> how it is spelled out for a reader

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.core.spec import Views
 from repro.data import sampling
 from repro.data.decode_decord import load
 from repro.data.resize import short_side_size
 from repro.data.views import test_boxes
-from repro.spec import Views
 
 Resize = Callable[[np.ndarray, int, int], np.ndarray]
 

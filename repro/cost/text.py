@@ -9,9 +9,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.spec import Model
 from repro.cost.macs import COUNTERS, matching_sizes
 from repro.evidence import published
-from repro.spec import Model
 
 _TEST_CROP = 256
 _MANY = 8

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.errors import DataError, UnknownName
+from repro.core.errors import DataError, UnknownName
 
 _SPLITS = {"train": "train", "training": "train", "val": "val", "validation": "val", "validate": "val", "test": "test"}
 _YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"

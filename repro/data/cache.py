@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import BadOption, DataError
 from repro.data import decode
 from repro.data.clips import ArraySource
 from repro.data.index import Index
 from repro.data.pool import Pool, Problem
-from repro.errors import BadOption, DataError
 
 #: raised when the layout of the files changes
 _VERSION = 2

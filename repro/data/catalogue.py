@@ -22,10 +22,10 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import DataError, UnknownName
 from repro.data import label_maps
 from repro.data.index import Index, Video
-from repro.errors import DataError, UnknownName
 
 INDEX, _VIDEOS, _QUARANTINE = "index.json", "videos.csv", "quarantine.json"
 #: raised when the layout of the files or the meaning of a digest changes

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.core.spec import Train, Views
 from repro.data import sampling, views
 from repro.data.decode import Pick, read_picked
-from repro.spec import Train, Views
 
 #: purposes of random streams, so that no two share numbers
 ORDER, SAMPLE, TEST = 0, 1, 2

@@ -14,11 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import DataError, UnknownName
 from repro.data import annotations as reading
 from repro.data.index import read_csv
 from repro.data.known import KNOWN
-from repro.errors import DataError, UnknownName
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: `<id>_<start>_<end>`, as downloaders of Kinetics name files

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.core.errors import NotConfigured
 from repro.data.known import KNOWN
-from repro.errors import NotConfigured
 from repro.registry import datasets
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from repro.core.errors import BadOption, DecodeError, UnknownName
 from repro.data.container import missing_bytes
 from repro.data.stack import Stack
-from repro.errors import BadOption, DecodeError, UnknownName
 
 if TYPE_CHECKING:
     from repro.data.packets import VideoFile

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from repro.errors import DataError, UnknownName
+from repro.core.errors import DataError, UnknownName
 
 _COLUMNS = ("path", "label", "split")
 

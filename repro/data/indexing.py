@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from repro.core.errors import BadOption, DataError
 from repro.data import annotations as reading
 from repro.data import catalogue, findings, labelling, locate, places, subsets
 from repro.data.annotations import Annotations, Entry
@@ -18,7 +19,6 @@ from repro.data.journal import Journal
 from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import Probe, probe, sample
-from repro.errors import BadOption, DataError
 
 #: called with videos done, videos in all
 OnProgress = Callable[[int, int], None]

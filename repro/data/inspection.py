@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.core.errors import BadOption, DataError, DecodeError, NotConfigured
 from repro.data import annotations as reading
 from repro.data import catalogue, decode, decode_av, findings, frames, locate, places
 from repro.data.catalogue import Catalogue, Row
@@ -20,7 +21,6 @@ from repro.data.journal import Journal
 from repro.data.known import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.probe import size_of
-from repro.errors import BadOption, DataError, DecodeError, NotConfigured
 
 _CHECK = "check.json"
 #: share of the container's frames below which a video counts as cut off

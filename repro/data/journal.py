@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from repro import paths
+from repro.core import paths
 
 
 class Journal:

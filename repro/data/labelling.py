@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from repro.core.errors import DataError, UnknownName
 from repro.data.annotations import Entry
 from repro.data.known import KNOWN
 from repro.data.label_maps import difference, official, plain
-from repro.errors import DataError, UnknownName
 
 #: share of videos in the folder of another class at which the labels are refused
 _MOST_STRANGE = 0.01

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from repro.core.errors import BadOption, DataError
+from repro.core.spec import Train, Views
 from repro.data import clips, sampling
 from repro.data.index import Index, Video
 from repro.data.pool import Pool, Problem
 from repro.data.views import MEAN, STD
-from repro.errors import BadOption, DataError
-from repro.spec import Train, Views
 
 if TYPE_CHECKING:
     from repro.data.cache import FrameCache

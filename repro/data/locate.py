@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from repro.core.errors import DataError
 from repro.data.annotations import Entry
 from repro.data.label_maps import plain
-from repro.errors import DataError
 
 SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".3gp", ".ts", ".wmv")
 #: entries by which the number of leading folders to leave out is chosen

@@ -12,7 +12,7 @@ from typing import Any
 
 import av
 
-from repro.errors import DecodeError
+from repro.core.errors import DecodeError
 
 #: containers that give each frame the time when it is shown
 _STAMPED = frozenset({"mp4", "matroska"})

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.core.errors import DecodeError
 from repro.data import clips, decode, frames
 from repro.data.clips import FileSource, Source
 from repro.data.decode import Pick
 from repro.data.resize import resize_short
-from repro.errors import DecodeError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 

@@ -7,9 +7,9 @@ import os
 import shutil
 from pathlib import Path
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import DataError
 from repro.data.index import read_classes, read_csv
-from repro.errors import DataError
 
 _SPLITS = ("train", "val")
 

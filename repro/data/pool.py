@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Pipe, wait
 from typing import Any
 
+from repro.core.errors import BadOption
 from repro.data.worker import Problem, Worker
-from repro.errors import BadOption
 
 __all__ = ["Pool", "Problem"]
 

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.core.errors import DecodeError
 from repro.data import frames, packets
 from repro.data.container import missing_bytes
-from repro.errors import DecodeError
 
 _SAMPLED_BYTES = 65536
 

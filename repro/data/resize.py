@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 #: wanted rows made together; 16 to 64 are equally fast
 _ROWS = 32

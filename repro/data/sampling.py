@@ -19,9 +19,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from repro.core.errors import BadOption, DataError, UnknownName
 from repro.data import sampling_rules as rules
 from repro.data.sampling_rules import Rng, Rule
-from repro.errors import BadOption, DataError, UnknownName
 
 #: numbers in a name, beyond which it is taken for a slip of the pen
 _MOST_FRAMES, _MOST_CLIPS = 1024, 1000

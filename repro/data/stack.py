@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from repro.core.errors import DecodeError
 from repro.data.resize import resize_into, short_side_size
-from repro.errors import DecodeError
 
 
 class Stack:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repro.core.errors import DataError
 from repro.data.annotations import Annotations, Entry
 from repro.data.known import KNOWN
 from repro.data.label_maps import official, plain
-from repro.errors import DataError
 
 
 def select(

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
+from repro.core.errors import DataError
 from repro.data.twin_render import FRAMES, SIDE, render
-from repro.errors import DataError
 
 #: raised when a file's content changes; it is part of the folder's name and of every seed
 VERSION = 2

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import UnknownName
 from repro.data import twin_files
 from repro.data.index import Index, Video
 from repro.data.twin_render import MOTIONS, SHAPES
-from repro.errors import UnknownName
 
 _SIZES = {"train": 2048, "val": 1024}
 _SMOKE = {"train": 2, "val": 2}

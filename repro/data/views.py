@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from repro.core.errors import BadOption, DataError, UnknownName
 from repro.data.known import KNOWN
 from repro.data.resize import resize
-from repro.errors import BadOption, DataError, UnknownName
 
 Box = tuple[int, int, int, int]
 

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from repro import stopping
-from repro.errors import DataError, ReproError
+from repro.core import stop_signal
+from repro.core.errors import DataError, ReproError
 
 #: seconds for a fresh interpreter to import what it needs, on a busy machine
 _START_S = 120.0
@@ -56,7 +56,7 @@ class Worker:
         code = f"{path}; from repro.data.worker import serve; serve(int(sys.argv[2]))"
         descriptor = theirs.fileno()
         command = [sys.executable, "-c", code, json.dumps(sys.path), str(descriptor)]
-        with stopping.held_back():  # a scheduler signals all processes of a job; this one ends when its parent does
+        with stop_signal.held_back():  # a scheduler signals all processes of a job; this one ends when its parent does
             process = subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)
         theirs.close()
         worker = cls(process, ours, deadline=time.monotonic() + _START_S)
@@ -88,7 +88,7 @@ def serve(descriptor: int) -> None:
     """The worker: read tasks, send results, until the other end closes. Should the parent be gone while a decoder
     hangs, the alarm's default action ends the process.
     """
-    for number in (signal.SIGINT, *stopping.SIGNALS):
+    for number in (signal.SIGINT, *stop_signal.SIGNALS):
         signal.signal(number, signal.SIG_IGN)
     connection = Connection(descriptor)
     try:

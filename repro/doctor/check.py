@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from repro.errors import ReproError
+from repro.core.errors import ReproError
 
 PASS, FAIL, ABSENT = "pass", "fail", "not here"
 #: seconds after which a check is given up; importing torch counts

@@ -8,7 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from repro import paths, record
+from repro import record
+from repro.core import paths
 from repro.doctor.check import Check, Failed
 
 #: GiB that should be free: the twins with their decoded frames and checkpoints; records with their scores

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, DivisionByZero, InvalidOperation
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 #: what is looked up: the parts of a reference -> its number, or None where nothing is printed or measured
 Lookup = Callable[[Sequence[str]], Decimal | None]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from repro import papers
-from repro.errors import RecordError
+from repro.core.errors import RecordError
 from repro.evidence import check_rules as rules
 from repro.evidence import published
 from repro.evidence.check_costs import costs, measured_counts

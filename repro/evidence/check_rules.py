@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from repro.cost.plausible import check_throughput
+from repro.core.roofline import check_throughput
 from repro.evidence.published import DEVICES, PublishedRow, PublishedTable, Value
 from repro.schema import Record
 

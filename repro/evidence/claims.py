@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from repro import papers
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
 from repro.evidence import published
 from repro.evidence.arithmetic import evaluate, references
 from repro.evidence.metric import number

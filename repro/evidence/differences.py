@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Accuracy, Experiment, frozen
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.protocols import SOURCES, protocols
 from repro.schema import Record
-from repro.spec import Accuracy, Experiment, frozen
 
 _TWIN = "twin-"
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from repro.errors import UnknownName
+from repro.core.errors import UnknownName
 
 #: videos in the split that the papers report on, and where the number stands
 TEST_VIDEOS: dict[str, tuple[int, str]] = {

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.cost.plausible import PEAKS
+from repro.core.errors import BadOption, UnknownName
+from repro.core.roofline import PEAKS
+from repro.core.spec import Accuracy, Experiment, Model, Train, to_dict
 from repro.data.known import KNOWN
-from repro.errors import BadOption, UnknownName
 from repro.evidence import plan_facts as facts
 from repro.evidence.plan_facts import Range
 from repro.evidence.plan_seeds import Decision, decisions
 from repro.papers.layout import RowSpec, TableSpec
 from repro.schema import Record
-from repro.spec import Accuracy, Experiment, Model, Train, to_dict
 
 _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")
 #: method options of a training's loss, which a forward pass does not meet

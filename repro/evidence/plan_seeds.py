@@ -6,12 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from repro.core.spec import Accuracy
 from repro.evidence import plan_facts as facts
 from repro.evidence import published
 from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS
 from repro.evidence.stats import seeds_needed
 from repro.papers.layout import RowSpec, TableSpec
-from repro.spec import Accuracy
 
 POWER, ALPHA = 0.8, 0.05
 METHOD = (

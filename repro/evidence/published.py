@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from repro import paths
-from repro.errors import RecordError, UnknownName
+from repro.core import paths
+from repro.core.errors import RecordError, UnknownName
 
 #: columns of text; every other column holds numbers of the kinds below
 TEXT = frozenset(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro import metrics
+from repro.core.errors import BadOption
 from repro.data import copies
-from repro.errors import BadOption
 from repro.evidence.stats import Interval, wilson_interval
 from repro.evidence.subviews import choose
 from repro.scores import Scores

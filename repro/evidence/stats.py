@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 
 @dataclass(frozen=True)

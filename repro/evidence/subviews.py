@@ -15,8 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
+from repro.core.errors import BadOption
 from repro.data import sampling
-from repro.errors import BadOption
 from repro.metrics import centre_clip, centre_crop
 
 #: lengths of videos for which two rules are compared

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.evidence.stats import Interval, t_interval
 
 Verdict = Literal["supported", "contradicted", "undecided"]

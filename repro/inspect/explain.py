@@ -14,12 +14,12 @@ import numpy as np
 import torch
 
 from repro import metrics
+from repro.core.environment import command, environment
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Views, replace, to_dict
 from repro.data import pictures, sampling
-from repro.environment import command, environment
-from repro.errors import BadOption, UnknownName
 from repro.figure_store import Clip, Facts, Network
 from repro.inspect import gradcam, layers, strips
-from repro.spec import Views, replace, to_dict
 from repro.trained import Trained, require_frames
 
 _MOST_COLUMNS = 8

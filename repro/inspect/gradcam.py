@@ -26,7 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.inspect.layers import captured
 
 SCALES = ("clip", "frame")

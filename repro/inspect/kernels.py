@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from repro.environment import command, environment
-from repro.errors import BadOption
+from repro.core.environment import command, environment
+from repro.core.errors import BadOption
+from repro.core.spec import to_dict
 from repro.figure_store import Facts, Network
 from repro.inspect import heatmaps
-from repro.spec import to_dict
 from repro.trained import Trained
 
 #: deviation of |x| over its mean, x normal

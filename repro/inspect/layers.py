@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
 
 
 def map_layers(module: nn.Module, x: Tensor) -> dict[str, tuple[int, ...]]:

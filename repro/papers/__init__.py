@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from repro.errors import UnknownName
+from repro.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from repro.papers.claim import Claim

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.core.spec import Model, replace
 from repro.papers import adafuse_columns as columns
 from repro.papers import adafuse_notes as notes
 from repro.papers.adafuse_networks import (
@@ -29,7 +30,6 @@ from repro.papers.adafuse_networks import (
 )
 from repro.papers.layout import QuestionSpec, RowSpec, TableSpec
 from repro.papers.twins import APPEARANCE, TEMPORAL, asks
-from repro.spec import Model, replace
 
 #: what Figure 3 compares
 MIXTURE = "cost.mean.reuse / cost.mean.keep"

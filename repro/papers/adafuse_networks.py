@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 from repro.papers import recipes_papers as recipes
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 
 BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
 #: the same twins trained twice as long: after 8 epochs policies have hardly begun to differ from chance

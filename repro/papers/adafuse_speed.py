@@ -11,9 +11,9 @@ Expected on one quiet core: about a minute a row, most of it the trial of forms 
 
 from __future__ import annotations
 
+from repro.core.spec import Experiment, Speed, replace
 from repro.papers.adafuse_networks import host, with_adafuse
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.spec import Experiment, Speed, replace
 
 #: shares of skip, reuse and keep
 POINTS: dict[str, tuple[str, tuple[float, float, float]]] = {

@@ -6,6 +6,7 @@ counted and timed; `repro.papers.adafuse` tells what the recipes are.
 
 from __future__ import annotations
 
+from repro.core.spec import Model
 from repro.papers import adafuse_columns as columns
 from repro.papers import adafuse_notes as notes
 from repro.papers.adafuse import row, table
@@ -13,7 +14,6 @@ from repro.papers.adafuse_networks import BOTH, CLASSES, ORDER, SEEDS, cells, ho
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.quotations import beside_tsn, quoted
 from repro.papers.twins import APPEARANCE, ablation_twin, asks
-from repro.spec import Model
 
 _OTHER = "not applicable: a row of another dataset"
 _BESIDE_V1 = "not applicable: the twins stand beside the rows of Something-Something V1"

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
+from repro.core.spec import Model, Views, replace
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy
 from repro.registry import backbones, models
-from repro.spec import Model, Views, replace
 
 #: 3D network -> frames from one frame of its window to the next
 _STEPS = {

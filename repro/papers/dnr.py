@@ -9,13 +9,13 @@ Expected of table6 on two CPU cores: static cells 1 minute, speed 4, twins 15. O
 
 from __future__ import annotations
 
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 from repro.papers import columns, dnr_columns
 from repro.papers.dnr_networks import with_dnr
 from repro.papers.layout import ColumnSpec, FigureSpec, RowSpec, TableSpec
 from repro.papers.quotations import beside_tsn, input_column, quoted, with_input
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
-from repro.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 
 _IMAGENET = Model(name="", backbone="resnet50", pretrained="imagenet")
 #: the networks that DNR is put on -> label, network

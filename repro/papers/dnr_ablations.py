@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.core.spec import Experiment, Model
 from repro.papers import dnr_columns as columns
 from repro.papers.dnr_networks import SEEDS, TSN_K200, row_cells, with_dnr
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-from repro.spec import Experiment, Model
 
 #: cells of the rows on CL's distance: the same twin on a network with three blocks a stage
 APPEARANCE_3 = "twin-appearance-blocks3"

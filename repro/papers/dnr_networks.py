@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
 from repro.papers.recipes import DNR_K200, DNR_K400_TEST
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-from repro.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
 
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
 PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)

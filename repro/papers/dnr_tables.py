@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.core.spec import Experiment, Model, Speed, frozen, replace
 from repro.papers import dnr_columns as columns
 from repro.papers.dnr import table6
 from repro.papers.dnr_networks import SEEDS, TSN_K200, row_cells, with_dnr, with_dnr_3d
@@ -15,7 +16,6 @@ from repro.papers.layout import ColumnSpec, RowSpec, TableSpec, TrendSpec
 from repro.papers.recipes import DNR_K200
 from repro.papers.recipes_mmaction2 import TEST_8x8_10x3, TEST_32x2_10x3
 from repro.papers.twins import APPEARANCE, ablation_twin
-from repro.spec import Experiment, Model, Speed, frozen, replace
 
 _TWINS = columns.TWINS.format("Kinetics")
 

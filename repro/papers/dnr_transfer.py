@@ -6,12 +6,12 @@ On the twins the same is done from `twin-appearance` to `twin-temporal`, beside 
 
 from __future__ import annotations
 
+from repro.core.spec import Accuracy, Experiment, Model, Static, Train, replace
 from repro.papers import dnr_columns as columns
 from repro.papers.dnr_networks import TSN_K200, with_dnr
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.recipes import DNR_K400, DNR_K400_TEST, DNR_STH_TEST, DNR_STHV1, DNR_STHV2
 from repro.papers.twins import TEMPORAL, ablation_twin
-from repro.spec import Accuracy, Experiment, Model, Static, Train, replace
 
 TRANSFER = "twin-transfer"
 _TSN = replace(TSN_K200, num_classes=400)

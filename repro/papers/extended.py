@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Accuracy, Experiment, Speed, frozen, replace
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.spec import Accuracy, Experiment, Speed, frozen, replace
 
 
 def with_method(table: TableSpec, method: str) -> TableSpec:

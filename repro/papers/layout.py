@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from repro.errors import BadOption, UnknownName
-from repro.spec import Experiment
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Experiment
 
 #: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
 #: one of a table that no paper prints

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.spec import Model, frozen, replace
+from repro.core.spec import Model, frozen, replace
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from repro.errors import UnknownName
-from repro.spec import Train, Views, frozen
+from repro.core.errors import UnknownName
+from repro.core.spec import Train, Views, frozen
 
 NOT_STATED = "not stated"
 

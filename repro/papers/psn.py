@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.core.spec import Model, replace
 from repro.papers import psn_columns as columns
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.psn_networks import GST, LONG, SEEDS, TSM, TSN, ablation_cells, recounted, with_method, with_psn
 from repro.papers.twins import APPEARANCE, TEMPORAL, asks
-from repro.spec import Model, replace
 
 _BASELINE = "tsn"
 _SMALL = "8x112x112"

@@ -8,6 +8,7 @@ training of 80 epochs; the printed top-1 stand in `results/published/psn_table*.
 
 from __future__ import annotations
 
+from repro.core.spec import Model, Train, Views, replace
 from repro.papers import psn_columns as columns
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.psn_networks import TSM, TSN, accuracy, costs, times, with_method
@@ -29,7 +30,6 @@ from repro.papers.recipes_papers import (
     PSN_TEST_DIVING48_2x1,
 )
 from repro.papers.twins import TEMPORAL
-from repro.spec import Model, Train, Views, replace
 
 _OTHER_TWINS = "not applicable: the twins of PSN, TSN and TSM stand in Tables 1 to 3"
 _AT_112 = (

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, frozen, replace
 from repro.papers.recipes_papers import PSN_STHV1_SMALL, PSN_TEST_SMALL
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-from repro.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, frozen, replace
 
 #: the temporal twin trained twice as long: after 8 epochs some seeds of a network with blocks have just begun to read
 #: order, so that rows deviate by up to 40 points; after 16 the two that were tried had both learned it

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, replace
 from repro.papers import columns, recipes_authors, recipes_literature
 from repro.papers.default_views import rule_for
 from repro.papers.layout import ColumnSpec, RowSpec
 from repro.papers.literature import NETWORKS, QUOTATIONS, Network
 from repro.papers.twins import TEMPORAL
 from repro.registry import models
-from repro.spec import Accuracy, Experiment, Model, Speed, Static, replace
 
 #: what every quoted network is timed in turn with
 TSN = Model(name="tsn", backbone="resnet50")

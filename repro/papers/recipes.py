@@ -6,8 +6,8 @@ version in use when DNR was written; `MCG-NJU/TDN@a7c7e9b`.
 
 from __future__ import annotations
 
+from repro.core.spec import Train, Views, replace
 from repro.data.views import FLIP_STHV1, FLIP_STHV2
-from repro.spec import Train, Views, replace
 
 #: DNR, Kinetics-400 from scratch: 196 epochs, cosine from 0.1, warm-up over 127,840 steps (34 epochs) from 0.01 of it
 DNR_K400 = Train(

@@ -10,10 +10,10 @@ exchanges the labels of Something-Something V2 when it mirrors clips of V1; V1's
 
 from __future__ import annotations
 
+from repro.core.spec import Train, Views, frozen, replace
 from repro.data.views import FLIP_STHV1, FLIP_STHV2
 from repro.papers.protocol import Protocol
 from repro.papers.recipes import TDN_K400, TDN_K400_TEST
-from repro.spec import Train, Views, frozen, replace
 
 TSM = "mit-han-lab/temporal-shift-module@1f6a834"
 TAM = "liu-zhy/temporal-adaptive-module@5fcb46f"

@@ -6,9 +6,9 @@ the paper with the table says of the row; the rest is not stated, and is not fil
 
 from __future__ import annotations
 
+from repro.core.spec import Train, Views, frozen, replace
 from repro.data.views import FLIP_STHV1
 from repro.papers.protocol import Protocol
-from repro.spec import Train, Views, frozen, replace
 
 #: (network, dataset) -> the protocol of its authors' code
 PROTOCOLS: dict[tuple[str, str], Protocol] = {}

@@ -9,10 +9,10 @@ right; that is kept here, as it is what their numbers were made with.
 
 from __future__ import annotations
 
+from repro.core.spec import Train, Views, frozen, replace
 from repro.data.views import FLIP_STHV1
 from repro.papers.protocol import Protocol
 from repro.papers.recipes import TANET_K400_DENSE, TSM_K400_DENSE
-from repro.spec import Train, Views, frozen, replace
 
 V015 = "open-mmlab/mmaction2 v0.15.0, configs/recognition"
 V1 = "open-mmlab/mmaction2@4d6c934 (v1.2.0), configs/recognition"

@@ -7,10 +7,10 @@ from the same author's later `tianyuan168326/EAN-Pytorch@5d846a5` and named in `
 
 from __future__ import annotations
 
+from repro.core.spec import Train, Views, frozen, replace
 from repro.data.views import FLIP_STHV1, FLIP_STHV2
 from repro.papers.protocol import Protocol
 from repro.papers.recipes import DNR_K200, DNR_K400, DNR_K400_TEST, DNR_STH_TEST, DNR_STHV1, DNR_STHV2
-from repro.spec import Train, Views, frozen, replace
 
 ADAFUSE_CODE = "mengyuest/AdaFuse@91c3a5d"
 

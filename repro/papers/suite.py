@@ -10,13 +10,13 @@ Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a twin 
 
 from __future__ import annotations
 
+from repro.core.spec import Experiment, Model, Speed, Static, frozen, replace
 from repro.papers import adafuse_networks as adafuse
 from repro.papers import columns
 from repro.papers.dnr import HOSTS
 from repro.papers.dnr_networks import SEEDS, with_dnr
 from repro.papers.layout import ColumnSpec, QuestionSpec, RowSpec, TableSpec
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-from repro.spec import Experiment, Model, Speed, Static, frozen, replace
 
 _COST = "one view of 8x224x224 (TDN: 8x5 frames)"
 _MEMORY = "memory of that view (MiB)"

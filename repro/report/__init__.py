@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -125,7 +125,7 @@ def _table(layout: TableSpec, records: Iterable[Record]) -> Table:
 
 def _under_way(layout: TableSpec) -> set[str]:
     """Experiments with a folder of checkpoints: somebody trains them, or was interrupted."""
-    from repro import paths
+    from repro.core import paths
 
     running = {folder.name.partition("-")[0] for folder in (paths.cache() / "work").glob("*-s*")}
     experiments = (experiment for row in layout.rows for experiment in row.cells.values())
@@ -133,8 +133,8 @@ def _under_way(layout: TableSpec) -> set[str]:
 
 
 def _unconfigured(layout: TableSpec) -> set[str]:
+    from repro.core.spec import Accuracy
     from repro.data.datasets import is_configured
-    from repro.spec import Accuracy
 
     measures = [experiment.measure for row in layout.rows for experiment in row.cells.values()]
     names = {name for measure in measures if isinstance(measure, Accuracy) for name in measure.datasets}

@@ -11,13 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from repro.core.spec import Accuracy
 from repro.evidence import published
 from repro.papers.layout import RowSpec
 from repro.report.drawing import Drawing
 from repro.report.figures import Source
 from repro.report.plots import Cheap, Dot, front, scatter
 from repro.schema import Record
-from repro.spec import Accuracy
 
 DATASETS = {
     "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200", "minikinetics": "Mini-Kinetics",

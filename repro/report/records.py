@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.spec import diff
 from repro.report.packed import headline
 from repro.schema import Record
-from repro.spec import diff
 
 #: section of a comparison -> what is compared
 Differences = dict[str, dict[str, tuple[Any, Any]]]

@@ -6,12 +6,12 @@ import statistics
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
+from repro.core.spec import Experiment
 from repro.evidence.metric import look_up, number
 from repro.evidence.published import Value
 from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
 from repro.report.table import Row
 from repro.schema import Record
-from repro.spec import Experiment
 
 Done = Callable[[Experiment | None], list[Record]]
 

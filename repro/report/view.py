@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from repro.core.spec import Experiment, diff, to_dict
 from repro.evidence import published
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
@@ -25,7 +26,6 @@ from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import INTERVAL, gain, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
 from repro.schema import Record
-from repro.spec import Experiment, diff, to_dict
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",

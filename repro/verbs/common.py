@@ -10,8 +10,8 @@ from rich.console import Console
 
 from repro import papers
 from repro.arguments import add_module
+from repro.core.paths import torchrun
 from repro.papers.layout import TableSpec
-from repro.paths import torchrun
 from repro.registry import load_module, methods
 
 _WIDTH_WITHOUT_TERMINAL = 160

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from repro.arguments import positive
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.registry import datasets
 from repro.verbs.common import Commands, prepare, print_named, verb
 
@@ -121,7 +121,7 @@ def _check(console: Console, args: argparse.Namespace) -> int:
 
 
 def _jobs(args: argparse.Namespace) -> int:
-    from repro.environment import machine
+    from repro.core.environment import machine
 
     return args.jobs or machine()[1]
 

@@ -18,7 +18,7 @@ from repro.arguments import (
     positive,
     views_of,
 )
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def gradcam(args: argparse.Namespace) -> int:
 def _networks(args: argparse.Namespace) -> list[Trained]:
     """The rows of the strip: the files in their order, with `--method` the host's and the method's."""
     from repro import trained
-    from repro.spec import frozen, replace
+    from repro.core.spec import frozen, replace
 
     if bool(args.weights) == args.random:
         raise BadOption(

@@ -10,10 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro import stopping
 from repro.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive
-from repro.errors import BadOption
-from repro.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
+from repro.core import stop_signal
+from repro.core.errors import BadOption
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
 from repro.verbs.common import Commands, prepare, verb
 
 _REPEATS, _DATA_REPEATS = 11, 5
@@ -190,7 +190,7 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
 
 
 def _data_speed(args: argparse.Namespace) -> int:
-    from repro import paths
+    from repro.core import paths
     from repro.cost.clip_files import CLIPS, clip_file
     from repro.cost.data_speed import CASES, measure
     from repro.cost.data_text import render_data_speed
@@ -260,7 +260,7 @@ def _single(console: Console, experiment: Experiment, args: argparse.Namespace, 
                 console.print(f"training video {facts['problem']}", markup=False)
             line.update(escape(told(facts)))
 
-        with stopping.watching():
+        with stop_signal.watching():
             made, path = run_single(
                 experiment, out=args.out, device=device, threads=args.threads, on_progress=progress, **more
             )

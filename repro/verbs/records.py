@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from repro import papers, paths
-from repro.errors import UnknownName
+from repro import papers
+from repro.core import paths
+from repro.core.errors import UnknownName
 from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import argparse
 
 from rich.console import Console
 
-from repro import paths
 from repro.arguments import natural, positive
-from repro.errors import BadOption
-from repro.paths import torchrun
+from repro.core import paths
+from repro.core.errors import BadOption
+from repro.core.paths import torchrun
 from repro.verbs.common import Commands, add_table, first_process, prepare, table_of, verb
 from repro.verbs.tables import print_table, tell_damaged, write_report
 
@@ -196,7 +196,7 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
 
 
 def _gpus(args: argparse.Namespace) -> list[str]:
-    from repro.environment import gpu_ids
+    from repro.core.environment import gpu_ids
 
     found = [part.strip() for part in args.gpus.split(",") if part.strip()] if args.gpus else gpu_ids()
     if not found:

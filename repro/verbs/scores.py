@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from repro.arguments import positive
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.verbs.common import Commands, prepare, verb
 
 

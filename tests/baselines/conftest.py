@@ -5,7 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from repro.build import build_meta, input_shape
-from repro.spec import Model, frozen
+from repro.core.spec import Model, frozen
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from baselines.arnet_policy import SKIPS, looked_at
 from methods import adafuse, dnr, psn
 from repro import verify
 from repro.build import build, build_meta
-from repro.errors import BadOption
-from repro.spec import Model, frozen
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 from repro.train_step import own_losses
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arnet_r50_r34_r18.json"

@@ -5,8 +5,8 @@ from torch import nn
 from baselines.blvnet_tam import Aggregation, Bottleneck
 from methods import adafuse, dnr, psn
 from repro.build import build
-from repro.errors import BadOption
-from repro.spec import Model, frozen, replace
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen, replace
 
 
 def spec(**more) -> Model:

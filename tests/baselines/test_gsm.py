@@ -4,7 +4,7 @@ from torch.nn.functional import conv3d, relu
 
 from baselines.gsm import GatedConvNorm, GateShift, gsm
 from repro.build import build
-from repro.spec import Model
+from repro.core.spec import Model
 
 
 def gated(backbone) -> dict[str, int]:

@@ -4,9 +4,9 @@ import torch
 
 from baselines.gst import FramesConv3d, gst
 from repro.build import build, build_meta
+from repro.core.errors import BadOption
+from repro.core.spec import Model
 from repro.cost.macs import count_macs
-from repro.errors import BadOption
-from repro.spec import Model
 
 
 def spec(backbone="tiny_resnet", **more) -> Model:

@@ -3,8 +3,8 @@ import torch
 
 from baselines.slowfast import _slow_frames, slowfast_4x16
 from repro.build import build_meta
-from repro.errors import BadOption
-from repro.spec import Model, frozen
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from torch.nn.functional import max_pool3d
 from baselines.smallbignet import SmallBigBottleneck, neighbourhood_maximum
 from methods import adafuse, dnr, psn
 from repro.build import build, build_meta
-from repro.errors import BadOption
-from repro.spec import Model, frozen
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 
 
 def spec(**more) -> Model:

@@ -5,7 +5,7 @@ from torch.nn.functional import conv1d
 from baselines.tea import AggregationBlock, MotionExcitation, tea
 from baselines.temporal import LearnableShift
 from repro.build import build
-from repro.spec import Model
+from repro.core.spec import Model
 
 
 def test_excitation_reads_the_next_frame_and_the_last_frame_has_none():

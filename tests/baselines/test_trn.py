@@ -10,8 +10,8 @@ from baselines.trn import TemporalRelations, trn_multiscale
 from methods import adafuse, dnr, psn
 from methods.adafuse_stream import Stream
 from repro.build import build, build_meta
-from repro.errors import BadOption
-from repro.spec import Model, frozen
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 from repro.weights import import_tensors, shapes_of
 
 

@@ -4,9 +4,9 @@ from torch import nn
 
 from baselines.volume import VolumeNetwork, conv3d
 from repro.build import build, build_meta
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 from repro.registry import models
-from repro.spec import Model, frozen
 
 #: every registered network of volumes -> frames and size of a small clip that fits it
 SMALL = {

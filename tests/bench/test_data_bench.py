@@ -8,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from repro import paths
+from repro.core import paths
+from repro.core.spec import Train
 from repro.cost.clip_files import CLIPS, clip_file
 from repro.cost.data_speed import CASES, PUBLIC, measure, ways
 from repro.data import sampling
@@ -17,7 +18,6 @@ from repro.data.decode import DECODERS
 from repro.data.index import read_csv
 from repro.data.loader import train_batches
 from repro.data.resize import resize_short
-from repro.spec import Train
 
 pytestmark = pytest.mark.bench
 

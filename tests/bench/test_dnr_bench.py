@@ -16,9 +16,9 @@ from torch.nn import functional
 from methods.dnr_norm import Clip, CrossLayerNorm, CrossTemporalNorm
 from methods.dnr_relay import LstmCell, Relay
 from repro.build import build, input_shape
+from repro.core.spec import Model
 from repro.cost.fused import fuse
 from repro.cost.speed import randomize
-from repro.spec import Model
 
 from .conftest import in_turn
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from repro.build import build, build_meta, input_shape
+from repro.core.spec import Model
 from repro.cost.fast import fastest
 from repro.cost.macs import count_macs
 from repro.papers.literature import NETWORKS
-from repro.spec import Model
 
 pytestmark = pytest.mark.bench
 

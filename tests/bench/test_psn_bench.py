@@ -17,10 +17,10 @@ from methods import psn_kernels
 from methods.psn_places import PLACES, Place
 from methods.psn_synthesizer import Form, Synthesizer
 from repro.build import build, frozen_form, input_shape
+from repro.core.spec import Model, frozen, replace
 from repro.cost.fused import fuse
 from repro.cost.macs import count_macs
 from repro.cost.speed import randomize
-from repro.spec import Model, frozen, replace
 
 from .conftest import in_turn
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 from repro import papers
+from repro.core.spec import replace
 from repro.papers.layout import RowSpec, TableSpec
-from repro.spec import replace
 
 NAME = "own/killed"
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "repro" / "data")]

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import launch_slurm, lease, papers, paths, record, registry, train_log
+from repro import launch_slurm, papers, record, registry, train_log
+from repro.core import lease, paths
 from repro.data.known import KNOWN
 from repro.jobs import jobs_of, records_root
 from repro.resume import TOLERANCE

@@ -93,7 +93,7 @@ _BASES = {
 @pytest.mark.parametrize("case", list(_BASES))
 def test_bases_are_those_of_the_authors_counter(case):
     from repro.build import build_meta
-    from repro.spec import Model, frozen
+    from repro.core.spec import Model, frozen
 
     name, backbone, (option, value) = case
     shared = backbone != "bninception"

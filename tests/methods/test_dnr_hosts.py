@@ -11,9 +11,9 @@ from methods.dnr import insert
 from methods.dnr_norm import CrossLayerNorm, CrossTemporalNorm, DynamicNorm
 from methods.dnr_relay import RELAYS
 from repro.build import build, build_meta
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 from repro.registry import models
-from repro.spec import Model, frozen
 
 CLASSES = 4
 #: network, backbone, its options -> a small input that fits it

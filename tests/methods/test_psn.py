@@ -12,9 +12,9 @@ from methods.psn import insert
 from methods.psn_places import Place
 from methods.psn_synthesizer import Form, Synthesizer, freeze
 from repro.build import build, build_meta
+from repro.core.errors import BadOption
+from repro.core.spec import Model
 from repro.cost.macs import count_macs
-from repro.errors import BadOption
-from repro.spec import Model
 
 FOUR = ("conv1", "conv2", "conv3", "conv4")
 FIVE = (*FOUR, "conv5")

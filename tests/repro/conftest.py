@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from repro.spec import Accuracy, Model, Train, Views, frozen
+from repro.core.spec import Accuracy, Model, Train, Views, frozen
 
 
 def write_video(path: Path, seed: int, frames: int = 9, side: int = 40) -> None:

@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from repro import paths, registry
+from repro import registry
 from repro.accuracy import extra_metrics, measure_accuracy, used_decoder
 from repro.build import build
 from repro.checkpoint import weights_sha256
+from repro.core import paths
+from repro.core.errors import ReproError
+from repro.core.spec import Accuracy, Model, replace
 from repro.data.datasets import open_index
-from repro.errors import ReproError
 from repro.evaluate import Scores, score
 from repro.models.formats import Contract
 from repro.schema import AccuracyResult
-from repro.spec import Accuracy, Model, replace
 from repro.weights import save_weights
 
 

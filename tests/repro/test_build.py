@@ -8,9 +8,9 @@ import sys
 import pytest
 import torch
 
-from repro import spec
 from repro.build import build, build_meta, imagenet_state, input_shape
-from repro.errors import BadOption, NotConfigured, UnknownName
+from repro.core import spec
+from repro.core.errors import BadOption, NotConfigured, UnknownName
 
 TINY = spec.Model(name="tsn", backbone="tiny_resnet", num_classes=3)
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from repro import checkpoint
-from repro.errors import ReproError
+from repro.core.errors import ReproError
 
 IDENTITY = {"experiment": "a" * 64, "seed": 0}
 

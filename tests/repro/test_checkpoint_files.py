@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save_file
 
 from repro import checkpoint_files
-from repro.errors import WeightsError
+from repro.core.errors import WeightsError
 
 STATE = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "bn1.num_batches_tracked": torch.tensor(3)}
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from repro import golden
-from repro.errors import UnknownName, WeightsError
+from repro.core.errors import UnknownName, WeightsError
 from repro.models import formats
 
 GOLDENS = Path(__file__).parents[1] / "golden"

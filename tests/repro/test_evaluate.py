@@ -16,11 +16,11 @@ from torch import nn
 
 from repro import evaluate, memory, metrics
 from repro.build import build
+from repro.core.errors import ReproError
+from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.cache import open_cache
 from repro.data.datasets import open_index
 from repro.data.index import Index
-from repro.errors import ReproError
-from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ import torch, torch.distributed as dist
 from repro import evaluate
 from repro.build import build
 from repro.data.datasets import open_index
-from repro.spec import experiment_from_dict, replace
+from repro.core.spec import experiment_from_dict, replace
 torch.set_num_threads(1)
 folder, rank, world, count, broken = Path(sys.argv[1]), *map(int, sys.argv[2:5]), sys.argv[5]
 if world > 1:

@@ -21,7 +21,7 @@ from repro import evaluate
 from repro.build import build
 from repro.data.index import read_csv
 from repro.papers.recipes import KINETICS
-from repro.spec import Model
+from repro.core.spec import Model
 name, backbone = sys.argv[2].split("/")
 module = build(Model(name=name, backbone=backbone))
 model = sum(t.numel() * t.element_size() for t in module.state_dict().values())

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from repro import figure_store
-from repro.errors import RecordError
+from repro.core.errors import RecordError
 from repro.figure_store import Clip, Facts, Network
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (30).to_bytes(4, "big") + (20).to_bytes(4, "big")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from repro import golden
-from repro.errors import DataError
+from repro.core.errors import DataError
 
 GOLDENS = Path(__file__).parents[1] / "golden"
 

@@ -8,13 +8,14 @@ import time
 
 import pytest
 
-from repro import launch, record, registry, run, stopping
+from repro import launch, record, registry, run
+from repro.core import stop_signal
+from repro.core.spec import replace
 from repro.jobs import Job, jobs_of, records_root, select, state_of
 from repro.launch import State, run_local
 from repro.papers import find
 from repro.run import execute
 from repro.smoke import smoke_table
-from repro.spec import replace
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
     root = records_root(True)
     assert execute(job, device="cpu", threads=1).status == "done"
     assert state_of(job, root) == "done"
-    monkeypatch.setattr("repro.environment.machine", lambda: ("another processor", 64))
+    monkeypatch.setattr("repro.core.environment.machine", lambda: ("another processor", 64))
     assert state_of(job, root) == "missing"
     assert execute(job, device="cpu", threads=1).status == "done"
     assert state_of(job, root) == "done"
@@ -214,13 +215,13 @@ def test_gpus_are_named_or_found(monkeypatch, capsys):
 def test_the_processes_of_torchrun_take_note_of_a_request_to_stop(jobs, monkeypatch):
     def told(job, **options):
         os.kill(os.getpid(), signal.SIGTERM)
-        assert stopping.requested()
-        raise stopping.Stopped
+        assert stop_signal.requested()
+        raise stop_signal.Stopped
 
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("nobody took note of the signal"))
     try:
         monkeypatch.setattr(run, "execute", told)
-        with pytest.raises(stopping.Stopped):
+        with pytest.raises(stop_signal.Stopped):
             launch.run_together(jobs, device="cpu", replace=False, on_event=lambda *_: None)
     finally:
         signal.signal(signal.SIGTERM, before)

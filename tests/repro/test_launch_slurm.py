@@ -9,8 +9,9 @@ import threading
 
 import pytest
 
-from repro import launch_slurm, stopping
-from repro.errors import BadOption, ReproError
+from repro import launch_slurm
+from repro.core import stop_signal
+from repro.core.errors import BadOption, ReproError
 from repro.jobs import Job, jobs_of, records_root, state_of
 from repro.papers import find
 from repro.smoke import smoke_table
@@ -81,7 +82,7 @@ def test_a_line_that_is_told_to_stop_passes_it_on():
     )
     timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGUSR2))
     timer.start()
-    assert launch_slurm.run_line([sys.executable, "-c", code]) == stopping.EXIT_STOPPED
+    assert launch_slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
     timer.join()
 
 
@@ -96,7 +97,7 @@ def test_a_line_that_dies_of_the_request_was_stopped_too(code):
     """While it still imports, or as torchrun ends."""
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
-    assert launch_slurm.run_line([sys.executable, "-c", code]) == stopping.EXIT_STOPPED
+    assert launch_slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
     timer.join()
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro import metrics
-from repro.errors import ReproError
+from repro.core.errors import ReproError
 
 
 def test_top_k_by_hand() -> None:

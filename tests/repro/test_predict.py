@@ -14,12 +14,12 @@ from repro import metrics
 from repro.__main__ import main
 from repro.accuracy import trained_on
 from repro.build import build
+from repro.core.spec import Model, frozen, replace
 from repro.data import clips, decode
 from repro.data.loader import normalize
 from repro.models.formats import IMAGENET
 from repro.numerics import seed_all
 from repro.papers.twins import twin_accuracy
-from repro.spec import Model, frozen, replace
 from repro.weights import save_weights
 from tests.repro.conftest import write_video
 

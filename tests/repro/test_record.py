@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import paths, record, schema, spec
-from repro.errors import RecordError
+from repro import record, schema
+from repro.core import paths, spec
+from repro.core.errors import RecordError
 from repro.record import RecordExists
 from repro.schema import Record
 

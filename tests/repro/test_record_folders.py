@@ -8,7 +8,7 @@ import pytest
 
 from repro import record
 from repro.__main__ import main
-from repro.errors import RecordError, UnknownName
+from repro.core.errors import RecordError, UnknownName
 from repro.record_folders import find, leftovers, merge, prune
 
 ROWS = Path(__file__).parents[2] / "results" / "records" / "dnr" / "table6"

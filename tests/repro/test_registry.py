@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from repro import registry
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
 
 PLUGIN = textwrap.dedent(
     """

@@ -7,13 +7,13 @@ from rich.console import Console
 
 from repro import run
 from repro.build import build_meta
+from repro.core.spec import Accuracy, replace
 from repro.jobs import jobs_of, records_root, select, state_of
 from repro.overview import render_status
 from repro.papers import TABLES, find
 from repro.papers.layout import TableSpec
 from repro.run import execute
 from repro.smoke import smoke_table
-from repro.spec import Accuracy, replace
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from repro import metrics, scores
-from repro.errors import DataError
+from repro.core.errors import DataError
 from repro.scores import Scores
 from repro.sheet import Sheet, merged
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from repro import registry
-from repro.errors import BadOption, UnknownName, WeightsError
+from repro.core.errors import BadOption, UnknownName, WeightsError
+from repro.core.spec import Model, content_id
 from repro.single import dataset_name, recipe, with_weights
-from repro.spec import Model, content_id
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 

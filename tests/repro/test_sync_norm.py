@@ -11,9 +11,9 @@ import torch.multiprocessing
 from torch import Tensor, nn
 
 from repro.build import build
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen
 from repro.distributed import Ranks
-from repro.errors import BadOption
-from repro.spec import Model, frozen
 from repro.sync_norm import combine, has_batch_norm, synchronise
 
 LAYERS = {

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from repro import paths, record, torchrun
-from repro.errors import BadOption
+from repro import record, torchrun
+from repro.core import paths
+from repro.core.errors import BadOption
 from repro.jobs import records_root
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
@@ -109,7 +110,7 @@ FAILING = """
 import os, sys
 from repro import torchrun
 from repro.distributed import Ranks
-from repro.errors import ReproError
+from repro.core.errors import ReproError
 torchrun.GRACE_S = 1.0
 with torchrun.together("cpu"):
     ranks = Ranks.current()

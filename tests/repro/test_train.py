@@ -16,10 +16,10 @@ from torch import nn
 
 from repro import checkpoint, train, train_log, train_loop, train_step
 from repro.accuracy import measure_accuracy
+from repro.core.errors import ReproError
+from repro.core.spec import Accuracy, Model, frozen, replace
 from repro.data.datasets import open_index
 from repro.data.index import Index
-from repro.errors import ReproError
-from repro.spec import Accuracy, Model, frozen, replace
 
 RUN = """
 import json, sys
@@ -27,7 +27,7 @@ import torch
 torch.set_num_threads(1)
 from pathlib import Path
 from repro.accuracy import measure_accuracy
-from repro.spec import experiment_from_dict
+from repro.core.spec import experiment_from_dict
 experiment = experiment_from_dict(json.loads(Path(sys.argv[1]).read_text()))
 def tell(facts):
     print(facts["phase"], facts.get("step", ""), flush=True)
@@ -148,7 +148,7 @@ def test_a_checkpoint_of_another_experiment_is_refused(
 
 def test_killed_at_any_moment_and_started_again(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
     """SIGKILL in the first epoch, in the second, while a checkpoint may be written, and during the test."""
-    from repro.spec import Experiment, to_dict
+    from repro.core.spec import Experiment, to_dict
 
     accuracy = replace(tiny_accuracy, train=replace(tiny_accuracy.train, partial_bn=True))
     (tmp_path / "spec.json").write_text(json.dumps(to_dict(Experiment(model=tiny_model, measure=accuracy))))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from repro import train_log
-from repro.spec import Accuracy, Model
+from repro.core.spec import Accuracy, Model
 from repro.train import fit
 from repro.train_log import Log, read
 

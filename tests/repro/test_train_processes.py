@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 from repro import checkpoint, resume
+from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.distributed import Ranks
 from repro.resume import TOLERANCE
-from repro.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.train import Fitted, fit
 
 TWO = """
@@ -26,7 +26,7 @@ import torch
 import torch.distributed as dist
 from repro import stopping
 from repro.checkpoint import weights_sha256
-from repro.spec import experiment_from_dict
+from repro.core.spec import experiment_from_dict
 from repro.train import fit
 torch.set_num_threads(1)
 spec, work, rank, meet, stop_at, micro, ask_at = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])

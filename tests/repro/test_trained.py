@@ -9,10 +9,10 @@ from safetensors.torch import save_file
 from repro import trained
 from repro.accuracy import trained_on
 from repro.build import build
-from repro.errors import BadOption, WeightsError
+from repro.core.errors import BadOption, WeightsError
+from repro.core.spec import Model, canonical_json, frozen, measure_from_dict, model_from_dict, replace, to_dict
 from repro.models.formats import CAFFE, IMAGENET
 from repro.papers.twins import twin_accuracy
-from repro.spec import Model, canonical_json, frozen, measure_from_dict, model_from_dict, replace, to_dict
 from repro.weights import save_weights
 
 MODEL = Model(

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from repro import paths, transfer
+from repro import transfer
 from repro.accuracy import measure_accuracy
 from repro.build import build
 from repro.checkpoint import weights_sha256
-from repro.errors import BadOption, ReproError
-from repro.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
+from repro.core import paths
+from repro.core.errors import BadOption, ReproError
+from repro.core.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
 from repro.weights import load_weights, save_weights
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from repro import golden, spec, verify
+from repro import golden, verify
 from repro.build import build
-from repro.errors import WeightsError
+from repro.core import spec
+from repro.core.errors import WeightsError
 
 GOLDENS = Path(__file__).parents[1] / "golden"
 FRAMES = 4

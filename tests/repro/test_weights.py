@@ -9,9 +9,9 @@ from safetensors import safe_open
 
 from repro import checkpoint_files, weights
 from repro.build import build
-from repro.errors import WeightsError
+from repro.core.errors import WeightsError
+from repro.core.spec import Model, frozen, replace
 from repro.models import formats
-from repro.spec import Model, frozen, replace
 
 TSN = Model(name="tsn", backbone="tiny_resnet", frames=4, num_classes=5)
 MODELS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from repro.errors import UnknownName, WeightsError
+from repro.core.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from repro.core.errors import BadOption, DataError
 from repro.cost import data_speed, public_pipeline
 from repro.cost.clip_files import CLIPS, clip_file
 from repro.cost.data_speed import CASES, PUBLIC, DataSpeed, measure
 from repro.cost.data_text import render_data_speed
 from repro.data.packets import VideoFile
-from repro.errors import BadOption, DataError
 
 FRAMES = 80
 

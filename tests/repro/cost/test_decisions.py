@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.core.errors import BadOption
 from repro.cost.decisions import GROUP, HOW, draw
-from repro.errors import BadOption
 
 SHARES = (0.37, 0.258, 0.372)
 CHANNELS = {"layer1.0": 64, "layer4.2": 2048}

@@ -12,12 +12,12 @@ from torch import nn
 
 from repro import evaluate
 from repro.build import build
+from repro.core.spec import Accuracy, Model, frozen, replace
 from repro.cost import dynamic
 from repro.data import loader
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.scores import Scores
-from repro.spec import Accuracy, Model, frozen, replace
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 
@@ -124,7 +124,7 @@ def test_scores_without_figures_are_written_as_before(tmp_path: Path) -> None:
 
 
 def test_figures_that_do_not_fit_are_told(scores: Scores, tmp_path: Path) -> None:
-    from repro.errors import DataError
+    from repro.core.errors import DataError
 
     Scores(
         scores.logits, scores.labels, scores.ids, [], 2, 3, {}, scores.stats, scores.stat_names[:-1]

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 from repro import papers
+from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known import KNOWN
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
-from repro.spec import Accuracy, Experiment, Model, Train, Views, frozen
 
 NAME = "own/miniatures"
 OPTIONS = frozen(blocks=1, pool=True)

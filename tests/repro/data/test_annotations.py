@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repro.core.errors import DataError, UnknownName
 from repro.data.annotations import FORMATS, read, split_of
-from repro.errors import DataError, UnknownName
 
 KINETICS = 'label,youtube_id,time_start,time_end,split,is_cc\n"archery",abc-DEF_123,13,23,validate,0\n'
 TEST_CSV = "youtube_id,time_start,time_end,split\nabc-DEF_123,13,23,test\n"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.core.errors import BadOption, DataError
 from repro.data import cache
 from repro.data.decode import read_frames
 from repro.data.index import read_csv
 from repro.data.pool import Problem
-from repro.errors import BadOption, DataError
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from repro.core.errors import DataError, UnknownName
 from repro.data import copies
-from repro.errors import DataError, UnknownName
 
 
 @pytest.fixture(autouse=True)

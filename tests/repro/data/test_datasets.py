@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from repro.core.errors import NotConfigured, UnknownName
 from repro.data import datasets
-from repro.errors import NotConfigured, UnknownName
 from repro.registry import datasets as registry
 
 

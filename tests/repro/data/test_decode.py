@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from repro.core.errors import BadOption, DataError, DecodeError, UnknownName
 from repro.data import decode
 from repro.data.decode import DECODERS, frame_count, read_frames
-from repro.errors import BadOption, DataError, DecodeError, UnknownName
 
 FILES = {
     "h264.mp4": 40,

@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
+from repro.core.errors import DecodeError
 from repro.data import decode, decode_av, packets
 from repro.data.decode import read_frames, read_picked
 from repro.data.packets import VideoFile
-from repro.errors import DecodeError
 
 COUNT, SIZE = 48, (64, 96)
 

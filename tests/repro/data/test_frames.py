@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from repro.core.errors import DecodeError
+from repro.core.spec import Views
 from repro.data import clips
 from repro.data.decode import frame_count, read_frames
 from repro.data.frames import is_picture, list_folder
 from repro.data.pool import Pool, Problem
-from repro.errors import DecodeError
-from repro.spec import Views
 
 
 def write_frames(folder, template="{:05d}.jpg", first=1, count=9, size=(32, 40)):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from repro.core.errors import DataError, UnknownName
 from repro.data.index import Index, Video, read_classes, read_csv
-from repro.errors import DataError, UnknownName
 
 
 def test_names_are_sorted_and_paths_relative_to_the_csv(tmp_path, write_csv):

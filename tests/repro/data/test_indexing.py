@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from repro.core.errors import BadOption, DataError, UnknownName
 from repro.data import catalogue, indexing, places
 from repro.data.datasets import is_configured, open_index
 from repro.data.indexing import Source, add
-from repro.errors import BadOption, DataError, UnknownName
 
 
 def source(mini, **more):

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repro.core.errors import BadOption, NotConfigured
 from repro.data import catalogue
 from repro.data.datasets import open_index
 from repro.data.findings import Seen, another_root, colour_order, label_map, start_index
 from repro.data.indexing import Added, Source, add, summary
 from repro.data.inspection import check, last, state
-from repro.errors import BadOption, NotConfigured
 
 
 def added(mini, root=None, **more):

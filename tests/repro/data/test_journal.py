@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from repro import paths
+from repro.core import paths
 from repro.data.journal import Journal
 
 

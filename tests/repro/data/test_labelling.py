@@ -6,11 +6,11 @@ import random
 
 import pytest
 
+from repro.core.errors import DataError, UnknownName
 from repro.data.annotations import Entry
 from repro.data.known import KNOWN, whose
 from repro.data.label_maps import difference, fingerprint, flip_pairs, official, plain
 from repro.data.labelling import number
-from repro.errors import DataError, UnknownName
 
 SHIPPED = ("kinetics400", "minikinetics", "sthv1", "sthv2", "jester", "diving48")
 

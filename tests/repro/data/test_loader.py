@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from repro.core.errors import BadOption, DataError
+from repro.core.spec import Train, Views
 from repro.data import clips, sampling, views
 from repro.data.cache import open_cache
 from repro.data.decode import read_frames
 from repro.data.index import read_csv
 from repro.data.loader import clips_per_epoch, epoch_order, normalize, test_videos, train_batches
-from repro.errors import BadOption, DataError
-from repro.spec import Train, Views
 
 TRAIN = Train(
     epochs=1,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from repro.core.errors import DataError
 from repro.data.annotations import Entry
 from repro.data.locate import locate, video_id
-from repro.errors import DataError
 
 
 def files(root, *names):

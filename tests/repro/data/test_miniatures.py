@@ -10,13 +10,13 @@ import pytest
 
 from repro import record, registry
 from repro.__main__ import main
+from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known import KNOWN
 from repro.jobs import jobs_of
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
 from repro.report import FORMATS, render
 from repro.run import execute
-from repro.spec import Accuracy, Experiment, Model, Train, Views, frozen
 
 NAMES = tuple(KNOWN)
 OPTIONS = frozen(blocks=1, pool=True)

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from repro.core.errors import DataError, DecodeError
+from repro.core.spec import Views
 from repro.data import pictures
 from repro.data.resize import resize_short
-from repro.errors import DataError, DecodeError
-from repro.spec import Views
 from tests.repro.conftest import write_video
 
 

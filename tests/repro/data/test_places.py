@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from repro import paths
+from repro.core import paths
+from repro.core.errors import DataError, NotConfigured, ReproError
 from repro.data import places
 from repro.data.datasets import is_configured, open_index
-from repro.errors import DataError, NotConfigured, ReproError
 
 
 def write_csv(folder, classes=27, splits=("train", "val")):

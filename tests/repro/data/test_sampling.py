@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro.core.errors import BadOption, DataError, UnknownName
 from repro.data import sampling
-from repro.errors import BadOption, DataError, UnknownName
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "sampling.json"
 RULES = {name: lengths for name, lengths in json.loads(GOLDEN.read_text()).items() if name[0] != "_"}

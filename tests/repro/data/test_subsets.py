@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from repro.core.errors import DataError
 from repro.data.annotations import Annotations, Entry
 from repro.data.label_maps import official
 from repro.data.subsets import select
-from repro.errors import DataError
 
 IDS = ("abcdefgh_00", "abcdefgh_01", "abcdefgh_02")
 ENTRIES = [

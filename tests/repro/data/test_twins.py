@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from repro.core.errors import DataError, UnknownName
 from repro.data import twin_files, twins
 from repro.data.decode import frame_count, read_frames
 from repro.data.twin_render import FRAMES, MOTIONS, SHAPES, SIDE, draw_pose, render
-from repro.errors import DataError, UnknownName
 
 SMALL = {"train": 640, "val": 320}
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro.core.errors import BadOption, DataError, UnknownName
 from repro.data import resize, views
-from repro.errors import BadOption, DataError, UnknownName
 
 SIDE = st.integers(1, 500)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro import stopping
+from repro.core import stop_signal
 from repro.data.decode import read_frames
 from repro.data.worker import Problem, Worker
 
@@ -52,10 +52,10 @@ def test_signals_to_a_whole_job_do_not_end_it():
     """A scheduler's SIGTERM reaches every process; a decoder that died of it would make a good video a bad one."""
     worker = Worker.start(np.zeros)
     try:
-        for number in stopping.SIGNALS:  # the interpreter is still starting
+        for number in stop_signal.SIGNALS:  # the interpreter is still starting
             worker.process.send_signal(number)
         assert worker.receive() == ("ready", None)
-        for number in stopping.SIGNALS:
+        for number in stop_signal.SIGNALS:
             worker.process.send_signal(number)
         worker.connection.send((((3,), "uint8"), 60.0))
         assert worker.receive()[1].tolist() == [0, 0, 0]

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from repro import paths
+from repro.core import paths
 from repro.doctor import places
 from repro.doctor.check import FAIL, PASS, Check, run
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.evidence.arithmetic import evaluate, references
 
 CELLS = {"a": Decimal("78.39"), "b": Decimal("72.80"), "zero": Decimal(0)}

@@ -7,7 +7,7 @@ import pytest
 
 from repro import record
 from repro.__main__ import main
-from repro.errors import RecordError
+from repro.core.errors import RecordError
 from repro.evidence import published
 from repro.evidence.check import check_all, check_records, check_tables, read_tables
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from repro import papers
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
 from repro.evidence import trends
 from repro.evidence.arithmetic import references
 from repro.evidence.claims import find, judge, printed_value, together

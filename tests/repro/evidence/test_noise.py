@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from repro.errors import UnknownName
+from repro.core.errors import UnknownName
 from repro.evidence.noise import RUN_DEVIATION, doubt
 
 

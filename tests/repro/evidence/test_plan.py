@@ -7,16 +7,17 @@ import shutil
 
 import pytest
 
-from repro import papers, paths, record
+from repro import papers, record
 from repro.__main__ import main
-from repro.cost.plausible import PEAKS
+from repro.core import paths
+from repro.core.errors import BadOption, UnknownName
+from repro.core.roofline import PEAKS
+from repro.core.spec import replace
 from repro.data.known import KNOWN
-from repro.errors import BadOption, UnknownName
 from repro.evidence import plan_facts as facts
 from repro.evidence.noise import TEST_VIDEOS
 from repro.evidence.plan import device_name, plan
 from repro.evidence.plan_seeds import decide, deviation_of_test
-from repro.spec import replace
 
 #: read where they are committed, before a test's own folders take their place
 _COMMITTED = paths.records()

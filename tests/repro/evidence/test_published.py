@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import RecordError, UnknownName
+from repro.core.errors import RecordError, UnknownName
 from repro.evidence import published
 
 

@@ -10,11 +10,11 @@ import pytest
 
 from repro import metrics
 from repro.__main__ import main
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Views, to_dict
 from repro.evidence.rescored import read
 from repro.report.rescored import render_reading
 from repro.scores import Scores
-from repro.spec import Views, to_dict
 
 RNG = np.random.default_rng(3)
 VIEWS = Views(sampling="mmaction2.dense_test_8", clips=10, crops=3)

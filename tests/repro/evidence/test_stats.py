@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.evidence import stats
 
 ONE = np.array([71.2, 70.8, 72.0, 71.5])

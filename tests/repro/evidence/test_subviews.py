@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.core.errors import BadOption
 from repro.data import sampling
-from repro.errors import BadOption
 from repro.evidence.subviews import choose, places, sibling
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
 from repro.evidence.stats import Interval
 from repro.evidence.trends import slopes, trend, verdict
 

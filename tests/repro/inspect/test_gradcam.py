@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from repro.build import build
-from repro.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Model, frozen
 from repro.inspect import gradcam, layers
 from repro.numerics import seed_all
-from repro.spec import Model, frozen
 
 
 class Linear(nn.Module):

@@ -8,10 +8,10 @@ import torch
 
 from repro import figure_store, trained
 from repro.__main__ import main
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Model, frozen, replace, to_dict
 from repro.inspect import heatmaps, kernels
 from repro.models.formats import IMAGENET
-from repro.spec import Model, frozen, replace, to_dict
 from repro.weights import save_weights
 
 SMALL = Model(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from repro.core.spec import Model
 from repro.data.sampling import clip_length_of, clips_of, frames_of
 from repro.papers.default_views import default_views
 from repro.registry import backbones, models
-from repro.spec import Model
 
 
 @pytest.mark.parametrize("name", models.names())

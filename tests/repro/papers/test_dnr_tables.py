@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from repro import record
+from repro.core.spec import Accuracy, Speed, diff
 from repro.evidence import published
 from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.report.front import differing
 from repro.report.view import table_view
-from repro.spec import Accuracy, Speed, diff
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 NAMES = [name for name in TABLES if name.startswith("dnr/")]

@@ -12,7 +12,8 @@ import pytest
 
 from repro import papers, record
 from repro.__main__ import main
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import Speed, diff
 from repro.jobs import jobs_of
 from repro.papers.extended import with_method
 from repro.papers.layout import TableSpec
@@ -22,7 +23,6 @@ from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.text import render_text
 from repro.report.view import table_view
-from repro.spec import Speed, diff
 
 ROOT = Path(__file__).parents[3]
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from repro.core.errors import UnknownName
+from repro.core.spec import Train, Views, content_id, frozen
 from repro.data import sampling
-from repro.errors import UnknownName
 from repro.evidence import published
 from repro.papers import protocols as filed
 from repro.papers import recipes, recipes_authors, recipes_literature, recipes_mmaction2, recipes_papers
@@ -13,7 +14,6 @@ from repro.papers.protocol import FIELDS, NOT_STATED, Protocol
 from repro.papers.protocols import protocols
 from repro.papers.recipes import DNR_K400, KINETICS
 from repro.registry import models
-from repro.spec import Train, Views, content_id, frozen
 
 MODULES = (recipes, recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature)
 V, A, P, L = recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature

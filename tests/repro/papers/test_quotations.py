@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from repro.build import build, build_meta, input_shape
+from repro.core.spec import Speed, Static
 from repro.papers import TABLES, find
 from repro.papers.literature import NETWORKS, QUOTATIONS
 from repro.papers.quotations import quoted
 from repro.papers.twins import ablation_twin
 from repro.smoke import smoke_table
-from repro.spec import Speed, Static
 
 ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.section == "quoted"]
 

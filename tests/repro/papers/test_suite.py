@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from repro.build import build
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import diff, replace, to_dict
 from repro.papers import TABLES, find, full_name
 from repro.report.view import table_view
-from repro.spec import diff, replace, to_dict
 
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from repro.build import build, input_shape
+from repro.core.spec import Experiment, Model, diff, frozen, replace
 from repro.data import sampling
 from repro.papers.twins import ablation_twin, twin_accuracy, twin_model
-from repro.spec import Experiment, Model, diff, frozen, replace
 
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
 DNR = frozen(relay_distance=4, reduction=4, channel_interlacing=True)

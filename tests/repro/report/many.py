@@ -16,11 +16,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from repro import papers, paths
+from repro import papers
 from repro import record as store
+from repro.core import paths
+from repro.core.spec import Experiment, replace, to_dict
 from repro.papers.layout import RowSpec, TableSpec
 from repro.schema import Record
-from repro.spec import Experiment, replace, to_dict
 
 
 @cache

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from repro.core.spec import replace
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 from .chromium import COMMAND, Chromium
 

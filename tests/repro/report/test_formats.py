@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from repro import paths, record
-from repro.errors import BadOption
+from repro import record
+from repro.core import paths
+from repro.core.errors import BadOption
+from repro.core.spec import replace
 from repro.papers.layout import TableSpec
 from repro.report import FORMATS, render, write_report
 from repro.report.delimited import render_csv
@@ -23,7 +25,6 @@ from repro.report.markdown import render_markdown
 from repro.report.table import Table
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 HOSTILE = "</td><script>alert(1)</script> | \\input{/etc/passwd} `x` **b** \"q\" 'a' $1$ & % _ # ~ ^ \x1b[31m\n=cmd|x"
 

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from repro import papers, paths, record
+from repro import papers, record
+from repro.core import paths
+from repro.core.spec import replace
 from repro.papers.layout import TableSpec
 from repro.report import tables
 from repro.report.latex import escape, render_latex
 from repro.report.table import Table
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 from .test_formats import HOSTILE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from repro.core.spec import replace
 from repro.evidence import published
 from repro.papers.layout import TableSpec
 from repro.report.figures import sources
@@ -11,7 +12,6 @@ from repro.report.networks import Networks, networks
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 from .conftest import ENVIRONMENT, record_of, speed, static
 

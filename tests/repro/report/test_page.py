@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 
-from repro import papers, paths
+from repro import papers
+from repro.core import paths
+from repro.core.spec import replace
 from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
 from repro.record import Problem
@@ -26,7 +28,6 @@ from repro.report.packed import BLOCK, unpack
 from repro.report.page import Content, render_page, write_page
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
 

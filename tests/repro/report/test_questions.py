@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from repro.errors import BadOption
+from repro.core.errors import BadOption
+from repro.core.spec import replace
 from repro.papers.layout import ColumnSpec, QuestionSpec, TableSpec
 from repro.report.questions import told_question
 from repro.report.view import table_view
-from repro.spec import replace
 
 from .conftest import accuracy, record_of, static
 

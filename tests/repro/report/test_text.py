@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from rich.cells import cell_len
 
+from repro.core.spec import replace
 from repro.papers.layout import TableSpec
 from repro.report.text import render_text
 from repro.report.view import table_view
 from repro.schema import Record
-from repro.spec import replace
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])

@@ -1,7 +1,7 @@
 import pytest
 
-from repro.cost import plausible
-from repro.cost.plausible import CPU_MARGIN, PEAKS, check_throughput, cpu_peak, own_finding, peak_of
+from repro.core import roofline
+from repro.core.roofline import CPU_MARGIN, PEAKS, check_throughput, cpu_peak, own_finding, peak_of
 
 CARD = "NVIDIA GeForce RTX 2080 Ti"
 
@@ -49,8 +49,8 @@ def test_the_peak_of_this_cpu_is_measured() -> None:
 
 def test_a_peak_taken_at_a_busy_moment_is_taken_again(monkeypatch) -> None:
     rates = iter([0.01, 0.02, 1.0])
-    monkeypatch.setattr(plausible, "_best_peaks", {})
-    monkeypatch.setattr(plausible, "_calibrated", lambda threads, precision: next(rates))
+    monkeypatch.setattr(roofline, "_best_peaks", {})
+    monkeypatch.setattr(roofline, "_calibrated", lambda threads, precision: next(rates))
     found = own_finding(100.0, 2.0, device="cpu", device_name="this", precision="fp32", threads=1)
     assert (found.verdict, found.peak_tmacs) == ("possible", 1.0)
     assert cpu_peak(1) == 1.0
@@ -58,6 +58,6 @@ def test_a_peak_taken_at_a_busy_moment_is_taken_again(monkeypatch) -> None:
 
 def test_a_good_peak_is_taken_once(monkeypatch) -> None:
     rates = iter([1.0])
-    monkeypatch.setattr(plausible, "_best_peaks", {})
-    monkeypatch.setattr(plausible, "_calibrated", lambda threads, precision: next(rates))
+    monkeypatch.setattr(roofline, "_best_peaks", {})
+    monkeypatch.setattr(roofline, "_calibrated", lambda threads, precision: next(rates))
     assert own_finding(100.0, 2.0, device="cpu", device_name="t", precision="fp32", threads=1).verdict == "possible"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from repro import environment
-from repro.environment import VECTORS, cpu_name, is_here, machine, vectors
+from repro.core import environment
+from repro.core.environment import VECTORS, cpu_name, is_here, machine, vectors
 
 WIDE, NARROW = ["avx2", "avx512f", "avx512_bf16"], ["avx2"]
 

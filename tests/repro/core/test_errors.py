@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from repro.errors import BadOption, DataError, NotConfigured, RecordError, ReproError, UnknownName, WeightsError
+from repro.core.errors import BadOption, DataError, NotConfigured, RecordError, ReproError, UnknownName, WeightsError
 
 
 def test_the_message_holds_what_is_allowed_and_what_mends_it():

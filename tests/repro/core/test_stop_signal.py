@@ -8,22 +8,23 @@ import time
 
 import pytest
 
-from repro import lease, papers, paths, stopping
+from repro import papers
+from repro.core import lease, paths, stop_signal
+from repro.core.spec import replace
 from repro.jobs import jobs_of, records_root, state_of
 from repro.run import execute
 from repro.smoke import smoke_table
-from repro.spec import replace
 
 
-@pytest.mark.parametrize("number", stopping.SIGNALS)
+@pytest.mark.parametrize("number", stop_signal.SIGNALS)
 def test_a_signal_is_noted_and_the_old_handlers_come_back(number):
     before = signal.getsignal(number)
-    with stopping.watching():
-        assert not stopping.requested()
+    with stop_signal.watching():
+        assert not stop_signal.requested()
         os.kill(os.getpid(), number)
-        assert stopping.requested()
-        assert stopping.name() == signal.Signals(number).name
-    assert not stopping.requested()
+        assert stop_signal.requested()
+        assert stop_signal.name() == signal.Signals(number).name
+    assert not stop_signal.requested()
     assert signal.getsignal(number) == before
 
 
@@ -57,7 +58,7 @@ def test_training_saves_its_state_stops_and_ends_as_if_it_had_not(tmp_path):
         if facts.get("phase") == "train" and facts["step"] == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with pytest.raises(stopping.Stopped), stopping.watching():
+    with pytest.raises(stop_signal.Stopped), stop_signal.watching():
         execute(job, device="cpu", threads=1, root=tmp_path / "parts", on_progress=signal_once)
     assert state_of(job, tmp_path / "parts") == "missing"
     made = execute(job, device="cpu", threads=1, root=tmp_path / "parts")
@@ -75,12 +76,12 @@ def test_force_goes_on_in_the_same_scheduler_job_and_starts_afresh_in_another(tm
 
     def stopped_in(number):
         monkeypatch.setenv("SLURM_JOB_ID", number)
-        with pytest.raises(stopping.Stopped), stopping.watching():
+        with pytest.raises(stop_signal.Stopped), stop_signal.watching():
             execute(job, device="cpu", threads=1, replace=True, root=tmp_path, on_progress=stop)
 
     def resumes():
-        monkeypatch.setattr("repro.lease._same_process", lambda *_: False)
-        monkeypatch.setattr("repro.lease._lapsed", lambda *_: True)  # as if the first start's process had ended
+        monkeypatch.setattr("repro.core.lease._same_process", lambda *_: False)
+        monkeypatch.setattr("repro.core.lease._lapsed", lambda *_: True)  # as if the first start's process had ended
         return execute(job, device="cpu", threads=1, replace=True, root=tmp_path).effective["resumes"]
 
     stopped_in("7")
@@ -105,7 +106,7 @@ def test_the_command_stops_with_its_own_code_and_goes_on():
         assert f"    static: process {os.getpid()} on " in asked.stdout
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
-        assert (process.returncode, err.count("\n")) == (stopping.EXIT_STOPPED, 1), err
+        assert (process.returncode, err.count("\n")) == (stop_signal.EXIT_STOPPED, 1), err
         assert state_of(job, records_root(True)) == "missing"
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -121,7 +122,7 @@ def test_a_training_by_hand_stops_with_its_state_saved(tmp_path):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == stopping.EXIT_STOPPED, err
+    assert process.returncode == stop_signal.EXIT_STOPPED, err
     assert err == "repro: stopped on request; the same command goes on from here\n"
     (log,) = tmp_path.rglob("train.jsonl")
     assert list((paths.cache() / "work" / log.parent.name).glob("step-*.pt"))

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from repro import lease
+from repro.core import lease
 
 ID = "c" * 64
 _HOLD = """

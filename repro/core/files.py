@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from repro.errors import ReproError
+from repro.core.errors import ReproError
 
 
 @contextlib.contextmanager

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.errors import BadOption
-from repro.spec import (
+from repro.core.errors import BadOption
+from repro.core.spec import (
     Accuracy,
     Experiment,
     Model,
@@ -53,7 +53,7 @@ def test_an_experiment_survives_json(measure):
 
 def test_the_id_is_the_same_in_another_process():
     made = "Experiment(model=Model(name='tsn', backbone='resnet50'), measure=Static())"
-    code = f"from repro.spec import *; print({made}.id)"
+    code = f"from repro.core.spec import *; print({made}.id)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert other == Experiment(model=TSN, measure=Static()).id
 

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from repro import paths
+from repro.core import paths
 
 _PACKAGES = (
     "torch", "torchvision", "timm", "fvcore", "ptflops", "decord", "av", "numpy", "safetensors", "pandas", "pydantic",
 )  # fmt: skip
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 #: the vector instructions that decide how fast a CPU computes a network, the widest last, as /proc/cpuinfo names them
 VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from repro import paths
+from repro.core import paths
 
 BEAT_S = 20.0
 EXPIRY_S = 300.0

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from repro.errors import BadOption
-from repro.spec import Accuracy, Model, Speed, Static, Train, Views, replace
+from repro.core.errors import BadOption
+from repro.core.spec import Accuracy, Model, Speed, Static, Train, Views, replace
 
 TRAIN = Train(epochs=2, batch=8, lr=0.1, sampling="mmaction2.dense_train_8")
 MODEL = Model(name="tsn", backbone="resnet50")

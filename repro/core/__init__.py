@@ -1,0 +1,1 @@
+"""What everything stands on: specs, paths, errors, files, leases, the environment. No torch when imported."""
