@@ -16,7 +16,7 @@ from torch import nn
 
 from repro.core.errors import BadOption
 from repro.core.spec import Train
-from repro.data.clips import shares
+from repro.data.views_of_video import shares
 
 GROUPS = ("plain", "tsm", "tsm-author", "tdn")
 _NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)

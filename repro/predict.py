@@ -11,7 +11,7 @@ import torch
 
 from repro import memory, metrics
 from repro.core.spec import Views, to_dict
-from repro.data import pictures
+from repro.data import clip_views
 from repro.trained import Trained, require_frames
 
 
@@ -37,7 +37,7 @@ def predict(
     All views go through the network, as many at once as fit the memory budget; their scores are fused as `views` says.
     """
     require_frames(network.model, views.sampling)
-    frames, used = pictures.views_of_clip(clip, views, decoder)
+    frames, used = clip_views.views_of_clip(clip, views, decoder)
     scores = probabilities(logits(network, frames, device), views)
     best = np.argsort(-scores, kind="stable")[:top].tolist()
     classes = [{"number": n, "name": network.class_name(n), "score": float(scores[n])} for n in best]
@@ -68,13 +68,13 @@ def _used(clip: Path, network: Trained, views: Views, decoder: str, device: str)
     return {
         "clip": {
             "name": clip.absolute().name,
-            "sha256": pictures.sha256(clip),
-            "frames": pictures.frame_count(clip, decoder),
+            "sha256": clip_views.sha256(clip),
+            "frames": clip_views.frame_count(clip, decoder),
         },
         "model": to_dict(network.model),
         "weights_sha256": network.sha256,
         "views": to_dict(views),
-        "decoder": pictures.told_decoder(clip, decoder),
+        "decoder": clip_views.told_decoder(clip, decoder),
         "device": device,
     }
 

@@ -22,7 +22,7 @@ from repro.core.errors import BadOption, DataError
 from repro.core.spec import Views
 from repro.cost import public_pipeline
 from repro.data import decode
-from repro.data.clips import FileSource, test_clips
+from repro.data.views_of_video import FileSource, test_clips
 
 #: what is timed: 8 frames over the whole video, 8 frames of one dense clip, 10 such clips, 30 views
 CASES = {

@@ -23,9 +23,9 @@ import numpy as np
 from repro.core import paths
 from repro.core.errors import BadOption, DataError
 from repro.data import decode
-from repro.data.clips import ArraySource
 from repro.data.index import Index
 from repro.data.pool import Pool, Problem
+from repro.data.views_of_video import ArraySource
 
 #: raised when the layout of the files changes
 _VERSION = 2

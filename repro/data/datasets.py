@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.core.errors import NotConfigured
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def is_configured(name: str) -> bool:
         return Path(name).expanduser().is_file()
     if datasets[name].facts.get("shipped", True):
         return True
-    from repro.data.places import place
+    from repro.data.dataset_config import place
 
     return place(name) is not None
 
@@ -94,8 +94,8 @@ def class_names(name: str) -> tuple[str, ...]:
 
 def open_known(name: str, split: str) -> Index:
     """A dataset that the user keeps; NotConfigured until `data add` has told where."""
+    from repro.data.dataset_config import place
     from repro.data.index import read_csv
-    from repro.data.places import place
 
     file = place(name)
     if file is None:

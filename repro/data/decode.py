@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from repro.core.errors import BadOption, DecodeError, UnknownName
-from repro.data.container import missing_bytes
-from repro.data.stack import Stack
+from repro.data.frame_buffer import Stack
+from repro.data.truncation import missing_bytes
 
 if TYPE_CHECKING:
-    from repro.data.packets import VideoFile
+    from repro.data.packet_index import VideoFile
 
 DECODERS = ("decord", "pyav", "auto")
 #: of a folder of pictures, which needs no decoder of videos
@@ -146,7 +146,7 @@ def _read(decoder: str, file: Path, unique: Pick, stack: Stack) -> str:
         frames.read(file, unique, stack)
         return PICTURES
     from repro.data import decode_av, decode_decord
-    from repro.data.packets import VideoFile
+    from repro.data.packet_index import VideoFile
 
     if decoder not in DECODERS:
         raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")

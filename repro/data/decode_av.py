@@ -21,8 +21,8 @@ import av
 import numpy as np
 
 from repro.core.errors import DecodeError
-from repro.data.packets import Listing, VideoFile, decode_error
-from repro.data.stack import Stack
+from repro.data.frame_buffer import Stack
+from repro.data.packet_index import Listing, VideoFile, decode_error
 
 _SKIPPING = frozenset({"h264", "mpeg4"})
 #: decoded frames of a video that has to be decoded in order are kept up to this sum, else it is decoded twice

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from repro.core.errors import BadOption, DecodeError
-from repro.data.packets import VideoFile
-from repro.data.stack import Stack
+from repro.data.frame_buffer import Stack
+from repro.data.packet_index import VideoFile
 
 _LAST_FRAME_TRIALS = 3
 #: where decord's jumps were checked against decoding in order; elsewhere all frames up to the last one are decoded

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.core.errors import DecodeError
-from repro.data.stack import Stack
+from repro.data.frame_buffer import Stack
 
 _PICTURE = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.(?:jpe?g|png|bmp|webp))", re.IGNORECASE)
 _FLOW = re.compile(r"(?:.*flow_?|[xy]_?|tvl1_?|flow_?[xyuv]_?)", re.IGNORECASE)

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from repro.core.errors import BadOption, DataError
 from repro.data import annotations as reading
-from repro.data import catalogue, findings, labelling, locate, places, subsets
+from repro.data import catalogue, check_rules, dataset_config, labelling, locate, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
-from repro.data.journal import Journal
-from repro.data.known import KNOWN
+from repro.data.decode_failures import Journal
+from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
-from repro.data.probe import Probe, probe, sample
+from repro.data.video_facts import Probe, probe, sample
 
 #: called with videos done, videos in all
 OnProgress = Callable[[int, int], None]
@@ -72,7 +72,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     file = catalogue.write(catalogue.folder_of(name), header, rows)
     catalogue.write_quarantine(file.parent, {})
     (file.parent / "check.json").unlink(missing_ok=True)
-    places.remember(name, file)
+    dataset_config.remember(name, file)
     journal.finish()
     told = (
         *notes,
@@ -182,7 +182,7 @@ def _sha256(file: Path) -> str:
 
 def summary(added: Added) -> list[str]:
     """What was found, as lines of text."""
-    from repro.data.known import whose
+    from repro.data.known_datasets import whose
 
     made = added.catalogue
     lines = []
@@ -198,7 +198,7 @@ def summary(added: Added) -> list[str]:
     reasons = Counter(row.problem for row in made.rows if row.problem)
     for reason, count in reasons.most_common(5):
         lines.append(f"  {count:,} cannot be opened: {reason}")
-    lines += [f"  {note}" for note in [*added.notes, *findings.another_root(made)]]
+    lines += [f"  {note}" for note in [*added.notes, *check_rules.another_root(made)]]
     lines.append(f"  {KNOWN[made.name].title}: {KNOWN[made.name].source}")
     lines.append(f"index: {made.folder}")
     return lines

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from repro.core.errors import DataError, UnknownName
 from repro.data.annotations import Entry
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.data.label_maps import difference, official, plain
 
 #: share of videos in the folder of another class at which the labels are refused

@@ -17,7 +17,7 @@ import torch
 
 from repro.core.errors import BadOption, DataError
 from repro.core.spec import Train, Views
-from repro.data import clips, sampling
+from repro.data import sampling, views_of_video
 from repro.data.index import Index, Video
 from repro.data.pool import Pool, Problem
 from repro.data.views import MEAN, STD
@@ -41,7 +41,7 @@ class TestVideo:
 
     position: int
     video: Video
-    cuts: clips.Cuts | None
+    cuts: views_of_video.Cuts | None
     problem: str | None
     shape: tuple[int, ...] = ()
     """Frames of a view: (T,), for TDN (T, 5)."""
@@ -62,7 +62,7 @@ class TestVideo:
 
 def epoch_order(count: int, seed: int, epoch: int) -> np.ndarray:
     """The permutation of all videos that an epoch walks through, int64 (count,)."""
-    return clips.generator(seed, epoch, clips.ORDER, 0).permutation(count)
+    return views_of_video.generator(seed, epoch, views_of_video.ORDER, 0).permutation(count)
 
 
 def clips_per_epoch(count: int, train: Train) -> int:
@@ -120,7 +120,7 @@ def _parts(count: int, batch: int, micro_batch: int, rank: int, world: int) -> l
     if whole == count:
         return parts
     rest = iter(range(whole, count)[rank::world])
-    for size in clips.shares(count - whole, micro_batch, rank, world):
+    for size in views_of_video.shares(count - whole, micro_batch, rank, world):
         parts.append([next(rest) for _ in range(size)] or [whole])
     return parts
 
@@ -178,13 +178,15 @@ class _Epoch:
                 (str(video.path), video.label, self.decoder, train, (self.seed, self.epoch, place))
                 for place, video in ((place, self._video(slot)) for place, slot in places)
             )
-            yield from Pool(clips.train_task, workers=self.workers, timeout_s=self.timeout_s).run(tasks, ahead=ahead)
+            yield from Pool(views_of_video.train_task, workers=self.workers, timeout_s=self.timeout_s).run(
+                tasks, ahead=ahead
+            )
             return
         self.cache.check(self.index, self.decoder, train.resize)
         for place, slot in places:
             source, video = self.cache.source(int(self.order[slot])), self._video(slot)
-            rng = clips.generator(self.seed, self.epoch, clips.SAMPLE, place)
-            made = _of_source(source, clips.train_clip, train, video.label, rng)
+            rng = views_of_video.generator(self.seed, self.epoch, views_of_video.SAMPLE, place)
+            made = _of_source(source, views_of_video.train_clip, train, video.label, rng)
             yield made if isinstance(source, Problem) or isinstance(made, Problem) else (*made, source.used)
 
 
@@ -240,13 +242,13 @@ def _test_results(
     videos = (index.videos[position] for position in chosen)
     if cache is None:
         tasks = ((str(video.path), video.id, decoder, views, seed) for video in videos)
-        pool = Pool(clips.test_task, workers=workers, timeout_s=timeout_s)
+        pool = Pool(views_of_video.test_task, workers=workers, timeout_s=timeout_s)
         yield from pool.run(tasks, ahead=_test_ahead(views, workers))
         return
     cache.check(index, decoder, views.resize)
     for position, video in zip(chosen, videos, strict=True):
         source = cache.source(position)
-        made = _of_source(source, clips.test_cuts, views, video.id, seed)
+        made = _of_source(source, views_of_video.test_cuts, views, video.id, seed)
         yield made if isinstance(source, Problem) or isinstance(made, Problem) else (made, source.used)
 
 
@@ -259,7 +261,7 @@ def _test_ahead(views: Views, workers: int) -> int:
     return waiting if waiting * frames * 3 * views.crop**2 <= _TEST_WAITING_BYTES else workers if workers > 1 else 0
 
 
-def _of_source(source: clips.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:
+def _of_source(source: views_of_video.Source | Problem, make: Callable[..., Any], *arguments: Any) -> Any:
     """What the pool gives, without a process: the value, or the problem of this video."""
     if isinstance(source, Problem):
         return source

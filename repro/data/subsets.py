@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from repro.core.errors import DataError
 from repro.data.annotations import Annotations, Entry
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.data.label_maps import official, plain
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from repro.core.errors import BadOption, DataError, UnknownName
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.data.resize import resize
 
 Box = tuple[int, int, int, int]

@@ -22,7 +22,7 @@ _MEND_CODE = "git status, git checkout .: the files are not what was committed"
 def label_map() -> str:
     """The class lists that ship here are whole; the datasets that are configured have the same classes, in order."""
     from repro.data import label_maps
-    from repro.data.places import place
+    from repro.data.dataset_config import place
     from repro.registry import datasets
 
     told, own = [], []

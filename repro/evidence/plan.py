@@ -14,7 +14,7 @@ from typing import Any
 from repro.core.errors import BadOption, UnknownName
 from repro.core.roofline import PEAKS
 from repro.core.spec import Accuracy, Experiment, Model, Train, to_dict
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.evidence import plan_facts as facts
 from repro.evidence.plan_facts import Range
 from repro.evidence.plan_seeds import Decision, decisions

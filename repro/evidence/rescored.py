@@ -8,7 +8,7 @@ import numpy as np
 
 from repro import metrics
 from repro.core.errors import BadOption
-from repro.data import copies
+from repro.data import id_lists
 from repro.evidence.stats import Interval, wilson_interval
 from repro.evidence.subviews import choose
 from repro.scores import Scores
@@ -86,8 +86,8 @@ def _videos(scores: Scores, subset: str | None) -> tuple[list[int], list[str]]:
     """Positions of the videos that were asked for, in the order of the scores, and the ids that have none."""
     if subset is None:
         return list(range(len(scores.ids))), [problem["id"] for problem in scores.problems]
-    wanted = copies.ids_of(subset, scores.about.get("split", "val"))
-    found = copies.match(wanted, scores.ids)
+    wanted = id_lists.ids_of(subset, scores.about.get("split", "val"))
+    found = id_lists.match(wanted, scores.ids)
     return sorted(found.values()), [one for one in wanted if one not in found]
 
 

@@ -17,7 +17,7 @@ from repro import metrics
 from repro.core.environment import command, environment
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Views, replace, to_dict
-from repro.data import pictures, sampling
+from repro.data import clip_views, sampling
 from repro.figure_store import Clip, Facts, Network
 from repro.inspect import gradcam, layers, strips
 from repro.trained import Trained, require_frames
@@ -82,10 +82,10 @@ def one_view(clip: Path, network: Trained, views: Views, decoder: str) -> View:
     one = replace(views, crops=1)
     count = sampling.clips_of(views.sampling)
     middle, length = metrics.centre_clip(count), sampling.clip_length_of(views.sampling)
-    frames, used = pictures.views_of_clip(clip, one, decoder)
+    frames, used = clip_views.views_of_clip(clip, one, decoder)
     found = frames[middle]
     shown = found.reshape(-1, length, *found.shape[1:])[:, length // 2]
-    rule = sampling.indices(views.sampling, pictures.frame_count(clip, decoder), np.random.default_rng(0))[middle]
+    rule = sampling.indices(views.sampling, clip_views.frame_count(clip, decoder), np.random.default_rng(0))[middle]
     x = torch.from_numpy(found if length == 1 else found.reshape(-1, length, *found.shape[1:]))
     numbers = rule.reshape(-1, length)[:, length // 2].tolist()
     return View(x, np.ascontiguousarray(np.moveaxis(shown, 1, -1)), numbers, one, used)
@@ -184,7 +184,7 @@ def _facts(
     view = seen[0].views
     classes = "; ".join(f"{one['label']}: {one['class']['name']}, {100 * one['class']['probability']:.1f} %"
                         for one in told)  # fmt: skip
-    decoder = pictures.told_decoder(clip, seen[0].decoder)
+    decoder = clip_views.told_decoder(clip, seen[0].decoder)
     known = ", ".join(sorted({network.dataset for network in networks if network.dataset}))
     return Facts(
         kind="gradcam",
@@ -198,7 +198,7 @@ def _facts(
             Network(label=name, model=to_dict(network.model), weights_sha256=network.sha256)
             for name, network in zip(names, networks, strict=True)
         ],
-        clip=Clip(name=clip.name, sha256=pictures.sha256(clip)),
+        clip=Clip(name=clip.name, sha256=clip_views.sha256(clip)),
         command=command(),
         environment=environment(look.device),
         details={

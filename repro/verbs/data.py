@@ -58,20 +58,20 @@ def data(args: argparse.Namespace) -> int:
 
 
 def _state(name: str) -> str:
-    from repro.data.inspection import state
+    from repro.data.check import state
 
     return "at hand" if datasets[name].facts.get("shipped", True) else state(name)
 
 
 def _remove(console: Console, args: argparse.Namespace) -> int:
-    from repro.data import places
+    from repro.data import dataset_config
 
-    console.print(f"{args.name}: {'forgotten' if places.remove(args.name) else 'was not configured'}")
+    console.print(f"{args.name}: {'forgotten' if dataset_config.remove(args.name) else 'was not configured'}")
     return 0
 
 
 def _add(console: Console, args: argparse.Namespace) -> int:
-    from repro.data import places
+    from repro.data import dataset_config
     from repro.data.datasets import num_classes
 
     if bool(args.csv) == bool(args.root) or bool(args.root) != bool(args.annotations):
@@ -80,10 +80,10 @@ def _add(console: Console, args: argparse.Namespace) -> int:
             fix=f"python -m repro data add {args.name} --root DIR --annotations FILE [FILE ...]",
         )
     if args.csv:
-        counts = places.add(args.name, args.csv, num_classes(args.name))
+        counts = dataset_config.add(args.name, args.csv, num_classes(args.name))
         console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
         return 0
-    from repro.data.known import KNOWN
+    from repro.data.known_datasets import KNOWN
 
     if args.name not in KNOWN:
         fix = f"python -m repro data add {args.name} --csv FILE.csv"
@@ -101,7 +101,7 @@ def _add(console: Console, args: argparse.Namespace) -> int:
 
 
 def _check(console: Console, args: argparse.Namespace) -> int:
-    from repro.data.inspection import check
+    from repro.data.check import check
 
     with _bar(console, "decoding") as report:
         done = check(

@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
 
 def scores(args: argparse.Namespace) -> int:
     """Read one accuracy with its interval and its bounds over missing videos, or register a list of ids."""
-    from repro.data import copies
+    from repro.data import id_lists
     from repro.evidence.rescored import read
     from repro.report.rescored import render_reading
     from repro.scores import Scores
@@ -41,7 +41,7 @@ def scores(args: argparse.Namespace) -> int:
     console = prepare(args)
     if args.register:
         name, source = args.register
-        console.print(f"copy:{name}: {copies.register(name, Path(source))} ids", markup=False, emoji=False)
+        console.print(f"copy:{name}: {id_lists.register(name, Path(source))} ids", markup=False, emoji=False)
         return 0
     if args.file is None:
         raise BadOption("scores lacks FILE.npz", fix="python -m repro scores FILE.npz --clips 1 --crops 1")

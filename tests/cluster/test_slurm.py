@@ -20,7 +20,7 @@ import pytest
 
 from repro import launch_slurm, papers, record, registry, train_log
 from repro.core import lease, paths
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.jobs import jobs_of, records_root
 from repro.resume import TOLERANCE
 from repro.scores import Scores

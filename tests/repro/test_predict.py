@@ -15,7 +15,7 @@ from repro.__main__ import main
 from repro.accuracy import trained_on
 from repro.build import build
 from repro.core.spec import Model, frozen, replace
-from repro.data import clips, decode
+from repro.data import decode, views_of_video
 from repro.data.loader import normalize
 from repro.models.formats import IMAGENET
 from repro.numerics import seed_all
@@ -54,7 +54,7 @@ def told(place, capsys, *more, clip="clip.mp4", model="tsm"):
 def test_the_best_classes_are_those_of_the_network_on_the_protocol_s_views(place, tmp_path, capsys):
     net = network(MODEL, tmp_path / "w.safetensors")
     views = twin_accuracy("twin-temporal", "tsm").test
-    x = clips.test_clips(clips.FileSource(place / "clip.mp4", "decord", 0), views, "clip.mp4")
+    x = views_of_video.test_clips(views_of_video.FileSource(place / "clip.mp4", "decord", 0), views, "clip.mp4")
     with torch.no_grad():
         expected = metrics.softmax(net(normalize(torch.from_numpy(x))).numpy())[0]
     code, out, _ = told(place, capsys, "--json")

@@ -13,7 +13,7 @@ from repro.cost import data_speed, public_pipeline
 from repro.cost.clip_files import CLIPS, clip_file
 from repro.cost.data_speed import CASES, PUBLIC, DataSpeed, measure
 from repro.cost.data_text import render_data_speed
-from repro.data.packets import VideoFile
+from repro.data.packet_index import VideoFile
 
 FRAMES = 80
 

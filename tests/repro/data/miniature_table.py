@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repro import papers
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
 

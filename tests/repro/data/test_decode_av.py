@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from repro.core.errors import DecodeError
-from repro.data import decode, decode_av, packets
+from repro.data import decode, decode_av, packet_index
 from repro.data.decode import read_frames, read_picked
-from repro.data.packets import VideoFile
+from repro.data.packet_index import VideoFile
 
 COUNT, SIZE = 48, (64, 96)
 
@@ -118,14 +118,14 @@ def test_skipping_leaves_pictures_out(coded):
 
 def test_a_frame_that_does_not_come_out_makes_it_decode_all(coded, monkeypatch):
     path, expected = coded("no_b.mp4")
-    monkeypatch.setattr(packets.Listing, "key_before", lambda self, position: position)
+    monkeypatch.setattr(packet_index.Listing, "key_before", lambda self, position: position)
     assert np.array_equal(read_frames(path, [5, 17, 30], decoder="pyav"), expected[[5, 17, 30]])
 
 
 @pytest.mark.parametrize("name", ["b7_pyramid.mp4", "vp9.webm"])
 def test_a_file_too_large_to_keep_is_read_twice(coded, monkeypatch, name):
     path, expected = coded(name)
-    monkeypatch.setattr(packets, "_KEPT_BYTES", 1000)
+    monkeypatch.setattr(packet_index, "_KEPT_BYTES", 1000)
     assert np.array_equal(read_frames(path, [3, 40, 20], decoder="pyav"), expected[[3, 40, 20]])
 
 

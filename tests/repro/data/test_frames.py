@@ -10,7 +10,7 @@ from PIL import Image
 
 from repro.core.errors import DecodeError
 from repro.core.spec import Views
-from repro.data import clips
+from repro.data import views_of_video
 from repro.data.decode import frame_count, read_frames
 from repro.data.frames import is_picture, list_folder
 from repro.data.pool import Pool, Problem
@@ -93,6 +93,6 @@ def test_workers_read_folders_through_the_clip_interface(tmp_path):
     whole, broken = write_frames(tmp_path / "a"), write_frames(tmp_path / "b")
     spoil(broken, "hole")
     tasks = [(str(path), path.name, "decord", views, 0) for path in (whole, broken)]
-    (made, used), problem = Pool(clips.test_task).run(tasks, ahead=2)
+    (made, used), problem = Pool(views_of_video.test_task).run(tasks, ahead=2)
     assert used == "pillow" and made.part(0, len(made)).shape == (1, 4, 3, 32, 32)
     assert isinstance(problem, Problem) and "frame 4 is missing" in problem.reason

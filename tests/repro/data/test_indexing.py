@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from repro.core.errors import BadOption, DataError, UnknownName
-from repro.data import catalogue, indexing, places
+from repro.data import catalogue, dataset_config, indexing
 from repro.data.datasets import is_configured, open_index
 from repro.data.indexing import Source, add
 
@@ -111,7 +111,7 @@ def test_what_the_user_forgets_is_told(miniature, tmp_path):
         open_index("diving48", "train")
     with pytest.raises(DataError, match="wrong root"):
         add("diving48", source(mini, root=tmp_path))
-    assert places.remove("diving48")
+    assert dataset_config.remove("diving48")
 
 
 def test_a_video_with_two_labels_is_refused(miniature, tmp_path):

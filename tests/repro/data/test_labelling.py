@@ -8,7 +8,7 @@ import pytest
 
 from repro.core.errors import DataError, UnknownName
 from repro.data.annotations import Entry
-from repro.data.known import KNOWN, whose
+from repro.data.known_datasets import KNOWN, whose
 from repro.data.label_maps import difference, fingerprint, flip_pairs, official, plain
 from repro.data.labelling import number
 

@@ -11,7 +11,7 @@ import torch
 
 from repro.core.errors import BadOption, DataError
 from repro.core.spec import Train, Views
-from repro.data import clips, sampling, views
+from repro.data import sampling, views, views_of_video
 from repro.data.cache import open_cache
 from repro.data.decode import read_frames
 from repro.data.index import read_csv
@@ -71,7 +71,10 @@ def test_seed_and_epoch_change_order_and_clips(index):
     base = loaded(index, cache=cache)
     assert not same(base, loaded(index, cache=cache, epoch=1)) and not same(base, loaded(index, cache=cache, seed=1))
     assert not np.array_equal(epoch_order(50, 0, 0), epoch_order(50, 0, 1))
-    one, two = clips.generator(0, 0, clips.SAMPLE, 1), clips.generator(0, 0, clips.SAMPLE, 2)
+    one, two = (
+        views_of_video.generator(0, 0, views_of_video.SAMPLE, 1),
+        views_of_video.generator(0, 0, views_of_video.SAMPLE, 2),
+    )
     assert one.integers(1 << 60) != two.integers(1 << 60)
 
 
@@ -101,7 +104,7 @@ def test_a_smaller_last_batch_has_each_clip_once(index, world, micro):
     labels, passes = [], []
     for rank in range(world):
         made = loaded(index, train, cache=cache, micro_batch=micro, rank=rank, world=world)
-        sizes = clips.shares(2, micro, rank, world)
+        sizes = views_of_video.shares(2, micro, rank, world)
         passes.append(len(sizes))
         for (x, y), size in zip(made[-len(sizes) :], sizes, strict=True):
             assert len(x) == len(y) == max(size, 1)

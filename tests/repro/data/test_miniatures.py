@@ -11,7 +11,7 @@ import pytest
 from repro import record, registry
 from repro.__main__ import main
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.jobs import jobs_of
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS

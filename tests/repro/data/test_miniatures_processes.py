@@ -18,7 +18,7 @@ import pytest
 
 from repro import record
 from repro.__main__ import main
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.resume import TOLERANCE
 from repro.scores import Scores
 

@@ -13,7 +13,7 @@ from repro.core import paths
 from repro.core.errors import BadOption, UnknownName
 from repro.core.roofline import PEAKS
 from repro.core.spec import replace
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 from repro.evidence import plan_facts as facts
 from repro.evidence.noise import TEST_VIDEOS
 from repro.evidence.plan import device_name, plan

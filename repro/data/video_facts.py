@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.core.errors import DecodeError
-from repro.data import frames, packets
-from repro.data.container import missing_bytes
+from repro.data import frames, packet_index
+from repro.data.truncation import missing_bytes
 
 _SAMPLED_BYTES = 65536
 
@@ -35,7 +35,7 @@ def probe(path: str) -> Probe:
     cut = missing_bytes(place)
     if cut:
         raise DecodeError(place, f"truncated: {cut} bytes of {size + cut} are missing")
-    facts = packets.facts(place)
+    facts = packet_index.facts(place)
     return Probe(facts.frames, facts.width, facts.height, round(facts.fps, 3), size)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from repro.core import paths
-from repro.data.journal import Journal
+from repro.data.decode_failures import Journal
 
 
 def test_answers_survive_a_cut_line_and_belong_to_their_key():

@@ -4,7 +4,7 @@ import pytest
 
 from repro.core import paths
 from repro.core.errors import DataError, NotConfigured, ReproError
-from repro.data import places
+from repro.data import dataset_config
 from repro.data.datasets import is_configured, open_index
 
 
@@ -19,20 +19,20 @@ def test_a_dataset_is_found_once_its_place_is_told(tmp_path):
     with pytest.raises(NotConfigured, match="data add jester --root"):
         open_index("jester", "val")
     assert not is_configured("jester")
-    assert places.add("jester", write_csv(tmp_path), 27) == {"train": 27, "val": 27}
+    assert dataset_config.add("jester", write_csv(tmp_path), 27) == {"train": 27, "val": 27}
     assert is_configured("jester")
     index = open_index("jester", "val")
     assert (index.name, len(index), len(index.classes)) == ("jester", 27, 27)
     assert index.videos[0].path.parent.parent == tmp_path
-    assert places.remove("jester")
-    assert not places.remove("jester")
+    assert dataset_config.remove("jester")
+    assert not dataset_config.remove("jester")
     assert not is_configured("jester")
 
 
 @pytest.mark.parametrize("wrong", [{"classes": 26}, {"splits": ("train",)}])
 def test_what_does_not_fit_is_not_remembered(tmp_path, wrong):
     with pytest.raises(ReproError):
-        places.add("jester", write_csv(tmp_path, **wrong), 27)
+        dataset_config.add("jester", write_csv(tmp_path, **wrong), 27)
     assert not is_configured("jester")
 
 
@@ -41,4 +41,4 @@ def test_a_damaged_file_is_named(text):
     paths.config().mkdir(parents=True, exist_ok=True)
     (paths.config() / "datasets.json").write_text(text)
     with pytest.raises(DataError, match=r"datasets\.json"):
-        places.place("jester")
+        dataset_config.place("jester")

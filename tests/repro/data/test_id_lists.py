@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from repro.core.errors import DataError, UnknownName
-from repro.data import copies
+from repro.data import id_lists
 
 
 @pytest.fixture(autouse=True)
@@ -13,29 +13,29 @@ def _config(tmp_path, monkeypatch):
 
 def test_a_registered_copy_is_found_again(tmp_path):
     (tmp_path / "list.txt").write_text("a.mp4 3\nb.mp4 7\n\n")
-    assert copies.register("mine", tmp_path / "list.txt") == 2
-    assert copies.registered() == ["mine"]
-    assert copies.ids_of("copy:mine") == ["a.mp4", "b.mp4"]
+    assert id_lists.register("mine", tmp_path / "list.txt") == 2
+    assert id_lists.registered() == ["mine"]
+    assert id_lists.ids_of("copy:mine") == ["a.mp4", "b.mp4"]
     (tmp_path / "list.txt").unlink()
-    assert copies.ids_of("copy:mine") == ["a.mp4", "b.mp4"], "the user's own file is not needed any more"
+    assert id_lists.ids_of("copy:mine") == ["a.mp4", "b.mp4"], "the user's own file is not needed any more"
 
 
 def test_an_unknown_copy_says_how_to_register_it(tmp_path):
     with pytest.raises(UnknownName, match=r"scores --register K400-19761 LIST\.txt"):
-        copies.ids_of("copy:K400-19761")
+        id_lists.ids_of("copy:K400-19761")
     with pytest.raises(UnknownName, match="known by its size alone, Wang's copy, of Non-local networks"):
-        copies.ids_of("copy:K400-19761")
+        id_lists.ids_of("copy:K400-19761")
     with pytest.raises(UnknownName, match="no list is registered"):
-        copies.ids_of("copy:mine")
+        id_lists.ids_of("copy:mine")
 
 
 def test_a_list_of_another_size_than_the_name_promises(tmp_path):
     (tmp_path / "list.txt").write_text("a\nb\n")
     with pytest.raises(DataError, match="holds 2 ids, copy 'K400-19761' has 19761"):
-        copies.register("K400-19761", tmp_path / "list.txt")
-    assert copies.registered() == []
+        id_lists.register("K400-19761", tmp_path / "list.txt")
+    assert id_lists.registered() == []
     with pytest.raises(DataError, match="letters, digits"):
-        copies.register("../x", tmp_path / "list.txt")
+        id_lists.register("../x", tmp_path / "list.txt")
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def test_a_list_of_another_size_than_the_name_promises(tmp_path):
 def test_bad_lists(tmp_path, content, why):
     (tmp_path / "list.txt").write_bytes(content)
     with pytest.raises(DataError, match=why):
-        copies.read_list(tmp_path / "list.txt")
+        id_lists.read_list(tmp_path / "list.txt")
     with pytest.raises(DataError, match="cannot be read"):
-        copies.read_list(tmp_path / "none.txt")
+        id_lists.read_list(tmp_path / "none.txt")
 
 
 @pytest.mark.parametrize(
@@ -63,22 +63,22 @@ def test_bad_lists(tmp_path, content, why):
 )
 def test_annotation_files_and_public_lists_are_lists_of_ids_too(tmp_path, text, ids):
     (tmp_path / "list_val.txt").write_text(text)
-    assert copies.read_list(tmp_path / "list_val.txt") == ids
+    assert id_lists.read_list(tmp_path / "list_val.txt") == ids
 
 
 def test_a_csv_names_the_videos_of_its_split(tmp_path):
     (tmp_path / "x.csv").write_text("path,label,split\na.mp4,0,train\nb.mp4,1,val\n")
-    assert copies.ids_of(str(tmp_path / "x.csv")) == ["b.mp4"]
+    assert id_lists.ids_of(str(tmp_path / "x.csv")) == ["b.mp4"]
 
 
 def test_ids_meet_by_their_most_exact_common_name():
     videos = ["val/jf7RDuUTrsQ_000325_000335.mp4", "val/abseiling/--_S9IDQPLg_000135_000145.mp4", "c/d.webm"]
     wanted = ["jf7RDuUTrsQ", "--_S9IDQPLg_000135_000145", "d.webm", "zzzzzzzzzzz"]
-    assert copies.match(wanted, videos) == {wanted[0]: 0, wanted[1]: 1, wanted[2]: 2}
+    assert id_lists.match(wanted, videos) == {wanted[0]: 0, wanted[1]: 1, wanted[2]: 2}
 
 
 def test_ids_that_fit_twice_are_errors():
     with pytest.raises(DataError, match=r"may be 'a/x\.mp4' or 'b/x\.mp4'"):
-        copies.match(["x"], ["a/x.mp4", "b/x.mp4"])
+        id_lists.match(["x"], ["a/x.mp4", "b/x.mp4"])
     with pytest.raises(DataError, match="both mean"):
-        copies.match(["x", "x.mp4"], ["a/x.mp4"])
+        id_lists.match(["x", "x.mp4"], ["a/x.mp4"])

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from repro.core.errors import DecodeError
-from repro.data import clips, decode, frames
-from repro.data.clips import FileSource, Source
+from repro.data import decode, frames, views_of_video
 from repro.data.decode import Pick
 from repro.data.resize import resize_short
+from repro.data.views_of_video import FileSource, Source
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 
@@ -93,9 +93,9 @@ def frame_count(path: str | Path, decoder: str) -> int:
     return len(picture_files(place)) if place.is_dir() else decode.frame_count(place, decoder=decoder)
 
 
-def views_of_clip(path: str | Path, test: clips.Views, decoder: str) -> tuple[np.ndarray, str]:
+def views_of_clip(path: str | Path, test: views_of_video.Views, decoder: str) -> tuple[np.ndarray, str]:
     """All test views of a clip, as `clips.test_clips` gives them: uint8 (V, T * clip_length, 3, crop, crop); and the
     decoder that was used.
     """
     source = source_of(path, decoder, test.resize)
-    return clips.test_clips(source, test, Path(path).name), source.used or decoder
+    return views_of_video.test_clips(source, test, Path(path).name), source.used or decoder

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from repro.core.errors import BadOption, NotConfigured
 from repro.data import catalogue
+from repro.data.check import check, last, state
+from repro.data.check_rules import Seen, another_root, colour_order, label_map, start_index
 from repro.data.datasets import open_index
-from repro.data.findings import Seen, another_root, colour_order, label_map, start_index
 from repro.data.indexing import Added, Source, add, summary
-from repro.data.inspection import check, last, state
 
 
 def added(mini, root=None, **more):
@@ -184,14 +184,14 @@ def test_the_classes_of_a_part_are_compared_with_the_whole(miniature, tmp_path):
 
 
 def test_what_cannot_be_checked_says_why(tmp_path):
-    from repro.data import places
+    from repro.data import dataset_config
 
     with pytest.raises(NotConfigured, match="data add jester --root"):
         check("jester")
     rows = [f"{split}/{label}.mp4,class {label},{split}" for split in ("train", "val") for label in range(27)]
     (tmp_path / "jester.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
-    places.add("jester", tmp_path / "jester.csv", 27)
+    dataset_config.add("jester", tmp_path / "jester.csv", 27)
     with pytest.raises(BadOption, match="no index to check"):
         check("jester")
     assert "the CSV" in state("jester")
-    assert "27 classes, officially 118,562 train" in (places.remove("jester") and state("jester"))
+    assert "27 classes, officially 118,562 train" in (dataset_config.remove("jester") and state("jester"))

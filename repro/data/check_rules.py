@@ -16,7 +16,7 @@ from typing import Literal
 
 from repro.data.annotations import Annotations
 from repro.data.catalogue import Catalogue, Row
-from repro.data.known import KNOWN, whose
+from repro.data.known_datasets import KNOWN, whose
 from repro.data.label_maps import difference, official, plain
 from repro.data.locate import video_id
 

@@ -18,7 +18,7 @@ from repro.core import paths
 from repro.core.errors import DataError, UnknownName
 from repro.data import annotations as reading
 from repro.data.index import read_csv
-from repro.data.known import KNOWN
+from repro.data.known_datasets import KNOWN
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: `<id>_<start>_<end>`, as downloaders of Kinetics name files

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from repro.core.errors import DecodeError
+from repro.data.frame_buffer import Stack
 from repro.data.resize import resize_short
-from repro.data.stack import Stack
 
 FRAMES = np.random.default_rng(0).integers(0, 256, (3, 12, 20, 3), dtype=np.uint8)
 

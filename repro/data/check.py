@@ -14,13 +14,14 @@ import numpy as np
 
 from repro.core.errors import BadOption, DataError, DecodeError, NotConfigured
 from repro.data import annotations as reading
-from repro.data import catalogue, decode, decode_av, findings, frames, locate, places
+from repro.data import catalogue, dataset_config, decode, decode_av, frames, locate
+from repro.data import check_rules as findings
 from repro.data.catalogue import Catalogue, Row
-from repro.data.findings import Finding, Seen
-from repro.data.journal import Journal
-from repro.data.known import KNOWN
+from repro.data.check_rules import Finding, Seen
+from repro.data.decode_failures import Journal
+from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
-from repro.data.probe import size_of
+from repro.data.video_facts import size_of
 
 _CHECK = "check.json"
 #: share of the container's frames below which a video counts as cut off
@@ -89,7 +90,7 @@ def check(
 
 
 def _open(name: str) -> Catalogue:
-    file = places.place(name)
+    file = dataset_config.place(name)
     if file is None:
         raise NotConfigured(
             f"{name} is not configured", fix=f"python -m repro data add {name} --root DIR --annotations FILE [FILE ...]"
@@ -211,7 +212,7 @@ def last(name: str) -> Check | None:
 
 def state(name: str) -> str:
     """One line on a dataset: what is known, where, how many, and what the last check said."""
-    file = places.place(name)
+    file = dataset_config.place(name)
     if file is None:
         known = KNOWN.get(name)
         if known is None:
