@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from repro import memory, metrics
+from repro import memory
 from repro.checkpoint import weights_sha256
 from repro.core.errors import DataError
 from repro.core.spec import Views, canonical_json, to_dict
@@ -32,7 +32,8 @@ from repro.data.index import Index
 from repro.data.loader import TestVideo
 from repro.distributed import Ranks
 from repro.numerics import autocast, check_amp, deterministic, place_on
-from repro.scores import Scores, blocks
+from repro.records import metrics
+from repro.records.scores import Scores, blocks
 from repro.sheet import Sheet, merged
 from repro.train import Progress, check_labels
 from repro.train_step import Normalize

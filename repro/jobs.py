@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from repro import record
 from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.layout import RowSpec, TableSpec
+from repro.records import store
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
@@ -51,7 +51,7 @@ class Job:
 
 def records_root(smoke: bool) -> Path:
     """Smoke records never lie beside results."""
-    return record.default_root(smoke)
+    return store.default_root(smoke)
 
 
 def jobs_of(
@@ -113,7 +113,7 @@ def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
-    known = record.places(root)
+    known = store.places(root)
     return [job for job in jobs if state_of(job, root, known) in wanted]
 
 
@@ -123,15 +123,15 @@ def state_of(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -
     A time that another machine took counts as missing: speed is a fact of a machine.
     """
     found = found_record(job, root, known)
-    return record.state(found) if found else "missing"
+    return store.state(found) if found else "missing"
 
 
 def found_record(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> Path | None:
     """The job's record, a finished one before a failed one, its own place before other tables'."""
     own = place_of(job, root)
-    listed = (record.places(root) if known is None else known).get(own.name, [])
+    listed = (store.places(root) if known is None else known).get(own.name, [])
     usable = [path for path in listed if not (job.kind == "speed" and from_elsewhere(path))]
-    states = {path: record.state(path) for path in sorted(usable, key=lambda path: path != own)}
+    states = {path: store.state(path) for path in sorted(usable, key=lambda path: path != own)}
     for wanted in ("done", "failed"):
         for path, state in states.items():
             if state == wanted:
@@ -141,11 +141,11 @@ def found_record(job: Job, root: Path, known: dict[str, list[Path]] | None = Non
 
 def place_of(job: Job, root: Path) -> Path:
     """Where the record of a job lies, or would."""
-    return record.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
+    return store.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
 
 
 def from_elsewhere(path: Path) -> bool:
     """Whether a finished record was made on another kind of machine than this one."""
     from repro.core.environment import is_here
 
-    return record.state(path) == "done" and not is_here(record.load(path).environment)
+    return store.state(path) == "done" and not is_here(store.load(path).environment)

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro import launch_slurm, record
+from repro import launch_slurm
 from repro.core import lease
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy
@@ -18,6 +18,7 @@ from repro.jobs import Job, jobs_of, records_root, runnable, select, state_of
 from repro.launch import State, cores
 from repro.papers.layout import RowSpec, TableSpec
 from repro.progress import clock
+from repro.records import store
 
 
 def render_overview(table: TableSpec, console: Console) -> None:
@@ -28,7 +29,7 @@ def render_overview(table: TableSpec, console: Console) -> None:
     grid = Table(box=None, pad_edge=False)
     for heading in ("row", "network", "cells"):
         grid.add_column(heading, overflow="fold")
-    jobs, known = jobs_of(table), record.places(root)
+    jobs, known = jobs_of(table), store.places(root)
     states = [(job, state_of(job, root, known)) for job in jobs]
     for row in table.rows:
         told = []
@@ -72,7 +73,7 @@ def _summed(states: list[str]) -> str:
 
 def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
     """One line a row: done, running, queued, failed and missing cells, with the reason or the place."""
-    known, queue = record.places(root), _Queue()
+    known, queue = store.places(root), _Queue()
     for row in table.rows:
         jobs = jobs_of(table, rows=[row.key], smoke=smoke)
         if not jobs:
@@ -122,6 +123,6 @@ def _progress(job: Job, root: Path, known: dict[str, list[Path]], queue: _Queue)
         if live or state == "missing":
             return "queued" if live else state, note
     if state == "failed":
-        made = record.find(job.experiment.id, job.seed, root)
+        made = store.find(job.experiment.id, job.seed, root)
         return state, (made.reason if made else None) or "unreadable record"
     return state, ""

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro import memory, metrics
+from repro import memory
 from repro.core.spec import Views, to_dict
 from repro.data import clip_views
+from repro.records import metrics
 from repro.trained import Trained, require_frames
 
 

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from repro import record, registry
+from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.errors import ReproError
 from repro.core.spec import Speed, Static, to_dict
 from repro.jobs import Job, found_record, from_elsewhere, place_of, records_root, state_of
+from repro.records import store
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -35,7 +36,7 @@ def execute(
     replace: bool = False,
     root: Path | None = None,
     **options: Any,
-) -> record.Record:
+) -> store.Record:
     """Run one job and write its record, below `root` if it is given. `options` go to an accuracy measurement.
 
     An error of the measurement becomes a failed record; Ctrl-C and `Stopped` pass through, and leave what is needed to
@@ -58,7 +59,7 @@ def execute(
             if replace and not goes_on and ranks.rank == 0:
                 shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)
             return _execute(job, device, threads, progress, replace, root, options)
-    except record.RecordExists:
+    except store.RecordExists:
         found = _finished(job, root)
         if found is None:
             raise
@@ -67,7 +68,7 @@ def execute(
 
 def _execute(
     job: Job, device: str, threads: int | None, progress: Progress, replace: bool, root: Path, options: dict[str, Any]
-) -> record.Record:
+) -> store.Record:
     from repro import torchrun
     from repro.core.environment import environment
     from repro.distributed import Ranks
@@ -91,16 +92,16 @@ def _execute(
         _keep(job, made, found.get("scores_path"), replace, root)
         if reason is None:
             shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)  # it has served
-    return cast(record.Record, ranks.share(made))
+    return cast(store.Record, ranks.share(made))
 
 
-def _keep(job: Job, made: record.Record, scores: Path | None, replace: bool, root: Path) -> None:
+def _keep(job: Job, made: store.Record, scores: Path | None, replace: bool, root: Path) -> None:
     """Write the record, unless it is of a failed second attempt: that leaves the good record where it is."""
-    if made.status == "failed" and record.state(place_of(job, root)) == "done":
+    if made.status == "failed" and store.state(place_of(job, root)) == "done":
         return
     over = replace or (job.kind == "speed" and from_elsewhere(place_of(job, root)))
-    with contextlib.suppress(record.RecordExists):  # finished by another process at this very moment
-        record.write(made, root, scores=scores, replace=over)
+    with contextlib.suppress(store.RecordExists):  # finished by another process at this very moment
+        store.write(made, root, scores=scores, replace=over)
 
 
 def _attempt(
@@ -118,10 +119,10 @@ def _attempt(
         return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
 
 
-def _finished(job: Job, root: Path) -> record.Record | None:
+def _finished(job: Job, root: Path) -> store.Record | None:
     """The record of this job, if some process has finished it."""
     found = found_record(job, root)
-    return record.load(found) if found and record.state(found) == "done" else None
+    return store.load(found) if found and store.state(found) == "done" else None
 
 
 def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) -> Progress:
@@ -131,7 +132,7 @@ def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) 
 
     def report(facts: dict[str, Any]) -> None:
         if facts.get("phase") == _WAITING and not replace and state_of(job, root) == "done":
-            raise record.RecordExists(f"{job.name} was finished by another process")
+            raise store.RecordExists(f"{job.name} was finished by another process")
         if stop_signal.requested() and facts.get("phase") != "train":
             raise stop_signal.Stopped
         if on_progress is not None:
@@ -161,15 +162,15 @@ def _measure(
     return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress, **options)
 
 
-def write_failure(job: Job, reason: str, *, replace: bool = False) -> record.Record:
+def write_failure(job: Job, reason: str, *, replace: bool = False) -> store.Record:
     """The record of a job whose process died and could not write its own."""
     made = failure(job, reason)
-    with contextlib.suppress(record.RecordExists):  # another process has finished it meanwhile
-        record.write(made, record.default_root(job.smoke), replace=replace)
+    with contextlib.suppress(store.RecordExists):  # another process has finished it meanwhile
+        store.write(made, store.default_root(job.smoke), replace=replace)
     return made
 
 
-def failure(job: Job, reason: str) -> record.Record:
+def failure(job: Job, reason: str) -> store.Record:
     """What is recorded of a job whose process died, or waits for one that did."""
     from repro.core.environment import git_state, packages
 
@@ -183,11 +184,11 @@ def compose(
     facts: dict[str, Any],
     began: datetime,
     wall_s: float,
-) -> record.Record:
+) -> store.Record:
     """The record of one attempt, failed if there is a `reason`; `found` is what was measured, `facts` on what."""
     from repro.core.environment import command
 
-    return record.Record(
+    return store.Record(
         id=job.experiment.id,
         paper=job.paper,
         table=job.table,

@@ -18,7 +18,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from repro.scores import release
+from repro.records.scores import release
 
 _SAVE_EVERY_S = 10.0
 #: rows written before their pages are let go

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from repro import record, registry
+from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
@@ -15,6 +15,7 @@ from repro.data.index import Index, read_csv, read_splits
 from repro.jobs import Job
 from repro.papers.recipes import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
+from repro.records import store
 from repro.run import execute
 from repro.trained import require_frames
 
@@ -89,7 +90,7 @@ def run_single(
     weights: Path | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     **options: Any,
-) -> tuple[record.Record, Path]:
+) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
     `options` go to `repro.train.fit`. The training's log lies beside the record.
@@ -99,7 +100,7 @@ def run_single(
     assert isinstance(measure, Accuracy)
     _preflight(experiment, measure, weights)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
-    path = record.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
+    path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
     options.update(weights=weights, save_weights=None if weights else path.with_suffix(".safetensors"))
     logs = path.with_suffix("")
     made = execute(job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, **options)
@@ -124,7 +125,7 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
         load_weights(module.to_empty(device="cpu"), weights, model)
 
 
-def summary(made: record.Record, path: Path) -> str:
+def summary(made: store.Record, path: Path) -> str:
     """Accuracies, counts and where everything is, as lines of text."""
     if made.status == "failed":
         return f"failed: {made.reason}\nrecord: {path}"

@@ -17,9 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent
 _FORBIDDEN = {
     "repro/evidence": ("repro.run", "repro.train", "repro.evaluate", "repro.accuracy", "repro.build", "repro.report"),
     "repro/report": ("repro.run", "repro.train", "repro.evaluate", "repro.accuracy", "repro.build", "repro.cost"),
-    "repro/papers": ("repro.run", "repro.train", "repro.build", "repro.record", "repro.report", "repro.cost"),
-    "repro/data": ("repro.train", "repro.evaluate", "repro.run", "repro.record", "repro.report", "repro.papers"),
-    "repro/cost": ("repro.run", "repro.record", "repro.report", "repro.train", "repro.papers"),
+    "repro/papers": ("repro.run", "repro.train", "repro.build", "repro.records.store", "repro.report", "repro.cost"),
+    "repro/data": ("repro.train", "repro.evaluate", "repro.run", "repro.records.store", "repro.report", "repro.papers"),
+    "repro/cost": ("repro.run", "repro.records.store", "repro.report", "repro.train", "repro.papers"),
 }
 
 
@@ -79,17 +79,17 @@ def test_networks_know_nothing_of_the_suite_but_the_registry(folder):
 
 
 def test_only_the_store_of_figures_touches_the_figures():
-    """They are pictures for the report, no numbers of a table, so no records; `repro/figure_store.py` says more."""
+    """They are pictures for the report, no numbers of a table, so no records; `repro/records/figures.py` says more."""
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()
-        if name not in {"repro/figure_store.py", "repro/core/paths.py"}:
+        if name not in {"repro/records/figures.py", "repro/core/paths.py"}:
             assert "paths.figures(" not in file.read_text(), name
 
 
 def test_only_two_modules_touch_the_results():
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()
-        if name not in {"repro/record.py", "repro/evidence/published.py", "repro/core/paths.py"}:
+        if name not in {"repro/records/store.py", "repro/evidence/published.py", "repro/core/paths.py"}:
             assert "paths.published(" not in file.read_text(), name
 
 

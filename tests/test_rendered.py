@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from repro import record
 from repro.papers import TABLES, find
+from repro.records import store
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
 from repro.report.latex import escape as latex
@@ -38,7 +38,7 @@ def _stored() -> dict[str, dict]:
 
 @cache
 def _table(name: str) -> Table:
-    return table_view(find(name), record.load_all(ROOT).records)
+    return table_view(find(name), store.load_all(ROOT).records)
 
 
 def _cells(name: str) -> list[tuple[Row, Column, Cell]]:
@@ -148,9 +148,9 @@ def _in_order(wanted: list[str], texts: list[str]) -> bool:
 
 
 @pytest.fixture
-def twin() -> record.Record:
+def twin() -> store.Record:
     """A finished twin record of the headline table."""
-    made = [r for r in record.load_all(ROOT).records if r.table == "table6" and r.cell == "twin-temporal"]
+    made = [r for r in store.load_all(ROOT).records if r.table == "table6" and r.cell == "twin-temporal"]
     return next(r for r in made if r.row == "tsn_r50_dnr" and r.status == "done")
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro import figure_store, record
 from repro.jobs import jobs_of
 from repro.papers import TABLES, find
+from repro.records import figures, store
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
 PENDING = {"dnr/supp2", "adafuse/speed"}
@@ -17,16 +17,16 @@ ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
 
 
 def test_every_record_is_sound_and_none_is_a_smoke_run():
-    loaded = record.load_all(ROOT)
+    loaded = store.load_all(ROOT)
     assert not loaded.problems
     assert not [made.relative_path for made in loaded.records if made.smoke]
     for made in loaded.records:
         if made.scores is not None:
-            record.scores_path(made, ROOT)
+            store.scores_path(made, ROOT)
 
 
 def test_every_figure_is_sound_and_shows_trained_networks():
-    stored = figure_store.load_all(ROOT.parent / "figures")
+    stored = figures.load_all(ROOT.parent / "figures")
     assert not stored.problems
     for figure in stored.figures:
         assert all(network.weights_sha256 for network in figure.facts.networks)
@@ -38,10 +38,10 @@ def test_only_known_tables_are_pending():
 
 @pytest.mark.parametrize("name", sorted(set(TABLES) - PENDING))
 def test_every_cell_that_needs_no_dataset_is_measured(name):
-    known = record.places(ROOT)
+    known = store.places(ROOT)
     for job in jobs_of(find(name)):
-        path = record.path_of(ROOT, job.paper, job.table, job.row, job.experiment.id, job.seed)
-        made = [place for place in known.get(path.name, []) if record.state(place) == "done"]
+        path = store.path_of(ROOT, job.paper, job.table, job.row, job.experiment.id, job.seed)
+        made = [place for place in known.get(path.name, []) if store.state(place) == "done"]
         assert made, f"{job.name}: python -m repro run {name}"
 
 

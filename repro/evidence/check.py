@@ -16,7 +16,7 @@ from repro.evidence.check_costs import costs, measured_counts
 from repro.evidence.check_rules import Finding, Severity
 from repro.evidence.claims import Judged, judge
 from repro.evidence.published import PublishedTable
-from repro.schema import Record
+from repro.records.schema import Record
 
 Tables = Mapping[str, PublishedTable]
 

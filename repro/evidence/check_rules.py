@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from repro.core.roofline import check_throughput
 from repro.evidence.published import DEVICES, PublishedRow, PublishedTable, Value
-from repro.schema import Record
+from repro.records.schema import Record
 
 Severity = Literal["error", "warning", "note"]
 

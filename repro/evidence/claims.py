@@ -23,7 +23,7 @@ from repro.evidence.metric import number
 from repro.evidence.noise import doubt
 from repro.evidence.stats import Interval, t_interval, welch
 from repro.papers.claim import Claim, Contest, Effect
-from repro.schema import Record
+from repro.records.schema import Record
 
 Verdict = Literal["supported", "contradicted", "undecided", "untested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "untested")

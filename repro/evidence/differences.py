@@ -10,7 +10,7 @@ from repro.core.spec import Accuracy, Experiment, frozen
 from repro.papers.layout import RowSpec, TableSpec
 from repro.papers.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.protocols import SOURCES, protocols
-from repro.schema import Record
+from repro.records.schema import Record
 
 _TWIN = "twin-"
 

@@ -19,7 +19,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.plan_facts import Range
 from repro.evidence.plan_seeds import Decision, decisions
 from repro.papers.layout import RowSpec, TableSpec
-from repro.schema import Record
+from repro.records.schema import Record
 
 _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")
 #: method options of a training's loss, which a forward pass does not meet

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from repro import metrics
 from repro.core.errors import BadOption
 from repro.data import id_lists
 from repro.evidence.stats import Interval, wilson_interval
 from repro.evidence.subviews import choose
-from repro.scores import Scores
+from repro.records import metrics
+from repro.records.scores import Scores
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy as np
 
 from repro.core.errors import BadOption
 from repro.data import sampling
-from repro.metrics import centre_clip, centre_crop
+from repro.records.metrics import centre_clip, centre_crop
 
 #: lengths of videos for which two rules are compared
 _LENGTHS = (*range(1, 420), 600, 750, 899, 900, 1799, 3601)

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro import metrics
 from repro.core.environment import command, environment
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Views, replace, to_dict
 from repro.data import clip_views, sampling
-from repro.figure_store import Clip, Facts, Network
 from repro.inspect import gradcam, layers, strips
+from repro.records import metrics
+from repro.records.figures import Clip, Facts, Network
 from repro.trained import Trained, require_frames
 
 _MOST_COLUMNS = 8

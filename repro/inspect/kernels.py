@@ -20,8 +20,8 @@ import numpy as np
 from repro.core.environment import command, environment
 from repro.core.errors import BadOption
 from repro.core.spec import to_dict
-from repro.figure_store import Facts, Network
 from repro.inspect import heatmaps
+from repro.records.figures import Facts, Network
 from repro.trained import Trained
 
 #: deviation of |x| over its mean, x normal

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from repro.papers.layout import TableSpec
+    from repro.records.schema import Record
     from repro.report.table import Table
-    from repro.schema import Record
 
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 
@@ -54,32 +54,33 @@ def print_text(layout: TableSpec, console: Console) -> None:
 
 def print_protocols(layout: TableSpec, against: str, console: Console) -> None:
     """How the protocols of a table's rows differ from those of one source, on a terminal."""
-    from repro import record
     from repro.evidence.differences import differences
+    from repro.records import store
     from repro.report.differences import print_differences
 
-    print_differences(differences(layout, record.load_all().records, against), console)
+    print_differences(differences(layout, store.load_all().records, against), console)
 
 
 def _folded_differences(layout: TableSpec) -> str:
-    from repro import record
     from repro.evidence.differences import differences
+    from repro.records import store
     from repro.report.differences import render_differences_markdown
 
-    folded = render_differences_markdown(differences(layout, record.load_all().records))
+    folded = render_differences_markdown(differences(layout, store.load_all().records))
     return f"\n{folded}" if folded else ""
 
 
 def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
     """One HTML file with these tables, every record behind them, and the stored figures."""
-    from repro import figure_store, papers, record
+    from repro import papers
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
     from repro.evidence.differences import differences
+    from repro.records import figures, store
     from repro.report.page import Content, write_page
 
-    records, problems = record.load_all()
-    pictures, unusable = figure_store.load_all()
+    records, problems = store.load_all()
+    pictures, unusable = figures.load_all()
     judged = judge(papers.claims(), records)
     content = Content(
         layouts=layouts,
@@ -96,9 +97,9 @@ def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
 
 def current(layout: TableSpec) -> Table:
     """The table as the records of this checkout make it."""
-    from repro import record
+    from repro.records import store
 
-    return _table(layout, record.load_all().records)
+    return _table(layout, store.load_all().records)
 
 
 def tables(layouts: Sequence[TableSpec], records: Iterable[Record]) -> list[Table]:

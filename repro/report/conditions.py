@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.schema import Record
+from repro.records.schema import Record
 
 
 def conditions(record: Record) -> str:

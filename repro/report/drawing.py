@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report.table import Row, Table
-from repro.schema import Record
 
 
 @dataclass(frozen=True)

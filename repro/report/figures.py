@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from markupsafe import Markup
 
 from repro.papers.layout import FigureSpec, TableSpec
+from repro.records.schema import Record
 from repro.report import policies
 from repro.report.drawing import Drawing, Maker, Source, style
 from repro.report.plots import Dot, Strip, Track, is_number, panels, scatter, strips
 from repro.report.table import Table
-from repro.schema import Record
 
 #: what a training curve is drawn of, the first that the records have: share of right clips, or the loss
 _FOLLOWED = (("top1", "top-1 on training clips, %"), ("loss", "training loss"))

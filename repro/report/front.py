@@ -11,8 +11,8 @@ from typing import Any
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.verdicts import WORDS, Word
+from repro.records.schema import Record
 from repro.report.table import Cell, Table
-from repro.schema import Record
 
 #: reasons that a command or more data would fill; the others say that there is nothing to fill
 _OPEN = ("not run", "failed", "running", "protocol differs", "data not configured")

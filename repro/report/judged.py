@@ -11,8 +11,8 @@ from repro.evidence.published import PublishedTable, Value
 from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.records.schema import Record
 from repro.report.values import numbers
-from repro.schema import Record
 
 _RATES = ("top1", "top5")
 _TWIN = "twin-"

@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from repro.core.spec import Accuracy
 from repro.evidence import published
 from repro.papers.layout import RowSpec
+from repro.records.schema import Record
 from repro.report.drawing import Drawing
 from repro.report.figures import Source
 from repro.report.plots import Cheap, Dot, front, scatter
-from repro.schema import Record
 
 DATASETS = {
     "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200", "minikinetics": "Mini-Kinetics",

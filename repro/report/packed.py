@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repro.records.schema import Record
 from repro.report.delimited import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.table import Table
-from repro.schema import Record
 
 #: records in one pack: opening one record unpacks as many
 BLOCK = 64

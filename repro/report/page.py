@@ -18,9 +18,10 @@ from markupsafe import Markup
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
-from repro.figure_store import Facts, Figure
 from repro.papers.layout import TableSpec
-from repro.record import Problem
+from repro.records.figures import Facts, Figure
+from repro.records.schema import Record
+from repro.records.store import Problem
 from repro.report.claims import LEGEND, counts
 from repro.report.differences import render_differences_html
 from repro.report.drawing import Drawing
@@ -31,7 +32,6 @@ from repro.report.html import environment, render_html
 from repro.report.networks import DATASETS, networks
 from repro.report.packed import packs
 from repro.report.table import Table
-from repro.schema import Record
 
 #: papers in the table of contents -> how they are called there
 PAPERS = {"dnr": "DNR", "adafuse": "AdaFuse", "psn": "PSN", "suite": "This suite"}

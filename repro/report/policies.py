@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from repro.evidence import published
 from repro.evidence.metric import look_up
+from repro.records.schema import Record
 from repro.report.drawing import Drawing, Source, style
 from repro.report.plots import LEFT, RIGHT, TOP, WIDTH, Axis, Dot, axis, scatter, svg
-from repro.schema import Record
 
 _Found = tuple[str, float, float, float, str]
 """Label, cost, top-1, millions of parameters, style."""

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.spec import diff
+from repro.records.schema import Record
 from repro.report.packed import headline
-from repro.schema import Record
 
 #: section of a comparison -> what is compared
 Differences = dict[str, dict[str, tuple[Any, Any]]]

@@ -10,8 +10,8 @@ from repro.core.spec import Experiment
 from repro.evidence.metric import look_up, number
 from repro.evidence.published import Value
 from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
+from repro.records.schema import Record
 from repro.report.table import Row
-from repro.schema import Record
 
 Done = Callable[[Experiment | None], list[Record]]
 

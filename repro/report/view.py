@@ -19,13 +19,13 @@ from repro.evidence.metric import look_up
 from repro.evidence.published import PublishedTable
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.records.schema import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.corrected import told_correction
 from repro.report.judged import of_measured, of_measured_gain, of_printed_gain, printed_beside
 from repro.report.questions import told_question
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.values import INTERVAL, gain, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
-from repro.schema import Record
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",

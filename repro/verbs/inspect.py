@@ -84,8 +84,9 @@ def _add_kernels(what: Commands) -> None:
 
 def kernels(args: argparse.Namespace) -> int:
     """Print the norms and write the heatmaps."""
-    from repro import figure_store, trained
+    from repro import trained
     from repro.inspect import kernels as looked
+    from repro.records import figures
 
     console = prepare(args)
     trained.use_threads(args.threads)
@@ -94,7 +95,7 @@ def kernels(args: argparse.Namespace) -> int:
     else:
         found = [looked.read(network, trained.random(network.model, args.seed)) for network in _on_twins(args, console)]
     png, facts = looked.kernels_figure(found)
-    path = figure_store.write(looked.figure_name(facts), png, facts, args.out)
+    path = figures.write(looked.figure_name(facts), png, facts, args.out)
     for line in (*looked.lines(found), f"heatmaps: {path}", f"facts: {path.with_suffix('.json')}"):
         console.print(line, markup=False)
     if args.out is None:
@@ -122,9 +123,9 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
 
 def gradcam(args: argparse.Namespace) -> int:
     """Write the strip and its facts."""
-    from repro import figure_store
     from repro.inspect.explain import Look, figure_name, gradcam_figure
     from repro.numerics import device_of
+    from repro.records import figures
     from repro.trained import use_threads
 
     console = prepare(args)
@@ -133,7 +134,7 @@ def gradcam(args: argparse.Namespace) -> int:
     look = Look(args.target, args.layer, args.scale, args.columns, args.decoder, device_of(args.device))
     png, facts = gradcam_figure(args.clip, networks, [views_of(args, one.views) for one in networks], look)
     folder = args.out or (Path("runs") / "figures" if args.random else None)
-    path = figure_store.write(figure_name(args.clip, facts), png, facts, folder)
+    path = figures.write(figure_name(args.clip, facts), png, facts, folder)
     for line in (facts.title, facts.caption, f"strip: {path}", f"facts: {path.with_suffix('.json')}"):
         console.print(line, markup=False)
     if folder is None:

@@ -15,7 +15,7 @@ from repro.core.errors import UnknownName
 from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
-    from repro.schema import Record
+    from repro.records.schema import Record
 
 
 def add(commands: Commands) -> None:
@@ -48,12 +48,12 @@ def add(commands: Commands) -> None:
 
 def ls(args: argparse.Namespace) -> int:
     """One line a record."""
-    from repro import record
+    from repro.records import store
     from repro.report.records import print_records
 
     console = prepare(args)
     paper, _, table = papers.full_name(args.table).partition("/") if args.table else ("", "", "")
-    loaded = record.load_all(paths.records(), paper=paper or None, table=table or None)
+    loaded = store.load_all(paths.records(), paper=paper or None, table=table or None)
     print_records(loaded.records, console)
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in loaded.problems])
     return 1 if loaded.problems else 0
@@ -61,20 +61,20 @@ def ls(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """One record as JSON."""
-    from repro import record
+    from repro.records import store
 
     prepare(args)
-    print(_find(record.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
+    print(_find(store.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
     return 0
 
 
 def diff(args: argparse.Namespace) -> int:
     """Fields that differ, by section; 1 where there are some."""
-    from repro import record
+    from repro.records import store
     from repro.report.records import differences, print_differences
 
     console = prepare(args)
-    records = record.load_all(paths.records()).records
+    records = store.load_all(paths.records()).records
     found = differences(*(_find(records, name) for name in args.names))
     print_differences(found, console)
     return 1 if found else 0
@@ -82,7 +82,7 @@ def diff(args: argparse.Namespace) -> int:
 
 def merge(args: argparse.Namespace) -> int:
     """Another folder's records beside the own; 1 where some were damaged."""
-    from repro.record_folders import merge as take_in
+    from repro.records.merge import merge as take_in
 
     console = prepare(args)
     found = take_in(args.folder, paths.records())
@@ -97,8 +97,8 @@ def merge(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """List what no table needs, and with --yes remove it."""
-    from repro.record_folders import leftovers
-    from repro.record_folders import prune as remove
+    from repro.records.merge import leftovers
+    from repro.records.merge import prune as remove
 
     console = prepare(args)
     tables = map(papers.find, papers.TABLES) if args.unknown else ()
@@ -114,7 +114,7 @@ def prune(args: argparse.Namespace) -> int:
 
 def _find(records: Sequence[Record], name: str) -> Record:
     """By name or place; a cell whose experiment another table measured has that table's record."""
-    from repro.record_folders import find
+    from repro.records.merge import find
 
     try:
         return find(records, name)

@@ -35,8 +35,8 @@ def scores(args: argparse.Namespace) -> int:
     """Read one accuracy with its interval and its bounds over missing videos, or register a list of ids."""
     from repro.data import id_lists
     from repro.evidence.rescored import read
+    from repro.records.scores import Scores
     from repro.report.rescored import render_reading
-    from repro.scores import Scores
 
     console = prepare(args)
     if args.register:

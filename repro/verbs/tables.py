@@ -96,9 +96,9 @@ def table(args: argparse.Namespace) -> int:
 
 def tell_damaged(found: TableSpec, root: Path) -> None:
     """Files that should be records of the table and are not, by path: no renderer reads them."""
-    from repro import record
+    from repro.records import store
 
-    for problem in record.load_all(root, paper=found.paper, table=found.name).problems:
+    for problem in store.load_all(root, paper=found.paper, table=found.name).problems:
         print(f"repro: skipped {root / problem.path}: {problem.reason}", file=sys.stderr)
 
 
@@ -128,9 +128,9 @@ def write_report(out: Path | None, methods: Sequence[str] = ()) -> Path:
 
 
 def _with_rows_that_exist(name: str, methods: Sequence[str]) -> TableSpec:
-    from repro import record
+    from repro.records import store
 
     table = papers.find(name)
     ends = tuple(f"_{method}" for method in methods)
-    run = any(row.endswith(ends) for row in record.rows_of(table.paper, table.name)) if methods else False
+    run = any(row.endswith(ends) for row in store.rows_of(table.paper, table.name)) if methods else False
     return papers.find(name, methods) if run else table

@@ -16,7 +16,7 @@ from repro.core.spec import Accuracy, Model, replace
 from repro.data.datasets import open_index
 from repro.evaluate import Scores, score
 from repro.models.formats import Contract
-from repro.schema import AccuracyResult
+from repro.records.schema import AccuracyResult
 from repro.weights import save_weights
 
 

@@ -8,12 +8,13 @@ import time
 
 import pytest
 
-from repro import launch, record, registry, run
+from repro import launch, registry, run
 from repro.core import stop_signal
 from repro.core.spec import replace
 from repro.jobs import Job, jobs_of, records_root, select, state_of
 from repro.launch import State, run_local
 from repro.papers import find
+from repro.records import store
 from repro.run import execute
 from repro.smoke import smoke_table
 
@@ -194,7 +195,7 @@ def test_the_line_of_a_job_gives_its_record(jobs, capsys):
     words = shlex.split(line[0])
     assert words[:3] == ["python", "-m", "repro"]
     assert main(words[3:]) == 0
-    made = record.find(jobs[0].experiment.id, 0, records_root(True))
+    made = store.find(jobs[0].experiment.id, 0, records_root(True))
     assert made.status == "done"
     assert "report" not in capsys.readouterr().out
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from repro import metrics
 from repro.__main__ import main
 from repro.accuracy import trained_on
 from repro.build import build
@@ -20,6 +19,7 @@ from repro.data.loader import normalize
 from repro.models.formats import IMAGENET
 from repro.numerics import seed_all
 from repro.papers.twins import twin_accuracy
+from repro.records import metrics
 from repro.weights import save_weights
 from tests.repro.conftest import write_video
 

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from repro import record, torchrun
+from repro import torchrun
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.jobs import records_root
+from repro.records import store
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
 TORCHRUN += ["--rdzv-endpoint", "localhost:0"]
@@ -80,19 +81,19 @@ def test_train_prints_and_writes_once(tmp_path: Path) -> None:
     assert out.count("record:") == out.count("weights:") == 1
     assert "Warning" not in err
     (path,) = tmp_path.rglob("*.json")
-    made = record.load(path)
+    made = store.load(path)
     assert (made.effective["world_size"], made.effective["micro_batch"]) == (2, 1)
     code, out, err = finish(start(*TRAIN, "--out", tmp_path))
     assert code == 0, err
     assert out.count("record:") == 1
-    assert record.load(path) == made
+    assert store.load(path) == made
 
 
 def test_a_table_on_two_processes(tmp_path: Path) -> None:
     code, out, err = finish(start("run", "table6", "--rows", "tsn_r50", "--smoke"), 300)
     assert code == 0, err
     assert out.count("cells to measure") == 1
-    found = record.load_all(records_root(True))
+    found = store.load_all(records_root(True))
     assert (len(found.records), found.problems) == (4, [])
     code, out, _ = finish(start("run", "table6", "--rows", "tsn_r50", "--smoke"))
     assert (code, out.count("nothing to do")) == (0, 1)

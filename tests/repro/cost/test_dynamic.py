@@ -17,7 +17,7 @@ from repro.cost import dynamic
 from repro.data import loader
 from repro.data.datasets import open_index
 from repro.data.index import Index
-from repro.scores import Scores
+from repro.records.scores import Scores
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 

@@ -8,13 +8,14 @@ import json
 
 import pytest
 
-from repro import record, registry
+from repro import registry
 from repro.__main__ import main
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
 from repro.jobs import jobs_of
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
 from repro.papers.recipes import KINETICS
+from repro.records import store
 from repro.report import FORMATS, render
 from repro.run import execute
 
@@ -85,7 +86,7 @@ def test_the_cells_of_a_table_become_runnable_and_the_table_shows_them(miniature
     for form in FORMATS:
         shown = render(layout, form)
         assert all(f"{one.results['top1']:.2f}" in shown for one in made) and "not run" not in shown
-    assert {one.dataset["fingerprint"] for one in record.load_all().records} == {
+    assert {one.dataset["fingerprint"] for one in store.load_all().records} == {
         one.dataset["fingerprint"] for one in made
     }
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import record
 from repro.__main__ import main
 from repro.data.known_datasets import KNOWN
+from repro.records import store
+from repro.records.scores import Scores
 from repro.resume import TOLERANCE
-from repro.scores import Scores
 
 TABLE = Path(__file__).with_name("miniature_table.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]
@@ -85,9 +85,9 @@ def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(
     for place, how in ((tmp_path / "one", [*ALONE, *run, "--jobs", "2"]), (tmp_path / "two", [*TORCHRUN, *run])):
         monkeypatch.setenv("REPRO_RESULTS", str(place))
         finished(how)
-        records = {one.row: one for one in record.load_all().records}
+        records = {one.row: one for one in store.load_all().records}
         assert {name: one.status for name, one in records.items()} == dict.fromkeys(KNOWN, "done")
-        found.append({name: (one, Scores.load(record.scores_path(one))) for name, one in records.items()})
+        found.append({name: (one, Scores.load(store.scores_path(one))) for name, one in records.items()})
         shown.append(finished(ALONE, "table", miniature_table.NAME, "--format", "csv"))
     assert shown[0] == shown[1] and all(KNOWN[name].title in shown[0] for name in KNOWN)
     for name in KNOWN:

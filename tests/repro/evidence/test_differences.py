@@ -13,8 +13,8 @@ from repro.core.errors import UnknownName
 from repro.core.spec import to_dict
 from repro.evidence.differences import differences, sources_of
 from repro.papers.protocol import NOT_STATED
+from repro.records.schema import Record
 from repro.report.differences import render_differences_html, render_differences_markdown
-from repro.schema import Record
 
 NOW = "2026-01-31T12:00:00+00:00"
 TABLE6 = papers.find("dnr/table6")

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from repro import metrics
 from repro.__main__ import main
 from repro.core.errors import BadOption
 from repro.core.spec import Views, to_dict
 from repro.evidence.rescored import read
+from repro.records import metrics
+from repro.records.scores import Scores
 from repro.report.rescored import render_reading
-from repro.scores import Scores
 
 RNG = np.random.default_rng(3)
 VIEWS = Views(sampling="mmaction2.dense_test_8", clips=10, crops=3)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repro import figure_store
 from repro.__main__ import main
 from repro.accuracy import trained_on
 from repro.build import build
@@ -19,6 +18,7 @@ from repro.inspect import strips
 from repro.models.formats import IMAGENET
 from repro.numerics import seed_all
 from repro.papers.twins import twin_accuracy
+from repro.records import figures
 from repro.weights import save_weights
 from tests.repro.conftest import write_video
 
@@ -117,7 +117,7 @@ def test_random_weights_only_when_asked_and_labelled(place, tmp_path, capsys):
 
 def test_a_figure_that_is_stored_stands_in_the_report(place, tmp_path):
     assert run(place, "--weights", "host.safetensors") == 0
-    assert len(figure_store.load_all().figures) == 1
+    assert len(figures.load_all().figures) == 1
     assert main(["report", "--out", str(tmp_path / "r.html")]) == 0
     text = (tmp_path / "r.html").read_text()
     assert "data:image/png;base64," in text and "Grad-CAM++ on clip.mp4" in text

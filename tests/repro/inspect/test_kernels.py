@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from repro import figure_store, trained
+from repro import trained
 from repro.__main__ import main
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace, to_dict
 from repro.inspect import heatmaps, kernels
 from repro.models.formats import IMAGENET
+from repro.records import figures
 from repro.weights import save_weights
 
 SMALL = Model(
@@ -129,7 +130,7 @@ def test_verb_prints_and_writes(tmp_path, capsys):
     assert main(["inspect", "kernels", "--weights", str(file), "--out", str(tmp_path / "figures")]) == 0
     told = capsys.readouterr().out
     assert "64.000" in told and f"{64 * 34:.3f}" in told
-    stored = figure_store.load_all(tmp_path / "figures")
+    stored = figures.load_all(tmp_path / "figures")
     assert not stored.problems
     (figure,) = stored.figures
     assert figure.facts.networks[0].model == to_dict(SMALL)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from repro import record
 from repro.papers import TABLES, find
+from repro.records import store
 from repro.report.front import differing
 from repro.report.view import table_view
 
@@ -15,18 +15,18 @@ RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 
 
 @pytest.fixture(scope="module")
-def static_records() -> list[record.Record]:
-    return [made for made in record.load_all(RECORDS).records if made.kind == "static"]
+def static_records() -> list[store.Record]:
+    return [made for made in store.load_all(RECORDS).records if made.kind == "static"]
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_what_differs_from_print_says_why(name: str, static_records: list[record.Record]) -> None:
+def test_what_differs_from_print_says_why(name: str, static_records: list[store.Record]) -> None:
     found = differing([table_view(find(name), static_records)])
     assert [f"{one.label}: {one.told}" for one in found if not one.explained] == []
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_every_row_that_is_a_network_is_counted(name: str, static_records: list[record.Record]) -> None:
+def test_every_row_that_is_a_network_is_counted(name: str, static_records: list[store.Record]) -> None:
     """A row without a static cell runs nothing and says why; `adafuse/speed` counts nothing."""
     known = {made.id for made in static_records}
     for row in find(name).rows:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from repro import record
 from repro.core.spec import Accuracy, Speed, diff
 from repro.evidence import published
 from repro.jobs import jobs_of
 from repro.papers import TABLES, find
+from repro.records import store
 from repro.report.front import differing
 from repro.report.view import table_view
 
@@ -128,7 +128,7 @@ def test_twins_run_with_three_seeds_but_for_other_backbones(name):
 
 @pytest.fixture(scope="module")
 def static_records():
-    return [made for made in record.load_all(RECORDS).records if made.kind == "static"]
+    return [made for made in store.load_all(RECORDS).records if made.kind == "static"]
 
 
 @pytest.mark.parametrize("name", NAMES)

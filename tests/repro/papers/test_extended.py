@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from repro import papers, record
+from repro import papers
 from repro.__main__ import main
 from repro.core.errors import BadOption
 from repro.core.spec import Speed, diff
 from repro.jobs import jobs_of
 from repro.papers.extended import with_method
 from repro.papers.layout import TableSpec
+from repro.records import store
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
@@ -95,7 +96,7 @@ def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
 def test_a_users_row_has_gains_and_verdicts_as_the_table_s_own_in_every_format():
     """PSN as if it were a user's: on TSN it is the experiment of a row of psn/table2, whose records serve here too."""
     layout = papers.find("dnr/table1a", ["psn"])
-    table = table_view(layout, record.load_all(ROOT / "results" / "records").records)
+    table = table_view(layout, store.load_all(ROOT / "results" / "records").records)
     keys = [column.key for column in table.columns]
     rows = {row.key: dict(zip(keys, row.cells, strict=True)) for row in table.rows}
     for key in ("baseline_psn", "cl_ct"):

@@ -8,7 +8,7 @@ import pytest
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, replace, to_dict
 from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.schema import Record
+from repro.records.schema import Record
 
 ENVIRONMENT = {
     "python": "3.11.9", "packages": {"torch": "2.11.0", "numpy": "2.0.0"}, "device": "cpu", "device_name": "A CPU <7>",

@@ -17,11 +17,11 @@ from functools import cache
 from pathlib import Path
 
 from repro import papers
-from repro import record as store
 from repro.core import paths
 from repro.core.spec import Experiment, replace, to_dict
 from repro.papers.layout import RowSpec, TableSpec
-from repro.schema import Record
+from repro.records import store
+from repro.records.schema import Record
 
 
 @cache

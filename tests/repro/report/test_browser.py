@@ -12,9 +12,9 @@ import pytest
 
 from repro.core.spec import replace
 from repro.papers.layout import FigureSpec, TableSpec
+from repro.records.schema import Record
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
-from repro.schema import Record
 
 from .chromium import COMMAND, Chromium
 

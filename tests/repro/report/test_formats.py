@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from repro import record
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.spec import replace
 from repro.papers.layout import TableSpec
+from repro.records import store
+from repro.records.schema import Record
 from repro.report import FORMATS, render, write_report
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
@@ -24,7 +25,6 @@ from repro.report.markdown import escape as escape_markdown
 from repro.report.markdown import render_markdown
 from repro.report.table import Table
 from repro.report.view import table_view
-from repro.schema import Record
 
 HOSTILE = "</td><script>alert(1)</script> | \\input{/etc/passwd} `x` **b** \"q\" 'a' $1$ & % _ # ~ ^ \x1b[31m\n=cmd|x"
 
@@ -167,7 +167,7 @@ def test_the_report_is_made_of_what_lies_in_the_results_folder(
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
-    written = [record.write(made) for made in records]
+    written = [store.write(made) for made in records]
     written[0].write_text("{")
     paths.work(layout.row("tsm_r50").cells["speed"].id, 0).mkdir(parents=True)
     write_report(tmp_path / "report.html", [layout])

@@ -6,9 +6,9 @@ from repro import papers
 from repro.core.spec import replace
 from repro.evidence.claims import judge
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report.front import front, machines, needs
 from repro.report.view import table_view
-from repro.schema import Record
 
 
 def test_what_was_measured_is_counted(layout: TableSpec, records: list[Record]) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from repro import papers, record
+from repro import papers
 from repro.core import paths
 from repro.core.spec import replace
 from repro.papers.layout import TableSpec
+from repro.records import store
+from repro.records.schema import Record
 from repro.report import tables
 from repro.report.latex import escape, render_latex
 from repro.report.table import Table
 from repro.report.view import table_view
-from repro.schema import Record
 
 from .test_formats import HOSTILE
 
@@ -75,7 +76,7 @@ def test_hostile_texts_compile(layout: TableSpec, records: list[Record], tmp_pat
 @needs_latex
 @pytest.mark.slow
 def test_every_table_compiles_and_fits(tmp_path: Path) -> None:
-    records = record.load_all(paths.published().parent / "records").records
+    records = store.load_all(paths.published().parent / "records").records
     shown: list[Table] = tables([papers.find(name) for name in papers.TABLES], records)
     said, told = _compiled("\n\\clearpage\n".join(map(render_latex, shown)), tmp_path)
     assert re.findall(r"(?:Float too large|Overfull \\hbox \(\d{3}).*", said) == []

@@ -7,11 +7,11 @@ import pytest
 from repro.core.spec import replace
 from repro.evidence import published
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
 from repro.report.page import Content, render_page
 from repro.report.view import table_view
-from repro.schema import Record
 
 from .conftest import ENVIRONMENT, record_of, speed, static
 

@@ -17,9 +17,10 @@ import pytest
 from repro import papers
 from repro.core import paths
 from repro.core.spec import replace
-from repro.figure_store import Clip, Facts, Figure, Network
 from repro.papers.layout import FigureSpec, TableSpec
-from repro.record import Problem
+from repro.records.figures import Clip, Facts, Figure, Network
+from repro.records.schema import Record
+from repro.records.store import Problem
 from repro.report import write_report
 from repro.report.delimited import render_csv
 from repro.report.latex import render_latex
@@ -27,7 +28,6 @@ from repro.report.markdown import render_markdown
 from repro.report.packed import BLOCK, unpack
 from repro.report.page import Content, render_page, write_page
 from repro.report.view import table_view
-from repro.schema import Record
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
 

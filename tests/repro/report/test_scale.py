@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report import packed, tables, view
 from repro.report.page import Content, render_page
-from repro.schema import Record
 
 from .many import copy
 

@@ -7,9 +7,9 @@ from rich.cells import cell_len
 
 from repro.core.spec import replace
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report.text import render_text
 from repro.report.view import table_view
-from repro.schema import Record
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])

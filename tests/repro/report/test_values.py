@@ -9,6 +9,7 @@ import pytest
 
 from repro.papers import find
 from repro.papers.layout import TableSpec
+from repro.records.schema import Record
 from repro.report.delimited import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
@@ -16,7 +17,6 @@ from repro.report.markdown import render_markdown
 from repro.report.table import Cell
 from repro.report.text import render_text
 from repro.report.view import table_view
-from repro.schema import Record
 
 from .conftest import accuracy, record_of, static
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro import metrics
 from repro.core.errors import ReproError
+from repro.records import metrics
 
 
 def test_top_k_by_hand() -> None:

@@ -1,6 +1,6 @@
 """Stored figures: a PNG, and beside it a JSON that says what it shows and how it was made. The report shows them.
 
-Like `repro.record`, this module touches the results folder: a figure is kept for the report but holds no number of a
+Like `records.store`, this module touches the results folder: a figure is kept for the report but holds no number of a
 table, so it is no record. The JSON is written last and names the PNG's sha256: a figure is whole or absent.
 
     <results>/figures/<name>.png
@@ -20,8 +20,8 @@ import pydantic
 
 from repro.core import paths
 from repro.core.errors import RecordError
-from repro.record import Problem
-from repro.schema import faults
+from repro.records.schema import faults
+from repro.records.store import Problem
 
 VERSION = 1
 

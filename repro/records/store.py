@@ -22,7 +22,7 @@ import pydantic
 from repro.core import paths
 from repro.core.errors import RecordError
 from repro.core.files import file_sha256, only_writer, place
-from repro.schema import Record, Scores, faults
+from repro.records.schema import Record, Scores, faults
 
 __all__ = [
     "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "find", "load", "load_all", "path_of",

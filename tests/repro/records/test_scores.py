@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import metrics, scores
 from repro.core.errors import DataError
-from repro.scores import Scores
+from repro.records import metrics, scores
+from repro.records.scores import Scores
 from repro.sheet import Sheet, merged
 
 RNG = np.random.default_rng(0)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from repro import figure_store
 from repro.core.errors import RecordError
-from repro.figure_store import Clip, Facts, Network
+from repro.records import figures
+from repro.records.figures import Clip, Facts, Network
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + (30).to_bytes(4, "big") + (20).to_bytes(4, "big")
 
@@ -23,18 +23,18 @@ def facts(**more):
 
 
 def test_what_is_written_is_read_back(tmp_path):
-    path = figure_store.write("one", PNG, facts(), tmp_path)
+    path = figures.write("one", PNG, facts(), tmp_path)
     assert path.read_bytes() == PNG
-    stored = figure_store.load_all(tmp_path)
+    stored = figures.load_all(tmp_path)
     assert not stored.problems
     assert stored.figures == [("one", facts(), PNG)]
-    figure_store.write("one", PNG + b"x", facts(title="new"), tmp_path)
-    assert [figure.facts.title for figure in figure_store.load_all(tmp_path).figures] == ["new"]
+    figures.write("one", PNG + b"x", facts(title="new"), tmp_path)
+    assert [figure.facts.title for figure in figures.load_all(tmp_path).figures] == ["new"]
     assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_without_a_folder_there_are_none(tmp_path):
-    assert figure_store.load_all(tmp_path / "nothing") == ([], [])
+    assert figures.load_all(tmp_path / "nothing") == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -49,11 +49,11 @@ def test_without_a_folder_there_are_none(tmp_path):
     ],
 )
 def test_a_damaged_one_is_a_problem_with_its_reason(tmp_path, break_it, reason):
-    figure_store.write("one", PNG, facts(), tmp_path)
+    figures.write("one", PNG, facts(), tmp_path)
     break_it(tmp_path / "one.json")
-    stored = figure_store.load_all(tmp_path)
+    stored = figures.load_all(tmp_path)
     assert not stored.figures
     (problem,) = stored.problems
     assert problem.path.endswith("one.json") and reason in problem.reason
     with pytest.raises(RecordError):
-        figure_store.load(tmp_path / "one.json")
+        figures.load(tmp_path / "one.json")

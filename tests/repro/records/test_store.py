@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import record, schema
 from repro.core import paths, spec
 from repro.core.errors import RecordError
-from repro.record import RecordExists
-from repro.schema import Record
+from repro.records import schema, store
+from repro.records.schema import Record
+from repro.records.store import RecordExists
 
 ENVIRONMENT = {
     "python": "3.11.9", "packages": {"torch": "2.11.0"}, "device": "cpu", "device_name": "A CPU", "threads": 1,
@@ -51,52 +51,52 @@ def failed(**changes: object) -> Record:
 
 def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     written = static_record(curve=[{"epoch": 0, "loss": 0.1 + 0.2}])
-    path = record.write(written, tmp_path)
+    path = store.write(written, tmp_path)
     assert path == tmp_path / "dnr/table6/tsn_r50" / f"{written.id[:16]}-s0.json"
-    assert record.load(path) == written
-    assert record.load_all(tmp_path) == ([written], [])
-    assert record.load(path).experiment() == experiment()
+    assert store.load(path) == written
+    assert store.load_all(tmp_path) == ([written], [])
+    assert store.load(path).experiment() == experiment()
     assert sorted(p.name for p in path.parent.iterdir()) == [path.name]
 
 
 def test_a_finished_record_is_not_overwritten_without_replace(tmp_path: Path) -> None:
-    path = record.write(static_record(), tmp_path)
+    path = store.write(static_record(), tmp_path)
     before = path.read_bytes()
     for later in (static_record(wall_s=9.0), failed()):
         with pytest.raises(RecordExists, match="--force"):
-            record.write(later, tmp_path)
+            store.write(later, tmp_path)
         assert path.read_bytes() == before
     for wall in (3.0, 4.0):
-        record.write(static_record(wall_s=wall), tmp_path, replace=True)
-    assert record.load(path).wall_s == 4.0
+        store.write(static_record(wall_s=wall), tmp_path, replace=True)
+    assert store.load(path).wall_s == 4.0
     kept = sorted((path.parent / "superseded").iterdir())
     assert [json.loads(p.read_text())["wall_s"] for p in kept] == [2.0, 3.0]
-    assert [r.wall_s for r in record.load_all(tmp_path).records] == [4.0]
+    assert [r.wall_s for r in store.load_all(tmp_path).records] == [4.0]
 
 
 def test_a_failed_record_makes_way(tmp_path: Path) -> None:
-    record.write(failed(), tmp_path)
-    record.write(failed(wall_s=7.0), tmp_path)
-    path = record.write(static_record(), tmp_path)
-    assert record.load(path).status == "done"
+    store.write(failed(), tmp_path)
+    store.write(failed(wall_s=7.0), tmp_path)
+    path = store.write(static_record(), tmp_path)
+    assert store.load(path).status == "done"
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_find_prefers_the_finished_one_of_any_table(tmp_path: Path) -> None:
-    record.write(failed(table="supp2"), tmp_path)
+    store.write(failed(table="supp2"), tmp_path)
     done = static_record()
-    record.write(done, tmp_path)
-    assert record.find(done.id, 0, tmp_path) == done
-    assert record.find(done.id, 0, records=record.load_all(tmp_path).records) == done
-    assert record.find(done.id, 1, tmp_path) is None
-    assert record.find("0" * 64, 0, tmp_path) is None
+    store.write(done, tmp_path)
+    assert store.find(done.id, 0, tmp_path) == done
+    assert store.find(done.id, 0, records=store.load_all(tmp_path).records) == done
+    assert store.find(done.id, 1, tmp_path) is None
+    assert store.find("0" * 64, 0, tmp_path) is None
 
 
 def _edit(path: Path, sign: bool = True, **changes: object) -> None:
     document = json.loads(path.read_text()) | changes
     if sign:
         del document["digest"]
-        document["digest"] = record._digest(document)
+        document["digest"] = store._digest(document)
     path.write_text(json.dumps(document))
 
 
@@ -121,13 +121,13 @@ def _edit(path: Path, sign: bool = True, **changes: object) -> None:
 )
 def test_damage_is_reported_by_path_and_the_rest_is_read(tmp_path: Path, damage, told) -> None:  # type: ignore[no-untyped-def]
     good = static_record(row="tsm_r50", experiment=experiment(dropout=0.3))
-    record.write(good, tmp_path)
-    path = record.write(static_record(), tmp_path)
+    store.write(good, tmp_path)
+    path = store.write(static_record(), tmp_path)
     try:
         damage(path)
     except ValueError:  # what JSON cannot hold cannot be on disk either
         return
-    records, problems = record.load_all(tmp_path)
+    records, problems = store.load_all(tmp_path)
     assert records == [good]
     assert len(problems) == 1
     assert problems[0].path.startswith("dnr/table6/tsn_r50/")
@@ -135,26 +135,26 @@ def test_damage_is_reported_by_path_and_the_rest_is_read(tmp_path: Path, damage,
 
 
 def test_a_file_at_a_wrong_depth_is_reported_and_tables_are_told_apart(tmp_path: Path) -> None:
-    path = record.write(static_record(), tmp_path)
+    path = store.write(static_record(), tmp_path)
     other = static_record(table="supp2")
-    record.write(other, tmp_path)
+    store.write(other, tmp_path)
     (tmp_path / "dnr" / path.name).write_bytes(path.read_bytes())
     (path.parent / "deep").mkdir()
     (path.parent / "deep" / "x.json").write_text("{}")
-    assert [p.path for p in record.load_all(tmp_path).problems] == [
+    assert [p.path for p in store.load_all(tmp_path).problems] == [
         f"dnr/{path.name}",
         "dnr/table6/tsn_r50/deep/x.json",
     ]
-    assert record.load_all(tmp_path, paper="dnr", table="supp2") == ([other], [])
-    assert record.load_all(tmp_path, table="supp2") == ([other], [])
-    assert record.load_all(tmp_path, paper="psn") == ([], [])
+    assert store.load_all(tmp_path, paper="dnr", table="supp2") == ([other], [])
+    assert store.load_all(tmp_path, table="supp2") == ([other], [])
+    assert store.load_all(tmp_path, paper="psn") == ([], [])
 
 
 def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: Path) -> None:
-    path = record.write(static_record(), tmp_path)
+    path = store.write(static_record(), tmp_path)
     path.write_text("{")
-    record.write(static_record(), tmp_path)
-    assert record.load(path).status == "done"
+    store.write(static_record(), tmp_path)
+    assert store.load(path).status == "done"
     assert (path.parent / "superseded" / f"{path.stem}.1.json").read_text() == "{"
 
 
@@ -195,58 +195,58 @@ def test_accuracy_results_must_be_possible() -> None:
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), np.float32(1.0), Path])
 def test_what_json_cannot_hold_is_refused_with_a_reason(tmp_path: Path, loss: object) -> None:
     with pytest.raises(RecordError, match="holds what JSON cannot"):
-        record.write(static_record(curve=[{"loss": loss}]), tmp_path)
+        store.write(static_record(curve=[{"loss": loss}]), tmp_path)
     assert not list(tmp_path.rglob("*.json"))
 
 
 def test_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = record.write(static_record(), tmp_path)
+    path = store.write(static_record(), tmp_path)
     document = json.loads(path.read_text())
     document["duration"] = document.pop("wall_s")
     path.write_text(json.dumps(document))
     _edit(path, schema_version=0)
-    assert "schema version 0 is no longer read" in record.load_all(tmp_path).problems[0].reason
+    assert "schema version 0 is no longer read" in store.load_all(tmp_path).problems[0].reason
     monkeypatch.setitem(
-        record.upgraders, 0, lambda old: {k: v for k, v in old.items() if k != "duration"} | {"wall_s": old["duration"]}
+        store.upgraders, 0, lambda old: {k: v for k, v in old.items() if k != "duration"} | {"wall_s": old["duration"]}
     )
-    assert record.load(path) == static_record()
+    assert store.load(path) == static_record()
 
 
 def test_smoke_records_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
     smoke = static_record(smoke=True)
-    assert (tmp_path / "cache" / "smoke-records") in record.write(smoke).parents
+    assert (tmp_path / "cache" / "smoke-records") in store.write(smoke).parents
     with pytest.raises(RecordError, match="smoke"):
-        record.write(smoke, paths.records())
-    assert record.load_all().records == []
-    other = record.write(static_record())
+        store.write(smoke, paths.records())
+    assert store.load_all().records == []
+    other = store.write(static_record())
     other.write_bytes((tmp_path / "cache" / "smoke-records" / smoke.relative_path).read_bytes())
-    assert "smoke" in record.load_all().problems[0].reason
+    assert "smoke" in store.load_all().problems[0].reason
 
 
 def test_scores_lie_beside_the_record_and_are_checked(tmp_path: Path) -> None:
     source = tmp_path / "scores.npz"
     np.savez(source, logits=np.ones((4, 2), np.float32))
-    path = record.write(static_record(), tmp_path / "r", scores=source)
-    loaded = record.load(path)
-    file = record.scores_path(loaded, tmp_path / "r")
+    path = store.write(static_record(), tmp_path / "r", scores=source)
+    loaded = store.load(path)
+    file = store.scores_path(loaded, tmp_path / "r")
     assert file == path.with_suffix(".npz") and file.read_bytes() == source.read_bytes()
     file.write_bytes(b"x")
     with pytest.raises(RecordError, match="sha256"):
-        record.scores_path(loaded, tmp_path / "r")
+        store.scores_path(loaded, tmp_path / "r")
     file.unlink()
     with pytest.raises(RecordError, match="missing"):
-        record.scores_path(loaded, tmp_path / "r")
+        store.scores_path(loaded, tmp_path / "r")
 
 
 def _write_many(root: str, worker: int) -> list[str]:
     """25 records of its own, and one that every worker tries to write."""
     refused = []
     for seed in range(25):
-        record.write(static_record(seed=1000 * (worker + 1) + seed), Path(root))
+        store.write(static_record(seed=1000 * (worker + 1) + seed), Path(root))
         try:
-            record.write(static_record(seed=seed, wall_s=float(worker)), Path(root))
+            store.write(static_record(seed=seed, wall_s=float(worker)), Path(root))
         except RecordExists:
             refused.append(f"{worker}:{seed}")
     return refused
@@ -255,7 +255,7 @@ def _write_many(root: str, worker: int) -> list[str]:
 def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
     with ProcessPoolExecutor(8) as pool:
         refused = [r for told in pool.map(_write_many, [str(tmp_path)] * 8, range(8)) for r in told]
-    records, problems = record.load_all(tmp_path)
+    records, problems = store.load_all(tmp_path)
     assert problems == []
     assert len(records) == 8 * 25 + 25
     assert len(refused) == 7 * 25  # of eight writers of one record, one wins
@@ -266,26 +266,26 @@ def test_what_a_killed_writer_left_is_no_record_and_is_cleared(tmp_path: Path) -
     folder = tmp_path / "dnr/table6/tsn_r50"
     folder.mkdir(parents=True)
     (folder / ".0123456789abcdef-s0.json.77.tmp").write_text("{")
-    assert record.load_all(tmp_path) == ([], [])
-    path = record.write(static_record(), tmp_path)
+    assert store.load_all(tmp_path) == ([], [])
+    path = store.write(static_record(), tmp_path)
     assert [p.name for p in folder.iterdir()] == [path.name]
 
 
 @pytest.mark.bench
 def test_a_thousand_records_load_in_two_seconds(tmp_path: Path) -> None:
     modules = [{"name": f"layer{i}", "type": "Conv2d", "params": i, "gmacs": 0.1} for i in range(40)]
-    path = record.write(static_record(results=STATIC | {"modules": modules}), tmp_path)
+    path = store.write(static_record(results=STATIC | {"modules": modules}), tmp_path)
     for seed in range(1000):
         document = json.loads(path.read_text()) | {"seed": seed}
         del document["digest"]
         (path.parent / f"{path.name[:16]}-s{seed}.json").write_text(
-            json.dumps(document | {"digest": record._digest(document)})
+            json.dumps(document | {"digest": store._digest(document)})
         )
     start = time.perf_counter()
-    assert len(record.load_all(tmp_path).records) == 1000
+    assert len(store.load_all(tmp_path).records) == 1000
     assert time.perf_counter() - start < 2
 
 
 def test_reading_imports_no_torch() -> None:
-    code = "import sys, repro.record; sys.exit('torch' in sys.modules)"
+    code = "import sys, repro.records.store; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

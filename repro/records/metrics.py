@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from repro.core.errors import BadOption, DataError
-from repro.scores import blocks
+from repro.records.scores import blocks
 
 FUSIONS = ("logits", "softmax", "features")
 

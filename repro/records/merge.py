@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro import record
 from repro.core.errors import RecordError, UnknownName
-from repro.record import RecordExists
-from repro.schema import Record
+from repro.records import store
+from repro.records.schema import Record
+from repro.records.store import RecordExists
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Merged:
     """A finished record of the same experiment and seed is here; the other one lies in `superseded/`."""
     weaker: tuple[str, ...]
     """Failed there, and something is here: nothing was taken."""
-    refused: tuple[record.Problem, ...]
+    refused: tuple[store.Problem, ...]
     """Damaged files; nothing was taken."""
 
 
@@ -52,20 +52,20 @@ def merge(other: Path, root: Path | None = None) -> Merged:
     A record that is here already is kept; a finished one replaces a failed one; of two different finished ones the own
     stays and the other is kept aside.
     """
-    root = record.default_root() if root is None else root
+    root = store.default_root() if root is None else root
     if not other.is_dir():
         raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
     if other.resolve() == root.resolve():
         raise RecordError(f"{other}: this is the folder to merge into", allowed="the folder of another checkout")
-    theirs = record.load_all(other)
+    theirs = store.load_all(other)
     found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}
     refused = list(theirs.problems)
     for one in theirs.records:
         path = one.relative_path.as_posix()
         try:
-            scores = record.scores_path(one, other) if one.scores else None
+            scores = store.scores_path(one, other) if one.scores else None
         except RecordError as error:
-            refused.append(record.Problem(path, error.what))
+            refused.append(store.Problem(path, error.what))
             continue
         found[_take(one, scores, root)].append(path)
     if not theirs.records and not refused:
@@ -75,15 +75,15 @@ def merge(other: Path, root: Path | None = None) -> Merged:
 
 def _take(one: Record, scores: Path | None, root: Path) -> str:
     place = root / one.relative_path
-    mine = record.load(place) if place.is_file() else None
+    mine = store.load(place) if place.is_file() else None
     if mine == one:
         return "same"
     if mine is not None and one.status == "failed":
         return "weaker"
     try:
-        record.write(one, root, scores=scores)
+        store.write(one, root, scores=scores)
     except RecordExists:
-        record.keep_aside(one, root, scores=scores)
+        store.keep_aside(one, root, scores=scores)
         return "aside"
     return "added"
 
@@ -93,11 +93,11 @@ def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tupl
 
     With `known`, also records of other experiments than these ids: of tables that changed, and of rows of `--with`.
     """
-    for one in record.load_all(root).records if known is not None else ():
+    for one in store.load_all(root).records if known is not None else ():
         if known is not None and one.id not in known:
             yield root / one.relative_path, "no table holds this experiment"
     for path in sorted(root.rglob("*")):
-        if path.parent.name == record.SUPERSEDED:
+        if path.parent.name == store.SUPERSEDED:
             yield path, "superseded"
         elif path.suffix == ".npz" and not path.with_suffix(".json").is_file():
             yield path, "scores without a record"

@@ -1,0 +1,1 @@
+"""Stored records, their scores, and the metrics of scores."""
