@@ -2,7 +2,7 @@
 
 Sections: `decisions` (per block: counts of skip, reuse, keep; the same per frame; sha256 of the codes as bytes, frames
 in turn), `gflops` (the authors' cost rule, per frame and per clip) and `policy_noise` (`none`, or noise by
-`methods.adafuse_policy.gumbel`).
+`methods.adafuse.policy.gumbel`).
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def prepare_decisions(case: Case) -> None:
 
 def prepare_noise(case: Case) -> None:
     """Give each gate the golden's noise, which the name of its block makes."""
-    from methods.adafuse_policy import gumbel
+    from methods.adafuse.policy import gumbel
 
     if str(case.data["policy_noise"]).startswith(_WITHOUT_NOISE):
         return

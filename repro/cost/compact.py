@@ -17,9 +17,9 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from methods.adafuse_compact import blocks_of, executed_gmacs, kinds_of
-from methods.adafuse_compact_costs import KINDS
-from methods.adafuse_stream import Stream
+from methods.adafuse.compact.compact import blocks_of, executed_gmacs, kinds_of
+from methods.adafuse.compact.costs import KINDS
+from methods.adafuse.compact.stream import Stream
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed
 from repro.cost import fast

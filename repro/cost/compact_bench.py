@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from methods.adafuse_compact import calibrate, compact
-from methods.adafuse_compact_native import CannotCompile, load
+from methods.adafuse.compact.compact import calibrate, compact
+from methods.adafuse.compact.native import CannotCompile, load
 from repro.build import input_shape
 from repro.core import paths
 from repro.core.spec import Model, Speed, replace

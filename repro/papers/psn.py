@@ -1,6 +1,6 @@
 """Tian, Zhai, Gao: Perceptron Synthesis Network, AAAI 2021, arXiv 2007.11460: its ablations, Tables 1 to 3.
 
-No code of it is public. How it is read, and what cannot be reproduced, stands in methods/psn.py; Tables 4 to 6 are in
+No code of it is public. How it is read, and what cannot be reproduced, stands in methods/psn; Tables 4 to 6 are in
 `repro.papers.psn_comparisons`. A row that is the default network under another name is the same experiment, measured
 once. Expected on one quiet core: static cells 5 seconds a row, times 5 seconds a cell, a twin 30 seconds a seed; on
 Something-Something each row is a training of 80 epochs on 86,000 videos at 112x112.

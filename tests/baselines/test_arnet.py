@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.arnet_policy import SKIPS, looked_at
-from methods import adafuse, dnr, psn
+from methods.adafuse import insert as adafuse
+from methods.dnr import insert as dnr
+from methods.psn import insert as psn
 from repro import verify
 from repro.build import build, build_meta
 from repro.core.errors import BadOption

@@ -3,7 +3,9 @@ import torch
 from torch import nn
 
 from baselines.blvnet_tam import Aggregation, Bottleneck
-from methods import adafuse, dnr, psn
+from methods.adafuse import insert as adafuse
+from methods.dnr import insert as dnr
+from methods.psn import insert as psn
 from repro.build import build
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace

@@ -6,7 +6,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.efficientnet import efficientnet_b0
-from methods.adafuse import insert
+from methods.adafuse.insert import insert
 from repro.build import build_meta
 from repro.core import spec
 from repro.registry import backbones, models

@@ -4,7 +4,9 @@ from torch import nn
 from torch.nn.functional import max_pool3d
 
 from baselines.smallbignet import SmallBigBottleneck, neighbourhood_maximum
-from methods import adafuse, dnr, psn
+from methods.adafuse import insert as adafuse
+from methods.dnr import insert as dnr
+from methods.psn import insert as psn
 from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen

@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from baselines.trn import TemporalRelations, trn_multiscale
-from methods import adafuse, dnr, psn
-from methods.adafuse_stream import Stream
+from methods.adafuse import insert as adafuse
+from methods.adafuse.compact.stream import Stream
+from methods.dnr import insert as dnr
+from methods.psn import insert as psn
 from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods.dnr_norm import Clip, CrossLayerNorm, CrossTemporalNorm
-from methods.dnr_relay import LstmCell, Relay
+from methods.dnr.norm import Clip, CrossLayerNorm, CrossTemporalNorm
+from methods.dnr.relay import LstmCell, Relay
 from repro.build import build, input_shape
 from repro.core.spec import Model
 from repro.cost.fused import fuse

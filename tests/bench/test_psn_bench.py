@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from methods import psn_kernels
-from methods.psn_places import PLACES, Place
-from methods.psn_synthesizer import Form, Synthesizer
+from methods.psn import kernels
+from methods.psn.places import PLACES, Place
+from methods.psn.synthesizer import Form, Synthesizer
 from repro.build import build, frozen_form, input_shape
 from repro.core.spec import Model, frozen, replace
 from repro.cost.fused import fuse
@@ -46,7 +46,7 @@ VARIANTS = {
 
 def block(channels: int) -> Synthesizer:
     torch.manual_seed(0)
-    bag = psn_kernels.bag(5, dilated=True, pooling="max")
+    bag = kernels.bag(5, dilated=True, pooling="max")
     form = Form(
         spatial=bag, temporal=bag, proportion=4, relu=True, one_by_one=False, fusion="optimized", expand_scale=1.0,
         keep_means=False,

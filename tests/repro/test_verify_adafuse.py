@@ -111,7 +111,7 @@ def test_noise_is_made_again_from_the_name_of_the_block(tmp_path, data):
 
 
 def test_float32_is_compared_under_the_decisions_of_float64(tmp_path, data, monkeypatch):
-    from methods.adafuse_gate import Gate
+    from methods.adafuse.gate import Gate
 
     exact = Gate.logits
 

@@ -150,7 +150,7 @@ def test_what_table_2_counts(counts, row, interactions, shapes, parameters, drop
     ("row", "size", "giga"), [("psn_8", 224, "36.19"), ("psn_16", 224, "72.38"), ("psn_8_112", 112, "9.48")]
 )
 def test_gflops_of_table_4(counts, row, size, giga):
-    """By fvcore, which counts as the paper does. 9.12 is printed for the last one: impossible, see methods/psn.py."""
+    """By fvcore, which counts as the paper does. 9.12 is printed for the last one: impossible, see methods/psn."""
     assert f"{counts('table4', row)['sizes'][str(size)]['fvcore']:.2f}" == giga
 
 

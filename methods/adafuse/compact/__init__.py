@@ -1,0 +1,1 @@
+"""AdaFuse for inference: only what the decisions ask for is computed."""

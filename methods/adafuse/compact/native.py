@@ -1,0 +1,268 @@
+"""Parts of the two convolutions around a gate by a kernel in C++, for float32 on a CPU.
+
+`compact.cpp` is compiled once for the machine at hand with the compiler that is found, into a folder that the
+caller names, in some seconds; without a compiler, or where it fails, the form in plain PyTorch serves. Nothing of torch
+is compiled in: the kernel takes pointers.
+
+The kernel neither gathers activations nor, in the second convolution, weights: both are read through lists of channels.
+The first convolution's listed outputs are packed per frame, 1 pass over the weights for H*W passes of arithmetic.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from methods.adafuse.compact.pair import Asked, Pair, PairBase, Source, TorchPair
+
+_SOURCE = Path(__file__).with_name("compact.cpp")
+_COMPILERS = ("c++", "g++", "clang++")
+_FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
+#: what makes a compiler use all instructions of the machine; Apple's and ARM's know the second
+_NATIVE = ("-march=native", "-mcpu=native")
+_COMPILE_SECONDS = 120
+_POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
+
+
+class CannotCompile(RuntimeError):
+    """Why there is no kernel here, in a sentence."""
+
+
+@functools.cache
+def load(folder: Path) -> Kernel:
+    """The kernel, compiled into `folder` unless it is there; `CannotCompile` where that is not possible."""
+    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
+    if compiler is None:
+        raise CannotCompile(f"no C++ compiler ({', '.join(_COMPILERS)}) is found")
+    for native in _NATIVE:
+        told = _run(compiler, native, "-dM", "-E", "-x", "c++", os.devnull)
+        if told.returncode == 0:
+            return Kernel(_library(folder, compiler, native, told.stdout))
+    raise CannotCompile(f"{compiler} knows none of {', '.join(_NATIVE)}")
+
+
+def _library(folder: Path, compiler: str, native: str, machine: bytes) -> Path:
+    """The library for this source, compiler and machine (its macros tell both)."""
+    digest = hashlib.sha256(b"\0".join((_SOURCE.read_bytes(), machine, repr((native, _FLAGS)).encode()))).hexdigest()
+    path = folder / f"adafuse-compact-{digest[:16]}.so"
+    if path.exists():
+        return path
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:
+            made = Path(place) / path.name
+            told = _run(compiler, native, *_FLAGS, "-o", str(made), str(_SOURCE))
+            if told.returncode:
+                reason = told.stderr.decode(errors="replace").strip().splitlines()[:1]
+                raise CannotCompile(f"{compiler} fails: {reason[0] if reason else told.returncode}")
+            made.replace(path)
+    except OSError as error:
+        raise CannotCompile(f"{folder} cannot be written: {error}") from error
+    return path
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_COMPILE_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotCompile(f"{command[0]} cannot be run: {error}") from error
+
+
+class _Segment(ctypes.Structure):
+    _fields_ = (("y", _POINTER), ("places", _POINTER), ("channels", _POINTER), ("ld", _LONG), ("count", _LONG))
+
+
+class Kernel:
+    """The compiled functions. Copies of networks share it."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._library = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise CannotCompile(f"{path} cannot be loaded: {error}") from error
+        names = ("adafuse_lanes", "adafuse_block", "adafuse_half")
+        self.lanes, self.block, self.half = (int(self._library[name]()) for name in names)
+        signatures: dict[str, list[Any]] = {
+            "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT],
+            "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER],
+            "adafuse_clip": [
+                *(_POINTER, _INT, _INT, _POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT),
+                *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
+            ],
+            "adafuse_third": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER],
+        }
+        functions = [self._library[name] for name in signatures]  # each access makes a new object
+        for function, arguments in zip(functions, signatures.values(), strict=True):
+            function.argtypes, function.restype = arguments, None
+        self.rows, self.reduce, self.clip, self.third = functions
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
+        return self
+
+    def pair(self, first: nn.Conv2d, second: nn.Conv2d, relu: bool) -> Pair:
+        """The kernel's form of two convolutions, or that of plain PyTorch where the kernel does not fit them."""
+        fits = (
+            first.kernel_size == (1, 1)
+            and first.stride == second.dilation == (1, 1)
+            and second.kernel_size == (3, 3)
+            and second.padding == (1, 1)
+            and second.stride[0] == second.stride[1]
+            and first.groups == second.groups == 1
+            and first.out_channels % self.block == second.out_channels % self.block == 0
+            and _is_plain(first.weight)
+        )
+        return NativePair(self, first, second, relu) if fits else TorchPair(first, second, relu)
+
+    def last(self, conv: nn.Conv2d) -> NativeThird | None:
+        """The kernel's form of a block's last convolution, or None where the kernel does not fit it."""
+        fits = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.out_channels % self.block == 0
+        return NativeThird(self, conv) if fits and _is_plain(conv.weight) else None
+
+    def __str__(self) -> str:
+        return f"C++ kernel, {self.lanes} lanes"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Channels of one frame: (pixels, channels rounded up), of which the first `count` are meant."""
+
+    y: Tensor
+    count: int
+
+
+class NativePair(PairBase):
+    """By the kernel; maps are channels_last."""
+
+    def __init__(self, kernel: Kernel, first: nn.Conv2d, second: nn.Conv2d, relu: bool) -> None:
+        super().__init__(first, second, relu)
+        assert first.bias is not None and second.bias is not None
+        self.kernel, self.stride = kernel, second.stride[0]
+        self.middle, self.outputs = second.in_channels, second.out_channels
+        self.weights = first.weight.detach().flatten(1).t().contiguous(), self._packed(second.weight.detach())
+        self.biases = first.bias.detach().contiguous(), second.bias.detach().contiguous()
+
+    def _packed(self, weight: Tensor) -> Tensor:
+        """(outputs, inputs, 3, 3) -> (blocks of outputs, taps, inputs, outputs of a block)."""
+        return weight.flatten(2).unflatten(0, (-1, self.kernel.block)).permute(0, 3, 2, 1).contiguous()
+
+    def rows(self, x: Tensor, rows: np.ndarray) -> Rows:
+        """Of one frame (1, c, H, W)."""
+        x, pixels = _channels_last(x), x.shape[2] * x.shape[3]
+        listed = np.ascontiguousarray(rows, dtype=np.int32)
+        y = torch.empty(pixels, -(-len(rows) // self.kernel.half) * self.kernel.half)
+        self.kernel.rows(
+            x.data_ptr(), pixels, self.inputs, self.weights[0].data_ptr(), self.biases[0].data_ptr(), self.middle,
+            listed.ctypes.data, len(listed), y.data_ptr(), y.shape[1],
+        )  # fmt: skip
+        return Rows(y, len(listed))
+
+    def reduce(self, sources: Sequence[Source], x: Tensor) -> Tensor:
+        """Of one frame: (1, C', H', W')."""
+        places = [np.arange(len(s.channels)) if s.places is None else s.places for s in sources]
+        lists = [
+            (np.ascontiguousarray(at, dtype=np.int32), np.ascontiguousarray(source.channels, dtype=np.int32))
+            for at, source in zip(places, sources, strict=True)
+        ]
+        segments = (_Segment * len(sources))(
+            *(
+                _Segment(source.y.y.data_ptr(), at.ctypes.data, channels.ctypes.data, source.y.y.shape[1], len(at))
+                for (at, channels), source in zip(lists, sources, strict=True)
+            )
+        )
+        out = self._out(x)
+        self.kernel.reduce(
+            segments, len(segments), *x.shape[2:], self.middle, self.stride, self.weights[1].data_ptr(),
+            self.biases[1].data_ptr(), self.outputs, int(self.relu), out.data_ptr(),
+        )  # fmt: skip
+        return out
+
+    def clips(self, x: Tensor, clips: Sequence[Asked]) -> Tensor:
+        """(N*T, c, H, W) -> (N*T, C', H', W'). Threads, if torch has several, take frames next to one another."""
+        x, out = _channels_last(x), self._out(x)
+        jobs = []
+        for number, wanted in enumerate(clips):
+            codes = wanted.keep.astype(np.int8) * 2 + wanted.reuse.astype(np.int8)
+            edges = np.linspace(0, len(codes), min(torch.get_num_threads(), len(codes)) + 1).astype(int)
+            offset = number * len(codes)
+            at = x[offset].data_ptr(), out[offset].data_ptr()
+            jobs += [(codes, int(a), int(b), *at) for a, b in itertools.pairwise(edges)]
+        run = functools.partial(self._clip, size=(x.shape[2], x.shape[3]))
+        _spread(run, jobs)
+        return out
+
+    def _clip(self, codes: np.ndarray, first: int, last: int, x: int, out: int, *, size: tuple[int, int]) -> None:
+        self.kernel.clip(
+            codes.ctypes.data, first, last, x, *size, self.inputs, self.weights[0].data_ptr(),
+            self.biases[0].data_ptr(), self.middle, self.weights[1].data_ptr(), self.biases[1].data_ptr(),
+            self.stride, self.outputs, int(self.relu), out,
+        )  # fmt: skip
+
+    def _out(self, x: Tensor) -> Tensor:
+        height, width = self.sizes(x.shape[2:])[1]
+        return x.new_empty((len(x), self.outputs, height, width)).contiguous(memory_format=torch.channels_last)
+
+
+class NativeThird:
+    """relu(conv(y) + other) and its mean over the map, which the next block's policy reads."""
+
+    def __init__(self, kernel: Kernel, conv: nn.Conv2d) -> None:
+        assert conv.bias is not None
+        self.kernel, self.inputs, self.outputs = kernel, conv.in_channels, conv.out_channels
+        weight = conv.weight.detach().flatten(1)
+        self.weight = weight.unflatten(0, (-1, kernel.block)).transpose(1, 2).contiguous()
+        self.bias = conv.bias.detach().contiguous()
+
+    def __call__(self, y: Tensor, other: Tensor, *, in_place: bool) -> tuple[Tensor, Tensor]:
+        """(M, c, H, W) and (M, C, H, W) -> the sum, over `other` if `in_place`, and its means (M, C)."""
+        y, whole, pixels = _channels_last(y), _channels_last(other), y.shape[2] * y.shape[3]
+        out = whole if in_place else torch.empty_like(whole)
+        means = torch.empty(len(y), self.outputs)
+        edges = np.linspace(0, len(y), min(torch.get_num_threads(), len(y)) + 1).astype(int)
+        run = functools.partial(self._frames, y, whole, out, means, pixels)
+        _spread(run, [(int(a), int(b)) for a, b in itertools.pairwise(edges)])
+        return out, means
+
+    def _frames(self, y: Tensor, other: Tensor, out: Tensor, means: Tensor, pixels: int, first: int, last: int) -> None:
+        at = (part[first].data_ptr() for part in (other, out, means))
+        self.kernel.third(
+            y[first].data_ptr(), last - first, pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(),
+            self.outputs, *at,
+        )  # fmt: skip
+
+
+def _spread(run: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
+    """Run jobs in as many threads as torch has; the kernel leaves Python's lock."""
+    count = torch.get_num_threads()
+    if len(jobs) == 1 or count == 1:
+        for job in jobs:
+            run(*job)
+    else:
+        list(_threads(count).map(lambda job: run(*job), jobs))
+
+
+def _is_plain(weight: Tensor) -> bool:
+    return weight.dtype == torch.float32 and weight.device.type == "cpu"
+
+
+@functools.cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Dynamic normalization and relay (DNR, NeurIPS 2021)."""
