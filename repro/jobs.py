@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.records import store
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it

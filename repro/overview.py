@@ -16,7 +16,7 @@ from repro.core.spec import Accuracy
 from repro.data.datasets import is_configured
 from repro.jobs import Job, jobs_of, records_root, runnable, select, state_of
 from repro.launch import State, cores
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.progress import clock
 from repro.records import store
 

@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from repro import registry
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.registry import Entry
 
 _DOCSTRING = re.compile(r'\A(?:\s*#[^\n]*\n)*\s*[rR]?"""(.*?)"""', re.DOTALL)

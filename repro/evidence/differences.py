@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Accuracy, Experiment, frozen
-from repro.papers.layout import RowSpec, TableSpec
-from repro.papers.protocol import FIELDS, NOT_STATED, Protocol, Stated
-from repro.papers.protocols import SOURCES, protocols
+from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol, Stated
+from repro.papers.recipes.sources import SOURCES, protocols
+from repro.papers.table import RowSpec, TableSpec
 from repro.records.schema import Record
 
 _TWIN = "twin-"

@@ -18,7 +18,7 @@ from repro.data.known_datasets import KNOWN
 from repro.evidence import plan_facts as facts
 from repro.evidence.plan_facts import Range
 from repro.evidence.plan_seeds import Decision, decisions
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.records.schema import Record
 
 _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")

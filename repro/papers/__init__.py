@@ -13,49 +13,52 @@ from repro.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from repro.papers.claim import Claim
-    from repro.papers.layout import TableSpec
+    from repro.papers.table import TableSpec
 
 #: full name -> (where it is built, title)
 TABLES: dict[str, tuple[str, str]] = {
-    "dnr/table1a": ("repro.papers.dnr_ablations:table1a", "DNR ablation: place of the relays in a block"),
-    "dnr/table1b": ("repro.papers.dnr_ablations:table1b", "DNR ablation: relay distance"),
-    "dnr/table1c": ("repro.papers.dnr_ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
-    "dnr/table1d": ("repro.papers.dnr_ablations:table1d", "DNR ablation: kind of relay"),
-    "dnr/table2": ("repro.papers.dnr_tables:table2", "DNR on four backbones of TSN"),
-    "dnr/table3": ("repro.papers.dnr_tables:table3", "DNR by normalization and clips on a device"),
-    "dnr/table4": ("repro.papers.dnr_transfer:table4", "DNR on Kinetics-400 and, from there, Something-Something"),
-    "dnr/table5": ("repro.papers.dnr_tables:table5", "DNR on 3D networks"),
+    "dnr/table1a": ("repro.papers.dnr.ablations:table1a", "DNR ablation: place of the relays in a block"),
+    "dnr/table1b": ("repro.papers.dnr.ablations:table1b", "DNR ablation: relay distance"),
+    "dnr/table1c": ("repro.papers.dnr.ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
+    "dnr/table1d": ("repro.papers.dnr.ablations:table1d", "DNR ablation: kind of relay"),
+    "dnr/table2": ("repro.papers.dnr.tables:table2", "DNR on four backbones of TSN"),
+    "dnr/table3": ("repro.papers.dnr.tables:table3", "DNR by normalization and clips on a device"),
+    "dnr/table4": ("repro.papers.dnr.transfer:table4", "DNR on Kinetics-400 and, from there, Something-Something"),
+    "dnr/table5": ("repro.papers.dnr.tables:table5", "DNR on 3D networks"),
     "dnr/table6": (
-        "repro.papers.dnr:table6",
+        "repro.papers.dnr.table6:table6",
         "DNR on TSN, TSM, TANet and TDN, Kinetics-400, beside published networks",
     ),
-    "dnr/supp1": ("repro.papers.dnr_ablations:supp1", "DNR supplement: direction of the relay"),
-    "dnr/supp2": ("repro.papers.dnr_tables:supp2", "DNR supplement: speed"),
-    "psn/table1": ("repro.papers.psn:table1", "PSN ablation: blocks of one scale, of several, of many shapes"),
-    "psn/table2": ("repro.papers.psn:table2", "PSN ablation: what fuses the bags of kernels, and its losses"),
-    "psn/table3": ("repro.papers.psn:table3", "PSN ablation: design of the synthesizer"),
-    "psn/table4": ("repro.papers.psn_comparisons:table4", "PSN on Something-Something V1, beside published networks"),
-    "psn/table5": ("repro.papers.psn_comparisons:table5", "PSN on Kinetics-400, beside published networks"),
-    "psn/table6": ("repro.papers.psn_comparisons:table6", "PSN on Diving48, beside published networks"),
-    "adafuse/speed": ("repro.papers.adafuse_speed:speed", "AdaFuse: time saved; no paper prints it"),
+    "dnr/supp1": ("repro.papers.dnr.ablations:supp1", "DNR supplement: direction of the relay"),
+    "dnr/supp2": ("repro.papers.dnr.tables:supp2", "DNR supplement: speed"),
+    "psn/table1": (
+        "repro.papers.psn.ablations:table1",
+        "PSN ablation: blocks of one scale, of several, of many shapes",
+    ),
+    "psn/table2": ("repro.papers.psn.ablations:table2", "PSN ablation: what fuses the bags of kernels, and its losses"),
+    "psn/table3": ("repro.papers.psn.ablations:table3", "PSN ablation: design of the synthesizer"),
+    "psn/table4": ("repro.papers.psn.comparisons:table4", "PSN on Something-Something V1, beside published networks"),
+    "psn/table5": ("repro.papers.psn.comparisons:table5", "PSN on Kinetics-400, beside published networks"),
+    "psn/table6": ("repro.papers.psn.comparisons:table6", "PSN on Diving48, beside published networks"),
+    "adafuse/speed": ("repro.papers.adafuse.speed:speed", "AdaFuse: time saved; no paper prints it"),
     "suite/matrix": (
-        "repro.papers.suite:matrix",
+        "repro.papers.matrix:matrix",
         "TSN, TSM, TANet and TDN, each alone and with DNR, AdaFuse and PSN: one protocol; no paper prints it",
     ),
-    "adafuse/table1": ("repro.papers.adafuse:table1", "AdaFuse on Something-Something V1 beside its baselines"),
-    "adafuse/table2": ("repro.papers.adafuse:table2", "AdaFuse on EfficientNet-b0 to b3"),
-    "adafuse/table3": ("repro.papers.adafuse_tables:table3", "AdaFuse on four datasets"),
-    "adafuse/table4": ("repro.papers.adafuse_tables:table4", "AdaFuse beside AR-Net"),
-    "adafuse/table5": ("repro.papers.adafuse_tables:table5", "AdaFuse beside the state of the art"),
-    "adafuse/table6": ("repro.papers.adafuse:table6", "AdaFuse ablation: skip, reuse, policy"),
+    "adafuse/table1": ("repro.papers.adafuse.tables:table1", "AdaFuse on Something-Something V1 beside its baselines"),
+    "adafuse/table2": ("repro.papers.adafuse.tables:table2", "AdaFuse on EfficientNet-b0 to b3"),
+    "adafuse/table3": ("repro.papers.adafuse.comparisons:table3", "AdaFuse on four datasets"),
+    "adafuse/table4": ("repro.papers.adafuse.comparisons:table4", "AdaFuse beside AR-Net"),
+    "adafuse/table5": ("repro.papers.adafuse.comparisons:table5", "AdaFuse beside the state of the art"),
+    "adafuse/table6": ("repro.papers.adafuse.tables:table6", "AdaFuse ablation: skip, reuse, policy"),
     "adafuse/table7": (
-        "repro.papers.adafuse_tables:table7",
+        "repro.papers.adafuse.comparisons:table7",
         "AdaFuse ablation: hidden units, weight of the efficiency loss",
     ),
 }
 
 #: paper -> where its claims are written down
-CLAIMS: dict[str, str] = {paper: f"repro.papers.claims_{paper}" for paper in ("dnr", "psn", "adafuse")}
+CLAIMS: dict[str, str] = {paper: f"repro.papers.{paper}.claims" for paper in ("dnr", "psn", "adafuse")}
 
 #: short names that stand for a full one; any other short name works where only one paper has it
 SHORT = {"table6": "dnr/table6"}
@@ -79,7 +82,7 @@ def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
     module, _, attribute = TABLES[full_name(name)][0].partition(":")
     table: TableSpec = getattr(importlib.import_module(module), attribute)()
     if methods:
-        from repro.papers.extended import with_method
+        from repro.papers.with_method import with_method
 
         for method in methods:
             table = with_method(table, method)

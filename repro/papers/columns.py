@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.papers.layout import ColumnSpec
+from repro.papers.table import ColumnSpec
 
 
 def printed(metric: str, group: str) -> ColumnSpec:

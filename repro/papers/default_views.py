@@ -1,6 +1,6 @@
 """How a network looks at one video when nobody says: its authors' test protocol, as far as one is known here.
 
-Sources: `repro.papers.recipes` for the networks of DNR's Table 6; the test windows of PySlowFast's and mmaction2's
+Sources: `repro.papers.recipes.used` for the networks of DNR's Table 6; the test windows of PySlowFast's and mmaction2's
 configurations for 3D networks, frames apart as in their names (slowfast 8x8 feeds 32 frames, every second one).
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from repro.core.spec import Model, Views, replace
-from repro.papers.recipes import KINETICS
+from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy
 from repro.registry import backbones, models
 

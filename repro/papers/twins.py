@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
-from repro.papers.layout import QuestionSpec
+from repro.papers.table import QuestionSpec
 
 APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
 FRAMES = 8

@@ -12,7 +12,7 @@ from repro.core.errors import BadOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from repro.papers.layout import TableSpec
+    from repro.papers.table import TableSpec
     from repro.records.schema import Record
     from repro.report.table import Table
 

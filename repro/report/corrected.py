@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from repro.papers.layout import ColumnSpec, TableSpec
+from repro.papers.table import ColumnSpec, TableSpec
 from repro.report.values import Done, numbers
 
 LEVEL = 0.05

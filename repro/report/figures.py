@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
-from repro.papers.layout import FigureSpec, TableSpec
+from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
 from repro.report import policies
 from repro.report.drawing import Drawing, Maker, Source, style

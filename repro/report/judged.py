@@ -10,7 +10,7 @@ from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.evidence.published import PublishedTable, Value
 from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
-from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.values import numbers
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from repro.core.spec import Accuracy
 from repro.evidence import published
-from repro.papers.layout import RowSpec
+from repro.papers.table import RowSpec
 from repro.records.schema import Record
 from repro.report.drawing import Drawing
 from repro.report.figures import Source

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.figures import Facts, Figure
 from repro.records.schema import Record
 from repro.records.store import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from repro.papers.layout import QuestionSpec, TableSpec
+from repro.papers.table import QuestionSpec, TableSpec
 from repro.report.values import Done, numbers
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from repro.core.spec import Experiment
 from repro.evidence.metric import look_up, number
 from repro.evidence.published import Value
-from repro.papers.layout import ColumnSpec, TableSpec, TrendSpec
+from repro.papers.table import ColumnSpec, TableSpec, TrendSpec
 from repro.records.schema import Record
 from repro.report.table import Row
 

@@ -18,7 +18,7 @@ from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.published import PublishedTable
 from repro.evidence.verdicts import LEGEND, Verdict
-from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.conditions import conditions, recipe
 from repro.report.corrected import told_correction

@@ -11,7 +11,7 @@ from rich.console import Console
 from repro import papers
 from repro.arguments import add_module
 from repro.core.paths import torchrun
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.registry import load_module, methods
 
 _WIDTH_WITHOUT_TERMINAL = 160

@@ -110,7 +110,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
     from repro import trained
     from repro.accuracy import trained_weights
     from repro.numerics import device_of
-    from repro.papers.psn_networks import figure_networks
+    from repro.papers.psn.networks import figure_networks
 
     device, found = device_of(args.device), []
     for experiment in figure_networks():

@@ -176,7 +176,7 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
     from repro.cost.compact import measure_compact
     from repro.cost.compact_text import render_compact, render_points
     from repro.numerics import device_of
-    from repro.papers.adafuse_speed import POINTS
+    from repro.papers.adafuse.speed import POINTS
 
     points = {"as given": tuple(args.shares)} if args.shares else {name: shares for name, shares in POINTS.values()}
     found = {}

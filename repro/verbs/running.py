@@ -82,7 +82,7 @@ def _add_status(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure the cells of a table that have no record yet; then the table and the report's path."""
     from repro.jobs import jobs_of, records_root, select
-    from repro.smoke import smoke_table
+    from repro.papers.smoke import smoke_table
 
     console = prepare(args)
     table = table_of(args)
@@ -241,7 +241,7 @@ def status(args: argparse.Namespace) -> int:
     """Done, running, failed and missing cells, row by row."""
     from repro.jobs import records_root
     from repro.overview import render_status
-    from repro.smoke import smoke_table
+    from repro.papers.smoke import smoke_table
 
     console = prepare(args)
     found = table_of(args)

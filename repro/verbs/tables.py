@@ -12,7 +12,7 @@ from rich.console import Console
 from repro import papers, registry
 from repro.arguments import add_module
 from repro.core import paths
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.registry import Registry
 from repro.verbs.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
 

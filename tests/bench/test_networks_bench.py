@@ -9,7 +9,7 @@ from repro.build import build, build_meta, input_shape
 from repro.core.spec import Model
 from repro.cost.fast import fastest
 from repro.cost.macs import count_macs
-from repro.papers.literature import NETWORKS
+from repro.papers.quoted_networks import NETWORKS
 
 pytestmark = pytest.mark.bench
 

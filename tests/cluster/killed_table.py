@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repro import papers
 from repro.core.spec import replace
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 
 NAME = "own/killed"
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "repro" / "data")]

@@ -22,10 +22,10 @@ from repro import launch_slurm, papers, registry, train_log
 from repro.core import lease, paths
 from repro.data.known_datasets import KNOWN
 from repro.jobs import jobs_of, records_root
+from repro.papers.smoke import smoke_table
 from repro.records import store
 from repro.records.scores import Scores
 from repro.resume import TOLERANCE
-from repro.smoke import smoke_table
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")

@@ -14,9 +14,9 @@ from repro.core.spec import replace
 from repro.jobs import Job, jobs_of, records_root, select, state_of
 from repro.launch import State, run_local
 from repro.papers import find
+from repro.papers.smoke import smoke_table
 from repro.records import store
 from repro.run import execute
-from repro.smoke import smoke_table
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from repro.core import stop_signal
 from repro.core.errors import BadOption, ReproError
 from repro.jobs import Job, jobs_of, records_root, state_of
 from repro.papers import find
-from repro.smoke import smoke_table
+from repro.papers.smoke import smoke_table
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from repro.core.spec import Accuracy, replace
 from repro.jobs import jobs_of, records_root, select, state_of
 from repro.overview import render_status
 from repro.papers import TABLES, find
-from repro.papers.layout import TableSpec
+from repro.papers.smoke import smoke_table
+from repro.papers.table import TableSpec
 from repro.run import execute
-from repro.smoke import smoke_table
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ def test_bases_are_those_of_the_authors_counter(case):
 @pytest.mark.parametrize("hidden, gmacs", [(1024, 33.125), (2048, 33.368), (4096, 33.855)])
 def test_bases_of_tsm_last_by_hidden_units(hidden, gmacs):
     from repro.build import build_meta
-    from repro.papers.adafuse_networks import host, with_last
+    from repro.papers.adafuse.networks import host, with_last
 
     told = build_meta(with_last(host("tsm", "resnet50"), hidden=hidden)).adafuse.counts()
     assert told["gmacs_base_224"] == pytest.approx(gmacs, abs=0.002)

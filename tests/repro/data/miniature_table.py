@@ -11,8 +11,8 @@ from pathlib import Path
 from repro import papers
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
-from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.papers.recipes import KINETICS
+from repro.papers.recipes.used import KINETICS
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 
 NAME = "own/miniatures"
 OPTIONS = frozen(blocks=1, pool=True)

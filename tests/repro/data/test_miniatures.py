@@ -13,8 +13,8 @@ from repro.__main__ import main
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
 from repro.jobs import jobs_of
-from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
-from repro.papers.recipes import KINETICS
+from repro.papers.recipes.used import KINETICS
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records import store
 from repro.report import FORMATS, render
 from repro.run import execute

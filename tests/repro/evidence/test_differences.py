@@ -12,7 +12,7 @@ from repro.__main__ import main
 from repro.core.errors import UnknownName
 from repro.core.spec import to_dict
 from repro.evidence.differences import differences, sources_of
-from repro.papers.protocol import NOT_STATED
+from repro.papers.recipes.protocol import NOT_STATED
 from repro.records.schema import Record
 from repro.report.differences import render_differences_html, render_differences_markdown
 

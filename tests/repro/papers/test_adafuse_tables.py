@@ -7,7 +7,7 @@ import pytest
 from repro.build import build_meta
 from repro.core.spec import Accuracy, diff
 from repro.papers import TABLES, find
-from repro.papers.adafuse_networks import LONG, SEEDS, SMALL
+from repro.papers.adafuse.networks import LONG, SEEDS, SMALL
 from repro.papers.twins import APPEARANCE, TEMPORAL
 
 NAMES = [name for name in TABLES if name.startswith("adafuse/table")]

@@ -8,15 +8,15 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Train, Views, content_id, frozen
 from repro.data import sampling
 from repro.evidence import published
-from repro.papers import protocols as filed
-from repro.papers import recipes, recipes_authors, recipes_literature, recipes_mmaction2, recipes_papers
-from repro.papers.protocol import FIELDS, NOT_STATED, Protocol
-from repro.papers.protocols import protocols
-from repro.papers.recipes import DNR_K400, KINETICS
+from repro.papers.recipes import authors, literature, mmaction2, papers, used
+from repro.papers.recipes import sources as filed
+from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol
+from repro.papers.recipes.sources import protocols
+from repro.papers.recipes.used import DNR_K400, KINETICS
 from repro.registry import models
 
-MODULES = (recipes, recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature)
-V, A, P, L = recipes_mmaction2, recipes_authors, recipes_papers, recipes_literature
+MODULES = (used, mmaction2, authors, papers, literature)
+V, A, P, L = mmaction2, authors, papers, literature
 
 #: network -> first digits of the content ids of its recipe and test views on Kinetics-400
 IDS = {

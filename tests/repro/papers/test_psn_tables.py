@@ -11,7 +11,7 @@ from repro.core.spec import Accuracy, Speed, diff, frozen, replace
 from repro.cost.macs import measure_static
 from repro.jobs import jobs_of
 from repro.papers import TABLES, find
-from repro.papers.protocols import protocols
+from repro.papers.recipes.sources import protocols
 
 NAMES = [name for name in TABLES if name.startswith("psn/")]
 ABLATIONS = ["psn/table1", "psn/table2", "psn/table3"]

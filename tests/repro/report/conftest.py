@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, replace, to_dict
-from repro.papers.layout import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 
 ENVIRONMENT = {

@@ -19,7 +19,7 @@ from pathlib import Path
 from repro import papers
 from repro.core import paths
 from repro.core.spec import Experiment, replace, to_dict
-from repro.papers.layout import RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.records import store
 from repro.records.schema import Record
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.spec import replace
-from repro.papers.layout import FigureSpec, TableSpec
+from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.page import Content, render_page
 from repro.report.view import table_view

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.core.spec import replace
-from repro.papers.layout import FigureSpec, TableSpec
+from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.figures import Source, drawings, sources
 from repro.report.plots import Cheap, Dot, axis, front

@@ -13,7 +13,7 @@ import pytest
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.spec import replace
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records import store
 from repro.records.schema import Record
 from repro.report import FORMATS, render, write_report

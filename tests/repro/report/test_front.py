@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro import papers
 from repro.core.spec import replace
 from repro.evidence.claims import judge
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.front import front, machines, needs
 from repro.report.view import table_view

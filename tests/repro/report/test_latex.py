@@ -12,7 +12,7 @@ import pytest
 from repro import papers
 from repro.core import paths
 from repro.core.spec import replace
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records import store
 from repro.records.schema import Record
 from repro.report import tables

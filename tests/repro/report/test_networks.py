@@ -6,7 +6,7 @@ import pytest
 
 from repro.core.spec import replace
 from repro.evidence import published
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks

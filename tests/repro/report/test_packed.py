@@ -7,7 +7,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.packed import BLOCK, document, headline, pack, packs, unpack
 from repro.report.view import table_view

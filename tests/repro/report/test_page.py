@@ -17,7 +17,7 @@ import pytest
 from repro import papers
 from repro.core import paths
 from repro.core.spec import replace
-from repro.papers.layout import FigureSpec, TableSpec
+from repro.papers.table import FigureSpec, TableSpec
 from repro.records.figures import Clip, Facts, Figure, Network
 from repro.records.schema import Record
 from repro.records.store import Problem

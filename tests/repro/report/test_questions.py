@@ -6,7 +6,7 @@ import pytest
 
 from repro.core.errors import BadOption
 from repro.core.spec import replace
-from repro.papers.layout import ColumnSpec, QuestionSpec, TableSpec
+from repro.papers.table import ColumnSpec, QuestionSpec, TableSpec
 from repro.report.questions import told_question
 from repro.report.view import table_view
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report import packed, tables, view
 from repro.report.page import Content, render_page

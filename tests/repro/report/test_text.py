@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from repro.core.spec import replace
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.text import render_text
 from repro.report.view import table_view

@@ -8,7 +8,7 @@ import io
 import pytest
 
 from repro.papers import find
-from repro.papers.layout import TableSpec
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.delimited import render_csv
 from repro.report.html import render_html

@@ -9,7 +9,7 @@ import pytest
 
 from repro.core.spec import replace
 from repro.evidence.metric import look_up
-from repro.papers.layout import ColumnSpec, TableSpec
+from repro.papers.table import ColumnSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.table import Cell, Table, mark
 from repro.report.view import table_view

@@ -1,0 +1,1 @@
+"""AdaFuse: its tables, networks and claims."""

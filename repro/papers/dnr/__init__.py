@@ -1,0 +1,1 @@
+"""DNR: its tables, networks and claims."""

@@ -1,0 +1,58 @@
+"""DNR's networks and the cells of a row: shared by all its tables.
+
+Full-size rows follow the paper (relay distance 4, reduction 4, LSTM, channel interlacing on). The twins of the
+ablations have no interlacing; see `repro.papers.twins.ablation_twin`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
+from repro.papers.recipes.used import DNR_K200, DNR_K400_TEST
+from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
+
+#: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
+PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
+#: the same where nothing is said: left out, so that a row which names them is the same experiment as the default row
+_DEFAULTS = {"cl": "bn1", "ct": "bn2", "cl_distance": 1, "depth": 1, "relay": "lstm", "direction": "uni"}
+
+#: TSN-ResNet-50 as all of Table 1 trains it
+TSN_K200 = Model(name="tsn", backbone="resnet50", num_classes=200, dropout=0.4, options=frozen(head="clip"))
+
+#: three seeds of every twin; a training on Kinetics takes days and is asked for once
+SEEDS = {APPEARANCE: 3, TEMPORAL: 3}
+
+
+def with_dnr(model: Model, **changes: Any) -> Model:
+    """The network with DNR as the paper describes it, but for `changes`; ImageNet weights fill all but the relays."""
+    different = {key: value for key, value in changes.items() if key not in _DEFAULTS or value != _DEFAULTS[key]}
+    return replace(model, method="dnr", method_options=frozen(PAPER_DNR, **different))
+
+
+def with_dnr_3d(model: Model) -> Model:
+    """A 3D network with DNR: it has kernels over time, and no channel interlacing."""
+    kept = {key: value for key, value in PAPER_DNR.items() if key != "channel_interlacing"}
+    return replace(model, method="dnr", method_options=frozen(kept))
+
+
+def row_cells(
+    model: Model,
+    host: Model | None,
+    *,
+    dataset: str = "kinetics200",
+    train: Train = DNR_K200,
+    test: Views = DNR_K400_TEST,
+    sizes: tuple[int, ...] = (224, 256),
+    twins: Iterable[str] = (APPEARANCE, TEMPORAL),
+    blocks: int = 2,
+) -> dict[str, Experiment]:
+    """Static counts, time beside the host's (for a row with a method), the paper's dataset, the ablation's twins."""
+    cells = {
+        "static": Experiment(model=model, measure=Static(sizes=sizes)),
+        dataset: Experiment(model=model, measure=Accuracy(dataset=dataset, train=train, test=test)),
+    }
+    if host is not None:
+        cells["speed"] = Experiment(model=model, measure=Speed(repeats=3, against=host))
+    return cells | {twin: ablation_twin(model, twin, blocks=blocks) for twin in twins}

@@ -1,0 +1,1 @@
+"""PSN: its tables, networks and claims."""

@@ -1,0 +1,209 @@
+"""The form in which a paper's module says what a table holds: rows of experiments, and columns that read results.
+
+A column's `source` is one of
+    published:COLUMN            as printed, from the table's own CSV; `A*B` shows `A x B`, whose value is the product
+    published:STEM:COLUMN       as printed, from `results/published/STEM.csv` under the same row key
+    difference:[STEM:]COLUMN    printed value minus that of the row's `baseline`
+    slowdown:[STEM:]COLUMN      printed speed of the row's `baseline` divided by the row's own
+    record:CELL:PATH            a number in the results of the row's cell; PATH is dotted, e.g. `sizes.224.gmacs`;
+                                `*` is the only key of its place
+    gain:CELL:PATH              that number minus the one of the row's `baseline`; over seeds, with its 95 % interval
+    ratio:CELL:PATH             that number divided by the one of the row's `baseline`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Experiment
+
+#: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
+#: one of a table that no paper prints
+Section = Literal["quoted", "reproduced", "added", "own"]
+
+#: sources that read records
+_MEASURED = ("record", "gain", "ratio")
+_PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), **dict.fromkeys(_MEASURED, (2, 2))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSpec:
+    """One column: where its values come from and how they are shown."""
+
+    key: str
+    title: str
+    source: str
+    """See the module's text."""
+    group: str = ""
+    """Title over neighbouring columns. A group is either printed or measured, and says so."""
+    unit: str = ""
+    digits: int = 2
+    """Decimal places; a printed value keeps its own."""
+    scale: float = 1.0
+    """Factor from the stored number to the shown unit: 1e-6 for parameters in millions."""
+    better: Literal["higher", "lower"] | None = None
+    """Which end is best: bold, the second underlined, over all rows that are not quoted."""
+    spread: str = ""
+    """PATH in the same results of the interquartile range (a width, or its two ends), shown behind the value."""
+    beside: str = ""
+    """Column of the table's CSV whose printed value the measured one is set beside: behind it stands their difference,
+    or `=` where the measured value has the printed digits.
+    """
+    seeds: Literal["deviation", "interval"] = "deviation"
+    """What stands behind the mean of several seeds: their standard deviation, or the 95 % interval of the mean."""
+    absent: str = "not applicable"
+    """What an empty place in a finished record means."""
+    note: str = ""
+    """Footnote of the column."""
+
+    def __post_init__(self) -> None:
+        kind, *parts = self.source.split(":")
+        low, high = _PARTS.get(kind, (1, 0))
+        if not low <= len(parts) <= high or not all(parts):
+            raise BadOption(f"column {self.key!r}: source {self.source!r}", allowed="see repro.papers.table")
+
+    @property
+    def measured(self) -> bool:
+        """Whether the value comes out of a record."""
+        return self.source.partition(":")[0] in _MEASURED
+
+    @property
+    def cell(self) -> str:
+        """The row's cell that a measured column reads."""
+        return self.source.split(":")[1] if self.measured else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowSpec:
+    """One row: what the paper prints under `published_row`, and the experiments that are run here."""
+
+    key: str
+    label: str
+    published_row: str | None = None
+    """Key in the CSV; None for a row that no paper prints, such as a user's own method."""
+    section: Section = "reproduced"
+    cells: Mapping[str, Experiment] = field(default_factory=dict)
+    """Cell name (static, speed, twin-temporal, ...) -> what is run."""
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Cell name or column key -> why it is empty as long as no record fills it."""
+    explained: Mapping[str, str] = field(default_factory=dict)
+    """Column key -> footnote of the value that stands there, such as why it is not the printed one."""
+    baseline: str | None = None
+    """Key of the row that this one is compared with: the same network without the method."""
+    quoted_reason: str = "not run: the paper quotes this row from another publication"
+    """Why the measured columns of a quoted row are empty."""
+    note: str = ""
+    """Footnote of the row."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """A scatter plot of two columns: a point for each row that has both values, a line from baseline to method."""
+
+    title: str
+    x: str
+    """Column key."""
+    y: str
+    note: str = ""
+    """What a reader must know: which of the two is printed, which measured."""
+    cheap: Literal["lower", "higher"] = "lower"
+    """Which end of x is better: lower for GMACs, higher for views/s. The Pareto front is drawn towards it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrendSpec:
+    """How the gain of a method changes along a number: a claim that no single row shows, evaluated over the seeds."""
+
+    title: str
+    cell: str
+    path: str = "top1"
+    along: str
+    """The number's name, in the singular: its slope is told as points for each of it."""
+    points: tuple[tuple[float, str, str], ...]
+    """(number, row of the host, row with the method), two or more."""
+    claim: str
+    """What the paper says, with the sign of the slope that this means."""
+    claimed_sign: Literal[-1, 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuestionSpec:
+    """What a table asks: whether `better` has more top-1 than `worse`, answered over the seeds of one cell.
+
+    Or more of another `metric`; or whether one row has more in `cell` than in `worse_cell`.
+    """
+
+    asks: str
+    cell: str
+    better: str
+    """Row key."""
+    worse: str
+    beyond: tuple[str, str] | None = None
+    """A second such pair, whose difference the first one's has to exceed."""
+    metric: str = "top1"
+    """A number of the results, or the quotient of two: `cost.mean.reuse / cost.mean.keep`."""
+    worse_cell: str = ""
+    """Cell of `worse`, if it is another one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """One table of a paper."""
+
+    paper: str
+    name: str
+    """As on the command line: table6, supp2."""
+    title: str
+    caption: str = ""
+    published_csv: str = ""
+    """File in `results/published`, without its ending; empty for a table that no paper prints."""
+    rows: tuple[RowSpec, ...]
+    columns: tuple[ColumnSpec, ...]
+    footnotes: tuple[str, ...] = ()
+    figures: tuple[FigureSpec, ...] = ()
+    trends: tuple[TrendSpec, ...] = ()
+    """Findings over several rows; they stand under the table."""
+    questions: tuple[QuestionSpec, ...] = ()
+    """Findings on pairs of rows; they stand under the table too."""
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell that is not named has one, and so
+    has each of a quoted row.
+    """
+
+    def __post_init__(self) -> None:
+        for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
+            twice = sorted({key for key in keys if keys.count(key) > 1})
+            if twice:
+                raise BadOption(f"table {self.paper}/{self.name}: {kind} {twice[0]!r} stands twice")
+        columns = {column.key for column in self.columns}
+        for figure in self.figures:
+            if not {figure.x, figure.y} <= columns:
+                raise BadOption(f"figure {figure.title!r}: no such column", allowed=", ".join(sorted(columns)))
+        known = {row.key for row in self.rows}
+        for trend in self.trends:
+            named = {key for _, *rows in trend.points for key in rows}
+            if len(trend.points) < 2 or not named <= known:
+                raise BadOption(f"trend {trend.title!r}: {sorted(named)}", allowed="two points or more, of known rows")
+        for question in self.questions:
+            if not {question.better, question.worse, *(question.beyond or ())} <= known:
+                raise BadOption(f"question {question.asks!r} names no row", allowed=", ".join(sorted(known)))
+        for row in self.rows:
+            if row.baseline is not None and row.baseline not in known:
+                raise BadOption(
+                    f"row {row.key!r}: baseline {row.baseline!r} is no row", allowed=", ".join(sorted(known))
+                )
+
+    @property
+    def full_name(self) -> str:
+        """paper/name."""
+        return f"{self.paper}/{self.name}"
+
+    def row(self, key: str) -> RowSpec:
+        """The row of this key."""
+        for row in self.rows:
+            if row.key == key:
+                return row
+        raise UnknownName("row", key, [row.key for row in self.rows], fix=f"python -m repro show {self.full_name}")

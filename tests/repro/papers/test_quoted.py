@@ -1,0 +1,100 @@
+"""Every quoted row runs, or says why it cannot; what differs from print is explained."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from repro.build import build, build_meta, input_shape
+from repro.core.spec import Speed, Static
+from repro.papers import TABLES, find
+from repro.papers.quoted import quoted
+from repro.papers.quoted_networks import NETWORKS, QUOTATIONS
+from repro.papers.smoke import smoke_table
+from repro.papers.twins import ablation_twin
+
+ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.section == "quoted"]
+
+
+def test_a_quoted_row_is_counted_and_timed_or_says_why_not():
+    for name, row in ROWS:
+        kinds = {type(experiment.measure) for experiment in row.cells.values()}
+        if not row.cells:
+            assert row.quoted_reason in QUOTATIONS.values(), (name, row.key)
+            continue
+        assert {Static, Speed} <= kinds, (name, row.key)
+        assert "twin-temporal" in row.cells or row.reasons["twin-temporal"], (name, row.key)
+
+
+def test_every_network_is_quoted_by_some_table():
+    shown = {to_key(row.cells["static"].model) for _, row in ROWS if row.cells}
+    assert {to_key(network.model) for network in NETWORKS.values()} == shown
+
+
+def to_key(model):
+    return model.name, model.backbone, model.frames, tuple(sorted(model.options.items()))
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_a_network_can_be_built_at_full_size_and_small(name):
+    network = NETWORKS[name]
+    build_meta(network.model)
+    assert (network.twin is None) == bool(network.no_twin)
+    if network.twin is not None:
+        small = ablation_twin(network.twin, "twin-temporal")
+        parameters = sum(p.numel() for p in build_meta(small.model).parameters())
+        assert parameters < 6e6
+
+
+@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if network.twin))
+def test_a_small_form_learns_from_every_frame(name):
+    """One step backward reaches every parameter that the loss can reach, and every frame of the clip."""
+    model = ablation_twin(NETWORKS[name].twin, "twin-temporal").model
+    net = build(model).train()
+    shape = (2, *input_shape(model, 32)[1:])
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    net(x).logsumexp(1).sum().backward()
+    reached = [p for p in net.parameters() if p.grad is not None]
+    assert len(reached) > 0.9 * len(list(net.parameters())) and all(p.grad.isfinite().all() for p in reached)
+    assert (x.grad.abs().flatten(2).amax((0, 2)) > 0).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if not network.twin))
+def test_a_network_without_small_form_goes_forward_and_backward(name):
+    network = NETWORKS[name]
+    fixed = not network.sizes
+    net = build(network.model).train()
+    x = torch.rand(input_shape(network.model, network.size if fixed else 64)) * 255
+    net(x).logsumexp(1).sum().backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in net.parameters())
+
+
+def test_times_are_paired_with_tsn_at_the_network_s_own_crop():
+    for name, row in ROWS:
+        for experiment in row.cells.values():
+            if isinstance(experiment.measure, Speed):
+                against = experiment.measure.against
+                assert (against.name, against.backbone, against.frames) == ("tsn", "resnet50", 8), (name, row.key)
+
+
+def test_the_same_network_in_two_tables_is_timed_once():
+    (a,) = quoted({"a": ("A", "tea_8")}, dataset="x", classes={"x": 174}, twin=ablation_twin)
+    (b,) = quoted({"b": ("B", "tea_8")}, dataset="y", classes={"y": 400}, twin=ablation_twin)
+    assert a.cells["speed"].id == b.cells["speed"].id
+    assert a.cells["twin-temporal"].id == b.cells["twin-temporal"].id
+    assert a.cells["static"].id != b.cells["static"].id  # the classifier counts
+
+
+def test_the_recipe_is_that_of_the_authors_for_the_row_s_frames():
+    (row,) = quoted({"a": ("A", "tea_16")}, dataset="sthv1", classes={"sthv1": 174}, twin=ablation_twin)
+    measure = row.cells["sthv1"].measure
+    assert measure.train.sampling == "tsm.uniform_train_16" and measure.test.sampling == "tsm.uniform_test_16"
+    (row,) = quoted({"a": ("A", "tsn_inception_8")}, dataset="sthv1", classes={"sthv1": 174}, twin=ablation_twin)
+    assert "sthv1" not in row.cells and re.match("not run: no complete recipe", row.reasons["sthv1"])
+
+
+def test_a_smoke_run_leaves_quoted_networks_out():
+    assert not any(row.cells for row in smoke_table(find("table6")).rows if row.section == "quoted")

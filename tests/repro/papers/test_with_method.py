@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro import papers
+from repro.__main__ import main
+from repro.core.errors import BadOption
+from repro.core.spec import Speed, diff
+from repro.jobs import jobs_of
+from repro.papers.table import TableSpec
+from repro.papers.with_method import with_method
+from repro.records import store
+from repro.report.delimited import render_csv
+from repro.report.html import render_html
+from repro.report.latex import render_latex
+from repro.report.markdown import render_markdown
+from repro.report.text import render_text
+from repro.report.view import table_view
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def mine(tmp_path_factory):
+    """The README's example of a method, as a user would copy it."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    (example,) = [block for block in blocks if "@methods.register" in block]
+    file = tmp_path_factory.mktemp("user") / "mine.py"
+    file.write_text(example)
+    assert len([line for line in example.splitlines() if line.strip()]) <= 25
+    return file
+
+
+def test_a_row_on_every_plain_network_that_differs_in_the_method_alone():
+    plain, table = papers.find("table6"), papers.find("table6", ["psn"])
+    hosts = [row for row in plain.rows if row.cells and row.section != "quoted" and not row.baseline]
+    added = [row for row in table.rows if row.key.endswith("_psn")]
+    assert [row.baseline for row in added] == [row.key for row in hosts]
+    for row, host in zip(added, hosts, strict=True):
+        for name, experiment in row.cells.items():
+            changed = diff(host.cells[name], experiment)
+            assert changed.pop("model.method") == (None, "psn")
+            assert all(key.startswith("measure.against") for key in changed)
+            if isinstance(experiment.measure, Speed):
+                assert experiment.measure.against == host.cells[name].model
+    order = [row.key for row in table.rows]
+    assert order.index("tsn_r50_psn") == order.index("tsn_r50_dnr") + 1
+    assert [row for row in table.rows if row not in added] == list(plain.rows)
+
+
+def test_two_methods_and_names_that_clash():
+    table = papers.find("table6", ["psn", "adafuse"])
+    assert {"tsn_r50_psn", "tsn_r50_adafuse"} <= {row.key for row in table.rows}
+    with pytest.raises(BadOption, match="has 'dnr' already"):
+        papers.find("table6", ["dnr"])
+    empty = TableSpec(paper="dnr", name="t", title="t", published_csv="dnr_table6", rows=(), columns=())
+    with pytest.raises(BadOption, match="no plain network"):
+        with_method(empty, "psn")
+
+
+def run(*arguments, **environment):
+
+    return subprocess.run(
+        [sys.executable, "-m", "repro", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+    )
+
+
+def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
+    results = str(tmp_path / "results")
+    common = ("--with", "scaled", "--module", str(mine))
+    done = run(
+        "run", "table6", *common, "--only", "static", "--rows", "tsn_r50", "tsn_r50_scaled", REPRO_RESULTS=results
+    )
+    assert done.returncode == 0, done.stderr
+    assert "TSN+scaled" in done.stdout
+    for form in ("text", "markdown", "latex", "html", "csv"):
+        shown = run("table", "table6", "--format", form, *common, REPRO_RESULTS=results)
+        assert shown.returncode == 0, shown.stderr
+        assert "scaled" in shown.stdout, form
+    page = (tmp_path / "results" / "report.html").read_text()
+    assert "TSN+scaled" in page
+
+
+def test_a_users_row_has_gains_and_verdicts_as_the_table_s_own_in_every_format():
+    """PSN as if it were a user's: on TSN it is the experiment of a row of psn/table2, whose records serve here too."""
+    layout = papers.find("dnr/table1a", ["psn"])
+    table = table_view(layout, store.load_all(ROOT / "results" / "records").records)
+    keys = [column.key for column in table.columns]
+    rows = {row.key: dict(zip(keys, row.cells, strict=True)) for row in table.rows}
+    for key in ("baseline_psn", "cl_ct"):
+        cell = rows[key]["gain_temporal"]
+        assert cell.verdict is not None and "3 and 3 seeds" in cell.verdict.told
+        assert cell.verdict.word == ("clear" if "(+" in cell.spread and "to +" in cell.spread else "noise")
+    gain = rows["baseline_psn"]["gain_temporal"]
+    for form in (render_text, render_markdown, render_latex, render_html, render_csv):
+        assert gain.text.lstrip("+") in form(table)
+    assert gain.verdict.full in render_csv(table)
+    (holm,) = {table.footnotes[note] for note in table.columns[keys.index("gain_temporal")].notes
+               if "Holm" in table.footnotes[note]}  # fmt: skip
+    assert "TSN+psn" in holm
+
+
+def test_gains_are_added_once_and_only_beside_accuracies():
+    sources = [column.source for column in papers.find("table6", ["psn"]).columns]
+    assert len(sources) == len(set(sources))
+    assert {"gain:twin-temporal:top1", "gain:kinetics400:top1"} <= set(sources)
+    assert not [one for one in sources if one.startswith("gain:static")]
+
+
+def test_seeds_of_a_users_row_are_those_asked_for():
+    layout = papers.find("table6", ["psn"])
+    jobs = jobs_of(layout, rows=["tsn_r50_psn"], cells=["twin-temporal", "static"], seeds=4)
+    assert [(job.cell, job.seed) for job in jobs] == [("static", 0), *(("twin-temporal", seed) for seed in range(4))]
+
+
+@pytest.mark.slow
+def test_the_readmes_method_is_trained_over_seeds_and_judged(mine, tmp_path):
+    results = str(tmp_path / "results")
+    common = ("--with", "scaled", "--module", str(mine))
+    chosen = ("--rows", "baseline", "baseline_scaled", "--only", "twin-appearance", "--seeds", "2", "--jobs", "1")
+    done = run("run", "dnr/table1a", *common, *chosen, REPRO_RESULTS=results)
+    assert done.returncode == 0, done.stderr
+    shown = run("table", "dnr/table1a", "--format", "csv", *common, REPRO_RESULTS=results).stdout
+    row = next(line for line in csv.DictReader(io.StringIO(shown)) if line["row"] == "baseline_scaled")
+    assert row["twin_appearance_spread"].endswith("(n=2)")
+    assert "2 and 2 seeds" in row["gain_appearance_verdict"]
+
+
+def test_dry_run_lines_name_the_method_and_its_file(mine, tmp_path):
+    common = ("--with", "scaled", "--module", str(mine), "--dry-run", "--rows", "tsn_r50_scaled", "--only", "static")
+    done = run("run", "table6", *common, REPRO_RESULTS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert f"--with scaled --module {mine}" in done.stdout
+
+
+def test_an_unknown_method_suggests_the_nearest(capsys):
+    assert main(["run", "table6", "--with", "dnrr", "--dry-run"]) == 2
+    assert "did you mean dnr" in capsys.readouterr().err
