@@ -14,7 +14,6 @@ import numpy as np
 from torch import nn
 
 from repro import registry, transfer
-from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.core import paths
 from repro.core.environment import machine
@@ -24,7 +23,8 @@ from repro.data.datasets import open_index
 from repro.data.loader import normalize as normalized
 from repro.distributed import Ranks
 from repro.evaluate import Scores, predictions, score, summarise
-from repro.numerics import seed_all
+from repro.models.build import build
+from repro.models.device import seed_all
 from repro.train import Progress, describe, fit
 from repro.train_step import Normalize
 
@@ -95,7 +95,7 @@ def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:
 def _save(
     module: nn.Module, model: Model, normalize: Normalize | None, path: Path, more: Mapping[str, str] | None = None
 ) -> None:
-    from repro import weights
+    from repro.models import weights
 
     contract = transfer.contract_of(normalize)
     weights.save_weights(path, module.state_dict(), model=model, contract=contract, more=more)
@@ -124,7 +124,7 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
 
 def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
     """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
-    from repro.weights import load_weights
+    from repro.models.weights import load_weights
 
     if weights is None and not model.pretrained.startswith("sha256:"):
         return None

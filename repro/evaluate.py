@@ -31,7 +31,7 @@ from repro.data import sampling
 from repro.data.index import Index
 from repro.data.loader import TestVideo
 from repro.distributed import Ranks
-from repro.numerics import autocast, check_amp, deterministic, place_on
+from repro.models.device import autocast, check_amp, deterministic, place_on
 from repro.records import metrics
 from repro.records.scores import Scores, blocks
 from repro.sheet import Sheet, merged

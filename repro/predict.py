@@ -12,8 +12,8 @@ import torch
 from repro import memory
 from repro.core.spec import Views, to_dict
 from repro.data import clip_views
+from repro.models.pretrained import Trained, require_frames
 from repro.records import metrics
-from repro.trained import Trained, require_frames
 
 
 @dataclass(frozen=True)

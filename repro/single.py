@@ -13,11 +13,11 @@ from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
 from repro.jobs import Job
+from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.run import execute
-from repro.trained import require_frames
 
 
 def dataset_name(text: str) -> str:
@@ -109,8 +109,8 @@ def run_single(
 
 def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> None:
     """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded."""
-    from repro.build import build_meta
-    from repro.weights import load_weights
+    from repro.models.build import build_meta
+    from repro.models.weights import load_weights
 
     model = experiment.model
     rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]

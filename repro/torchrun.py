@@ -21,7 +21,7 @@ import torch.distributed as dist
 from repro.core import paths
 from repro.core.errors import BadOption, ReproError
 from repro.core.stop_signal import EXIT_STOPPED, Stopped
-from repro.numerics import device_of
+from repro.models.device import device_of
 
 #: seconds until those who did not fail are taken to wait for one who did
 GRACE_S = 5.0

@@ -18,12 +18,12 @@ import torch
 from torch import nn
 
 from repro import checkpoint, memory, optim
-from repro.build import build, input_shape
 from repro.core import spec
 from repro.core.errors import BadOption, DataError
 from repro.data.index import Index
 from repro.distributed import Ranks
-from repro.numerics import autocast, check_amp, deterministic, place_on, seed_all
+from repro.models.build import build, input_shape
+from repro.models.device import autocast, check_amp, deterministic, place_on, seed_all
 from repro.train_loop import Progress, Run
 from repro.train_step import Normalize
 

@@ -17,7 +17,7 @@ from repro.core import spec, stop_signal
 from repro.core.errors import DataError, ReproError
 from repro.data.index import Index
 from repro.distributed import Ranks
-from repro.numerics import layout
+from repro.models.device import layout
 from repro.train_log import Log, Meter
 from repro.train_step import BAD, CLIPS, NORM, NORMS, Normalize, Stepper
 

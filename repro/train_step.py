@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from repro import optim
 from repro.core.spec import Train
 from repro.distributed import Ranks, synchronised
-from repro.numerics import autocast
+from repro.models.device import autocast
 
 Normalize = Callable[[Tensor], Tensor]
 Batches = Iterator[tuple[Tensor, Tensor]]

@@ -26,9 +26,9 @@ from repro.core.files import write_atomic
 from repro.core.spec import Accuracy, Experiment, Model
 from repro.distributed import Ranks, hold_together
 from repro.models.formats import IMAGENET, Contract
+from repro.models.weights import import_checkpoint, save_weights
 from repro.train import Fitted, Progress, fit
 from repro.train_step import Normalize
-from repro.weights import import_checkpoint, save_weights
 
 
 def weights_of(

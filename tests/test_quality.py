@@ -15,9 +15,30 @@ ROOT = Path(__file__).resolve().parent.parent
 
 #: which stages of the flow a stage may import; a file not named here stands below all of them
 _FORBIDDEN = {
-    "repro/evidence": ("repro.run", "repro.train", "repro.evaluate", "repro.accuracy", "repro.build", "repro.report"),
-    "repro/report": ("repro.run", "repro.train", "repro.evaluate", "repro.accuracy", "repro.build", "repro.cost"),
-    "repro/papers": ("repro.run", "repro.train", "repro.build", "repro.records.store", "repro.report", "repro.cost"),
+    "repro/evidence": (
+        "repro.run",
+        "repro.train",
+        "repro.evaluate",
+        "repro.accuracy",
+        "repro.models.build",
+        "repro.report",
+    ),
+    "repro/report": (
+        "repro.run",
+        "repro.train",
+        "repro.evaluate",
+        "repro.accuracy",
+        "repro.models.build",
+        "repro.cost",
+    ),
+    "repro/papers": (
+        "repro.run",
+        "repro.train",
+        "repro.models.build",
+        "repro.records.store",
+        "repro.report",
+        "repro.cost",
+    ),
     "repro/data": ("repro.train", "repro.evaluate", "repro.run", "repro.records.store", "repro.report", "repro.papers"),
     "repro/cost": ("repro.run", "repro.records.store", "repro.report", "repro.train", "repro.papers"),
 }

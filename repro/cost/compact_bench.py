@@ -10,13 +10,13 @@ from torch import Tensor
 
 from methods.adafuse.compact.compact import calibrate, compact
 from methods.adafuse.compact.native import CannotCompile, load
-from repro.build import input_shape
 from repro.core import paths
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fast
 from repro.cost.decisions import draw
 from repro.cost.fused import FusedConv2d
 from repro.cost.speed import random_network, seconds
+from repro.models.build import input_shape
 
 _SEED = 0
 

@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
-from repro.build import build, build_meta, input_shape
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Static, frozen, replace
 from repro.cost.live import memory_of
 from repro.cost.tracing import shapes_only
+from repro.models.build import build, build_meta, input_shape
 
 GIGA = 1e9
 #: counter -> how it is spelled out for a reader

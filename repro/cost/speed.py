@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.build import build, build_meta, frozen_form, input_shape
 from repro.core.errors import BadOption
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fast
 from repro.cost.machine import device_name, load_average, machine, peak_memory, threads_of
 from repro.cost.macs import GIGA, count_macs
+from repro.models.build import build, build_meta, frozen_form, input_shape
 
 PRECISIONS = ("fp32", "bf16")
 FORMS = ("eager", "fast", "frozen", "compact")

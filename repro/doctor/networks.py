@@ -72,8 +72,8 @@ def weights_import() -> str:
     """A checkpoint in a public naming is imported, its network computes the same; a damaged one is refused."""
     torch = torch_here()
 
-    from repro import weights
-    from repro.build import build, input_shape
+    from repro.models import weights
+    from repro.models.build import build, input_shape
 
     with tempfile.TemporaryDirectory(prefix="repro-doctor-") as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -18,9 +18,9 @@ from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Views, replace, to_dict
 from repro.data import clip_views, sampling
 from repro.inspect import gradcam, layers, strips
+from repro.models.pretrained import Trained, require_frames
 from repro.records import metrics
 from repro.records.figures import Clip, Facts, Network
-from repro.trained import Trained, require_frames
 
 _MOST_COLUMNS = 8
 

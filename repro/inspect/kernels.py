@@ -21,8 +21,8 @@ from repro.core.environment import command, environment
 from repro.core.errors import BadOption
 from repro.core.spec import to_dict
 from repro.inspect import heatmaps
+from repro.models.pretrained import Trained
 from repro.records.figures import Facts, Network
-from repro.trained import Trained
 
 #: deviation of |x| over its mean, x normal
 _HALF_NORMAL = math.sqrt(math.pi / 2 - 1)

@@ -46,15 +46,15 @@ def add(commands: Commands) -> None:
 
 def predict(args: argparse.Namespace) -> int:
     """Name the best classes of a clip, and say what was used."""
-    from repro import trained
-    from repro.numerics import device_of
+    from repro.models import pretrained
+    from repro.models.device import device_of
     from repro.predict import predict as best_classes
     from repro.predict import render
 
     console = prepare(args)
-    trained.use_threads(args.threads)
-    network = trained.load(args.weights, model_of(args, trained.saved(args.weights).model))
-    network = trained.with_classes(network, names_of(args))
+    pretrained.use_threads(args.threads)
+    network = pretrained.load(args.weights, model_of(args, pretrained.saved(args.weights).model))
+    network = pretrained.with_classes(network, names_of(args))
     views = views_of(args, network.views)
     found = best_classes(args.clip, network, views, decoder=args.decoder, device=device_of(args.device), top=args.top)
     if args.json:

@@ -24,7 +24,7 @@ from repro.verbs.common import Commands, prepare, verb
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from repro.trained import Trained
+    from repro.models.pretrained import Trained
 
 
 def add(commands: Commands) -> None:
@@ -84,16 +84,18 @@ def _add_kernels(what: Commands) -> None:
 
 def kernels(args: argparse.Namespace) -> int:
     """Print the norms and write the heatmaps."""
-    from repro import trained
     from repro.inspect import kernels as looked
+    from repro.models import pretrained
     from repro.records import figures
 
     console = prepare(args)
-    trained.use_threads(args.threads)
+    pretrained.use_threads(args.threads)
     if args.weights:
-        found = [looked.read(trained.load(path)) for path in args.weights]
+        found = [looked.read(pretrained.load(path)) for path in args.weights]
     else:
-        found = [looked.read(network, trained.random(network.model, args.seed)) for network in _on_twins(args, console)]
+        found = [
+            looked.read(network, pretrained.random(network.model, args.seed)) for network in _on_twins(args, console)
+        ]
     png, facts = looked.kernels_figure(found)
     path = figures.write(looked.figure_name(facts), png, facts, args.out)
     for line in (*looked.lines(found), f"heatmaps: {path}", f"facts: {path.with_suffix('.json')}"):
@@ -107,9 +109,9 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
     """PSN's rows of Table 2 with both losses and with none, on both twins."""
     from dataclasses import replace
 
-    from repro import trained
     from repro.accuracy import trained_weights
-    from repro.numerics import device_of
+    from repro.models import pretrained
+    from repro.models.device import device_of
     from repro.papers.psn.networks import figure_networks
 
     device, found = device_of(args.device), []
@@ -117,16 +119,16 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
         dataset = experiment.measure.dataset  # type: ignore[union-attr]
         console.print(f"PSN on {dataset}, seed {args.seed}: in the cache, or trained now (a minute)", markup=False)
         path = trained_weights(experiment, args.seed, device=device, workers=1)
-        found.append(replace(trained.load(path), dataset=dataset))
+        found.append(replace(pretrained.load(path), dataset=dataset))
     return found
 
 
 def gradcam(args: argparse.Namespace) -> int:
     """Write the strip and its facts."""
     from repro.inspect.explain import Look, figure_name, gradcam_figure
-    from repro.numerics import device_of
+    from repro.models.device import device_of
+    from repro.models.pretrained import use_threads
     from repro.records import figures
-    from repro.trained import use_threads
 
     console = prepare(args)
     use_threads(args.threads)
@@ -144,8 +146,8 @@ def gradcam(args: argparse.Namespace) -> int:
 
 def _networks(args: argparse.Namespace) -> list[Trained]:
     """The rows of the strip: the files in their order, with `--method` the host's and the method's."""
-    from repro import trained
     from repro.core.spec import frozen, replace
+    from repro.models import pretrained
 
     if bool(args.weights) == args.random:
         raise BadOption(
@@ -158,15 +160,15 @@ def _networks(args: argparse.Namespace) -> list[Trained]:
     if args.random:
         model = model_of(args)
         plain = replace(model, method=None, method_options=frozen())
-        found = [trained.random(one) for one in ([plain, model] if model.method else [model])]
+        found = [pretrained.random(one) for one in ([plain, model] if model.method else [model])]
     for path in args.weights:
-        known = trained.saved(path).model
+        known = pretrained.saved(path).model
         # with several files `--method` is that of those that have one; the others are its host
         host = len(args.weights) > 1 and known.method is None
         given = argparse.Namespace(**{**vars(args), "method": None, "method_option": []}) if host else args
-        found.append(trained.load(path, model_of(given, known)))
+        found.append(pretrained.load(path, model_of(given, known)))
     if args.method and not any(one.model.method for one in found):
         raise BadOption(f"none of the weights is of a network with {args.method}", fix="--weights HOST METHOD")
-    found += [trained.load(path) for path in args.compare]
+    found += [pretrained.load(path) for path in args.compare]
     names = names_of(args)
-    return [trained.with_classes(one, names) for one in found]
+    return [pretrained.with_classes(one, names) for one in found]

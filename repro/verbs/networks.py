@@ -150,7 +150,7 @@ def speed(args: argparse.Namespace) -> int:
         raise BadOption(f"--compact takes one batch size, not {len(args.batch)}", fix="--batch 1")
     from repro.cost.speed import sweep
     from repro.cost.text import render_speed, render_sweep
-    from repro.numerics import device_of
+    from repro.models.device import device_of
 
     console = prepare(args)
     model = model_of(args)
@@ -175,7 +175,7 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
     """AdaFuse at each operating point asked for, beside its host and as its authors run it."""
     from repro.cost.compact import measure_compact
     from repro.cost.compact_text import render_compact, render_points
-    from repro.numerics import device_of
+    from repro.models.device import device_of
     from repro.papers.adafuse.speed import POINTS
 
     points = {"as given": tuple(args.shares)} if args.shares else {name: shares for name, shares in POINTS.values()}

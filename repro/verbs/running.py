@@ -134,7 +134,7 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
 def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
     from repro.launch import run_local
-    from repro.numerics import device_of
+    from repro.models.device import device_of
     from repro.progress import Display
 
     console.print(f"{title}: {len(todo)} cells to measure")

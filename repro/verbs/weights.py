@@ -47,8 +47,8 @@ def _add_verify(commands: Commands) -> None:
 
 def import_weights(args: argparse.Namespace) -> int:
     """Read a public checkpoint, print the strict report, write safetensors."""
-    from repro.import_report import Misfit, render_report
-    from repro.weights import import_weights as write_imported
+    from repro.models.import_report import Misfit, render_report
+    from repro.models.weights import import_weights as write_imported
 
     console = prepare(args)
     try:
@@ -65,7 +65,7 @@ def import_weights(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Golden files: the figure for each, exit 1 on a miss, 2 when a file could not be compared at all."""
-    from repro.verify import verify_file
+    from repro.models.verify.verify import verify_file
 
     console = prepare(args)
     missed = unread = 0

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from repro.build import build_meta, input_shape
 from repro.core.spec import Model, frozen
+from repro.models.build import build_meta, input_shape
 
 
 @pytest.fixture

@@ -13,10 +13,10 @@ from baselines.arnet_policy import SKIPS, looked_at
 from methods.adafuse import insert as adafuse
 from methods.dnr import insert as dnr
 from methods.psn import insert as psn
-from repro import verify
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.models.build import build, build_meta
+from repro.models.verify import verify
 from repro.train_step import own_losses
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arnet_r50_r34_r18.json"

@@ -6,9 +6,9 @@ from baselines.blvnet_tam import Aggregation, Bottleneck
 from methods.adafuse import insert as adafuse
 from methods.dnr import insert as dnr
 from methods.psn import insert as psn
-from repro.build import build
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace
+from repro.models.build import build
 
 
 def spec(**more) -> Model:

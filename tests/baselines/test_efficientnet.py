@@ -7,8 +7,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from baselines.efficientnet import efficientnet_b0
 from methods.adafuse.insert import insert
-from repro.build import build_meta
 from repro.core import spec
+from repro.models.build import build_meta
 from repro.registry import backbones, models
 
 

@@ -3,8 +3,8 @@ import torch
 from torch.nn.functional import conv3d, relu
 
 from baselines.gsm import GatedConvNorm, GateShift, gsm
-from repro.build import build
 from repro.core.spec import Model
+from repro.models.build import build
 
 
 def gated(backbone) -> dict[str, int]:

@@ -3,10 +3,10 @@ import timm
 import torch
 
 from baselines.gst import FramesConv3d, gst
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model
 from repro.cost.macs import count_macs
+from repro.models.build import build, build_meta
 
 
 def spec(backbone="tiny_resnet", **more) -> Model:

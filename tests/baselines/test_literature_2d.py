@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
 from repro.cost.macs import count_macs
-from repro.golden import model_spec, read_json
+from repro.models.build import build, build_meta
+from repro.models.verify.golden import model_spec, read_json
 
 GOLDENS = Path(__file__).parents[1] / "golden"
 TINY = {"tea": "tiny_resnet", "stm": "tiny_resnet", "teinet": "tiny_resnet", "gsm": "tiny_inception"}

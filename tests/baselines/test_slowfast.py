@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from baselines.slowfast import _slow_frames, slowfast_4x16
-from repro.build import build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.models.build import build_meta
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from baselines.smallbignet import SmallBigBottleneck, neighbourhood_maximum
 from methods.adafuse import insert as adafuse
 from methods.dnr import insert as dnr
 from methods.psn import insert as psn
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.models.build import build, build_meta
 
 
 def spec(**more) -> Model:

@@ -4,8 +4,8 @@ from torch.nn.functional import conv1d
 
 from baselines.tea import AggregationBlock, MotionExcitation, tea
 from baselines.temporal import LearnableShift
-from repro.build import build
 from repro.core.spec import Model
+from repro.models.build import build
 
 
 def test_excitation_reads_the_next_frame_and_the_last_frame_has_none():
@@ -55,7 +55,7 @@ def test_parts_of_the_first_block_do_not_feed_each_other():
 def test_starts_from_res2net(monkeypatch):
     asked = []
     state = timm.create_model("res2net50_26w_4s", pretrained=False).state_dict()
-    monkeypatch.setattr("repro.build.imagenet_state", lambda name: asked.append(name) or state)
+    monkeypatch.setattr("repro.models.build.imagenet_state", lambda name: asked.append(name) or state)
     net = build(Model(name="tea", backbone="resnet50", num_classes=5, frames=2, pretrained="imagenet"))
     own = net.state_dict()
     assert asked == ["res2net50_26w_4s.in1k"]

@@ -11,10 +11,10 @@ from methods.adafuse import insert as adafuse
 from methods.adafuse.compact.stream import Stream
 from methods.dnr import insert as dnr
 from methods.psn import insert as psn
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
-from repro.weights import import_tensors, shapes_of
+from repro.models.build import build, build_meta
+from repro.models.weights import import_tensors, shapes_of
 
 
 def spec(**more) -> Model:

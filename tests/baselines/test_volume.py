@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from baselines.volume import VolumeNetwork, conv3d
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.models.build import build, build_meta
 from repro.registry import models
 
 #: every registered network of volumes -> frames and size of a small clip that fits it

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repro.build import build, build_meta, input_shape
 from repro.core.spec import Model
 from repro.cost.fast import fastest
 from repro.cost.macs import count_macs
+from repro.models.build import build, build_meta, input_shape
 from repro.papers.quoted_networks import NETWORKS
 
 pytestmark = pytest.mark.bench

@@ -16,11 +16,11 @@ from torch.nn import functional
 from methods.psn import kernels
 from methods.psn.places import PLACES, Place
 from methods.psn.synthesizer import Form, Synthesizer
-from repro.build import build, frozen_form, input_shape
 from repro.core.spec import Model, frozen, replace
 from repro.cost.fused import fuse
 from repro.cost.macs import count_macs
 from repro.cost.speed import randomize
+from repro.models.build import build, frozen_form, input_shape
 
 from .conftest import in_turn
 

@@ -8,16 +8,16 @@ import torch
 
 from repro import registry
 from repro.accuracy import extra_metrics, measure_accuracy, used_decoder
-from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.core import paths
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy, Model, replace
 from repro.data.datasets import open_index
 from repro.evaluate import Scores, score
+from repro.models.build import build
 from repro.models.formats import Contract
+from repro.models.weights import save_weights
 from repro.records.schema import AccuracyResult
-from repro.weights import save_weights
 
 
 def test_one_call_trains_scores_and_sums_up(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from torch import nn
 
 from repro import evaluate, memory
-from repro.build import build
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.cache import open_cache
 from repro.data.datasets import open_index
 from repro.data.index import Index
+from repro.models.build import build
 from repro.records import metrics
 
 

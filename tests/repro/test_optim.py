@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from repro import optim
-from repro.build import build
 from repro.core.errors import ReproError
 from repro.core.spec import Model, Train, replace
+from repro.models.build import build
 
 TRAIN = Train(epochs=10, batch=8, lr=0.1, sampling="mmaction2.uniform_train_8")
 NETWORKS = [("tsn", None), ("tsm", None), ("tanet", None), ("tdn", None), ("tsn", "dnr"), ("tanet", "dnr")]

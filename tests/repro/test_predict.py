@@ -12,15 +12,15 @@ from PIL import Image
 
 from repro.__main__ import main
 from repro.accuracy import trained_on
-from repro.build import build
 from repro.core.spec import Model, frozen, replace
 from repro.data import decode, views_of_video
 from repro.data.loader import normalize
+from repro.models.build import build
+from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
-from repro.numerics import seed_all
+from repro.models.weights import save_weights
 from repro.papers.twins import twin_accuracy
 from repro.records import metrics
-from repro.weights import save_weights
 from tests.repro.conftest import write_video
 
 MODEL = Model(name="tsm", backbone="tiny_resnet", num_classes=8, dropout=0.0, options=frozen(blocks=1, pool=True))

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from repro import run
-from repro.build import build_meta
 from repro.core.spec import Accuracy, replace
 from repro.jobs import jobs_of, records_root, select, state_of
+from repro.models.build import build_meta
 from repro.overview import render_status
 from repro.papers import TABLES, find
 from repro.papers.smoke import smoke_table

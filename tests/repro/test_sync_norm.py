@@ -10,10 +10,10 @@ import torch
 import torch.multiprocessing
 from torch import Tensor, nn
 
-from repro.build import build
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
 from repro.distributed import Ranks
+from repro.models.build import build
 from repro.sync_norm import combine, has_batch_norm, synchronise
 
 LAYERS = {

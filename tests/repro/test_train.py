@@ -198,7 +198,7 @@ def freeze_all_bn(module: nn.Module) -> int:
 
 
 def test_partial_bn_freezes_all_but_the_first(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
-    from repro.build import build
+    from repro.models.build import build
 
     torch.manual_seed(7)
     before = {name: value.clone() for name, value in build(tiny_model).state_dict().items()}

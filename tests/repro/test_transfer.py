@@ -13,12 +13,12 @@ import torch
 
 from repro import transfer
 from repro.accuracy import measure_accuracy
-from repro.build import build
 from repro.checkpoint import weights_sha256
 from repro.core import paths
 from repro.core.errors import BadOption, ReproError
 from repro.core.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
-from repro.weights import load_weights, save_weights
+from repro.models.build import build
+from repro.models.weights import load_weights, save_weights
 
 
 @pytest.fixture

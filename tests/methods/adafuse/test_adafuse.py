@@ -418,8 +418,8 @@ def test_inception_modules_are_gated_at_their_output():
 
 
 def test_parameters_are_the_papers():
-    from repro.build import build_meta
     from repro.core import spec
+    from repro.models.build import build_meta
 
     def millions(**facts) -> float:
         return (

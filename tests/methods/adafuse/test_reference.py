@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from repro import golden, verify
-from repro.build import build
+from repro.models.build import build
+from repro.models.verify import golden, verify
 from tests.methods.adafuse.adafuse_reference import Reference
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -92,8 +92,8 @@ _BASES = {
 
 @pytest.mark.parametrize("case", list(_BASES))
 def test_bases_are_those_of_the_authors_counter(case):
-    from repro.build import build_meta
     from repro.core.spec import Model, frozen
+    from repro.models.build import build_meta
 
     name, backbone, (option, value) = case
     shared = backbone != "bninception"
@@ -108,7 +108,7 @@ def test_bases_are_those_of_the_authors_counter(case):
 
 @pytest.mark.parametrize("hidden, gmacs", [(1024, 33.125), (2048, 33.368), (4096, 33.855)])
 def test_bases_of_tsm_last_by_hidden_units(hidden, gmacs):
-    from repro.build import build_meta
+    from repro.models.build import build_meta
     from repro.papers.adafuse.networks import host, with_last
 
     told = build_meta(with_last(host("tsm", "resnet50"), hidden=hidden)).adafuse.counts()

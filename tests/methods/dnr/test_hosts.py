@@ -10,9 +10,9 @@ from torch import nn
 from methods.dnr.insert import insert
 from methods.dnr.norm import CrossLayerNorm, CrossTemporalNorm, DynamicNorm
 from methods.dnr.relay import RELAYS
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.models.build import build, build_meta
 from repro.registry import models
 
 CLASSES = 4

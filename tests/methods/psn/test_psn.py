@@ -12,10 +12,10 @@ from methods.psn import kernels
 from methods.psn.insert import insert
 from methods.psn.places import Place
 from methods.psn.synthesizer import Form, Synthesizer, freeze
-from repro.build import build, build_meta
 from repro.core.errors import BadOption
 from repro.core.spec import Model
 from repro.cost.macs import count_macs
+from repro.models.build import build, build_meta
 
 FOUR = ("conv1", "conv2", "conv3", "conv4")
 FIVE = (*FOUR, "conv5")

@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from repro import evaluate
-from repro.build import build
 from repro.core.spec import Accuracy, Model, frozen, replace
 from repro.cost import dynamic
 from repro.data import loader
 from repro.data.datasets import open_index
 from repro.data.index import Index
+from repro.models.build import build
 from repro.records.scores import Scores
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"

@@ -5,13 +5,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.build import build, input_shape
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace
 from repro.cost import fast
 from repro.cost.fast import fastest, relative_error
 from repro.cost.fused import FusedConv2d, fold, fuse
 from repro.cost.speed import randomize
+from repro.models.build import build, input_shape
 
 NETWORKS = [
     Model(name=name, backbone="tiny_resnet", num_classes=8, method=method)

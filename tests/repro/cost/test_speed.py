@@ -4,12 +4,12 @@ import pytest
 import torch
 from rich.console import Console
 
-from repro.build import build
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed, Static, replace
 from repro.cost.macs import measure_static
 from repro.cost.speed import measure_speed, randomize, sweep
 from repro.cost.text import printed_gmacs, render_flops, render_speed, render_sweep
+from repro.models.build import build
 
 HOST = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 DNR = replace(HOST, method="dnr")

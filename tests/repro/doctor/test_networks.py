@@ -9,12 +9,12 @@ import sys
 import pytest
 import torch
 
-from repro import weights
 from repro.__main__ import main
 from repro.cost import macs
 from repro.data import label_maps
 from repro.doctor import networks
 from repro.doctor.check import ABSENT, FAIL, PASS, Check, run
+from repro.models import weights
 
 
 def outcome(call):

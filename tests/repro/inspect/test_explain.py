@@ -11,15 +11,15 @@ from PIL import Image
 
 from repro.__main__ import main
 from repro.accuracy import trained_on
-from repro.build import build
 from repro.core.spec import Model, frozen, replace
 from repro.data import decode
 from repro.inspect import strips
+from repro.models.build import build
+from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
-from repro.numerics import seed_all
+from repro.models.weights import save_weights
 from repro.papers.twins import twin_accuracy
 from repro.records import figures
-from repro.weights import save_weights
 from tests.repro.conftest import write_video
 
 PLAIN = Model(

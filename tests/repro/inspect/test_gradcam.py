@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from repro.build import build
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Model, frozen
 from repro.inspect import gradcam, layers
-from repro.numerics import seed_all
+from repro.models.build import build
+from repro.models.device import seed_all
 
 
 class Linear(nn.Module):

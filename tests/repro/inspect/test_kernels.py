@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from repro import trained
 from repro.__main__ import main
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace, to_dict
 from repro.inspect import heatmaps, kernels
+from repro.models import pretrained
 from repro.models.formats import IMAGENET
+from repro.models.weights import save_weights
 from repro.records import figures
-from repro.weights import save_weights
 
 SMALL = Model(
     name="tsn",
@@ -28,7 +28,7 @@ SMALL = Model(
 
 
 def network(model=SMALL, **more):
-    return replace(trained.random(model), sha256="0" * 64, **more)
+    return replace(pretrained.random(model), sha256="0" * 64, **more)
 
 
 def by_hand(net, place="layer2.synthesizer"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from repro.build import build_meta
 from repro.core.spec import Accuracy, diff
+from repro.models.build import build_meta
 from repro.papers import TABLES, find
 from repro.papers.adafuse.networks import LONG, SEEDS, SMALL
 from repro.papers.twins import APPEARANCE, TEMPORAL

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from repro.build import build
 from repro.core.errors import BadOption
 from repro.core.spec import diff, replace, to_dict
+from repro.models.build import build
 from repro.papers import TABLES, find, full_name
 from repro.report.view import table_view
 

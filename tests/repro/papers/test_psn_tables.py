@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from repro.build import build, build_meta
 from repro.core.spec import Accuracy, Speed, diff, frozen, replace
 from repro.cost.macs import measure_static
 from repro.jobs import jobs_of
+from repro.models.build import build, build_meta
 from repro.papers import TABLES, find
 from repro.papers.recipes.sources import protocols
 

@@ -7,8 +7,8 @@ import re
 import pytest
 import torch
 
-from repro.build import build, build_meta, input_shape
 from repro.core.spec import Speed, Static
+from repro.models.build import build, build_meta, input_shape
 from repro.papers import TABLES, find
 from repro.papers.quoted import quoted
 from repro.papers.quoted_networks import NETWORKS, QUOTATIONS

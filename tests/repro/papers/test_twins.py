@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from repro.build import build, input_shape
 from repro.core.spec import Experiment, Model, diff, frozen, replace
 from repro.data import sampling
+from repro.models.build import build, input_shape
 from repro.papers.twins import ablation_twin, twin_accuracy, twin_model
 
 HOSTS = ("tsn", "tsm", "tanet", "tdn")

@@ -1,6 +1,6 @@
 """Import public checkpoints into our networks, strictly, and keep them as safetensors that say what they are.
 
-A file is read without running it (`repro.checkpoint_files`), its naming is recognised (`repro.models.formats`), and
+A file is read without running it (`models.checkpoint_reader`), its naming is recognised (`models.formats`), and
 every tensor of the file and of the network must find its counterpart of equal shape. What does not is an error with the
 whole report, unless it is known to be of no use, or `partial` allows it.
 """
@@ -18,12 +18,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro import checkpoint_files
 from repro.core import spec
 from repro.core.errors import WeightsError
-from repro.import_report import Misfit, Report, is_classifier, misfit, render_report, some
-from repro.models import formats
+from repro.models import checkpoint_reader, formats
 from repro.models.formats import Contract, Format
+from repro.models.import_report import Misfit, Report, is_classifier, misfit, render_report, some
 
 __all__ = [
     "Loaded",
@@ -82,7 +81,7 @@ def import_checkpoint(
     `partial` allows layers that the file lacks (they stay as initialised) or has in excess; `new_classifier` leaves the
     file's classifier out, for another class count. Raises `Misfit` when the file does not fit otherwise.
     """
-    checkpoint = checkpoint_files.read(path)
+    checkpoint = checkpoint_reader.read(path)
     known = checkpoint.metadata.get("repro.contract")
     return import_tensors(
         checkpoint.tensors,
@@ -98,7 +97,7 @@ def import_checkpoint(
 
 def shapes_of(model: spec.Model) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every tensor that the network keeps."""
-    from repro.build import build_meta
+    from repro.models.build import build_meta
 
     return {name: tuple(value.shape) for name, value in build_meta(model).state_dict().items()}
 
@@ -240,7 +239,7 @@ def save_weights(
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
-        checkpoint_files.write(temporary, tensors, metadata)
+        checkpoint_reader.write(temporary, tensors, metadata)
         temporary.replace(target)
     except OSError as error:
         raise WeightsError(f"{str(target)!r} cannot be written: {error}") from error
@@ -253,7 +252,7 @@ def load_weights(module: nn.Module, path: str | Path, model: spec.Model | None =
     """Fill `module` from a file of `save_weights`, whose network must be `model` (dropout, initialisation and frame
     count aside) and whose tensors must be those of the module.
     """
-    checkpoint = checkpoint_files.read(path)
+    checkpoint = checkpoint_reader.read(path)
     facts = checkpoint.metadata
     if "repro.model" not in facts:
         fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"

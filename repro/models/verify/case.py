@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro import golden
 from repro.core import spec
-from repro.import_report import Report
 from repro.models import formats
-from repro.weights import Tensors
+from repro.models.import_report import Report
+from repro.models.verify import golden
+from repro.models.weights import Tensors
 
 FLOAT64_LIMIT = 1e-9
 FLOAT32_LIMIT = 1e-5

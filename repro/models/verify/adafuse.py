@@ -16,13 +16,13 @@ import numpy as np
 import torch
 
 from repro.core.errors import DataError
-from repro.verify_case import CHECKS, FLOAT64_LIMIT, PREPARATIONS, Case, Outcome
+from repro.models.verify.case import CHECKS, FLOAT64_LIMIT, PREPARATIONS, Case, Outcome
 
 _WITHOUT_NOISE = "none"
 
 
 class Decisions:
-    """`repro.verify_case.Choices` of a network with AdaFuse."""
+    """`repro.models.verify.case.Choices` of a network with AdaFuse."""
 
     def __init__(self, adafuse: Any) -> None:
         self.adafuse = adafuse

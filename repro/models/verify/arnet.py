@@ -11,9 +11,9 @@ import re
 import numpy as np
 import torch
 
-from repro import golden, verify_adafuse
 from repro.core.errors import DataError
-from repro.verify_case import CHECKS, PREPARATIONS, Case, Outcome
+from repro.models.verify import adafuse, golden
+from repro.models.verify.case import CHECKS, PREPARATIONS, Case, Outcome
 
 _NOISE = re.compile(
     r"argmax\(log p \+ (\d+)\*noise\[t, n\]\)\).* noise = make_input\(\[(\d+), (\d+), (\d+)\], seed (\d+)\)"
@@ -23,10 +23,10 @@ _NOISE = re.compile(
 def prepare_decisions(case: Case) -> None:
     """Give the policy the golden's noise, and let float32 be compared under the decisions of float64."""
     if case.model.name != "arnet":
-        verify_adafuse.prepare_decisions(case)
+        adafuse.prepare_decisions(case)
         return
     policy = case.module.policy
-    case.choices = verify_adafuse.Decisions(policy)
+    case.choices = adafuse.Decisions(policy)
     found = _NOISE.search(str(case.data.get("build", "")))
     if found:
         factor, frames, clips, actions, seed = map(int, found.groups())
@@ -38,7 +38,7 @@ def prepare_decisions(case: Case) -> None:
 def check_decisions(case: Case) -> list[Outcome]:
     """Actions in float64, equal one by one."""
     if case.model.name != "arnet":
-        return verify_adafuse.check_decisions(case)
+        return adafuse.check_decisions(case)
     case.reload(torch.float64)(case.x)
     ours = case.module.policy.decisions()["frames"].numpy()  # type: ignore[union-attr, operator]
     theirs = np.asarray(case.data["decisions"])

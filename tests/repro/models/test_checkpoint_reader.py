@@ -14,8 +14,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from repro import checkpoint_files
 from repro.core.errors import WeightsError
+from repro.models import checkpoint_reader
 
 STATE = {"conv1.weight": torch.arange(6.0).reshape(2, 3), "bn1.num_batches_tracked": torch.tensor(3)}
 
@@ -29,19 +29,19 @@ def same(found: dict[str, torch.Tensor]) -> bool:
 def test_state_dicts_in_their_usual_places(tmp_path, zipped, place):
     content = STATE if place is None else {"epoch": 3, "arch": "resnet50", place: STATE}
     torch.save(content, tmp_path / "c.pth.tar", _use_new_zipfile_serialization=zipped)
-    assert same(checkpoint_files.read(tmp_path / "c.pth.tar").tensors)
+    assert same(checkpoint_reader.read(tmp_path / "c.pth.tar").tensors)
 
 
 def test_parameters_and_ordered_dicts_are_tensors_too(tmp_path):
     content = collections.OrderedDict({name: value for name, value in STATE.items() if value.is_floating_point()})
     content["conv1.weight"] = torch.nn.Parameter(content["conv1.weight"])
     torch.save(content, tmp_path / "c.pth")
-    assert not checkpoint_files.read(tmp_path / "c.pth").tensors["conv1.weight"].requires_grad
+    assert not checkpoint_reader.read(tmp_path / "c.pth").tensors["conv1.weight"].requires_grad
 
 
 def test_safetensors(tmp_path):
     save_file(STATE, tmp_path / "c.safetensors", {"format": "pt"})
-    found = checkpoint_files.read(tmp_path / "c.safetensors")
+    found = checkpoint_reader.read(tmp_path / "c.safetensors")
     assert same(found.tensors) and found.metadata == {"format": "pt"} and len(found.sha256) == 64
 
 
@@ -77,9 +77,9 @@ def test_mmengine_bookkeeping_is_read_past(tmp_path, mmengine, zipped):
         "state_dict": STATE,
     }
     torch.save(content, tmp_path / "c.pth", _use_new_zipfile_serialization=zipped)
-    asked = checkpoint_files.foreign_names(tmp_path / "c.pth")
+    asked = checkpoint_reader.foreign_names(tmp_path / "c.pth")
     assert {"mmengine.logging.history_buffer.HistoryBuffer", "builtins.getattr", "argparse.Namespace"} <= asked
-    assert same(checkpoint_files.read(tmp_path / "c.pth").tensors)
+    assert same(checkpoint_reader.read(tmp_path / "c.pth").tensors)
     with pytest.raises(pickle.UnpicklingError):  # the stand-ins were for that one file
         torch.load(tmp_path / "c.pth", weights_only=True)
 
@@ -108,7 +108,7 @@ def test_a_hostile_file_is_refused_and_nothing_runs(tmp_path, kind, zipped, prot
     content = {"state_dict": STATE, "meta": hostile(flag, kind)}
     torch.save(content, file, _use_new_zipfile_serialization=zipped, pickle_protocol=protocol)
     with pytest.raises(WeightsError, match=r"evil\.pth") as caught:
-        checkpoint_files.read(file)
+        checkpoint_reader.read(file)
     assert not flag.exists()
     message = str(caught.value)
     name = {
@@ -123,7 +123,7 @@ def test_stand_ins_are_inert(tmp_path):
     """Even a function of a package that is known for bookkeeping never runs."""
     flag = tmp_path / "array.npy"
     torch.save({"state_dict": STATE, "meta": Payload(np.save, str(flag), 1.0)}, tmp_path / "c.pth")
-    assert same(checkpoint_files.read(tmp_path / "c.pth").tensors)
+    assert same(checkpoint_reader.read(tmp_path / "c.pth").tensors)
     assert not flag.exists()
 
 
@@ -131,14 +131,14 @@ def test_a_plain_pickle_that_runs_code_is_refused(tmp_path):
     flag, file = tmp_path / "ran", tmp_path / "evil.pkl"
     file.write_bytes(pickle.dumps(hostile(flag, "system")))
     with pytest.raises(WeightsError, match=r"evil\.pkl"):
-        checkpoint_files.read(file)
+        checkpoint_reader.read(file)
     assert not flag.exists()
 
 
 def test_a_pickled_module_is_refused_by_name(tmp_path):
     torch.save({"model": torch.nn.Linear(2, 2)}, tmp_path / "whole.pth")
     with pytest.raises(WeightsError, match=r"torch\.nn\.modules\.linear\.Linear"):
-        checkpoint_files.read(tmp_path / "whole.pth")
+        checkpoint_reader.read(tmp_path / "whole.pth")
 
 
 def truncated(file: Path) -> None:
@@ -166,7 +166,7 @@ def test_what_is_no_checkpoint_is_named(tmp_path, write):
     file = tmp_path / "odd.pth"
     write(file)
     with pytest.raises(WeightsError, match=r"odd\.pth"):
-        checkpoint_files.read(file)
+        checkpoint_reader.read(file)
 
 
 def test_equal_content_has_equal_bytes(tmp_path):
@@ -175,9 +175,9 @@ def test_equal_content_has_equal_bytes(tmp_path):
     written = set()
     for number in range(4):
         path = tmp_path / f"{number}.safetensors"
-        checkpoint_files.write(path, tensors, facts if number % 2 else dict(reversed(facts.items())))
+        checkpoint_reader.write(path, tensors, facts if number % 2 else dict(reversed(facts.items())))
         written.add(path.read_bytes())
-        found = checkpoint_files.read(path)
+        found = checkpoint_reader.read(path)
         assert found.metadata == facts
         assert {name: value.tolist() for name, value in found.tensors.items()} == {
             name: value.tolist() for name, value in tensors.items()
@@ -187,7 +187,7 @@ def test_equal_content_has_equal_bytes(tmp_path):
 
 def test_missing_and_damaged_safetensors(tmp_path):
     with pytest.raises(WeightsError, match=r"none\.pth"):
-        checkpoint_files.read(tmp_path / "none.pth")
+        checkpoint_reader.read(tmp_path / "none.pth")
     (tmp_path / "bad.safetensors").write_bytes(b"12345678{")
     with pytest.raises(WeightsError, match=r"bad\.safetensors"):
-        checkpoint_files.read(tmp_path / "bad.safetensors")
+        checkpoint_reader.read(tmp_path / "bad.safetensors")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from repro import golden, verify
-from repro.build import build
 from repro.core import spec
 from repro.core.errors import WeightsError
+from repro.models.build import build
+from repro.models.verify import golden, verify
 
-GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDENS = Path(__file__).parents[3] / "golden"
 FRAMES = 4
 MODEL = spec.Model(
     name="tsn",
@@ -126,7 +126,7 @@ def test_float32_is_compared_under_the_decisions_of_float64(tmp_path, data, monk
 
 
 def test_a_released_file_names_shared_layers_twice():
-    from repro.weights import import_tensors, shapes_of
+    from repro.models.weights import import_tensors, shapes_of
 
     data = golden.read_json(GOLDENS / "adafuse_tsn_resnet18.json")
     model = golden.model_spec(data)

@@ -8,9 +8,9 @@ import sys
 import pytest
 import torch
 
-from repro.build import build, build_meta, imagenet_state, input_shape
 from repro.core import spec
 from repro.core.errors import BadOption, NotConfigured, UnknownName
+from repro.models.build import build, build_meta, imagenet_state, input_shape
 
 TINY = spec.Model(name="tsn", backbone="tiny_resnet", num_classes=3)
 
@@ -80,7 +80,7 @@ def test_imagenet_weights_fill_the_backbone(monkeypatch):
     monkeypatch.setattr(timm, "create_model", lambda name, pretrained: image)
     state = imagenet_state("resnet18")
     monkeypatch.undo()
-    monkeypatch.setattr("repro.build.imagenet_state", lambda backbone: state)
+    monkeypatch.setattr("repro.models.build.imagenet_state", lambda backbone: state)
     net = build(spec.Model(name="tsm", backbone="resnet18", pretrained="imagenet", num_classes=4))
     assert torch.equal(net.layer2[0].conv1.weight, image.layer2[0].conv1.weight)
     assert net.fc.weight.shape == (4, 512)
@@ -104,7 +104,7 @@ def test_listing_networks_imports_no_torch():
 
 def test_imagenet_weights_that_do_not_fit_are_told(monkeypatch):
     state = {"bn1.weight": torch.ones(64), "bn1.running_mean": torch.zeros(64)}
-    monkeypatch.setattr("repro.build.imagenet_state", lambda backbone: state)
+    monkeypatch.setattr("repro.models.build.imagenet_state", lambda backbone: state)
     model = spec.Model(name="tsn", backbone="resnet18", pretrained="imagenet", options=spec.frozen(norm="gn"))
     with pytest.raises(BadOption, match=r"ImageNet weights cannot be built.*'bn1.running_mean'"):
         build(model)

@@ -2,11 +2,11 @@ from pathlib import Path
 
 import pytest
 
-from repro import golden
 from repro.core.errors import UnknownName, WeightsError
 from repro.models import formats
+from repro.models.verify import golden
 
-GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDENS = Path(__file__).parents[3] / "golden"
 FILES = [file for file in sorted(GOLDENS.glob("**/*.json")) if file.name != "sampling.json"]
 
 

@@ -21,7 +21,7 @@ def build(model: spec.Model) -> nn.Module:
     """The network, on the CPU and in training mode, its initial weights drawn from torch's global generator.
 
     `pretrained="imagenet"` loads the 2D backbone before the method is inserted. Weights named by a sha256 are loaded
-    afterwards, by `repro.weights`.
+    afterwards, by `repro.models.weights`.
     """
     net = _plain(model)
     if model.pretrained == "imagenet":

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from repro import golden
-from repro.build import build, build_meta
 from repro.models import formats
-from repro.weights import import_tensors, shapes_of
+from repro.models.build import build, build_meta
+from repro.models.verify import golden
+from repro.models.weights import import_tensors, shapes_of
 
-FOLDER = Path(__file__).parents[1] / "golden" / "layouts"
+FOLDER = Path(__file__).parents[3] / "golden" / "layouts"
 GOLDENS = {file.stem: golden.read_json(file) for file in sorted(FOLDER.glob("*.json"))}
 
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from repro import trained
 from repro.accuracy import trained_on
-from repro.build import build
 from repro.core.errors import BadOption, WeightsError
 from repro.core.spec import Model, canonical_json, frozen, measure_from_dict, model_from_dict, replace, to_dict
+from repro.models import pretrained
+from repro.models.build import build
 from repro.models.formats import CAFFE, IMAGENET
+from repro.models.weights import save_weights
 from repro.papers.twins import twin_accuracy
-from repro.weights import save_weights
 
 MODEL = Model(
     name="tsm", backbone="tiny_resnet", num_classes=3, frames=4, options=frozen(blocks=1, pool=True), method="dnr"
@@ -29,15 +29,15 @@ def weights(tmp_path):
 
 def test_a_file_tells_its_network_and_fills_it(weights):
     net, path = weights
-    assert trained.saved(path).model == MODEL
-    found = trained.load(path)
+    assert pretrained.saved(path).model == MODEL
+    found = pretrained.load(path)
     assert not found.module.training and found.model == MODEL
     for name, value in net.state_dict().items():
         torch.testing.assert_close(found.module.state_dict()[name], value, rtol=0, atol=0)
     assert found.label == "TSM+DNR" and found.class_name(1) == "class 1"
     white = torch.full((1, 3, 2, 2), 255, dtype=torch.uint8)
     assert found.normalize(white)[0, :, 0, 0].tolist() == [151.0, 138.0, 127.0]
-    assert found.views == trained.default_views(MODEL)
+    assert found.views == pretrained.default_views(MODEL)
 
 
 def test_a_trained_file_tells_its_protocol_and_classes(tmp_path):
@@ -47,10 +47,10 @@ def test_a_trained_file_tells_its_protocol_and_classes(tmp_path):
         tmp_path / "w.safetensors", build(model).state_dict(), model=model, contract=IMAGENET,
         more=trained_on(accuracy, ("a", "b", "c")),
     )  # fmt: skip
-    found = trained.load(tmp_path / "w.safetensors")
-    assert trained.saved(tmp_path / "w.safetensors").protocol == accuracy
+    found = pretrained.load(tmp_path / "w.safetensors")
+    assert pretrained.saved(tmp_path / "w.safetensors").protocol == accuracy
     assert found.views == accuracy.test and found.class_name(2) == "c"
-    assert trained.load(tmp_path / "w.safetensors", replace(model, frames=4)).views.sampling.endswith("_4")
+    assert pretrained.load(tmp_path / "w.safetensors", replace(model, frames=4)).views.sampling.endswith("_4")
 
 
 def test_specs_survive_the_file():
@@ -66,9 +66,9 @@ def test_specs_survive_the_file():
 def test_another_network_than_the_file_s_is_refused(weights):
     _, path = weights
     with pytest.raises(WeightsError, match="method"):
-        trained.load(path, replace(MODEL, method=None))
+        pretrained.load(path, replace(MODEL, method=None))
     with pytest.raises(BadOption, match="4 of 1"):
-        trained.require_frames(MODEL, "mmaction2.uniform_test_8")
+        pretrained.require_frames(MODEL, "mmaction2.uniform_test_8")
 
 
 def test_files_that_are_no_weights_are_told_with_what_to_do(tmp_path):
@@ -76,18 +76,18 @@ def test_files_that_are_no_weights_are_told_with_what_to_do(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "foreign.safetensors")
     for name in ("w.pth", "foreign.safetensors"):
         with pytest.raises(WeightsError, match="import-weights"):
-            trained.saved(tmp_path / name)
+            pretrained.saved(tmp_path / name)
     with pytest.raises(WeightsError, match="not a file"):
-        trained.saved(tmp_path / "absent.safetensors")
+        pretrained.saved(tmp_path / "absent.safetensors")
     save_file({"a": torch.zeros(1)}, tmp_path / "odd.safetensors", {"repro.model": '{"nam": 1}'})
     with pytest.raises(WeightsError, match="nam"):
-        trained.saved(tmp_path / "odd.safetensors")
+        pretrained.saved(tmp_path / "odd.safetensors")
 
 
 def test_random_weights_say_so_and_names_must_be_as_many_as_classes():
-    found = trained.random(MODEL)
+    found = pretrained.random(MODEL)
     assert found.sha256 is None and "random" in found.label
-    assert torch.equal(found.module.fc.weight, trained.random(MODEL).module.fc.weight)
-    assert trained.with_classes(found, ("x", "y", "z")).class_name(2) == "z"
+    assert torch.equal(found.module.fc.weight, pretrained.random(MODEL).module.fc.weight)
+    assert pretrained.with_classes(found, ("x", "y", "z")).class_name(2) == "z"
     with pytest.raises(BadOption, match="3 classes"):
-        trained.with_classes(found, ("x", "y"))
+        pretrained.with_classes(found, ("x", "y"))

@@ -7,11 +7,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from repro import checkpoint_files, weights
-from repro.build import build
 from repro.core.errors import WeightsError
 from repro.core.spec import Model, frozen, replace
-from repro.models import formats
+from repro.models import checkpoint_reader, formats, weights
+from repro.models.build import build
 
 TSN = Model(name="tsn", backbone="tiny_resnet", frames=4, num_classes=5)
 MODELS = {
@@ -227,7 +226,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
         Path(path).write_bytes(b"half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(checkpoint_files, "save_file", broken)
+    monkeypatch.setattr(checkpoint_reader, "save_file", broken)
     with pytest.raises(WeightsError, match="no space left"):
         weights.save_weights(ours, states["tsm"], model=MODELS["tsm"], contract=formats.IMAGENET)
     assert ours.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]

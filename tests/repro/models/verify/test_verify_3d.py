@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from repro import golden, verify
-from repro.build import build_meta
+from repro.models.build import build_meta
+from repro.models.verify import golden, verify
 from repro.registry import models
 
-GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDENS = Path(__file__).parents[3] / "golden"
 SLOW = sorted((GOLDENS / "slow").glob("*.json"))
 
 

@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import golden
 from repro.core.errors import DataError
+from repro.models.verify import golden
 
-GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDENS = Path(__file__).parents[3] / "golden"
 
 
 def test_tensors_and_input_have_the_recorded_checksums():

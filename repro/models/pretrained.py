@@ -16,15 +16,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from repro.build import build
 from repro.core.errors import BadOption, ReproError, WeightsError
 from repro.core.spec import Accuracy, Model, Views, measure_from_dict, model_from_dict, replace
 from repro.data.loader import normalize
 from repro.data.sampling import clip_length_of, frames_of
-from repro.numerics import seed_all
+from repro.models.build import build
+from repro.models.device import seed_all
+from repro.models.weights import load_weights
 from repro.papers.default_views import default_views
 from repro.registry import models
-from repro.weights import load_weights
 
 
 @dataclass(frozen=True)

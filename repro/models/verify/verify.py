@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro import golden, verify_adafuse, verify_arnet  # noqa: F401
 from repro.core.errors import DataError, ReproError
-from repro.verify_case import CHECKS, PREPARATIONS, Case, Outcome, check_streams
-from repro.weights import import_tensors
+from repro.models.verify import adafuse, arnet, golden  # noqa: F401
+from repro.models.verify.case import CHECKS, PREPARATIONS, Case, Outcome, check_streams
+from repro.models.weights import import_tensors
 
 
 def verify_file(path: str | Path) -> list[Outcome]:
@@ -60,7 +60,7 @@ def _verify_network(name: str, data: Mapping[str, Any]) -> list[Outcome]:
 
 def _prepare(name: str, data: Mapping[str, Any]) -> tuple[Case, list[Outcome]]:
     """Build, regenerate and import; the outcomes say whether numpy's stream and the layout are as they should be."""
-    from repro.build import build
+    from repro.models.build import build
 
     model = golden.model_spec(data)
     module = build(model)

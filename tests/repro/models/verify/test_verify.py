@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import verify, verify_case
-from repro.golden import read_json
+from repro.models.verify import case, verify
+from repro.models.verify.golden import read_json
 
-GOLDENS = Path(__file__).parents[1] / "golden"
+GOLDENS = Path(__file__).parents[3] / "golden"
 NETWORKS = sorted(file.stem for file in GOLDENS.glob("*.json") if file.name != "sampling.json")
 LAYOUTS = sorted(file.stem for file in (GOLDENS / "layouts").glob("*.json"))
 
@@ -135,8 +135,8 @@ def test_a_missing_file_is_a_miss(tmp_path):
 
 
 def test_relative_error():
-    assert verify_case.relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])) == 0.5
-    assert verify_case.relative_error(np.array([1.0]), np.array([1.0, 4.0])) == float("inf")
-    assert verify_case.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
-    assert verify_case.relative_error(np.zeros(2), np.zeros(2)) == 0.0
-    assert verify_case.relative_error(np.array([0.5]), np.array([0.25]), floor=1.0) == 0.25
+    assert case.relative_error(np.array([1.0, 2.0]), np.array([1.0, 4.0])) == 0.5
+    assert case.relative_error(np.array([1.0]), np.array([1.0, 4.0])) == float("inf")
+    assert case.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
+    assert case.relative_error(np.zeros(2), np.zeros(2)) == 0.0
+    assert case.relative_error(np.array([0.5]), np.array([0.25]), floor=1.0) == 0.25

@@ -1,0 +1,1 @@
+"""Our networks held against reference outputs of public code."""
