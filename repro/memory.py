@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from repro.cost.live import peak_bytes
+from repro.cost.activation_memory import peak_bytes
 
 #: of the estimate: work buffers of convolutions, fragments, gradients of the layer in work
 _HEADROOM = 2.0

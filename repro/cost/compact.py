@@ -22,9 +22,9 @@ from methods.adafuse.compact.costs import KINDS
 from methods.adafuse.compact.stream import Stream
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed
-from repro.cost import fast
+from repro.cost import fastest_form
 from repro.cost.compact_bench import Bench, prepare
-from repro.cost.machine import load_average, machine, peak_memory, threads_of
+from repro.cost.runtime import load_average, machine, peak_memory, threads_of
 from repro.cost.speed import (
     Timed,
     check,
@@ -46,7 +46,7 @@ def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads:
         before = load_average()
         bench = prepare(model, speed, device)
         sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]
-        error = fast.relative_error(bench.small(bench.example), bench.masked(bench.example))
+        error = fastest_form.relative_error(bench.small(bench.example), bench.masked(bench.example))
         with peak_memory(device) as memory:
             sides[0].warmup = warm_up(sides[0])
         for side in sides[1:]:
@@ -172,7 +172,7 @@ def _stream(bench: Bench, repeats: int) -> dict[str, Any]:
         "iqr_s": quartiles(streamed),
         "plain_median_s": statistics.median(plain),
         **ratios(streamed, plain),
-        "max_rel_error": fast.relative_error(stream.logits, expected),
+        "max_rel_error": fastest_form.relative_error(stream.logits, expected),
     }
 
 

@@ -12,9 +12,9 @@ from methods.adafuse.compact.compact import calibrate, compact
 from methods.adafuse.compact.native import CannotCompile, load
 from repro.core import paths
 from repro.core.spec import Model, Speed, replace
-from repro.cost import fast
-from repro.cost.decisions import draw
-from repro.cost.fused import FusedConv2d
+from repro.cost import fastest_form
+from repro.cost.drawn_decisions import draw
+from repro.cost.onednn_fusion import FusedConv2d
 from repro.cost.speed import random_network, seconds
 from repro.models.build import input_shape
 
@@ -29,8 +29,8 @@ class Bench:
     masked: Any
     small: Any
     calibration_s: float
-    dense: fast.Form
-    dense_frame: fast.Form
+    dense: fastest_form.Form
+    dense_frame: fastest_form.Form
     dense_detail: dict[str, Any]
     kernels: str
 
@@ -63,19 +63,19 @@ def parts_for(device: str) -> tuple[dict[str, Any], str]:
     return {**how, "pair": kernel.pair, "last": kernel.last}, f"{kernel}, dense convolutions as fused oneDNN calls"
 
 
-def _dense(model: Model, example: Tensor, device: str) -> tuple[fast.Form, fast.Form, dict[str, Any]]:
+def _dense(model: Model, example: Tensor, device: str) -> tuple[fastest_form.Form, fastest_form.Form, dict[str, Any]]:
     """The plain network's fastest form for clips, its fastest for single frames, and what was tried."""
     whole = random_network(model, torch.Generator().manual_seed(_SEED)).to(device)
     single = random_network(replace(model, frames=1), torch.Generator().manual_seed(_SEED)).to(device)
     single.load_state_dict(whole.state_dict())
-    on_clips, tried = fast.fastest(whole, example)
-    on_frames, tried_frames = fast.fastest(single, example[:, :1].contiguous())
+    on_clips, tried = fastest_form.fastest(whole, example)
+    on_frames, tried_frames = fastest_form.fastest(single, example[:, :1].contiguous())
     forms = {"whole clips": on_clips, "frame after frame": _in_turn(on_frames)}
     taken = {name: min(seconds(form, example) for _ in range(3)) for name, form in forms.items()}
     best = min(taken, key=taken.__getitem__)
     detail = {
         "chosen": f"{best}: {(tried if best == 'whole clips' else tried_frames)['chosen']}",
-        "max_rel_error": fast.relative_error(forms[best](example), whole(example)),
+        "max_rel_error": fastest_form.relative_error(forms[best](example), whole(example)),
         "seconds": taken,
         "whole clips": tried,
         "frame after frame": tried_frames,
@@ -83,7 +83,7 @@ def _dense(model: Model, example: Tensor, device: str) -> tuple[fast.Form, fast.
     return forms[best], on_frames, detail
 
 
-def _in_turn(form: fast.Form) -> fast.Form:
+def _in_turn(form: fastest_form.Form) -> fastest_form.Form:
     """Clips frame after frame; the logits are averaged."""
 
     def run(x: Tensor) -> Tensor:

@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.environment import cpu_name
-from repro.cost.data_speed import PUBLIC, DataSpeed
-from repro.cost.public_pipeline import resizer
+from repro.cost.loading_speed import PUBLIC, DataSpeed
+from repro.cost.mmaction2_pipeline import resizer
 from repro.data import decode
 
 _BEHIND = 1.1

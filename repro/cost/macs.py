@@ -29,8 +29,8 @@ from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Static, frozen, replace
-from repro.cost.live import memory_of
-from repro.cost.tracing import shapes_only
+from repro.cost.activation_memory import memory_of
+from repro.cost.meta_trace import shapes_only
 from repro.models.build import build, build_meta, input_shape
 
 GIGA = 1e9

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from repro.core.errors import BadOption
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
-from repro.cost import fast
-from repro.cost.machine import device_name, load_average, machine, peak_memory, threads_of
+from repro.cost import fastest_form
 from repro.cost.macs import GIGA, count_macs
+from repro.cost.runtime import device_name, load_average, machine, peak_memory, threads_of
 from repro.models.build import build, build_meta, frozen_form, input_shape
 
 PRECISIONS = ("fp32", "bf16")
@@ -36,7 +36,7 @@ _SEED = 0
 class Timed:
     """A network made ready: what to call, on what, and how it came to be."""
 
-    form: fast.Form
+    form: fastest_form.Form
     example: Tensor
     detail: dict[str, Any] | None
     error: float | None
@@ -122,15 +122,15 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
     if speed.form == "frozen" and model.method:
         with torch.inference_mode(False):
             frozen = frozen_form(net, model.method)
-        error = fast.relative_error(frozen(example), net(example))
+        error = fastest_form.relative_error(frozen(example), net(example))
         return Timed(frozen, example, {"chosen": "frozen", "max_rel_error": error}, error)
     if speed.form == "fast":
-        form, detail = fast.fastest(net, example, precision=speed.precision)
+        form, detail = fastest_form.fastest(net, example, precision=speed.precision)
         return Timed(form, example, detail, detail["max_rel_error"])
     if speed.precision == "bf16":
         reference = net(example)
-        form = fast.as_bf16(net, example)
-        error = fast.relative_error(form(example), reference)
+        form = fastest_form.as_bf16(net, example)
+        error = fastest_form.relative_error(form(example), reference)
         return Timed(form, example, {"chosen": "folded, bf16, channels_last", "max_rel_error": error}, error)
     return Timed(net, example, None, None)
 

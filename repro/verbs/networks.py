@@ -191,9 +191,9 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
 
 def _data_speed(args: argparse.Namespace) -> int:
     from repro.core import paths
-    from repro.cost.clip_files import CLIPS, clip_file
-    from repro.cost.data_speed import CASES, measure
     from repro.cost.data_text import render_data_speed
+    from repro.cost.loading_speed import CASES, measure
+    from repro.cost.test_clips import CLIPS, clip_file
 
     console = prepare(args)
     results = []

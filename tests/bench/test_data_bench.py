@@ -10,8 +10,8 @@ import pytest
 
 from repro.core import paths
 from repro.core.spec import Train
-from repro.cost.clip_files import CLIPS, clip_file
-from repro.cost.data_speed import CASES, PUBLIC, measure, ways
+from repro.cost.loading_speed import CASES, PUBLIC, measure, ways
+from repro.cost.test_clips import CLIPS, clip_file
 from repro.data import sampling
 from repro.data.cache import open_cache
 from repro.data.decode import DECODERS

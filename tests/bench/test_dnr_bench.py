@@ -16,7 +16,7 @@ from torch.nn import functional
 from methods.dnr.norm import Clip, CrossLayerNorm, CrossTemporalNorm
 from methods.dnr.relay import LstmCell, Relay
 from repro.core.spec import Model
-from repro.cost.fused import fuse
+from repro.cost.onednn_fusion import fuse
 from repro.cost.speed import randomize
 from repro.models.build import build, input_shape
 

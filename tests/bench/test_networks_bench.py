@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from repro.core.spec import Model
-from repro.cost.fast import fastest
+from repro.cost.fastest_form import fastest
 from repro.cost.macs import count_macs
 from repro.models.build import build, build_meta, input_shape
 from repro.papers.quoted_networks import NETWORKS

@@ -17,8 +17,8 @@ from methods.psn import kernels
 from methods.psn.places import PLACES, Place
 from methods.psn.synthesizer import Form, Synthesizer
 from repro.core.spec import Model, frozen, replace
-from repro.cost.fused import fuse
 from repro.cost.macs import count_macs
+from repro.cost.onednn_fusion import fuse
 from repro.cost.speed import randomize
 from repro.models.build import build, frozen_form, input_shape
 

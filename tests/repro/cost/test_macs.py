@@ -7,7 +7,7 @@ from torch import nn
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Static, frozen, replace
 from repro.cost.macs import count_macs, matching_sizes, measure_static
-from repro.cost.tracing import shapes_only
+from repro.cost.meta_trace import shapes_only
 from repro.models.build import build_meta, input_shape
 
 TINY = Model(name="tsm", backbone="tiny_resnet", num_classes=8)

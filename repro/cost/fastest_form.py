@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.core.errors import BadOption
-from repro.cost.fused import UNREADABLE, fold, fuse
+from repro.cost.onednn_fusion import UNREADABLE, fold, fuse
 
 Form = Callable[[Tensor], Tensor]
 Builder = Callable[[nn.Module, Tensor], Form]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from repro.core.spec import Model, Static, canonical_json, content_id
-from repro.cost.live import memory_of, peak_bytes, saved_bytes
+from repro.cost.activation_memory import memory_of, peak_bytes, saved_bytes
 from repro.cost.macs import measure_static
 
 _MAP = 4 * 16 * 16  # bytes of one channel

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from repro.core.errors import BadOption
-from repro.cost.decisions import GROUP, HOW, draw
+from repro.cost.drawn_decisions import GROUP, HOW, draw
 
 SHARES = (0.37, 0.258, 0.372)
 CHANNELS = {"layer1.0": 64, "layer4.2": 2048}

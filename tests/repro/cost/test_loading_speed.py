@@ -9,10 +9,10 @@ import pytest
 from rich.console import Console
 
 from repro.core.errors import BadOption, DataError
-from repro.cost import data_speed, public_pipeline
-from repro.cost.clip_files import CLIPS, clip_file
-from repro.cost.data_speed import CASES, PUBLIC, DataSpeed, measure
+from repro.cost import loading_speed, mmaction2_pipeline
 from repro.cost.data_text import render_data_speed
+from repro.cost.loading_speed import CASES, PUBLIC, DataSpeed, measure
+from repro.cost.test_clips import CLIPS, clip_file
 from repro.data.packet_index import VideoFile
 
 FRAMES = 80
@@ -49,13 +49,13 @@ def test_every_way_is_timed_as_often(clip, case):
     assert result.left_out == {} and set(result.times_s) == {PUBLIC, "decord", "pyav", "auto"}
     assert {len(times) for times in result.times_s.values()} == {2}
     assert result.chosen == "pyav" and result.fastest in ("decord", "pyav")
-    assert case in rendered(result) and public_pipeline.resizer()[1] in rendered(result)
+    assert case in rendered(result) and mmaction2_pipeline.resizer()[1] in rendered(result)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_public_pipeline_makes_the_views_of_the_suite(clip, case):
     views = CASES[case]
-    made, own = public_pipeline.test_views(clip, views), data_speed._own_views(clip, views, "decord")
+    made, own = mmaction2_pipeline.test_views(clip, views), loading_speed._own_views(clip, views, "decord")
     assert made.shape == own.shape == (views.count, 8, 3, views.crop, views.crop)
     assert np.array_equal(made, own)  # 256 pixels need no resizing
 
@@ -64,12 +64,12 @@ def test_resizing_of_the_public_pipeline_is_ours_to_a_grey_level():
     from repro.data.resize import resize
 
     frame = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    for made in (public_pipeline.resizer()[0](frame, 32, 46), public_pipeline._by_torch(frame, 32, 46)):
+    for made in (mmaction2_pipeline.resizer()[0](frame, 32, 46), mmaction2_pipeline._by_torch(frame, 32, 46)):
         assert np.abs(made.astype(int) - resize(frame, 32, 46)).max() <= 1
 
 
 def test_a_way_that_makes_other_views_or_fails_is_left_out_and_named(clip, monkeypatch):
-    monkeypatch.setattr(public_pipeline, "test_views", lambda path, views: np.zeros((1, 8, 3, 224, 224), np.uint8))
+    monkeypatch.setattr(mmaction2_pipeline, "test_views", lambda path, views: np.zeros((1, 8, 3, 224, 224), np.uint8))
     result = measure(clip, "8 sparse", repeats=1)
     assert result.left_out == {PUBLIC: "other frames"} and result.ratio is None and result.ratio_spread is None
     assert "public pipeline left out: other frames" in rendered(result)

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace
-from repro.cost import fast
-from repro.cost.fast import fastest, relative_error
-from repro.cost.fused import FusedConv2d, fold, fuse
+from repro.cost import fastest_form
+from repro.cost.fastest_form import fastest, relative_error
+from repro.cost.onednn_fusion import FusedConv2d, fold, fuse
 from repro.cost.speed import randomize
 from repro.models.build import build, input_shape
 
@@ -151,13 +151,13 @@ def test_the_trial_records_every_form(precision: str) -> None:
 
 
 def test_a_form_that_is_wrong_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def builders(*_: object) -> dict[str, fast.Builder]:
+    def builders(*_: object) -> dict[str, fastest_form.Builder]:
         return {"eager": lambda m, _: m, "wrong": lambda m, _: lambda x: m(x) * 1.001, "none": _broken}
 
-    def _broken(module: nn.Module, example: Tensor) -> fast.Form:
+    def _broken(module: nn.Module, example: Tensor) -> fastest_form.Form:
         raise OSError("no such operator here")
 
-    monkeypatch.setattr(fast, "_builders", builders)
+    monkeypatch.setattr(fastest_form, "_builders", builders)
     net = network(NETWORKS[0])
     _, detail = fastest(net, torch.randn(input_shape(NETWORKS[0], 32)))
     assert detail["chosen"] == "eager"
@@ -166,14 +166,14 @@ def test_a_form_that_is_wrong_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_trial_without_any_form_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "_builders", lambda *_: {"half": lambda m, _: lambda x: m(x) / 2})
+    monkeypatch.setattr(fastest_form, "_builders", lambda *_: {"half": lambda m, _: lambda x: m(x) / 2})
     with pytest.raises(BadOption, match="half: error above"):
         fastest(network(NETWORKS[0]), torch.randn(input_shape(NETWORKS[0], 32)))
 
 
 def test_compiling_without_a_compiler_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(fast, "_onednn_graph", lambda *_: None)
+    monkeypatch.setattr(fastest_form, "_onednn_graph", lambda *_: None)
     _, detail = fastest(network(NETWORKS[0]), torch.randn(input_shape(NETWORKS[0], 32)), compile=True)
     assert "C++ compiler" in detail["candidates"]["folded, torch.compile"]["left_out"]
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from repro.core.errors import BadOption, DataError
 from repro.core.spec import Views
-from repro.cost import public_pipeline
+from repro.cost import mmaction2_pipeline
 from repro.data import decode
 from repro.data.views_of_video import FileSource, test_clips
 
@@ -116,7 +116,7 @@ def _one_thread() -> Iterator[None]:
 
 def ways(path: Path, views: Views) -> tuple[dict[str, Callable[[], np.ndarray]], dict[str, str]]:
     """Each way by its name, run once and compared with auto; and those that differ from it or fail."""
-    runs: dict[str, Callable[[], np.ndarray]] = {PUBLIC: partial(public_pipeline.test_views, path, views)}
+    runs: dict[str, Callable[[], np.ndarray]] = {PUBLIC: partial(mmaction2_pipeline.test_views, path, views)}
     for name in decode.DECODERS:
         runs[name] = partial(_own_views, path, views, name)
     expected = runs["auto"]().astype(np.int16)
