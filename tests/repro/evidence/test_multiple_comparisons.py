@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from repro.evidence.multiple_comparisons import told_correction
 from repro.evidence.stats import welch
 from repro.papers import find
-from repro.report.corrected import told_correction
 
 TABLE = find("matrix")
 GAIN = next(column for column in TABLE.columns if column.key == "gain_temporal")
