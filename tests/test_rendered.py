@@ -14,7 +14,8 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import store
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import escape as latex
 from repro.report.latex import render_latex
@@ -22,7 +23,6 @@ from repro.report.markdown import escape as markdown
 from repro.report.markdown import render_markdown
 from repro.report.table import Cell, Column, Row, Table
 from repro.report.text import render_text
-from repro.report.view import table_view
 
 ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
 NAMES = sorted(TABLES)

@@ -12,7 +12,7 @@ from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
-from repro.report.values import numbers
+from repro.report.cell_format import numbers
 
 _RATES = ("top1", "top5")
 _TWIN = "twin-"

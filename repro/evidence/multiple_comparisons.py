@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.papers.table import ColumnSpec, TableSpec
-from repro.report.values import Done, numbers
+from repro.report.cell_format import Done, numbers
 
 LEVEL = 0.05
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from repro.papers.table import QuestionSpec, TableSpec
-from repro.report.values import Done, numbers
+from repro.report.cell_format import Done, numbers
 
 if TYPE_CHECKING:
     import numpy as np

@@ -40,7 +40,7 @@ def render(layout: TableSpec, form: str) -> str:
         from repro.report.html import render_html
 
         return render_html(table)
-    from repro.report.delimited import render_csv
+    from repro.report.csv_table import render_csv
 
     return render_csv(table)
 
@@ -118,7 +118,7 @@ def tables(layouts: Sequence[TableSpec], records: Iterable[Record]) -> list[Tabl
 
 
 def _table(layout: TableSpec, records: Iterable[Record]) -> Table:
-    from repro.report.view import table_view
+    from repro.report.build_table import table_view
 
     ordered = sorted(records, key=lambda one: (one.paper, one.table, one.row, one.name))
     return table_view(layout, ordered, running=_under_way(layout), unconfigured=_unconfigured(layout))

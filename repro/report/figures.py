@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
-from repro.report import policies
+from repro.report import adaptive_figures
 from repro.report.drawing import Drawing, Maker, Source, style
 from repro.report.plots import Dot, Strip, Track, is_number, panels, scatter, strips
 from repro.report.table import Table
@@ -33,7 +33,7 @@ def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iter
 
 def drawings(source: Source) -> list[Drawing]:
     """All figures of a table."""
-    return [drawing for maker in (*MAKERS, *policies.MAKERS) for drawing in maker(source)]
+    return [drawing for maker in (*MAKERS, *adaptive_figures.MAKERS) for drawing in maker(source)]
 
 
 def scatters(source: Source) -> Iterator[Drawing]:
@@ -98,5 +98,5 @@ def _axis_title(table: Table, index: int) -> str:
     return f"{column.heading}, {column.group}" if column.group else column.heading
 
 
-#: in the order in which they stand under a table; those of `repro.report.policies` follow
+#: in the order in which they stand under a table; those of `repro.report.adaptive_figures` follow
 MAKERS: tuple[Maker, ...] = (scatters, seeds, training)

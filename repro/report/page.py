@@ -1,6 +1,6 @@
 """The report: one HTML file that needs no network. The same tables, records and problems give the same bytes.
 
-What a reader sees at once is HTML: front page, tables, claims, findings. Records are packed (`repro.report.packed`) and
+What a reader sees at once is HTML: front page, tables, claims, findings. Records are packed (`report.embedded_data`) and
 unpacked by the browser when a cell is opened.
 """
 
@@ -25,12 +25,12 @@ from repro.records.store import Problem
 from repro.report.claims import LEGEND, counts
 from repro.report.differences import render_differences_html
 from repro.report.drawing import Drawing
+from repro.report.embedded_data import packs
 from repro.report.figures import Source, drawings, sources
 from repro.report.findings import summary as findings_summary
-from repro.report.front import front
 from repro.report.html import environment, render_html
 from repro.report.networks import DATASETS, networks
-from repro.report.packed import packs
+from repro.report.summary import front
 from repro.report.table import Table
 
 #: papers in the table of contents -> how they are called there

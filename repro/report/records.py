@@ -12,7 +12,7 @@ from rich.text import Text
 
 from repro.core.spec import diff
 from repro.records.schema import Record
-from repro.report.packed import headline
+from repro.report.embedded_data import headline
 
 #: section of a comparison -> what is compared
 Differences = dict[str, dict[str, tuple[Any, Any]]]

@@ -7,11 +7,11 @@ import pytest
 from repro import registry
 from repro.evidence.deviations import deviations, of_row, parse, told_numbers
 from repro.papers import TABLES, find
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.text import render_text
-from repro.report.view import table_view
 
 HEAD = """Name: a network (Somebody et al., ICCV 2019, arXiv 1).
 

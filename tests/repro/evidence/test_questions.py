@@ -8,7 +8,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import replace
 from repro.evidence.questions import told_question
 from repro.papers.table import ColumnSpec, QuestionSpec, TableSpec
-from repro.report.view import table_view
+from repro.report.build_table import table_view
 
 from .conftest import accuracy, record_of, static
 

@@ -8,8 +8,8 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import store
-from repro.report.front import differing
-from repro.report.view import table_view
+from repro.report.build_table import table_view
+from repro.report.summary import differing
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 

@@ -12,8 +12,8 @@ from repro.evidence import published
 from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.records import store
-from repro.report.front import differing
-from repro.report.view import table_view
+from repro.report.build_table import table_view
+from repro.report.summary import differing
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 NAMES = [name for name in TABLES if name.startswith("dnr/")]

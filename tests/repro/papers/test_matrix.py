@@ -9,7 +9,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import diff, replace, to_dict
 from repro.models.build import build
 from repro.papers import TABLES, find, full_name
-from repro.report.view import table_view
+from repro.report.build_table import table_view
 
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
 

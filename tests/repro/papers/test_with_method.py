@@ -18,12 +18,12 @@ from repro.jobs import jobs_of
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
 from repro.records import store
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.text import render_text
-from repro.report.view import table_view
 
 ROOT = Path(__file__).parents[3]
 

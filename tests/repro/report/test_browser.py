@@ -13,8 +13,8 @@ import pytest
 from repro.core.spec import replace
 from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
+from repro.report.build_table import table_view
 from repro.report.page import Content, render_page
-from repro.report.view import table_view
 
 from .chromium import COMMAND, Chromium
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from repro.core.spec import replace
 from repro.papers.table import FigureSpec, TableSpec
 from repro.records.schema import Record
+from repro.report.build_table import table_view
 from repro.report.figures import Source, drawings, sources
 from repro.report.plots import Cheap, Dot, axis, front
-from repro.report.view import table_view
 
 SVG = "{http://www.w3.org/2000/svg}"
 CHEAP: tuple[Cheap, ...] = ("lower", "higher")

@@ -17,14 +17,14 @@ from repro.papers.table import TableSpec
 from repro.records import store
 from repro.records.schema import Record
 from repro.report import FORMATS, render, write_report
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import escape as escape_latex
 from repro.report.latex import render_latex
 from repro.report.markdown import escape as escape_markdown
 from repro.report.markdown import render_markdown
 from repro.report.table import Table
-from repro.report.view import table_view
 
 HOSTILE = "</td><script>alert(1)</script> | \\input{/etc/passwd} `x` **b** \"q\" 'a' $1$ & % _ # ~ ^ \x1b[31m\n=cmd|x"
 

@@ -16,9 +16,9 @@ from repro.papers.table import TableSpec
 from repro.records import store
 from repro.records.schema import Record
 from repro.report import tables
+from repro.report.build_table import table_view
 from repro.report.latex import escape, render_latex
 from repro.report.table import Table
-from repro.report.view import table_view
 
 from .test_formats import HOSTILE
 

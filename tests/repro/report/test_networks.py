@@ -8,10 +8,10 @@ from repro.core.spec import replace
 from repro.evidence import published
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
+from repro.report.build_table import table_view
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
 from repro.report.page import Content, render_page
-from repro.report.view import table_view
 
 from .conftest import ENVIRONMENT, record_of, speed, static
 

@@ -22,12 +22,12 @@ from repro.records.figures import Clip, Facts, Figure, Network
 from repro.records.schema import Record
 from repro.records.store import Problem
 from repro.report import write_report
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
+from repro.report.embedded_data import BLOCK, unpack
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
-from repro.report.packed import BLOCK, unpack
 from repro.report.page import Content, render_page, write_page
-from repro.report.view import table_view
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
 

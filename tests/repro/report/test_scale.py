@@ -8,7 +8,7 @@ import pytest
 
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
-from repro.report import packed, tables, view
+from repro.report import build_table, embedded_data, tables
 from repro.report.page import Content, render_page
 
 from .many import copy
@@ -24,13 +24,13 @@ def test_a_table_is_given_its_own_records(
 ) -> None:
     monkeypatch.setattr("repro.report._unconfigured", lambda layout: set())
     looked: Counter[int] = Counter()
-    inner = view.table_view
+    inner = build_table.table_view
 
     def counted(layout: TableSpec, records: list[Record], **more: object) -> object:
         looked[len(records)] += 1
         return inner(layout, records, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(view, "table_view", counted)
+    monkeypatch.setattr(build_table, "table_view", counted)
     made = tables(*_copies(layout, records, 12))
     assert looked == {len(records): 12}
     assert {cell.text for row in made[-1].rows for cell in row.cells} >= {"32.70", "1.40"}
@@ -46,8 +46,8 @@ def test_a_record_of_another_experiment_is_still_told(layout: TableSpec, records
 def test_page_and_packs_grow_in_step(layout: TableSpec, records: list[Record], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("repro.report._unconfigured", lambda layout: set())
     calls: Counter[str] = Counter()
-    inner = packed.document
-    monkeypatch.setattr(packed, "document", lambda record: calls.update(["record"]) or inner(record))
+    inner = embedded_data.document
+    monkeypatch.setattr(embedded_data, "document", lambda record: calls.update(["record"]) or inner(record))
     sizes = []
     for number in (2, 20):
         calls.clear()

@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from repro.core.spec import replace
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
+from repro.report.build_table import table_view
 from repro.report.text import render_text
-from repro.report.view import table_view
 
 
 @pytest.mark.parametrize("width", [60, 80, 120, 400])

@@ -7,8 +7,8 @@ from repro.core.spec import replace
 from repro.evidence.claims import judge
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
-from repro.report.front import front, machines, needs
-from repro.report.view import table_view
+from repro.report.build_table import table_view
+from repro.report.summary import front, machines, needs
 
 
 def test_what_was_measured_is_counted(layout: TableSpec, records: list[Record]) -> None:

@@ -11,8 +11,8 @@ from repro.core.spec import replace
 from repro.evidence.metric import look_up
 from repro.papers.table import ColumnSpec, TableSpec
 from repro.records.schema import Record
+from repro.report.build_table import table_view
 from repro.report.table import Cell, Table, mark
-from repro.report.view import table_view
 
 from .conftest import accuracy, record_of, speed, static
 
@@ -169,5 +169,5 @@ def test_footnote_marks() -> None:
 
 
 def test_the_reading_wing_imports_no_torch() -> None:
-    code = "import sys, repro.report.view, repro.report.text; sys.exit('torch' in sys.modules)"
+    code = "import sys, repro.report.build_table, repro.report.text; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

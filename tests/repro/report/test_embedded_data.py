@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
-from repro.report.packed import BLOCK, document, headline, pack, packs, unpack
-from repro.report.view import table_view
+from repro.report.build_table import table_view
+from repro.report.embedded_data import BLOCK, document, headline, pack, packs, unpack
 
 plain = st.recursive(
     st.none()

@@ -23,9 +23,18 @@ from repro.evidence.questions import told_question
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
-from repro.report.conditions import conditions, recipe
+from repro.report.cell_format import (
+    INTERVAL,
+    gain,
+    marked,
+    off_print,
+    ratio,
+    spread_of_repeats,
+    spread_of_seeds,
+    told_trend,
+)
+from repro.report.provenance import conditions, recipe
 from repro.report.table import Cell, Column, Row, Table
-from repro.report.values import INTERVAL, gain, marked, off_print, ratio, spread_of_repeats, spread_of_seeds, told_trend
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.records.schema import Record
-from repro.report.delimited import render_csv
+from repro.report.csv_table import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.table import Table

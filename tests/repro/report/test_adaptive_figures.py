@@ -10,10 +10,10 @@ import pytest
 
 from repro.papers import find
 from repro.records.schema import Record
+from repro.report.adaptive_figures import Bar, _trend, blocks, bubbles, shares
+from repro.report.build_table import table_view
 from repro.report.drawing import Drawing
 from repro.report.figures import Source, sources
-from repro.report.policies import Bar, _trend, blocks, bubbles, shares
-from repro.report.view import table_view
 from tests.repro.report.conftest import accuracy, record_of, static
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -10,13 +10,13 @@ import pytest
 from repro.papers import find
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
-from repro.report.delimited import render_csv
+from repro.report.build_table import table_view
+from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.table import Cell
 from repro.report.text import render_text
-from repro.report.view import table_view
 
 from .conftest import accuracy, record_of, static
 
