@@ -115,7 +115,7 @@ def agreed(jobs: list[Job]) -> list[Job]:
     """The jobs that process 0 of torchrun's sees; alone, these."""
     if paths.torchrun() is None:
         return jobs
-    from repro.distributed import Ranks
+    from repro.engine.distributed import Ranks
 
     return [Job.from_message(message) for message in Ranks.current().share([job.to_message() for job in jobs])]
 

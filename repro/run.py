@@ -44,7 +44,7 @@ def execute(
     """
     import torch
 
-    from repro.distributed import Ranks, hold_together
+    from repro.engine.distributed import Ranks, hold_together
 
     ranks = Ranks.current()
     if threads:
@@ -69,20 +69,20 @@ def execute(
 def _execute(
     job: Job, device: str, threads: int | None, progress: Progress, replace: bool, root: Path, options: dict[str, Any]
 ) -> store.Record:
-    from repro import torchrun
     from repro.core.environment import environment
-    from repro.distributed import Ranks
+    from repro.engine import process_group
+    from repro.engine.distributed import Ranks
 
     ranks = Ranks.current()
     elsewhere = ranks.share(None if replace else _finished(job, root))
     if elsewhere is not None:
         return elsewhere
     began, clock = datetime.now(UTC), time.monotonic()
-    torchrun.enter(lambda why: _keep(job, failure(job, why), None, replace, root))
+    process_group.enter(lambda why: _keep(job, failure(job, why), None, replace, root))
     found, reason = cast(dict[str, Any], {}), None
     if ranks.rank == 0 or job.kind == "accuracy":  # the others process 0 measures alone
         found, reason = _attempt(job, device, threads, progress, options)
-    reason = torchrun.meet(reason)
+    reason = process_group.meet(reason)
     elsewhere = ranks.share(None if replace else _finished(job, root))
     if elsewhere is not None:
         return elsewhere
@@ -156,7 +156,7 @@ def _measure(
             from repro.cost.speed import measure_speed as timed
 
         return {"results": timed(model, measure, device=device, threads=threads)}
-    from repro.accuracy import measure_accuracy
+    from repro.engine.accuracy import measure_accuracy
 
     work = paths.work(job.experiment.id, job.seed)
     return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress, **options)

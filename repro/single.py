@@ -93,7 +93,7 @@ def run_single(
 ) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
-    `options` go to `repro.train.fit`. The training's log lies beside the record.
+    `options` go to `repro.engine.train.fit.fit`. The training's log lies beside the record.
     """
     verb = "test" if weights else "train"
     measure = experiment.measure

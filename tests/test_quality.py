@@ -17,30 +17,37 @@ ROOT = Path(__file__).resolve().parent.parent
 _FORBIDDEN = {
     "repro/evidence": (
         "repro.run",
-        "repro.train",
-        "repro.evaluate",
-        "repro.accuracy",
+        "repro.engine.train.fit",
+        "repro.engine.evaluate",
+        "repro.engine.accuracy",
         "repro.models.build",
         "repro.report",
     ),
     "repro/report": (
         "repro.run",
-        "repro.train",
-        "repro.evaluate",
-        "repro.accuracy",
+        "repro.engine.train.fit",
+        "repro.engine.evaluate",
+        "repro.engine.accuracy",
         "repro.models.build",
         "repro.cost",
     ),
     "repro/papers": (
         "repro.run",
-        "repro.train",
+        "repro.engine.train.fit",
         "repro.models.build",
         "repro.records.store",
         "repro.report",
         "repro.cost",
     ),
-    "repro/data": ("repro.train", "repro.evaluate", "repro.run", "repro.records.store", "repro.report", "repro.papers"),
-    "repro/cost": ("repro.run", "repro.records.store", "repro.report", "repro.train", "repro.papers"),
+    "repro/data": (
+        "repro.engine.train.fit",
+        "repro.engine.evaluate",
+        "repro.run",
+        "repro.records.store",
+        "repro.report",
+        "repro.papers",
+    ),
+    "repro/cost": ("repro.run", "repro.records.store", "repro.report", "repro.engine.train.fit", "repro.papers"),
 }
 
 

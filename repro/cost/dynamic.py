@@ -8,7 +8,7 @@ A part of the network (one of its children, as `losses` of training) that decide
 `facts` may be missing. Names are stable from one forward to the next; costs are in GMACs of one clip (one view), shares
 run from 0 to 1. A name may hold dots: `layer1.0.skip` is the share of skipped channels in one block.
 
-`repro.evaluate` asks for both while it scores. The figures of every video and view stand in the score file beside the
+`engine.evaluate` asks for both while it scores. The figures of every video and view stand in the score file beside the
 logits, their mean and spread over the videos under `cost` in the record's results.
 """
 

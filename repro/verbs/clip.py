@@ -46,10 +46,10 @@ def add(commands: Commands) -> None:
 
 def predict(args: argparse.Namespace) -> int:
     """Name the best classes of a clip, and say what was used."""
+    from repro.engine.predict import predict as best_classes
+    from repro.engine.predict import render
     from repro.models import pretrained
     from repro.models.device import device_of
-    from repro.predict import predict as best_classes
-    from repro.predict import render
 
     console = prepare(args)
     pretrained.use_threads(args.threads)

@@ -84,7 +84,7 @@ def _add_kernels(what: Commands) -> None:
 
 def kernels(args: argparse.Namespace) -> int:
     """Print the norms and write the heatmaps."""
-    from repro.inspect import kernels as looked
+    from repro.engine.inspect import kernels as looked
     from repro.models import pretrained
     from repro.records import figures
 
@@ -109,7 +109,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
     """PSN's rows of Table 2 with both losses and with none, on both twins."""
     from dataclasses import replace
 
-    from repro.accuracy import trained_weights
+    from repro.engine.accuracy import trained_weights
     from repro.models import pretrained
     from repro.models.device import device_of
     from repro.papers.psn.networks import figure_networks
@@ -125,7 +125,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
 
 def gradcam(args: argparse.Namespace) -> int:
     """Write the strip and its facts."""
-    from repro.inspect.explain import Look, figure_name, gradcam_figure
+    from repro.engine.inspect.explain import Look, figure_name, gradcam_figure
     from repro.models.device import device_of
     from repro.models.pretrained import use_threads
     from repro.records import figures

@@ -209,8 +209,8 @@ def _data_speed(args: argparse.Namespace) -> int:
 def train(args: argparse.Namespace) -> int:
     """Train with the network's recipe, score, and write weights, scores and a record."""
     console = prepare(args)
+    from repro.engine.process_group import together
     from repro.single import recipe
-    from repro.torchrun import together
 
     with together(args.device) as device:
         experiment = recipe(model_of(args), args.dataset, options_of(args.set), args.decoder)
@@ -228,8 +228,8 @@ def test(args: argparse.Namespace) -> int:
     console = prepare(args)
     from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
+    from repro.engine.process_group import together
     from repro.single import dataset_name, with_weights
-    from repro.torchrun import together
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)

@@ -116,9 +116,9 @@ def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
 
 def _launch_together(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs in turn, each on all processes that torchrun started, and return how many failed."""
+    from repro.engine.process_group import together
     from repro.launch import agreed, run_together
     from repro.progress import Display
-    from repro.torchrun import together
 
     if args.launcher != "local":
         raise BadOption(f"--launcher {args.launcher} under torchrun, which has started its processes already")

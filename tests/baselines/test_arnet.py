@@ -15,9 +15,9 @@ from methods.dnr import insert as dnr
 from methods.psn import insert as psn
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen
+from repro.engine.train.step import own_losses
 from repro.models.build import build, build_meta
 from repro.models.verify import verify
-from repro.train_step import own_losses
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arnet_r50_r34_r18.json"
 

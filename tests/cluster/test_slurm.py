@@ -18,14 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import launch_slurm, papers, registry, train_log
+from repro import launch_slurm, papers, registry
 from repro.core import lease, paths
 from repro.data.known_datasets import KNOWN
+from repro.engine.train import log as train_log
+from repro.engine.train.resume import TOLERANCE
 from repro.jobs import jobs_of, records_root
 from repro.papers.smoke import smoke_table
 from repro.records import store
 from repro.records.scores import Scores
-from repro.resume import TOLERANCE
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import nn
 
-from repro import evaluate
 from repro.core.spec import Accuracy, Model, frozen, replace
 from repro.cost import dynamic
 from repro.data import loader
 from repro.data.datasets import open_index
 from repro.data.index import Index
+from repro.engine import evaluate
 from repro.models.build import build
 from repro.records.scores import Scores
 

@@ -18,9 +18,9 @@ import pytest
 
 from repro.__main__ import main
 from repro.data.known_datasets import KNOWN
+from repro.engine.train.resume import TOLERANCE
 from repro.records import store
 from repro.records.scores import Scores
-from repro.resume import TOLERANCE
 
 TABLE = Path(__file__).with_name("miniature_table.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]

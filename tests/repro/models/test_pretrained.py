@@ -6,9 +6,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from repro.accuracy import trained_on
 from repro.core.errors import BadOption, WeightsError
 from repro.core.spec import Model, canonical_json, frozen, measure_from_dict, model_from_dict, replace, to_dict
+from repro.engine.accuracy import trained_on
 from repro.models import pretrained
 from repro.models.build import build
 from repro.models.formats import CAFFE, IMAGENET

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from repro.core.errors import DataError
+from repro.engine.logit_buffer import Sheet, merged
 from repro.records import metrics, scores
 from repro.records.scores import Scores
-from repro.sheet import Sheet, merged
 
 RNG = np.random.default_rng(0)
 

@@ -1,0 +1,237 @@
+"""One accuracy cell: train if there is a recipe, score the test split, read off the accuracies."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from repro import registry
+from repro.core import paths
+from repro.core.environment import machine
+from repro.core.errors import BadOption, NotConfigured
+from repro.core.spec import Accuracy, Experiment, Model, canonical_json
+from repro.data.datasets import open_index
+from repro.data.loader import normalize as normalized
+from repro.engine.distributed import Ranks
+from repro.engine.evaluate import Scores, predictions, score, summarise
+from repro.engine.train import initial_weights
+from repro.engine.train.checkpoint import weights_sha256
+from repro.engine.train.fit import Progress, describe, fit
+from repro.engine.train.step import Normalize
+from repro.models.build import build
+from repro.models.device import seed_all
+
+#: more decoding processes than this for one GPU find no use
+_MOST_WORKERS = 16
+
+
+def measure_accuracy(
+    model: Model,
+    accuracy: Accuracy,
+    seed: int,
+    workdir: Path,
+    *,
+    device: str = "cpu",
+    workers: int | None = None,
+    weights: Path | None = None,
+    save_weights: Path | None = None,
+    on_progress: Progress | None = None,
+    logs: Path | None = None,
+    **training: Any,
+) -> dict[str, Any]:
+    """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
+
+    `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
+    is written to `save_weights`. `workers` processes decode videos; default: a GPU's share of the cores, 1 on a CPU.
+    Started again with the same `workdir` it goes on where it stopped. `training` are options of `engine.train.fit.fit`; its
+    log goes to `logs`, or into the cache.
+    """
+    test_index = open_index(accuracy.dataset, accuracy.test_split)
+    workers = _workers(device) if workers is None else workers
+    training.update(device=device, workers=workers, on_progress=on_progress)
+    logs = logs or paths.cache() / "logs" / workdir.name
+    module, trained, normalize = _network(model, accuracy, seed, workdir, weights, logs, training)
+    if save_weights is not None and Ranks.current().rank == 0:
+        _save(module, model, normalize, save_weights, trained_on(accuracy, test_index.classes))
+    cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
+    common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
+    scores = score(
+        module, test_index, accuracy.test, decoder=accuracy.decoder, cache=cache, normalize=normalize, folder=workdir,
+        **common,
+    )  # fmt: skip
+    return {
+        **trained,
+        **_told(scores, accuracy, workdir),
+        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
+        "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
+        "decoder": used_decoder(accuracy.decoder, scores.about["decoders"]),
+        "weights_sha256": weights_sha256(module.state_dict()),
+    }
+
+
+def used_decoder(asked: str, used: Mapping[str, int]) -> str:
+    """For the record: the decoder that was asked for, and which videos another one read, or "auto" chose."""
+    if set(used) <= {asked}:
+        return asked
+    return f"{asked} ({', '.join(f'{name} {count}' for name, count in used.items())} videos)"
+
+
+def _told(scores: Scores, accuracy: Accuracy, workdir: Path) -> dict[str, Any]:
+    """The accuracies, and the file of scores."""
+    path, fusion = workdir / "scores.npz", accuracy.test.fusion
+    if Ranks.current().rank == 0:
+        scores.save(path)
+    results = {**summarise(scores, fusion), "extra": extra_metrics(accuracy.dataset, scores, fusion)}
+    return {"results": results, "scores_path": path}
+
+
+def _save(
+    module: nn.Module, model: Model, normalize: Normalize | None, path: Path, more: Mapping[str, str] | None = None
+) -> None:
+    from repro.models import weights
+
+    contract = initial_weights.contract_of(normalize)
+    weights.save_weights(path, module.state_dict(), model=model, contract=contract, more=more)
+
+
+def trained_on(accuracy: Accuracy, classes: Sequence[str]) -> dict[str, str]:
+    """What a file of trained weights tells beyond its network: the protocol, and the names of the classes."""
+    return {"repro.protocol": canonical_json(accuracy), "repro.classes": json.dumps(list(classes))}
+
+
+def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]:
+    """What the dataset's registered `metrics` ("module:function" of labels and predicted classes) tell beyond top-k.
+
+    A share of no videos is not a number, and left out.
+    """
+    target = registry.datasets[dataset].fact("metrics") if dataset in registry.datasets else None
+    if target is None:
+        return {}
+    if isinstance(target, str):
+        module, _, name = target.partition(":")
+        target = getattr(importlib.import_module(module), name)
+    call: Callable[[np.ndarray, np.ndarray], dict[str, float]] = target
+    told = call(scores.labels, predictions(scores, fusion))
+    return {key: float(value) for key, value in told.items() if math.isfinite(value)}
+
+
+def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
+    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
+    from repro.models.weights import load_weights
+
+    if weights is None and not model.pretrained.startswith("sha256:"):
+        return None
+    path = weights if weights is not None else _imported(model.pretrained.removeprefix("sha256:"))
+    loaded = load_weights(module, path, model)
+    return functools.partial(normalized, **loaded.contract.to_dict())
+
+
+def _imported(sha256: str) -> Path:
+    """The imported file whose source had this sha256."""
+    from safetensors import SafetensorError, safe_open
+
+    for path in sorted(paths.weights().glob("**/*.safetensors")):
+        try:
+            with safe_open(path, framework="pt") as file:
+                if (file.metadata() or {}).get("repro.source_sha256") == sha256:
+                    return path
+        except (OSError, SafetensorError):
+            continue
+    raise NotConfigured(
+        f"no imported weights have sha256 {sha256[:16]}...",
+        fix="python -m repro import-weights FILE --model MODEL --backbone BACKBONE --out w.safetensors, "
+        f"into {paths.weights()}",
+    )
+
+
+def _network(
+    model: Model,
+    accuracy: Accuracy,
+    seed: int,
+    workdir: Path,
+    weights: Path | None,
+    logs: Path,
+    training: dict[str, Any],
+) -> tuple[nn.Module, dict[str, Any], Normalize | None]:
+    """The network to test, the record's account of its training, and its input normalization."""
+    if accuracy.train is None:
+        if weights is None and not model.pretrained.startswith("sha256:"):
+            raise BadOption(
+                f"{model.name} would be tested with random weights: no recipe, pretrained {model.pretrained!r}",
+                allowed="a training recipe, or the weights of an imported file",
+                fix="python -m repro import-weights FILE ...",
+            )
+        seed_all(seed)
+        module = build(model)
+        normalize = initialise(module, model, weights)
+        return module, {"curve": [], "effective": {}, "dataset": None}, normalize
+    start, told = _start(model, accuracy.initial, seed, weights, training)
+    data = _training_data(accuracy, training["workers"])
+    fitted = fit(model, accuracy, seed, workdir, initialise=start, logs=logs, **data, **training)
+    effective = {**fitted.effective, "notes": fitted.notes, **told}
+    return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
+
+
+def trained_weights(experiment: Experiment, seed: int, **common: Any) -> Path:
+    """The file of weights that a training leaves, from the cache or trained now; `common`: device, workers."""
+    assert isinstance(experiment.measure, Accuracy)
+    start, _ = _start(experiment.model, experiment.measure.initial, seed, None, common)
+    path, _ = initial_weights.weights_of(
+        experiment, seed, initialise=start, **_training_data(experiment.measure, common["workers"]), **common
+    )
+    return path
+
+
+def _training_data(accuracy: Accuracy, workers: int) -> dict[str, Any]:
+    """The videos that a recipe trains on, and their decoded frames."""
+    assert accuracy.train is not None
+    index = open_index(accuracy.dataset, "train").first(accuracy.train.videos)
+    return {"index": index, "cache": _cache(index, accuracy, accuracy.train.resize, workers)}
+
+
+def _start(
+    model: Model, initial: Experiment | None, seed: int, weights: Path | None, common: dict[str, Any]
+) -> tuple[Callable[[nn.Module], Normalize | None], dict[str, Any]]:
+    """What fills in a network's first weights, and what the record tells of them."""
+    if initial is None:
+        return (lambda net: initialise(net, model, weights)), {}
+    if weights is not None or model.pretrained != "none":
+        raise BadOption(
+            f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",
+            allowed="pretrained 'none' where an accuracy has an `initial` training",
+        )
+    before = initial.measure
+    assert isinstance(before, Accuracy)
+    data = _training_data(before, common["workers"]) if before.train else {}
+    inner, _ = _start(initial.model, before.initial, seed, None, common)
+    path, facts = initial_weights.weights_of(initial, seed, initialise=inner, **data, **common)
+
+    def start(net: nn.Module) -> Normalize:
+        return functools.partial(normalized, **initial_weights.fill(net, path, model).to_dict())
+
+    return start, {"initial": facts}
+
+
+def _workers(device: str) -> int:
+    """Decoding processes beside one training or test; on a CPU the network needs the cores itself."""
+    if not device.startswith("cuda"):
+        return 1
+    return max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
+
+
+def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:
+    """The decoded frames of a registered dataset that calls itself small; None for others."""
+    entry = registry.datasets[accuracy.dataset] if accuracy.dataset in registry.datasets else None
+    if entry is None or not entry.fact("small", False):
+        return None
+    from repro.data.cache import open_cache
+
+    return open_cache(index, decoder=accuracy.decoder, resize=resize, workers=workers)
