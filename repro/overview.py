@@ -9,16 +9,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro import launch_slurm
 from repro.core import lease
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy
 from repro.data.datasets import is_configured
-from repro.jobs import Job, jobs_of, records_root, runnable, select, state_of
-from repro.launch import State, cores
 from repro.papers.table import RowSpec, TableSpec
 from repro.progress import clock
 from repro.records import store
+from repro.runner import slurm
+from repro.runner.jobs import Job, jobs_of, records_root, runnable, select, state_of
+from repro.runner.local import State, cores
 
 
 def render_overview(table: TableSpec, console: Console) -> None:
@@ -97,11 +97,11 @@ class _Queue:
     def live(self) -> dict[str, str] | None:
         """Number of a job -> its state; None when SLURM cannot be asked from here."""
         try:
-            return launch_slurm.live_jobs()
+            return slurm.live_jobs()
         except ReproError:
             return None
 
-    def note(self, ticket: launch_slurm.Ticket) -> tuple[bool, str]:
+    def note(self, ticket: slurm.Ticket) -> tuple[bool, str]:
         """Whether the job is still to come or running, and what there is to say."""
         if self.live is None:
             return False, f"was given to SLURM as job {ticket.job}, which cannot be asked from here"
@@ -115,7 +115,7 @@ def _progress(job: Job, root: Path, known: dict[str, list[Path]], queue: _Queue)
     state = state_of(job, root, known)
     if state == "done":
         return state, ""
-    holder, ticket = lease.holder(job.experiment.id, job.seed), launch_slurm.ticket_of(job)
+    holder, ticket = lease.holder(job.experiment.id, job.seed), slurm.ticket_of(job)
     if holder is not None:
         return "running", f"{holder.text} since {holder.since}"
     if ticket is not None:

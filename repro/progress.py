@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from repro.launch import State, cores
+from repro.runner.local import State, cores
 
 
 def clock(seconds: float) -> str:

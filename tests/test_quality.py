@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 #: which stages of the flow a stage may import; a file not named here stands below all of them
 _FORBIDDEN = {
     "repro/evidence": (
-        "repro.run",
+        "repro.runner.execute",
         "repro.engine.train.fit",
         "repro.engine.evaluate",
         "repro.engine.accuracy",
@@ -24,7 +24,7 @@ _FORBIDDEN = {
         "repro.report",
     ),
     "repro/report": (
-        "repro.run",
+        "repro.runner.execute",
         "repro.engine.train.fit",
         "repro.engine.evaluate",
         "repro.engine.accuracy",
@@ -32,7 +32,7 @@ _FORBIDDEN = {
         "repro.cost",
     ),
     "repro/papers": (
-        "repro.run",
+        "repro.runner.execute",
         "repro.engine.train.fit",
         "repro.models.build",
         "repro.records.store",
@@ -42,12 +42,18 @@ _FORBIDDEN = {
     "repro/data": (
         "repro.engine.train.fit",
         "repro.engine.evaluate",
-        "repro.run",
+        "repro.runner.execute",
         "repro.records.store",
         "repro.report",
         "repro.papers",
     ),
-    "repro/cost": ("repro.run", "repro.records.store", "repro.report", "repro.engine.train.fit", "repro.papers"),
+    "repro/cost": (
+        "repro.runner.execute",
+        "repro.records.store",
+        "repro.report",
+        "repro.engine.train.fit",
+        "repro.papers",
+    ),
 }
 
 

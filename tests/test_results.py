@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.records import figures, store
+from repro.runner.jobs import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
 PENDING = {"dnr/supp2", "adafuse/speed"}

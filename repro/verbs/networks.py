@@ -210,7 +210,7 @@ def train(args: argparse.Namespace) -> int:
     """Train with the network's recipe, score, and write weights, scores and a record."""
     console = prepare(args)
     from repro.engine.process_group import together
-    from repro.single import recipe
+    from repro.runner.one_experiment import recipe
 
     with together(args.device) as device:
         experiment = recipe(model_of(args), args.dataset, options_of(args.set), args.decoder)
@@ -229,7 +229,7 @@ def test(args: argparse.Namespace) -> int:
     from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
     from repro.engine.process_group import together
-    from repro.single import dataset_name, with_weights
+    from repro.runner.one_experiment import dataset_name, with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)
@@ -251,7 +251,7 @@ def test(args: argparse.Namespace) -> int:
 
 def _single(console: Console, experiment: Experiment, args: argparse.Namespace, device: str, **more: Any) -> int:
     from repro.progress import told
-    from repro.single import run_single, summary
+    from repro.runner.one_experiment import run_single, summary
 
     with console.status("starting") as line:
 

@@ -81,8 +81,8 @@ def _add_status(commands: Commands) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure the cells of a table that have no record yet; then the table and the report's path."""
-    from repro.jobs import jobs_of, records_root, select
     from repro.papers.smoke import smoke_table
+    from repro.runner.jobs import jobs_of, records_root, select
 
     console = prepare(args)
     table = table_of(args)
@@ -117,8 +117,8 @@ def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
 def _launch_together(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs in turn, each on all processes that torchrun started, and return how many failed."""
     from repro.engine.process_group import together
-    from repro.launch import agreed, run_together
     from repro.progress import Display
+    from repro.runner.local import agreed, run_together
 
     if args.launcher != "local":
         raise BadOption(f"--launcher {args.launcher} under torchrun, which has started its processes already")
@@ -133,9 +133,9 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
 
 def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
-    from repro.launch import run_local
     from repro.models.device import device_of
     from repro.progress import Display
+    from repro.runner.local import run_local
 
     console.print(f"{title}: {len(todo)} cells to measure")
     gpus = _gpus(args) if args.launcher == "gpus" else []
@@ -170,9 +170,9 @@ def _check_launcher(args: argparse.Namespace) -> None:
 
 def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
     """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
-    from repro import launch_slurm
+    from repro.runner import slurm
 
-    queued = launch_slurm.submit(
+    queued = slurm.submit(
         todo,
         args.slurm,
         device=args.device,
@@ -187,10 +187,10 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
     before = len(todo) - len(queued)
     told = f"{len(queued)} queued" + (f", {before} were in the queue already" if before else "")
     status = f"python -m repro status {args.table}" + (" --smoke" if args.smoke else "")
-    console.print(f"{told}; output in {launch_slurm.logs()}; how far it is: {status}")
+    console.print(f"{told}; output in {slurm.logs()}; how far it is: {status}")
     if not args.wait:
         return 0
-    failed = launch_slurm.wait(todo)
+    failed = slurm.wait(todo)
     _finish(args, console, failed)
     return 1 if failed else 0
 
@@ -209,7 +209,7 @@ def _gpus(args: argparse.Namespace) -> list[str]:
 
 
 def _print_lines(todo: list, args: argparse.Namespace) -> int:
-    from repro.lines import arguments_of, program, shell_line
+    from repro.runner.command_line import arguments_of, program, shell_line
 
     gpus = _gpus(args) if args.launcher == "gpus" else []
     for number, job in enumerate(todo):
@@ -222,7 +222,7 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
 
 def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
     """The table and the report, unless only the records were wanted."""
-    from repro.jobs import records_root
+    from repro.runner.jobs import records_root
 
     if args.smoke:
         console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
@@ -239,9 +239,9 @@ def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
 
 def status(args: argparse.Namespace) -> int:
     """Done, running, failed and missing cells, row by row."""
-    from repro.jobs import records_root
     from repro.overview import render_status
     from repro.papers.smoke import smoke_table
+    from repro.runner.jobs import records_root
 
     console = prepare(args)
     found = table_of(args)

@@ -18,15 +18,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import launch_slurm, papers, registry
+from repro import papers, registry
 from repro.core import lease, paths
 from repro.data.known_datasets import KNOWN
 from repro.engine.train import log as train_log
 from repro.engine.train.resume import TOLERANCE
-from repro.jobs import jobs_of, records_root
 from repro.papers.smoke import smoke_table
 from repro.records import store
 from repro.records.scores import Scores
+from repro.runner import slurm as launch_slurm
+from repro.runner.jobs import jobs_of, records_root
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")

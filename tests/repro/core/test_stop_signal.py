@@ -11,9 +11,9 @@ import pytest
 from repro import papers
 from repro.core import lease, paths, stop_signal
 from repro.core.spec import replace
-from repro.jobs import jobs_of, records_root, state_of
 from repro.papers.smoke import smoke_table
-from repro.run import execute
+from repro.runner.execute import execute
+from repro.runner.jobs import jobs_of, records_root, state_of
 
 
 @pytest.mark.parametrize("number", stop_signal.SIGNALS)

@@ -12,12 +12,12 @@ from repro import registry
 from repro.__main__ import main
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
-from repro.jobs import jobs_of
 from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records import store
 from repro.report import FORMATS, render
-from repro.run import execute
+from repro.runner.execute import execute
+from repro.runner.jobs import jobs_of
 
 NAMES = tuple(KNOWN)
 OPTIONS = frozen(blocks=1, pool=True)

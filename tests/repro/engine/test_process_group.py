@@ -14,8 +14,8 @@ import pytest
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.engine import process_group
-from repro.jobs import records_root
 from repro.records import store
+from repro.runner.jobs import records_root
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
 TORCHRUN += ["--rdzv-endpoint", "localhost:0"]

@@ -9,11 +9,11 @@ import pytest
 
 from repro.core.spec import Accuracy, Speed, diff
 from repro.evidence import published
-from repro.jobs import jobs_of
 from repro.papers import TABLES, find
 from repro.records import store
 from repro.report.build_table import table_view
 from repro.report.summary import differing
+from repro.runner.jobs import jobs_of
 
 RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 NAMES = [name for name in TABLES if name.startswith("dnr/")]

@@ -8,10 +8,10 @@ import pytest
 
 from repro.core.spec import Accuracy, Speed, diff, frozen, replace
 from repro.cost.macs import measure_static
-from repro.jobs import jobs_of
 from repro.models.build import build, build_meta
 from repro.papers import TABLES, find
 from repro.papers.recipes.sources import protocols
+from repro.runner.jobs import jobs_of
 
 NAMES = [name for name in TABLES if name.startswith("psn/")]
 ABLATIONS = ["psn/table1", "psn/table2", "psn/table3"]

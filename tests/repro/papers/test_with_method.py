@@ -14,7 +14,6 @@ from repro import papers
 from repro.__main__ import main
 from repro.core.errors import BadOption
 from repro.core.spec import Speed, diff
-from repro.jobs import jobs_of
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
 from repro.records import store
@@ -24,6 +23,7 @@ from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.text import render_text
+from repro.runner.jobs import jobs_of
 
 ROOT = Path(__file__).parents[3]
 

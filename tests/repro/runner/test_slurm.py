@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
-from repro import launch_slurm
 from repro.core import stop_signal
 from repro.core.errors import BadOption, ReproError
-from repro.jobs import Job, jobs_of, records_root, state_of
 from repro.papers import find
 from repro.papers.smoke import smoke_table
+from repro.runner import slurm
+from repro.runner.jobs import Job, jobs_of, records_root, state_of
 
 
 @pytest.fixture
@@ -49,24 +49,24 @@ def tools(tmp_path, monkeypatch):
     ],
 )
 def test_times_as_sbatch_reads_them(text, expected):
-    assert launch_slurm.minutes(text) == expected
+    assert slurm.minutes(text) == expected
 
 
 @pytest.mark.parametrize("text", ["", "0", "soon", "1:2:3:4", "-5"])
 def test_other_times_are_refused(text):
     with pytest.raises(BadOption):
-        launch_slurm.minutes(text)
+        slurm.minutes(text)
 
 
 @pytest.mark.parametrize("option", ["partition", "=a", "array=1-3", "requeue=false", "nodes=2", "ntasks-per-node=4"])
 def test_options_that_cannot_be(option):
     with pytest.raises(BadOption, match="--slurm"):
-        launch_slurm._parameters([option])
+        slurm._parameters([option])
 
 
 def test_options_go_where_submitit_takes_them():
     pytest.importorskip("submitit")
-    made = launch_slurm._parameters(["partition=a", "gpus-per-node=2", "time=2:00:00", "reservation=r", "nodes=1"])
+    made = slurm._parameters(["partition=a", "gpus-per-node=2", "time=2:00:00", "reservation=r", "nodes=1"])
     assert made["slurm_partition"] == "a"
     assert made["slurm_gpus_per_node"] == 2
     assert made["slurm_time"] == 120
@@ -82,7 +82,7 @@ def test_a_line_that_is_told_to_stop_passes_it_on():
     )
     timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGUSR2))
     timer.start()
-    assert launch_slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
+    assert slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
     timer.join()
 
 
@@ -97,41 +97,41 @@ def test_a_line_that_dies_of_the_request_was_stopped_too(code):
     """While it still imports, or as torchrun ends."""
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGTERM))
     timer.start()
-    assert launch_slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
+    assert slurm.run_line([sys.executable, "-c", code]) == stop_signal.EXIT_STOPPED
     timer.join()
 
 
 def test_a_line_that_fails_unasked_has_failed():
-    assert launch_slurm.run_line([sys.executable, "-c", "raise SystemExit(1)"]) == 1
-    assert launch_slurm.run_line([sys.executable, "-c", ""]) == 0
+    assert slurm.run_line([sys.executable, "-c", "raise SystemExit(1)"]) == 1
+    assert slurm.run_line([sys.executable, "-c", ""]) == 0
 
 
 @pytest.mark.parametrize(("state", "again"), [("RUNNING", True), ("CANCELLED", False), ("PREEMPTED", False)])
 def test_a_stopped_job_is_requeued_unless_it_was_cancelled_or_slurm_does_it(tools, state, again):
     calls = tools(squeue=state, scontrol="")
-    assert launch_slurm.requeue("7") is again
+    assert slurm.requeue("7") is again
     assert ("scontrol requeue 7" in calls.read_text()) is again
 
 
 @pytest.mark.parametrize(
     ("code", "restarts", "outcome"),
-    [(0, 0, "failed"), (-9, 0, "failed"), (75, 0, "requeued"), (75, launch_slurm.MAX_RESTARTS, "failed")],
+    [(0, 0, "failed"), (-9, 0, "failed"), (75, 0, "requeued"), (75, slurm.MAX_RESTARTS, "failed")],
 )
 def test_a_job_ends_with_a_record_or_goes_back(job, tools, monkeypatch, code, restarts, outcome):
     tools(squeue="RUNNING", scontrol="")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
-    monkeypatch.setattr(launch_slurm, "run_line", lambda command: code)
-    assert launch_slurm.Line(job, [])() == outcome
+    monkeypatch.setattr(slurm, "run_line", lambda command: code)
+    assert slurm.Line(job, [])() == outcome
     assert state_of(job, records_root(True)) == ("missing" if outcome == "requeued" else "failed")
 
 
 def test_what_slurm_has_is_told_by_status(job, tools, capsys):
     from repro.__main__ import main
 
-    launch_slurm._write_ticket(job, launch_slurm.Ticket("7_1", "/log"))
+    slurm._write_ticket(job, slurm.Ticket("7_1", "/log"))
     tools(squeue="7_1|PENDING|Priority\n8|RUNNING|None")
-    assert launch_slurm.live_jobs() == {"7_1": "PENDING (Priority)", "8": "RUNNING"}
+    assert slurm.live_jobs() == {"7_1": "PENDING (Priority)", "8": "RUNNING"}
     assert main(["status", "table6", "--smoke"]) == 0
     assert "queued: static" in (out := capsys.readouterr().out) and "7_1: PENDING (Priority)" in out
     tools(squeue="8|RUNNING|None")
@@ -140,9 +140,9 @@ def test_what_slurm_has_is_told_by_status(job, tools, capsys):
 
 
 def test_the_wait_gives_a_lost_job_its_failed_record(job, tools):
-    launch_slurm._write_ticket(job, launch_slurm.Ticket("7", "/log"))
+    slurm._write_ticket(job, slurm.Ticket("7", "/log"))
     tools(squeue="8|RUNNING|None", scontrol="JobId=7 JobState=OUT_OF_MEMORY Reason=OutOfMemory ExitCode=0:125")
-    assert launch_slurm.wait([job], poll_s=0.01) == 1
+    assert slurm.wait([job], poll_s=0.01) == 1
     assert state_of(job, records_root(True)) == "failed"
 
 
@@ -155,14 +155,14 @@ def lines(monkeypatch):
         found.extend(lines)
         return [f"9_{number}" for number in range(len(lines))]
 
-    monkeypatch.setattr(launch_slurm, "_submit", take)
+    monkeypatch.setattr(slurm, "_submit", take)
     return found
 
 
 def test_a_training_of_several_processes_is_started_by_torchrun(tools, lines):
     tools(squeue="8|RUNNING|None", sbatch="--partition=partition")
     jobs = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], smoke=True)
-    launch_slurm.submit(jobs, ["partition=a"], device="cpu", force=False, modules=[], methods=["dnr"], processes=2)
+    slurm.submit(jobs, ["partition=a"], device="cpu", force=False, modules=[], methods=["dnr"], processes=2)
     assert len(lines) == len(jobs)
     for line in lines:
         torchrun = "torch.distributed.run" in line.program
@@ -172,9 +172,9 @@ def test_a_training_of_several_processes_is_started_by_torchrun(tools, lines):
 
 def test_an_option_that_sbatch_lacks_is_named_with_the_nearest(tools):
     tools(sbatch="  -p, --partition=partition   x\n      --reservation=name")
-    told = launch_slurm._refusal(RuntimeError("sbatch: unrecognized option '--partitoin=a'"))
+    told = slurm._refusal(RuntimeError("sbatch: unrecognized option '--partitoin=a'"))
     assert "'partitoin'; did you mean partition" in str(told)
-    assert "took no job: no such" in str(launch_slurm._refusal(RuntimeError("no such\npartition")))
+    assert "took no job: no such" in str(slurm._refusal(RuntimeError("no such\npartition")))
 
 
 def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, capsys):
@@ -189,7 +189,7 @@ def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, ca
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ReproError, match="squeue"):
-        launch_slurm.submit([job], [], device="cpu", force=False, modules=[])
+        slurm.submit([job], [], device="cpu", force=False, modules=[])
 
 
 @pytest.mark.parametrize("extra", [["--slurm", "a=b"], ["--gpus", "0"], ["--wait"], ["--processes", "2"]])

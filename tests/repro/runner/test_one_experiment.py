@@ -9,7 +9,7 @@ import pytest
 from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Model, content_id
-from repro.single import dataset_name, recipe, with_weights
+from repro.runner.one_experiment import dataset_name, recipe, with_weights
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 
@@ -58,7 +58,7 @@ def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
     from types import SimpleNamespace
     from typing import Any
 
-    from repro.single import summary
+    from repro.runner.one_experiment import summary
 
     cost = {"mean": {"gmacs": 0.0123}, "std": {"gmacs": 0.0012}, "facts": {"gmacs_base": 0.0207}}
     results = {"top1": 50.0, "top5": 90.0, "videos": 4, "cost": cost}

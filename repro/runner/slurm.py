@@ -1,6 +1,6 @@
 """Cells as SLURM jobs through submitit: one job a cell, one task on one node a job.
 
-A job runs the cell's shell line (`repro.lines`) and puts itself back into the queue when that line was stopped by a
+A job runs the cell's shell line (`runner.command_line`) and puts itself back into the queue when that line was stopped by a
 signal (preemption, SIGUSR2 before the time limit); the line then goes on from its checkpoint. A job that ends without a
 record gets a failed one. A ticket beside the cell's work folder tells which job a cell waits for, so that the same
 command given twice queues nothing twice.
@@ -23,9 +23,9 @@ from typing import Any
 
 from repro.core import paths, stop_signal
 from repro.core.errors import BadOption, ReproError, UnknownName
-from repro.jobs import Job, records_root, state_of
-from repro.lines import arguments_of, program
-from repro.run import write_failure
+from repro.runner.command_line import arguments_of, program
+from repro.runner.execute import write_failure
+from repro.runner.jobs import Job, records_root, state_of
 
 #: minutes of a job where --slurm names no time: at the limit it is requeued and goes on
 TIME_MIN = 240

@@ -19,8 +19,8 @@ from typing import Any
 from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.environment import machine
-from repro.jobs import EXPECTED_SECONDS, Job
-from repro.run import write_failure
+from repro.runner.execute import write_failure
+from repro.runner.jobs import EXPECTED_SECONDS, Job
 
 #: a step of training and its checkpoint fit into this, where a run is interrupted
 _GRACE_S = 5.0
@@ -125,7 +125,7 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
 
     On a request to stop (`repro.core.stop_signal`) a training saves its state, then `Stopped`.
     """
-    from repro.run import execute
+    from repro.runner.execute import execute
 
     here = Worker(multiprocessing.current_process(), multiprocessing.Pipe()[0])
     state = State(total=len(jobs), waiting=list(jobs), workers=[here])
@@ -248,7 +248,7 @@ def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -
 
 
 def _serve_jobs(pipe: Connection, parent: int) -> None:
-    from repro.run import execute
+    from repro.runner.execute import execute
 
     last = 0.0
 

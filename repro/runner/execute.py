@@ -18,8 +18,8 @@ from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.errors import ReproError
 from repro.core.spec import Speed, Static, to_dict
-from repro.jobs import Job, found_record, from_elsewhere, place_of, records_root, state_of
 from repro.records import store
+from repro.runner.jobs import Job, found_record, from_elsewhere, place_of, records_root, state_of
 
 Progress = Callable[[dict[str, Any]], None]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from repro import run
 from repro.core.spec import Accuracy, replace
-from repro.jobs import jobs_of, records_root, select, state_of
 from repro.models.build import build_meta
 from repro.overview import render_status
 from repro.papers import TABLES, find
 from repro.papers.smoke import smoke_table
 from repro.papers.table import TableSpec
-from repro.run import execute
+from repro.runner import execute as run
+from repro.runner.execute import execute
+from repro.runner.jobs import jobs_of, records_root, select, state_of
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 
-from repro.jobs import Job
+from repro.runner.jobs import Job
 
 
 def arguments_of(

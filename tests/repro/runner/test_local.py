@@ -8,15 +8,17 @@ import time
 
 import pytest
 
-from repro import launch, registry, run
+from repro import registry
 from repro.core import stop_signal
 from repro.core.spec import replace
-from repro.jobs import Job, jobs_of, records_root, select, state_of
-from repro.launch import State, run_local
 from repro.papers import find
 from repro.papers.smoke import smoke_table
 from repro.records import store
-from repro.run import execute
+from repro.runner import execute as run
+from repro.runner import local
+from repro.runner.execute import execute
+from repro.runner.jobs import Job, jobs_of, records_root, select, state_of
+from repro.runner.local import State, run_local
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +115,7 @@ def test_the_eta_uses_what_was_seen(jobs):
     state.seconds["static"] = [100.0]
     assert state.eta(1) == 200.0 > first
     assert state.eta(2) == 100.0
-    assert launch.cores() >= 1
+    assert local.cores() >= 1
 
 
 def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
@@ -223,6 +225,6 @@ def test_the_processes_of_torchrun_take_note_of_a_request_to_stop(jobs, monkeypa
     try:
         monkeypatch.setattr(run, "execute", told)
         with pytest.raises(stop_signal.Stopped):
-            launch.run_together(jobs, device="cpu", replace=False, on_event=lambda *_: None)
+            local.run_together(jobs, device="cpu", replace=False, on_event=lambda *_: None)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -12,12 +12,12 @@ from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
-from repro.jobs import Job
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
-from repro.run import execute
+from repro.runner.execute import execute
+from repro.runner.jobs import Job
 
 
 def dataset_name(text: str) -> str:

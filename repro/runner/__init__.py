@@ -1,0 +1,1 @@
+"""A table becomes jobs, jobs become processes, a process writes a record."""
