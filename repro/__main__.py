@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    from repro.cli import build_parser
+    from repro.cli.parser import build_parser
 
     parser = build_parser()
     args = parser.parse_args(argv)

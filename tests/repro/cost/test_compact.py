@@ -7,10 +7,10 @@ import io
 import pytest
 from rich.console import Console
 
+from repro.cli.compact_text import render_compact, render_points
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed, frozen, replace
 from repro.cost.compact import measure_compact
-from repro.cost.compact_text import render_compact, render_points
 from repro.papers import find
 from repro.records.schema import SpeedResult
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from repro.cli.data_speed_text import render_data_speed
 from repro.core.errors import BadOption, DataError
 from repro.cost import loading_speed, mmaction2_pipeline
-from repro.cost.data_text import render_data_speed
 from repro.cost.loading_speed import CASES, PUBLIC, DataSpeed, measure
 from repro.cost.test_clips import CLIPS, clip_file
 from repro.data.packet_index import VideoFile

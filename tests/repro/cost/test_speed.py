@@ -4,11 +4,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from repro.cli.cost_text import printed_gmacs, render_flops, render_speed, render_sweep
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed, Static, replace
 from repro.cost.macs import measure_static
 from repro.cost.speed import measure_speed, randomize, sweep
-from repro.cost.text import printed_gmacs, render_flops, render_speed, render_sweep
 from repro.models.build import build
 
 HOST = Model(name="tsm", backbone="tiny_resnet", num_classes=8)

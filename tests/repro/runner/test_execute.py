@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from repro.cli.status import render_status
 from repro.core.spec import Accuracy, replace
 from repro.models.build import build_meta
-from repro.overview import render_status
 from repro.papers import TABLES, find
 from repro.papers.smoke import smoke_table
 from repro.papers.table import TableSpec

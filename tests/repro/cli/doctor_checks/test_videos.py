@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repro.cli.doctor_checks import videos
+from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, run
 from repro.core.errors import BadOption, DecodeError
 from repro.data import decode, decode_decord, frames, resize
-from repro.doctor import videos
-from repro.doctor.check import ABSENT, FAIL, PASS, Check, run
 
 
 def outcome(call):

@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 
 from repro import papers, registry
-from repro.arguments import add_module
+from repro.cli.arguments import add_module
+from repro.cli.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
 from repro.core import paths
 from repro.papers.table import TableSpec
 from repro.registry import Registry
-from repro.verbs.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
 
 
 def add(commands: Commands) -> None:
@@ -74,7 +74,7 @@ def show(args: argparse.Namespace) -> int:
 
         print_protocols(found, args.diff, console)
         return 0
-    from repro.overview import render_overview
+    from repro.cli.status import render_overview
 
     render_overview(found, console)
     return 0

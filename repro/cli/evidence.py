@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from repro import papers
-from repro.verbs.common import Commands, prepare, verb
+from repro.cli.common import Commands, prepare, verb
 
 _VERDICTS = ("supported", "contradicted", "undecided", "untested")
 _FORMATS = ("text", "markdown", "json")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from repro.arguments import positive
+from repro.cli.arguments import positive
+from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
-from repro.verbs.common import Commands, prepare, verb
 
 
 def add(commands: Commands) -> None:

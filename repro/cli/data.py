@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from repro.arguments import positive
+from repro.cli.arguments import positive
+from repro.cli.common import Commands, prepare, print_named, verb
 from repro.core.errors import BadOption
 from repro.registry import datasets
-from repro.verbs.common import Commands, prepare, print_named, verb
 
 _EXAMPLE = "data add kinetics400 --root /data/k400 --annotations kinetics_train.csv kinetics_val.csv"
 

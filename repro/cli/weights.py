@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from repro.arguments import add_model_options, add_module, model_of
-from repro.verbs.common import Commands, prepare, verb
+from repro.cli.arguments import add_model_options, add_module, model_of
+from repro.cli.common import Commands, prepare, verb
 
 
 def add(commands: Commands) -> None:

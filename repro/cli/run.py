@@ -6,12 +6,12 @@ import argparse
 
 from rich.console import Console
 
-from repro.arguments import natural, positive
+from repro.cli.arguments import natural, positive
+from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
+from repro.cli.tables import print_table, tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
-from repro.verbs.common import Commands, add_table, first_process, prepare, table_of, verb
-from repro.verbs.tables import print_table, tell_damaged, write_report
 
 
 def add(commands: Commands) -> None:
@@ -116,8 +116,8 @@ def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
 
 def _launch_together(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs in turn, each on all processes that torchrun started, and return how many failed."""
+    from repro.cli.progress import Display
     from repro.engine.process_group import together
-    from repro.progress import Display
     from repro.runner.local import agreed, run_together
 
     if args.launcher != "local":
@@ -133,8 +133,8 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
 
 def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
+    from repro.cli.progress import Display
     from repro.models.device import device_of
-    from repro.progress import Display
     from repro.runner.local import run_local
 
     console.print(f"{title}: {len(todo)} cells to measure")
@@ -239,7 +239,7 @@ def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
 
 def status(args: argparse.Namespace) -> int:
     """Done, running, failed and missing cells, row by row."""
-    from repro.overview import render_status
+    from repro.cli.status import render_status
     from repro.papers.smoke import smoke_table
     from repro.runner.jobs import records_root
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from repro.__main__ import main
+from repro.cli.doctor_checks import networks
+from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, run
 from repro.cost import macs
 from repro.data import label_maps
-from repro.doctor import networks
-from repro.doctor.check import ABSENT, FAIL, PASS, Check, run
 from repro.models import weights
 
 

@@ -5,32 +5,19 @@ from __future__ import annotations
 import argparse
 
 from repro import __version__
-from repro.verbs import (
-    clip,
-    data,
-    doctor,
-    evidence,
-    inspect,
-    networks,
-    planning,
-    records,
-    running,
-    scores,
-    tables,
-    weights,
-)
+from repro.cli import data, doctor, evidence, inspect, networks, plan, predict, records, run, scores, tables, weights
 
 _SUBJECTS = (
     tables,
-    running,
-    planning,
+    run,
+    plan,
     networks,
     weights,
     data,
     evidence,
     records,
     scores,
-    clip,
+    predict,
     inspect,
     doctor,
 )

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from repro.cli.doctor_checks import networks, places, videos
+from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, Outcome, child, run_apart, this_python
 from repro.core.errors import UnknownName
-from repro.doctor import networks, places, videos
-from repro.doctor.check import ABSENT, FAIL, PASS, Check, Outcome, child, run_apart, this_python
 
 CHECKS: tuple[Check, ...] = (*videos.CHECKS, *networks.CHECKS, *places.CHECKS)
 

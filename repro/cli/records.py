@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from repro import papers
+from repro.cli.common import Commands, prepare, verb
 from repro.core import paths
 from repro.core.errors import UnknownName
-from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
     from repro.records.schema import Record

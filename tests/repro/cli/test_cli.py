@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from repro.__main__ import main
-from repro.cli import build_parser
+from repro.cli.parser import build_parser
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

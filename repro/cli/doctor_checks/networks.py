@@ -6,9 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from repro.cli.doctor_checks.check import Check, Failed, NotHere, torch_here
 from repro.core.errors import ReproError
 from repro.core.spec import Model, Static, frozen
-from repro.doctor.check import Check, Failed, NotHere, torch_here
 
 _TINY = Model(name="tsn", backbone="tiny_resnet", num_classes=5, frames=4, options=frozen(blocks=1, pool=False))
 _RESNET50 = Model(name="tsn", backbone="resnet50", num_classes=1000, frames=1)

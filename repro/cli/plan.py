@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from repro import papers
-from repro.arguments import positive
-from repro.verbs.common import Commands, prepare, verb
+from repro.cli.arguments import positive
+from repro.cli.common import Commands, prepare, verb
 
 
 def add(commands: Commands) -> None:

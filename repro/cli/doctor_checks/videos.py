@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from repro.cli.doctor_checks.check import Check, Failed, NotHere, torch_here
 from repro.core.errors import ReproError
 from repro.data import decode, resize
-from repro.doctor.check import Check, Failed, NotHere, torch_here
 
 FRAMES, HEIGHT, WIDTH = 24, 48, 96
 #: red, green, blue: each fills a third of every frame's lower half

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from rich.console import Console
 
 from repro import papers
-from repro.arguments import add_module
+from repro.cli.arguments import add_module
 from repro.core.paths import torchrun
 from repro.papers.table import TableSpec
 from repro.registry import load_module, methods

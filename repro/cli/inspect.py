@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.arguments import (
+from repro.cli.arguments import (
     add_device,
     add_model_options,
     add_module,
@@ -18,8 +18,8 @@ from repro.arguments import (
     positive,
     views_of,
 )
+from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
-from repro.verbs.common import Commands, prepare, verb
 
 if TYPE_CHECKING:
     from rich.console import Console

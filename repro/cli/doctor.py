@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from repro.verbs.common import Commands, prepare, verb
+from repro.cli.common import Commands, prepare, verb
 
 
 def add(commands: Commands) -> None:
@@ -17,8 +17,8 @@ def add(commands: Commands) -> None:
 
 def doctor(args: argparse.Namespace) -> int:
     """Do all checks; 1 when one failed."""
-    from repro.doctor.check import FAIL, Outcome
-    from repro.doctor.diagnosis import diagnose, line, to_dict
+    from repro.cli.doctor_checks.check import FAIL, Outcome
+    from repro.cli.doctor_checks.diagnosis import diagnose, line, to_dict
 
     console = prepare(args)
 

@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from repro.arguments import (
+from repro.cli.arguments import (
     add_device,
     add_model_options,
     add_module,
@@ -18,7 +18,7 @@ from repro.arguments import (
     positive,
     views_of,
 )
-from repro.verbs.common import Commands, prepare, verb
+from repro.cli.common import Commands, prepare, verb
 
 
 def add(commands: Commands) -> None:

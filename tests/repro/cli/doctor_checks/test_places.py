@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
+from repro.cli.doctor_checks import places
+from repro.cli.doctor_checks.check import FAIL, PASS, Check, run
 from repro.core import paths
-from repro.doctor import places
-from repro.doctor.check import FAIL, PASS, Check, run
 
 
 def outcome(call):

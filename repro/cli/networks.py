@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive
+from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive
+from repro.cli.common import Commands, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
-from repro.verbs.common import Commands, prepare, verb
 
 _REPEATS, _DATA_REPEATS = 11, 5
 
@@ -127,8 +127,8 @@ def _add_test(commands: Commands) -> None:
 
 def flops(args: argparse.Namespace) -> int:
     """Parameters and GMACs by three counters."""
+    from repro.cli.cost_text import render_flops
     from repro.cost.macs import measure_static
-    from repro.cost.text import render_flops
 
     console = prepare(args)
     model = model_of(args)
@@ -148,8 +148,8 @@ def speed(args: argparse.Namespace) -> int:
         )
     if args.compact and len(args.batch) > 1:
         raise BadOption(f"--compact takes one batch size, not {len(args.batch)}", fix="--batch 1")
+    from repro.cli.cost_text import render_speed, render_sweep
     from repro.cost.speed import sweep
-    from repro.cost.text import render_speed, render_sweep
     from repro.models.device import device_of
 
     console = prepare(args)
@@ -173,8 +173,8 @@ def speed(args: argparse.Namespace) -> int:
 
 def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, console: Console) -> int:
     """AdaFuse at each operating point asked for, beside its host and as its authors run it."""
+    from repro.cli.compact_text import render_compact, render_points
     from repro.cost.compact import measure_compact
-    from repro.cost.compact_text import render_compact, render_points
     from repro.models.device import device_of
     from repro.papers.adafuse.speed import POINTS
 
@@ -190,8 +190,8 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
 
 
 def _data_speed(args: argparse.Namespace) -> int:
+    from repro.cli.data_speed_text import render_data_speed
     from repro.core import paths
-    from repro.cost.data_text import render_data_speed
     from repro.cost.loading_speed import CASES, measure
     from repro.cost.test_clips import CLIPS, clip_file
 
@@ -250,7 +250,7 @@ def test(args: argparse.Namespace) -> int:
 
 
 def _single(console: Console, experiment: Experiment, args: argparse.Namespace, device: str, **more: Any) -> int:
-    from repro.progress import told
+    from repro.cli.progress import told
     from repro.runner.one_experiment import run_single, summary
 
     with console.status("starting") as line:

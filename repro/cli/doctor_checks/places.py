@@ -8,8 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from repro.cli.doctor_checks.check import Check, Failed
 from repro.core import paths
-from repro.doctor.check import Check, Failed
 from repro.records import store
 
 #: GiB that should be free: the twins with their decoded frames and checkpoints; records with their scores

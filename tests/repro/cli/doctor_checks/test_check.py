@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from repro.__main__ import main
+from repro.cli.doctor_checks import diagnosis
+from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, Failed, NotHere, Outcome, run, run_apart
 from repro.core.errors import DataError
-from repro.doctor import diagnosis
-from repro.doctor.check import ABSENT, FAIL, PASS, Check, Failed, NotHere, Outcome, run, run_apart
 
 SCRIPT = """
 import os, sys, time

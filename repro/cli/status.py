@@ -9,12 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from repro.cli.progress import clock
 from repro.core import lease
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy
 from repro.data.datasets import is_configured
 from repro.papers.table import RowSpec, TableSpec
-from repro.progress import clock
 from repro.records import store
 from repro.runner import slurm
 from repro.runner.jobs import Job, jobs_of, records_root, runnable, select, state_of
