@@ -51,7 +51,7 @@ def measure_accuracy(
 
     `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
     is written to `save_weights`. `workers` processes decode videos; default: a GPU's share of the cores, 1 on a CPU.
-    Started again with the same `workdir` it goes on where it stopped. `training` are options of `engine.train.fit.fit`; its
+    Started again with the same `workdir` it goes on where it stopped. `training` are options of `fit`; its
     log goes to `logs`, or into the cache.
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)

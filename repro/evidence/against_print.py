@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.evidence import published, verdicts
+from repro.evidence.aggregate import numbers
 from repro.evidence.differences import off_paper
 from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.evidence.published import PublishedTable, Value
@@ -12,7 +13,6 @@ from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
-from repro.report.cell_format import numbers
 
 _RATES = ("top1", "top5")
 _TWIN = "twin-"

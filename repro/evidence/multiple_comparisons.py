@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repro.evidence.aggregate import Done, numbers
 from repro.papers.table import ColumnSpec, TableSpec
-from repro.report.cell_format import Done, numbers
 
 LEVEL = 0.05
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from repro.evidence.aggregate import Done, numbers
 from repro.papers.table import QuestionSpec, TableSpec
-from repro.report.cell_format import Done, numbers
 
 if TYPE_CHECKING:
     import numpy as np

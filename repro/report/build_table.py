@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from repro.core.spec import Experiment, diff, to_dict
 from repro.evidence import published
 from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain, printed_beside
+from repro.evidence.aggregate import gain, ratio, told_trend
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.multiple_comparisons import told_correction
@@ -23,16 +24,7 @@ from repro.evidence.questions import told_question
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
-from repro.report.cell_format import (
-    INTERVAL,
-    gain,
-    marked,
-    off_print,
-    ratio,
-    spread_of_repeats,
-    spread_of_seeds,
-    told_trend,
-)
+from repro.report.cell_format import INTERVAL, marked, off_print, spread_of_repeats, spread_of_seeds
 from repro.report.provenance import conditions, recipe
 from repro.report.table import Cell, Column, Row, Table
 

@@ -1,6 +1,6 @@
 """The report: one HTML file that needs no network. The same tables, records and problems give the same bytes.
 
-What a reader sees at once is HTML: front page, tables, claims, findings. Records are packed (`report.embedded_data`) and
+What a reader sees at once is HTML: front page, tables, claims, findings. Records are packed (`embedded_data`) and
 unpacked by the browser when a cell is opened.
 """
 

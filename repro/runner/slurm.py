@@ -1,6 +1,6 @@
 """Cells as SLURM jobs through submitit: one job a cell, one task on one node a job.
 
-A job runs the cell's shell line (`runner.command_line`) and puts itself back into the queue when that line was stopped by a
+A job runs the cell's shell line (`command_line`) and puts itself back into the queue when that line was stopped by a
 signal (preemption, SIGUSR2 before the time limit); the line then goes on from its checkpoint. A job that ends without a
 record gets a failed one. A ticket beside the cell's work folder tells which job a cell waits for, so that the same
 command given twice queues nothing twice.

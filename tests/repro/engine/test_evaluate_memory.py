@@ -1,4 +1,4 @@
-"""Host memory of a test at 30 views, of whole processes: `pytest -m slow tests/repro/engine/test_evaluate_memory.py -s`."""
+"""Host memory of a test at 30 views: `pytest -m slow tests/repro/engine/test_evaluate_memory.py -s`."""
 
 from __future__ import annotations
 
