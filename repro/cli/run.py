@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         failed = _nothing(args, console, table.full_name)
     if first_process():
-        _finish(args, console, index.refresh(), failed)
+        _finish(args, console, index.refresh(), failed, anew=bool(todo))
     return 1 if failed else 0
 
 
@@ -226,9 +226,9 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
     return 0
 
 
-def _finish(args: argparse.Namespace, console: Console, index: Index, failed: int) -> None:
+def _finish(args: argparse.Namespace, console: Console, index: Index, failed: int, *, anew: bool = True) -> None:
     """The table and the report, unless only the records were wanted."""
-    from repro.report import build, print_text
+    from repro.report import build, is_current, print_text
 
     if args.smoke:
         console.print(f"smoke run: records in {index.root}; they are not results and no table shows them")
@@ -239,7 +239,10 @@ def _finish(args: argparse.Namespace, console: Console, index: Index, failed: in
     shown = build(table, index)
     tell_damaged(index)
     print_text(shown, console)
-    console.print(f"report: {write_report(None, index, args.methods, {table.full_name: shown})}")
+    target = paths.results() / "report.html"
+    if anew or args.methods or not is_current(target, index):
+        write_report(target, index, args.methods, {table.full_name: shown})
+    console.print(f"report: {target}")
     if failed:
         again = f"python -m repro run {args.table} --failed"
         console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")

@@ -93,6 +93,11 @@ class Index:
                 self._read[path] = store.read(self.root, path, results=self._of_results)
         return [one for one in map(self._read.__getitem__, paths_) if isinstance(one, Record)]
 
+    def newest(self) -> float:
+        """When the newest file of a record was written, in seconds since the epoch; 0 where there is none."""
+        found = (self.root / path for listed in self._by_start.values() for path in listed)
+        return max((path.stat().st_mtime for path in found), default=0.0)
+
     def records(self) -> list[Record]:
         """Every usable record, sorted by path."""
         return self._usable(path for listed in self._by_start.values() for path in listed)
