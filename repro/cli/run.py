@@ -10,6 +10,7 @@ from rich.console import Console
 from repro.cli.arguments import natural, positive
 from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
 from repro.cli.tables import tell_damaged, write_report
+from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
 
