@@ -7,7 +7,6 @@ seeds, their mean and standard deviation are shown. An empty cell always carries
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from repro.core.spec import Experiment, diff, to_dict
 from repro.evidence import published
 from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain, printed_beside
-from repro.evidence.aggregate import gain, ratio, told_trend
+from repro.evidence.aggregate import average, gain, ratio, told_trend
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.multiple_comparisons import told_correction
@@ -248,7 +247,7 @@ class _View:
         if len(values) < len(found):
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
-        mean = statistics.fmean(values)
+        mean = average(values)
         verdict = of_measured(self.layout, row, column, values, done)
         spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
         spread.append(
