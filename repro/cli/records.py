@@ -40,6 +40,9 @@ def add(commands: Commands) -> None:
     joined = actions.add_parser("merge", help="take in the records of another checkout or machine")
     joined.add_argument("folder", type=Path, metavar="FOLDER")
     joined.set_defaults(run=merge)
+    renewed = actions.add_parser("upgrade", help="rewrite records of an older form, where they lie")
+    renewed.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="default: this checkout's records")
+    renewed.set_defaults(run=upgrade)
     cleared = actions.add_parser("prune", help="superseded records and scores without a record")
     cleared.add_argument("--yes", action="store_true", help="remove it; without this it is only listed")
     cleared.add_argument("--unknown", action="store_true", help="also records that no table holds (those of --with!)")
@@ -90,6 +93,17 @@ def merge(args: argparse.Namespace) -> int:
         f"aside in superseded/, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
         markup=False,
     )
+    _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])
+    return 1 if found.refused else 0
+
+
+def upgrade(args: argparse.Namespace) -> int:
+    """Records of an older form become records of this one; 1 where some were damaged."""
+    from repro.records.upgrade import upgrade as renew
+
+    console = prepare(args)
+    found = renew(args.folder or paths.records())
+    console.print(f"{len(found.done)} records rewritten, {len(found.refused)} not usable", markup=False)
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])
     return 1 if found.refused else 0
 
