@@ -27,7 +27,7 @@ from repro.records.schema import SCHEMA_VERSION, Record, Scores, faults
 
 __all__ = [
     "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "path_of", "read", "scores_path",
-    "state", "validated", "write",
+    "signed", "state", "validated", "write",
 ]  # fmt: skip
 
 #: bytes of a record at most
@@ -225,9 +225,14 @@ def _digest(content: bytes) -> str:
 
 def _document(record: Record) -> bytes:
     try:
-        text = json.dumps({**record.model_dump(mode="json"), "digest": ""}, indent=1, allow_nan=False).encode()
+        return signed(record.model_dump(mode="json"))
     except ValueError as error:  # pydantic's for what is no plain data, json's for NaN and infinity
         raise RecordError(f"record {record.name} holds what JSON cannot: {error}") from error
+
+
+def signed(document: dict[str, Any]) -> bytes:
+    """A document as a file's bytes, its digest last."""
+    text = json.dumps({**document, "digest": ""}, indent=1, allow_nan=False).encode()
     return text.rpartition(_LAST)[0] + _LAST + f' "{_digest(text)}"\n}}\n'.encode()
 
 
