@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from repro.evidence.metric import look_up
-from repro.evidence.published import Value
+from repro.papers.published import Value
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 from repro.report.table import Row
