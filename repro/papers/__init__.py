@@ -15,7 +15,8 @@ Its printed values, its texts and its paper's claims lie beside the file: `other
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from repro import registry
@@ -111,16 +112,22 @@ def full_name(name: str) -> str:
 def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
     """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
     entry = TABLES[full_name(name)]
-    if not _FULL_NAME.fullmatch(entry.name):
-        raise BadOption(f"table {entry.name!r} of {entry.origin}", allowed="PAPER/TABLE, in small letters and digits")
-    table: TableSpec = entry.load()()
-    if table.full_name != entry.name:
-        raise BadOption(f"table {table.full_name!r} is registered as {entry.name!r}", allowed="one name")
+    table = _built(entry.name, entry.load())
     if methods:
         from repro.papers.with_method import with_method
 
         for method in methods:
             table = with_method(table, method)
+    return table
+
+
+@cache
+def _built(name: str, made: Callable[[], TableSpec]) -> TableSpec:
+    if not _FULL_NAME.fullmatch(name):
+        raise BadOption(f"table {name!r}", allowed="PAPER/TABLE, in small letters and digits")
+    table = made()
+    if table.full_name != name:
+        raise BadOption(f"table {table.full_name!r} is registered as {name!r}", allowed="one name")
     return table
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
-from repro.data.index import Index, read_csv, read_splits
+from repro.data.index import Index as Videos
+from repro.data.index import read_csv, read_splits
+from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
+from repro.records.index import Index
 from repro.runner.execute import execute
 from repro.runner.jobs import Job
 
@@ -33,7 +36,7 @@ def dataset_name(text: str) -> str:
     name = f"{path.stem}@{_fingerprint(path)[:12]}"
     count = num_classes(text)
 
-    def open_split(_: str, split: str) -> Index:
+    def open_split(_: str, split: str) -> Videos:
         return read_csv(path, split)
 
     registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
@@ -82,18 +85,15 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str 
 
 def run_single(
     experiment: Experiment,
+    how: Execution,
     *,
     out: Path,
-    device: str,
-    threads: int | None,
     seed: int = 0,
     weights: Path | None = None,
-    on_progress: Callable[[dict[str, Any]], None] | None = None,
-    **options: Any,
 ) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
-    `options` go to `repro.engine.train.fit.fit`. The training's log lies beside the record.
+    The training's log lies beside the record.
     """
     verb = "test" if weights else "train"
     measure = experiment.measure
@@ -101,10 +101,9 @@ def run_single(
     _preflight(experiment, measure, weights)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
-    options.update(weights=weights, save_weights=None if weights else path.with_suffix(".safetensors"))
-    logs = path.with_suffix("")
-    made = execute(job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, **options)
-    return made, path
+    saved = None if weights else path.with_suffix(".safetensors")
+    files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
+    return execute(job, how, index=Index(out), files=files), path
 
 
 def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> None:

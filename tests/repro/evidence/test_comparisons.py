@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from tests.repro.made_table import accuracy, record_of, static
 
 from repro.core.errors import BadOption
 from repro.core.spec import replace
@@ -11,6 +10,7 @@ from repro.evidence.comparisons import findings
 from repro.papers.comparison import Comparison
 from repro.papers.table import ColumnSpec, TableSpec
 from repro.report.build_table import table_view
+from tests.repro.made_table import accuracy, record_of, static
 
 ASKS = "Does DNR help?"
 
