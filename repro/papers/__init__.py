@@ -20,7 +20,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from repro import registry
-from repro.core.errors import BadOption, UnknownName
+from repro.core.errors import BadOption, ReproError, UnknownName
 from repro.registry import Entry
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def full_name(name: str) -> str:
 def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
     """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
     entry = TABLES[full_name(name)]
-    table = _built(entry.name, entry.load())
+    table = _built(entry.name, entry.origin, entry.load())
     if methods:
         from repro.papers.with_method import with_method
 
@@ -122,12 +122,20 @@ def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
 
 
 @cache
-def _built(name: str, made: Callable[[], TableSpec]) -> TableSpec:
+def _built(name: str, origin: str, make: Callable[[], TableSpec]) -> TableSpec:
     if not _FULL_NAME.fullmatch(name):
-        raise BadOption(f"table {name!r}", allowed="PAPER/TABLE, in small letters and digits")
-    table = made()
-    if table.full_name != name:
-        raise BadOption(f"table {table.full_name!r} is registered as {name!r}", allowed="one name")
+        raise BadOption(f"table {name!r} of {origin}", allowed="PAPER/TABLE, in small letters and digits")
+    try:
+        table = make()
+    except ReproError:
+        raise
+    except Exception as error:
+        if origin == "repro":
+            raise
+        raise BadOption(f"table {name!r} of {origin} cannot be built: {type(error).__name__}: {error}") from error
+    made = getattr(table, "full_name", repr(table))
+    if made != name:
+        raise BadOption(f"table {name!r} of {origin} is built as {made}", allowed="a TableSpec of that name")
     return table
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repro.core.errors import UnknownName
-from repro.core.spec import replace
-from repro.papers import TABLES, published
+from repro import registry
+from repro.core.errors import BadOption, UnknownName
+from repro.papers import published
 from repro.papers.comparison import Comparison, comparison
 from repro.papers.text import Text, of_table, read
 
@@ -36,7 +36,7 @@ class Claim:
 
 def papers_with_claims() -> list[str]:
     """Papers that have a table, and claims written down; in the order of their tables."""
-    papers = dict.fromkeys(name.partition("/")[0] for name in TABLES)
+    papers = dict.fromkeys(entry.name.partition("/")[0] for entry in registry.tables.in_order())
     return [paper for paper in papers if published.find(f"{paper}_claims.toml")]
 
 
@@ -65,18 +65,20 @@ def _claim(text: Text, paper: str, number: int, facts: Mapping[str, Any]) -> Cla
 def _compared(text: Text, number: int, facts: Mapping[str, Any]) -> Comparison:
     """A comparison of the claim's own, or `named = "TABLE/NAME"`, one that the table asks; with changes of it."""
     changes = dict(facts)
-    name = changes.pop("named", "")
-    if not name:
-        return comparison(changes)
-    table, _, key = name.rpartition("/")
-    known = _asked(table)
-    if key not in known:
-        raise text.fault(f"no comparison {name!r}", "claims", number, "compares", allowed=", ".join(known))
-    return replace(comparison(known[key], table), **changes)
+    table, _, key = changes.pop("named", "").rpartition("/")
+    try:
+        if not table:
+            return comparison(changes)
+        known = _asked(table)
+        if key not in known:
+            raise UnknownName(f"comparison of {table}", key, known, fix=f"[comparisons.{key}] in its file")
+        return comparison({**known[key], **changes}, table)
+    except (BadOption, UnknownName) as error:
+        raise text.fault(error.what, "claims", number, "compares", allowed=error.allowed or "") from error
 
 
 def _asked(table: str) -> Mapping[str, Any]:
-    if table not in TABLES:
-        raise UnknownName("table", table, TABLES)
+    if table not in registry.tables:
+        raise UnknownName("table", table, registry.tables.names())
     found: Mapping[str, Any] = of_table(table).data.get("comparisons", {})
     return found

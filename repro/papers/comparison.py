@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repro.core.errors import BadOption
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -52,9 +54,14 @@ class Comparison:
 
 
 def comparison(facts: Mapping[str, Any], table: str = "") -> Comparison:
-    """What a file says of one."""
+    """What a file says of one; `BadOption` where it says too little."""
     made = {"table": table, **facts}
-    if "beyond" in made:
-        made["beyond"] = tuple(made["beyond"])
-    made["points"] = tuple((float(x), str(a), str(b)) for x, a, b in made.get("points", ()))
-    return Comparison(**made)
+    points, beyond = made.get("points", ()), made.get("beyond")
+    if any(len(point) != 3 for point in points) or (beyond is not None and len(beyond) != 2):
+        raise BadOption(
+            "a comparison's points or rows", allowed="points [NUMBER, BETTER, WORSE], beyond [BETTER, WORSE]"
+        )
+    if not made["table"] or (len(points) < 2 and not (made.get("better") and made.get("worse"))):
+        raise BadOption(f"a comparison of {dict(facts)}", allowed="a table and rows: better and worse, or two points")
+    made["points"] = tuple((float(x), str(a), str(b)) for x, a, b in points)
+    return Comparison(**{**made, "beyond": tuple(beyond) if beyond else None})

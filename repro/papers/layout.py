@@ -15,11 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from repro.core.errors import ReproError
+from repro.core.errors import BadOption, ReproError
 from repro.core.spec import replace
 from repro.papers import published
 from repro.papers.columns import columns
-from repro.papers.comparison import comparison
+from repro.papers.comparison import Comparison, comparison
 from repro.papers.published import PublishedTable
 from repro.papers.table import ColumnSpec, FigureSpec, RowSpec, TableSpec
 from repro.papers.text import Text, csv_of, of_table, said
@@ -43,13 +43,20 @@ def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None
             columns=shown,
             footnotes=tuple(said(text, one, "footnotes") for one in text.data.get("footnotes", ())),
             figures=tuple(FigureSpec(**one) for one in text.data.get("figures", ())),
-            comparisons=tuple(comparison(one, name) for one in text.data.get("comparisons", {}).values()),
+            comparisons=tuple(_asked(text, key, one, name) for key, one in text.data.get("comparisons", {}).items()),
             seeds=seeds or {},
         )
     except (TypeError, ReproError) as error:
         if text.path.name in str(error):
             raise
         raise text.fault(str(error), "title") from error
+
+
+def _asked(text: Text, key: str, facts: Mapping[str, Any], table: str) -> Comparison:
+    try:
+        return comparison(facts, table)
+    except BadOption as error:
+        raise text.fault(error.what, "comparisons", key, allowed=error.allowed or "") from error
 
 
 def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: PublishedTable, text: Text) -> list[RowSpec]:
