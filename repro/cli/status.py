@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cached_property
 
 from rich.console import Console
@@ -62,7 +63,7 @@ def _absent(table: TableSpec) -> set[str]:
     return {name for name in needed if not is_configured(name)}
 
 
-def _summed(states: list[str]) -> str:
+def _summed(states: Sequence[str]) -> str:
     """One word for a cell, or how many of its seeds are in which state."""
     if len(set(states)) == 1:
         return f"{states[0]} ({len(states)} seeds)" if len(states) > 1 else states[0]

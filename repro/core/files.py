@@ -1,22 +1,90 @@
-"""Files that appear whole or not at all, and folders with one writer at a time."""
+"""Files and folders that appear whole or not at all, and folders with one writer at a time.
+
+What is written has a temporary name that tells its writer, is synced, then takes its name. What a killed writer leaves
+is cleared by the next one of the folder; what a living one writes is left alone.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
+import socket
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from repro.core.errors import ReproError
+
+#: endings of temporary names: of a file, of a folder
+_FILE, _FOLDER = ".tmp", ".part"
+#: what another host has left is cleared after so long
+_OLD_S = 86_400.0
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, over: bool = True) -> Iterator[IO[bytes]]:
+    """A binary file that takes the name `path` when the block ends well; only with `over` in place of another file.
+
+    Raises FileExistsError where it may not, and ReproError where the disk has no room.
+    """
+    temporary = _temporary(path, _FILE)
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if over:
+            temporary.replace(path)
+        else:
+            _link(temporary, path)
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise ReproError(
+            f"{path} cannot be written: {os.strerror(error.errno)}",
+            fix="room on that disk, or another by REPRO_CACHE, REPRO_RESULTS or --out; the same command then goes on",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomic(path: Path, content: bytes | Path, *, over: bool = True) -> None:
+    """`path` holds all of `content`, bytes or another file's, or what it held before, whenever the machine stops."""
+    with writing(path, over=over) as file:
+        if isinstance(content, bytes):
+            file.write(content)
+        else:
+            with content.open("rb") as source:
+                shutil.copyfileobj(source, file)
+
+
+@contextlib.contextmanager
+def building(folder: Path) -> Iterator[Path]:
+    """A folder to fill that takes the name `folder` when the block ends well; of two that do, the first stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = _temporary(folder, _FOLDER)
+    part.mkdir()
+    try:
+        yield part
+        with contextlib.suppress(OSError):  # another process was first
+            part.rename(folder)
+        if not folder.is_dir():
+            raise ReproError(f"{folder} cannot be made", fix="a folder that can be written, by REPRO_CACHE")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system drops when a process dies, and clear what a killed writer left.
+    """Hold the folder's lock, which the system drops when a process dies, and clear what killed writers left.
 
     Where the file system has no locks, the final link alone keeps two writers from losing a record.
     """
@@ -24,32 +92,51 @@ def only_writer(folder: Path) -> Iterator[None]:
     try:
         with contextlib.suppress(OSError):
             fcntl.flock(handle, fcntl.LOCK_EX)
-            for stale in folder.glob(".*.tmp"):
-                stale.unlink(missing_ok=True)
+        clear_left(folder)
         yield
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def place(path: Path, content: bytes | Path, *, over: bool = False) -> None:
-    """Content appears under `path` whole or not at all, and only with `over` in place of another file."""
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex}.tmp"
+def clear_left(folder: Path) -> None:
+    """Remove temporary files and folders whose writers are dead."""
+    for path in [*folder.glob(f".*{_FILE}"), *folder.glob(f".*{_FOLDER}")]:
+        with contextlib.suppress(OSError):
+            if _left(path):
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def file_sha256(path: Path) -> str:
+    """The file's sha256 in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _temporary(path: Path, ending: str) -> Path:
+    return path.with_name(f".{path.name[:120]}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:12]}{ending}")
+
+
+def _host() -> str:
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _left(path: Path) -> bool:
+    """Whether the writer that a temporary name tells is gone; of another host, or of none, by age."""
+    told = path.stem.rpartition(".")[2].split("-")
+    if len(told) == 3 and told[0] == _host() and told[1].isdigit():
+        return not Path("/proc", told[1]).exists() if Path("/proc/self").exists() else not _lives(int(told[1]))
+    return time.time() - path.lstat().st_mtime > _OLD_S
+
+
+def _lives(pid: int) -> bool:
     try:
-        with temporary.open("xb") as file:
-            if isinstance(content, bytes):
-                file.write(content)
-            else:
-                with content.open("rb") as source:
-                    shutil.copyfileobj(source, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if over:
-            temporary.replace(path)
-        else:
-            _link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _link(temporary: Path, path: Path) -> None:
@@ -63,30 +150,11 @@ def _link(temporary: Path, path: Path) -> None:
         temporary.rename(path)
 
 
-def file_sha256(path: Path) -> str:
-    """The file's sha256 in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, content: bytes) -> None:
-    """`path` holds all of `content` or what it held before, whenever the process or the machine stops."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise ReproError(
-            f"{path} ({len(content) / 1e6:.1f} MB) cannot be written: {error.strerror}",
-            fix="room on that disk, or another by REPRO_CACHE; the same command then goes on",
-        ) from error
-    handle = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _sync(folder: Path) -> None:
+    """The name too is on the disk, where the file system lets a folder be synced."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

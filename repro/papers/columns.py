@@ -8,15 +8,17 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any
 
-from repro.core import paths
 from repro.core.errors import BadOption, UnknownName
+from repro.papers import published
 from repro.papers.table import ColumnSpec
 from repro.papers.text import Text, read, said, shared
 
 
 def registry() -> Text:
     """Every named column."""
-    return read(paths.published() / "columns.toml", "COLUMNS")
+    path = published.find("columns.toml")
+    assert path is not None, "columns.toml ships with the package"
+    return read(path, "COLUMNS")
 
 
 def columns(text: Text) -> tuple[ColumnSpec, ...]:

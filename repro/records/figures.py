@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +18,7 @@ import pydantic
 
 from repro.core import paths
 from repro.core.errors import RecordError
+from repro.core.files import write_atomic
 from repro.records.schema import faults
 from repro.records.store import Problem
 
@@ -80,8 +79,8 @@ def write(name: str, png: bytes, facts: Facts, folder: Path | None = None) -> Pa
     folder = paths.figures() if folder is None else Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     document = {**facts.model_dump(mode="json"), "png_sha256": hashlib.sha256(png).hexdigest()}
-    _place(folder / f"{name}.png", png)
-    _place(folder / f"{name}.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
+    write_atomic(folder / f"{name}.png", png)
+    write_atomic(folder / f"{name}.json", (json.dumps(document, indent=1, allow_nan=False) + "\n").encode())
     return folder / f"{name}.png"
 
 
@@ -112,15 +111,3 @@ def load_all(folder: Path | None = None) -> Stored:
         except RecordError as error:
             problems.append(Problem(f"{folder.name}/{path.name}", error.what.removeprefix(f"{path}: ")))
     return Stored(figures, problems)
-
-
-def _place(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,7 +21,7 @@ import pydantic
 
 from repro.core import paths
 from repro.core.errors import RecordError
-from repro.core.files import file_sha256, only_writer, place
+from repro.core.files import file_sha256, only_writer, write_atomic
 from repro.records.schema import Record, Scores, faults
 
 __all__ = [
@@ -91,9 +91,9 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
         over = _make_way(path, replace)
         if scores is not None:
             target = path.with_suffix(".npz")
-            place(target, scores)
+            write_atomic(target, scores, over=False)
             record = record.model_copy(update={"scores": Scores(file=target.name, sha256=file_sha256(target))})
-        place(path, _document(record), over=over)
+        write_atomic(path, _document(record), over=over)
     return path
 
 
@@ -105,8 +105,8 @@ def keep_aside(record: Record, root: Path, *, scores: Path | None = None) -> Pat
     with only_writer(folder):
         path = aside / f"{record.name}.{_next_number(aside, record.name)}.json"
         if scores is not None:
-            place(path.with_suffix(".npz"), scores)
-        place(path, _document(record))
+            write_atomic(path.with_suffix(".npz"), scores, over=False)
+        write_atomic(path, _document(record), over=False)
     return path
 
 

@@ -7,10 +7,10 @@ trend through the blocks. Costs and shares stand under `cost` of an accuracy's r
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from repro.evidence.aggregate import cubic_trend, mean_of
 from repro.evidence.metric import look_up
 from repro.papers import published
 from repro.records.schema import Record
@@ -94,10 +94,10 @@ def _measured_bubbles(source: Source, cell: str) -> list[_Found]:
         if experiment is None or experiment.id in seen or not done or not small:
             continue
         seen.add(experiment.id)
-        spent = _mean(done, "cost.mean.gmacs_macs")
+        spent = mean_of(done, "cost.mean.gmacs_macs")
         base = look_up(small[0].results, "sizes.32.gmacs")
         params = look_up(small[0].results, "params")
-        top1 = _mean(done, "top1")
+        top1 = mean_of(done, "top1")
         if top1 is not None and base is not None:
             found.append((_short(row.label), 1e3 * (spent or base), top1, params * 1e-6, style(row)))
     return found
@@ -106,12 +106,6 @@ def _measured_bubbles(source: Source, cell: str) -> list[_Found]:
 def _short(label: str) -> str:
     """A row's label without the dataset before it."""
     return label.rpartition(": ")[2]
-
-
-def _mean(records: Sequence[Record], path: str) -> float | None:
-    values = [look_up(record.results, path) for record in records]
-    known = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
 
 
 @dataclass(frozen=True)
@@ -183,7 +177,7 @@ def _decided(source: Source) -> dict[str, tuple[float, float, float]]:
     for layout in source.layout.rows:
         for cell, experiment in layout.cells.items():
             records = source.done(layout.key, cell)
-            values = [_mean(records, f"cost.mean.{action}") for action in ACTIONS] if records else [None]
+            values = [mean_of(records, f"cost.mean.{action}") for action in ACTIONS] if records else [None]
             if None in values or experiment.id in seen:
                 continue
             seen.add(experiment.id)
@@ -234,7 +228,7 @@ def blocks(source: Source) -> Iterator[Drawing]:
             if experiment.model.method != "adafuse" or experiment.id in seen or len(names) < 2:
                 continue
             seen.add(experiment.id)
-            taken = [action for action in ACTIONS if _mean(records, f"cost.mean.{action}")]
+            taken = [action for action in ACTIONS if mean_of(records, f"cost.mean.{action}")]
             panels = [_panel(action, names, records) for action in taken]
             where = f"{_short(layout.label)}, {cell}"
             title = f"Shares by block, {where} (as Figure 4)"
@@ -256,9 +250,9 @@ def _block_names(record: Record) -> list[str]:
 
 
 def _panel(action: str, names: Sequence[str], records: Sequence[Record]) -> Panel:
-    share = [100 * (_mean(records, f"cost.mean.{name}.{action}") or 0.0) for name in names]
-    constant = [100 * (_mean(records, f"cost.mean.{name}.{action}_constant") or 0.0) for name in names]
-    trend = _trend(share)
+    share = [100 * (mean_of(records, f"cost.mean.{name}.{action}") or 0.0) for name in names]
+    constant = [100 * (mean_of(records, f"cost.mean.{name}.{action}_constant") or 0.0) for name in names]
+    trend = cubic_trend(share)
     y = axis([0.0, *share, *(max(value, 0.0) for _, value in trend)], _PANEL - 24.0, 18.0)
     step = (WIDTH - RIGHT - LEFT) / len(names)
     every = max(1, math.ceil(len(names) / 8))
@@ -272,17 +266,6 @@ def _panel(action: str, names: Sequence[str], records: Sequence[Record]) -> Pane
     line = "L".join(f"{LEFT + step * (at + 0.5):.1f} {y(min(max(value, y.first), y.last)):.1f}" for at, value in trend)
     told = f"{action}: " + "; ".join(bar.told for bar in bars) + "."
     return Panel(action, _COLOURS[action], y, bars, line, told)
-
-
-def _trend(values: Sequence[float]) -> list[tuple[float, float]]:
-    """Points of a polynomial of third order through values at 0, 1, ...; none for fewer than five values."""
-    if len(values) < 5:
-        return []
-    import numpy as np
-
-    line = np.polynomial.Polynomial.fit(np.arange(len(values)), values, 3)
-    places = np.linspace(0, len(values) - 1, 41)
-    return [(float(at), float(line(at))) for at in places]
 
 
 MAKERS = (bubbles, shares, blocks)

@@ -7,14 +7,13 @@ seeds, their mean and standard deviation are shown. An empty cell always carries
 from __future__ import annotations
 
 import math
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
 from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain, printed_beside
-from repro.evidence.aggregate import gain, ratio
+from repro.evidence.aggregate import average, gain, ratio
 from repro.evidence.comparisons import findings
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
@@ -245,7 +244,7 @@ class _View:
         if len(values) < len(found):
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
-        mean = statistics.fmean(values)
+        mean = average(values)
         verdict = of_measured(self.layout, row, column, values, done)
         spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
         spread.append(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from repro.evidence.aggregate import spread_of
 from repro.evidence.metric import look_up
 from repro.papers.published import Value
 from repro.papers.table import ColumnSpec
@@ -18,17 +18,13 @@ INTERVAL = "with its 95 % interval (Student's t), cut at 0 and 100, and the numb
 
 def spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
     """Standard deviation, or interval of the mean, and number of several seeds' values; nothing for one."""
-    if len(values) < 2:
+    found = spread_of(values, interval=column.seeds == "interval")
+    if found is None:
         return ""
     if column.seeds == "interval":
-        import numpy as np
-
-        from repro.evidence.stats import t_interval
-
-        found = t_interval(np.array(values))
-        low, high = max(0.0, found.low), min(100.0, found.high)
+        low, high = found.interval
         return f"({low:.{column.digits}f} to {high:.{column.digits}f}, n={found.n})"
-    return f"±{statistics.stdev(values):.{column.digits}f} (n={len(values)})"
+    return f"±{found.deviation:.{column.digits}f} (n={found.n})"
 
 
 def spread_of_repeats(record: Record, column: ColumnSpec) -> str:

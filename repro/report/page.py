@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import shlex
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from markupsafe import Markup
 
+from repro.core.files import writing
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
@@ -82,13 +82,8 @@ class PictureView:
 def write_page(path: Path, content: Content) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.writelines(_parts(content))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path) as file:
+        file.writelines(part.encode() for part in _parts(content))
 
 
 def render_page(content: Content) -> str:

@@ -23,6 +23,7 @@ from typing import Any
 
 from repro.core import paths, stop_signal
 from repro.core.errors import BadOption, ReproError, UnknownName
+from repro.core.files import write_atomic
 from repro.records import store
 from repro.records.index import Index
 from repro.runner.command_line import arguments_of, program
@@ -276,9 +277,7 @@ def _ticket(job: Job) -> Path:
 def _write_ticket(job: Job, ticket: Ticket) -> None:
     path = _ticket(job)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".ticket.tmp")
-    temporary.write_text(json.dumps(asdict(ticket)), encoding="utf-8")
-    temporary.replace(path)
+    write_atomic(path, json.dumps(asdict(ticket)).encode())
 
 
 def _output(*command: str) -> str:

@@ -6,22 +6,17 @@ file costs the steps since the one before it, not the run.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import io
-import os
 import pickle
 import random
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from repro.core.errors import BadOption, ReproError
+from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 
 _MAGIC = b"repro-training-3 "
@@ -79,43 +74,6 @@ def discard(folder: Path) -> None:
     """Remove all checkpoints of the folder."""
     for path in folder.glob("step-*.pt"):
         path.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def only_run(folder: Path, on_wait: Callable[[], None] | None = None, timeout_s: float = 600.0) -> Iterator[None]:
-    """Hold the folder; the system lets go when the process dies. Waits for a run that is still ending."""
-    began = time.monotonic()
-    handle = _open_folder(folder)
-    try:
-        while not _lock(handle, folder):
-            if time.monotonic() - began > timeout_s:
-                raise ReproError(f"another process is training in {folder}", fix="wait for it or end it")
-            if on_wait:
-                on_wait()
-            time.sleep(0.2)
-            os.close(handle)
-            handle = _open_folder(folder)
-        for stale in folder.glob(".*.tmp"):
-            stale.unlink(missing_ok=True)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _open_folder(folder: Path) -> int:
-    while True:
-        folder.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # removed in between by the run that it belonged to
-            return os.open(folder, os.O_RDONLY)
-
-
-def _lock(handle: int, folder: Path) -> bool:
-    """Whether the folder is now ours: locked, and still the one that stands under its name."""
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.fstat(handle).st_ino == folder.stat().st_ino
-    except (BlockingIOError, FileNotFoundError):
-        return False
 
 
 def random_state(device: torch.device) -> dict[str, Any]:

@@ -8,7 +8,6 @@ and arithmetic; on another number of processes it goes on with the same batches.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,11 +18,12 @@ from torch import nn
 
 from repro.core import spec
 from repro.core.errors import BadOption, DataError
+from repro.core.files import clear_left
 from repro.data.index import Index
 from repro.engine import batch_size
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Execution
-from repro.engine.train import checkpoint, optim
+from repro.engine.train import optim
 from repro.engine.train.loop import Run
 from repro.engine.train.step import Normalize
 from repro.models.build import build, input_shape
@@ -76,10 +76,10 @@ def fit(
     check_labels(index, model.num_classes)
     patience = {"timeout_s": how.video_timeout_s} if how.video_timeout_s else {}
     reading = {"workers": how.workers or 0, "cache": cache, **patience}
-    with contextlib.ExitStack() as stack:
-        if ranks.rank == 0:
-            stack.enter_context(checkpoint.only_run(workdir, lambda: how.report({"phase": "waiting for another run"})))
-        stack.enter_context(deterministic(place))
+    if ranks.rank == 0:
+        workdir.mkdir(parents=True, exist_ok=True)
+        clear_left(workdir)
+    with deterministic(place):
         seed_all(seed)
         net = build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -255,7 +256,9 @@ def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
 def test_what_a_killed_writer_left_is_no_record_and_is_cleared(tmp_path: Path) -> None:
     folder = tmp_path / "dnr/table6/tsn_r50"
     folder.mkdir(parents=True)
-    (folder / ".0123456789abcdef-s0.json.77.tmp").write_text("{")
+    left = folder / ".0123456789abcdef-s0.json.77.tmp"
+    left.write_text("{")
+    os.utime(left, (0, 0))
     assert load_all(tmp_path) == ([], [])
     path = store.write(static_record(), tmp_path)
     assert [p.name for p in folder.iterdir()] == [path.name]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from repro.evidence.aggregate import cubic_trend
 from repro.papers import find
 from repro.records.schema import Record
-from repro.report.adaptive_figures import Bar, _trend, blocks, bubbles, shares
+from repro.report.adaptive_figures import Bar, blocks, bubbles, shares
 from repro.report.build_table import table_view
 from repro.report.drawing import Drawing
 from repro.report.figures import Source, sources
@@ -100,9 +101,9 @@ def test_printed_bubbles_have_diameters_in_proportion() -> None:
 
 def test_a_trend_goes_through_a_polynomial_of_third_order() -> None:
     line = np.polynomial.Polynomial([1.0, -2.0, 0.5, 0.25])
-    found = _trend([float(line(n)) for n in range(6)])
+    found = cubic_trend([float(line(n)) for n in range(6)])
     assert all(value == pytest.approx(float(line(at)), abs=1e-9) for at, value in found)
-    assert _trend([1.0, 2.0, 3.0, 4.0]) == [], "four values lie on it anyway"
+    assert cubic_trend([1.0, 2.0, 3.0, 4.0]) == [], "four values lie on it anyway"
 
 
 def test_a_network_that_keeps_nothing_has_no_quotient() -> None:

@@ -34,7 +34,7 @@ def test_a_state_that_finds_no_room_is_named_and_costs_no_other(tmp_path: Path) 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
     try:
-        with pytest.raises(ReproError, match=r"step-000000002\.pt \(.* MB\) cannot be written: File too large; try: "):
+        with pytest.raises(ReproError, match=r"step-000000002\.pt cannot be written: File too large; try: "):
             save(tmp_path, 2)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -100,25 +100,6 @@ def test_random_states_come_back() -> None:
     expected = (random.random(), np.random.normal(), torch.rand(1).item())
     checkpoint.restore_random_state(state, device)
     assert (random.random(), np.random.normal(), torch.rand(1).item()) == expected
-
-
-def test_one_run_at_a_time(tmp_path: Path) -> None:
-    waits: list[int] = []
-    with (
-        checkpoint.only_run(tmp_path / "w"),
-        pytest.raises(ReproError, match="another process"),
-        checkpoint.only_run(tmp_path / "w", lambda: waits.append(1), timeout_s=0.3),
-    ):
-        pass
-    assert waits
-    with checkpoint.only_run(tmp_path / "w"):
-        pass
-
-
-def test_what_a_killed_writer_left_is_cleared(tmp_path: Path) -> None:
-    (tmp_path / ".step-000000001.pt.77.tmp").write_bytes(b"half")
-    with checkpoint.only_run(tmp_path):
-        assert list(tmp_path.iterdir()) == []
 
 
 def test_weights_sha256_is_of_values_not_layout() -> None:
