@@ -1,8 +1,8 @@
-"""Named models, backbones, methods and datasets. Listing them imports no torch: an entry is a `module:attribute` string
-until somebody builds it.
+"""Named models, backbones, methods, datasets and tables. Listing them imports no torch: an entry is a string
+`module:attribute` until somebody builds it.
 
 A third party adds entries by an entry point in the groups `repro.models`, `repro.backbones`, `repro.methods`,
-`repro.datasets`, or for one run by `--module my_file.py`, whose decorators register:
+`repro.datasets`, `repro.tables`, or for one run by `--module my_file.py`, whose decorators register:
 
     from repro.registry import methods
 
@@ -29,7 +29,7 @@ from repro.core.errors import BadOption, UnknownName
 
 T = TypeVar("T")
 
-_BUILTIN = ("baselines", "methods", "repro.data.datasets")
+_BUILTIN = ("baselines", "methods", "repro.data.datasets", "repro.papers")
 _state = {"loaded": False}
 #: files given by `--module`: path -> sha256; they enter the records of the run
 loaded_modules: dict[str, str] = {}
@@ -124,11 +124,17 @@ class Registry:
         """All names, sorted."""
         return [entry.name for entry in self]
 
+    def in_order(self) -> list[Entry]:
+        """All entries as they were registered: the suite's own first."""
+        load_all()
+        return list(self._entries.values())
+
 
 models = Registry("model")
 backbones = Registry("backbone")
 methods = Registry("method")
 datasets = Registry("dataset")
+tables = Registry("table")
 
 
 def code_of(model: str, backbone: str, method: str | None) -> str:
@@ -145,7 +151,7 @@ def load_all() -> None:
     _state["loaded"] = True
     for module in _BUILTIN:
         importlib.import_module(module)
-    for registry in (models, backbones, methods, datasets):
+    for registry in (models, backbones, methods, datasets, tables):
         for point in importlib.metadata.entry_points(group=f"repro.{registry.kind}s"):
             origin = point.dist.name if point.dist else point.value
             registry.add(point.name, point.value, f"from {origin}", origin=origin)

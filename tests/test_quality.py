@@ -60,7 +60,7 @@ def test_only_the_store_of_figures_touches_the_figures():
 def test_only_two_modules_touch_the_results():
     for file in (ROOT / "repro").rglob("*.py"):
         name = file.relative_to(ROOT).as_posix()
-        if name not in {"repro/evidence/published.py", "repro/core/paths.py", "repro/report/__init__.py"}:
+        if name not in {"repro/papers/published.py", "repro/core/paths.py"}:
             assert "paths.published(" not in file.read_text(), name
 
 

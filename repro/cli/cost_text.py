@@ -11,7 +11,7 @@ from rich.text import Text
 
 from repro.core.spec import Model
 from repro.cost.macs import COUNTERS, matching_sizes
-from repro.evidence import published
+from repro.papers import published
 
 _TEST_CROP = 256
 _MANY = 8

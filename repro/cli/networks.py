@@ -177,9 +177,12 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
     from repro.cli.compact_text import render_compact, render_points
     from repro.cost.compact import measure_compact
     from repro.models.device import device_of
+    from repro.papers import find
     from repro.papers.adafuse.speed import POINTS
 
-    points = {"as given": tuple(args.shares)} if args.shares else {name: shares for name, shares in POINTS.values()}
+    rows = {name: find("adafuse/speed").row(name).label.partition(",")[0] for name in POINTS}
+    known = {rows[name]: shares for name, shares in POINTS.items()}
+    points = {"as given": tuple(args.shares)} if args.shares else known
     found = {}
     for name, shares in points.items():
         with console.status(f"decisions {name}: trying forms of {model.name}"):

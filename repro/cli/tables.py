@@ -61,7 +61,7 @@ def list_names(args: argparse.Namespace) -> int:
     """Tables, models, backbones, methods and datasets, with one line each."""
     console = prepare(args)
     short = {full: f" (also: {name})" for name, full in papers.SHORT.items()}
-    named = {name: title + short.get(name, "") for name, (_, title) in papers.TABLES.items()}
+    named = {name: entry.summary + short.get(name, "") for name, entry in papers.TABLES.items()}
     print_named(console, "tables", named)
     kinds: list[Registry] = [registry.models, registry.backbones, registry.methods, registry.datasets]
     for kind in kinds:

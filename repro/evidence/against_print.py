@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from repro.evidence import published, verdicts
+from repro.evidence import verdicts
 from repro.evidence.aggregate import numbers
 from repro.evidence.differences import off_paper
 from repro.evidence.noise import TEST_VIDEOS, doubt
-from repro.evidence.published import PublishedTable, Value
 from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
+from repro.papers import published
+from repro.papers.published import PublishedTable, Value
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 
@@ -112,7 +113,7 @@ def _of_speed(layout: TableSpec, row: RowSpec, path: str, record: Record) -> Ver
             value = _numeric(table, row.published_row or "", "videos_per_s")
             if value is None or (kind == "slowdown" and row.baseline is None):
                 return None
-            there = published.DEVICES.get(table.stem, "a device that is not named")
+            there = table.device(row.published_row or "") or "a device that is not named"
             here = record.results["device_name"]
             return verdicts.incomparable(f"whole videos of several views on {there} there; one view on {here} here")
     return None

@@ -1,4 +1,4 @@
-"""Numbers out of records: means over seeds, differences and quotients of rows, trends, each with its interval."""
+"""Numbers out of records: means over seeds, differences and quotients of rows, with intervals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from repro.core.spec import Experiment
 from repro.evidence.metric import look_up, number
-from repro.papers.table import ColumnSpec, TableSpec, TrendSpec
+from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 
 Done = Callable[[Experiment | None], list[Record]]
@@ -46,54 +46,6 @@ def numbers(records: Sequence[Record], path: str) -> list[float]:
     """The number at a path, or the quotient of two (`A / B`), of each record that has it."""
     found = [number(record.results, path) for record in records]
     return [value for value in found if value is not None]
-
-
-def told_trend(layout: TableSpec, trend: TrendSpec, done: Done) -> str:
-    """One sentence or two: gains, slope with its interval, and what that says of the claim."""
-    printed = _printed_trend(layout, trend)
-    runs = [[done(layout.row(key).cells.get(trend.cell)) for key in rows] for _, *rows in trend.points]
-    seeds = sorted(set.intersection(*({record.seed for record in found} for pair in runs for found in pair)))
-    if len(seeds) < 2:
-        fix = f"python -m repro run {layout.full_name} --seeds 3"
-        return (
-            f"{trend.title}: {trend.claim}. {printed}Not evaluated: its cells have {len(seeds)} seeds in common; {fix}."
-        )
-    import numpy as np
-
-    from repro.evidence import trends
-
-    def values(side: int) -> np.ndarray:
-        by_point = [{r.seed: look_up(r.results, trend.path) for r in pair[side]} for pair in runs]
-        return np.array([[by_seed[seed] for by_seed in by_point] for seed in seeds], float)
-
-    host, method = values(0), values(1)
-    found = trends.trend(np.array([x for x, *_ in trend.points]), host, method)
-    gains = ", ".join(f"{value:+.1f}" for value in (method - host).mean(0))
-    at = ", ".join(f"{x:g}" for x, *_ in trend.points)
-    return (
-        f"{trend.title}: {trend.claim}. {printed}Measured here: {gains} at {at}, a slope of {found.value:+.2f} points "
-        f"a {trend.along}, 95 % interval {found.low:+.2f} to {found.high:+.2f} over {found.n} seeds: "
-        f"{trends.verdict(found, trend.claimed_sign)} on the twins."
-    )
-
-
-def _printed_trend(layout: TableSpec, trend: TrendSpec) -> str:
-    """The same slope of the printed numbers, if all of them are printed."""
-    from repro.evidence import published
-
-    table = published.load(layout.published_csv)
-    keys = [(layout.row(method).published_row, layout.row(host).published_row) for _, host, method in trend.points]
-    gains = [table.difference(own, base, trend.path) if own and base else None for own, base in keys]
-    if None in gains:
-        return ""
-    import numpy as np
-
-    from repro.evidence.trends import slopes
-
-    slope = slopes(np.array([x for x, *_ in trend.points]), np.array([gains], float))[0]
-    listed = ", ".join(f"{value:+.2f}" for value in gains if value is not None)
-    at = ", ".join(f"{x:g}" for x, *_ in trend.points)
-    return f"Printed: {listed} at {at}, a slope of {slope:+.2f} points a {trend.along}. "
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from pathlib import Path
 from repro import papers
 from repro.core.errors import RecordError
 from repro.evidence import check_rules as rules
-from repro.evidence import published
 from repro.evidence.check_costs import costs, measured_counts
 from repro.evidence.check_rules import Finding, Severity
 from repro.evidence.claims import Judged, judge
-from repro.evidence.published import PublishedTable
+from repro.papers import published
+from repro.papers.published import PublishedTable
 from repro.records.schema import Record
 
 Tables = Mapping[str, PublishedTable]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from repro.evidence.check_rules import Finding, cell_of, frames_of, half_unit, text_of
-from repro.evidence.published import PublishedRow, PublishedTable
+from repro.papers.published import PublishedRow, PublishedTable
 from repro.records.schema import Record
 
 _CLASSES = {"kinetics400": 400, "kinetics200": 200, "minikinetics": 200, "sthv1": 174, "sthv2": 174, "jester": 27}

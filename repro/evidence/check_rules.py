@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from repro.core.roofline import check_throughput
-from repro.evidence.published import DEVICES, PublishedRow, PublishedTable, Value
+from repro.papers.published import PublishedRow, PublishedTable, Value
 from repro.records.schema import Record
 
 Severity = Literal["error", "warning", "note"]
@@ -93,7 +93,7 @@ def throughput(table: PublishedTable) -> Iterator[Finding]:
     """Printed speed times printed cost against the peak of the printed device."""
     for row in table.rows.values():
         speed, cost = row.values.get("videos_per_s"), row.values.get("gflops")
-        device = text_of(row, "device") or DEVICES.get(table.stem, "")
+        device = text_of(row, "device")
         if not speed or not cost or not device or speed.number is None or cost.number is None:
             continue
         count = row.values.get("views")

@@ -1,6 +1,6 @@
 """What the papers claim, held against their own numbers and against runs.
 
-A claim is data (`repro.papers.claims_*`): where it stands, what it says in our words, and what decides it. The printed
+A claim is data (`<paper>_claims.toml`): where it stands, what it says in our words, and what decides it. The printed
 numbers decide arithmetic, and effects as far as single runs can. Runs here decide as far as they speak to it: static
 counts to what is printed of costs, the twins to mechanisms, never to Kinetics.
 """
@@ -12,31 +12,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from typing import Literal
 
 import numpy as np
 
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
-from repro.evidence import published
-from repro.evidence.arithmetic import evaluate, references
-from repro.evidence.metric import number
-from repro.evidence.noise import doubt
-from repro.evidence.stats import Interval, t_interval, welch
-from repro.papers.claim import Claim, Contest, Effect
+from repro.evidence.aggregate import numbers
+from repro.evidence.arithmetic import evaluate
+from repro.evidence.comparisons import Finding, Verdict, of_print, of_runs
+from repro.papers import published
+from repro.papers.claim import Claim
 from repro.records.index import finishing
 from repro.records.schema import Record
 
-Verdict = Literal["supported", "contradicted", "undecided", "untested"]
 VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "untested")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One piece of evidence."""
-
-    verdict: Verdict
-    told: str
 
 
 @dataclass(frozen=True)
@@ -75,11 +64,14 @@ def judge(claims: Iterable[Claim], records: Iterable[Record]) -> list[Judged]:
     def lookup(parts: Sequence[str]) -> Decimal | None:
         return _measured(parts, cells) if parts[0] == "here" else printed_value(parts)
 
+    def runs(table: str, row: str, cell: str) -> Sequence[Record]:
+        return cells.get((table, row, cell), [])
+
     return [
         Judged(
             claim,
-            (*_statements(claim.printed, lookup), *(_effect(effect) for effect in claim.effects)),
-            (*_statements(claim.measured, lookup), *(_contest(contest, cells) for contest in claim.contests)),
+            (*_statements(claim.printed, lookup), *(of_print(one) for one in claim.compares if one.printed)),
+            (*_statements(claim.measured, lookup), *(of_runs(one, runs) for one in claim.compares if one.cell)),
         )
         for claim in claims
     ]
@@ -126,21 +118,11 @@ def _places() -> dict[str, set[tuple[str, str, str]]]:
     return found
 
 
-def values(cells: Cells, table: str, row: str, cell: str, path: str) -> list[float]:
-    """One number a seed."""
-    return list(_by_seed(cells, table, row, cell, path).values())
-
-
-def _by_seed(cells: Cells, table: str, row: str, cell: str, path: str) -> dict[int, float]:
-    found = ((record.seed, number(record.results, path)) for record in cells.get((table, row, cell), []))
-    return {seed: value for seed, value in found if value is not None}
-
-
 def _measured(parts: Sequence[str], cells: Cells) -> Decimal | None:
     if len(parts) < 6:
         raise BadOption(f"cell {'.'.join(parts)!r}", allowed="here.PAPER.TABLE.ROW.CELL.PATH")
     _, paper, table, row, cell, *path = parts
-    found = values(cells, f"{paper}/{table}", row, cell, ".".join(path))
+    found = numbers(cells.get((f"{paper}/{table}", row, cell), []), ".".join(path))
     return Decimal(repr(float(np.mean(found)))) if found else None
 
 
@@ -153,75 +135,6 @@ def _statement(statement: str, lookup: Callable[[Sequence[str]], Decimal | None]
     if outcome.holds is None:
         return Finding("untested", f"{statement}: no number for {', '.join(outcome.missing)}")
     return Finding("supported" if outcome.holds else "contradicted", outcome.told)
-
-
-def _effect(effect: Effect) -> Finding:
-    pairs = [(effect.better, effect.worse), *([effect.beyond] if effect.beyond else [])]
-    cells = [references(side)[0] for pair in pairs for side in pair]
-    numbers = [printed_value(cell) for cell in cells]
-    if None in numbers:
-        return Finding("untested", "not printed: " + ", ".join(".".join(cell) for cell in cells))
-    found = doubt(
-        [float(number) for number in numbers if number is not None],
-        published.load("_".join(cells[0][:2])).dataset(cells[0][2]),
-    )
-    verdict: Verdict = "undecided" if not found.decided else "supported" if found.difference > 0 else "contradicted"
-    told = " - ".join(
-        f"({a} - {b})" if effect.beyond else f"{a} - {b}" for a, b in zip(numbers[::2], numbers[1::2], strict=True)
-    )
-    return Finding(verdict, f"{told}: {found.told()}")
-
-
-def _contest(contest: Contest, cells: Cells) -> Finding:
-    name = _name(contest)
-    if contest.beyond is not None:
-        return _growth(contest, cells, f"{name}, beyond {' against '.join(contest.beyond)}")
-    other = (contest.worse_cell or contest.cell, contest.worse_metric or contest.metric)
-    better = values(cells, contest.table, contest.better, contest.cell, contest.metric)
-    worse = values(cells, contest.table, contest.worse, *other)
-    if not better or not worse:
-        return Finding("untested", f"{name}: not run")
-    if min(len(better), len(worse)) < 2:
-        told = _amount(float(np.mean(better) - np.mean(worse)), contest)
-        return Finding("undecided", f"{name}: {told}, one seed of each")
-    interval, _ = welch(np.array(worse), np.array(better))
-    return _decided(interval, contest, name, f"{len(better)} and {len(worse)} seeds")
-
-
-def _name(contest: Contest) -> str:
-    """What is compared; cells and metrics where they are not the usual ones."""
-    metric = "" if contest.metric == "top1" else f", {contest.metric}"
-    there = "".join(f" {part}" for part in (contest.worse_cell, contest.worse_metric) if part)
-    beyond = f" (beyond on {contest.beyond_cell})" if contest.beyond_cell else ""
-    return f"{contest.table} {contest.cell}{metric}, {contest.better} against {contest.worse}{there}{beyond}"
-
-
-def _amount(value: float, contest: Contest) -> str:
-    return f"{value:+.1f} points" if contest.metric == "top1" else f"{value:+.3f}"
-
-
-def _growth(contest: Contest, cells: Cells, name: str) -> Finding:
-    """The difference of two differences, seed by seed: what a seed shares between its runs falls out."""
-    first = [(row, contest.cell) for row in (contest.better, contest.worse)]
-    second = [(row, contest.beyond_cell or contest.cell) for row in contest.beyond or ()]
-    runs = [_by_seed(cells, contest.table, row, cell, contest.metric) for row, cell in (*first, *second)]
-    seeds = sorted(set.intersection(*(set(run) for run in runs)))
-    if not seeds:
-        return Finding("untested", f"{name}: no seed of which all four were run")
-    better, worse, *other = (np.array([run[seed] for seed in seeds]) for run in runs)
-    growth = (better - worse) - (other[0] - other[1])
-    if len(seeds) < 2:
-        return Finding("undecided", f"{name}: {_amount(float(growth.mean()), contest)}, one seed")
-    return _decided(t_interval(growth), contest, name, f"{len(seeds)} seeds")
-
-
-def _decided(interval: Interval, contest: Contest, name: str, seeds: str) -> Finding:
-    digits = 1 if contest.metric == "top1" else 3
-    ends = f"{interval.low:+.{digits}f} to {interval.high:+.{digits}f}"
-    told = f"{name}: {_amount(interval.value, contest)}, 95 % interval {ends} ({seeds})"
-    if interval.low > contest.least:
-        return Finding("supported", told)
-    return Finding("contradicted" if interval.high < contest.least else "undecided", told)
 
 
 def find(claims: Sequence[Claim], key: str) -> Claim:

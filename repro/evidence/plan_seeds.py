@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from repro.core.spec import Accuracy
 from repro.evidence import plan_facts as facts
-from repro.evidence import published
 from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS
 from repro.evidence.stats import seeds_needed
+from repro.papers import published
 from repro.papers.table import RowSpec, TableSpec
 
 POWER, ALPHA = 0.8, 0.05

@@ -21,8 +21,8 @@ from typing import Literal
 import numpy as np
 
 from repro.evidence.noise import RUN_DEVIATION, Doubt, single_runs
-from repro.evidence.published import Value
 from repro.evidence.stats import Interval, prediction_interval, wilson_interval
+from repro.papers.published import Value
 
 Word = Literal["reproduced", "differs", "noise", "clear", "incomparable"]
 

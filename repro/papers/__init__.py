@@ -1,23 +1,34 @@
-"""The tables of the three papers, and one of this suite's own, by name.
+"""The tables of the three papers, of this suite and of whoever registers one, by name.
 
-Naming them imports only this file; `find` imports the paper asked for.
+Naming them imports only this file; `find` imports the paper asked for. A table of another paper is a function that
+returns a `TableSpec`, registered in a file given by `--module` or by an entry point in the group `repro.tables`:
+
+    from repro.registry import tables
+
+    @tables.register("other/table1", "what it compares")
+    def table1() -> TableSpec: ...
+
+Its printed values, its texts and its paper's claims lie beside the file: `other_table1.csv`, `.toml`,
+`other_claims.toml`.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from repro.core.errors import UnknownName
+from repro import registry
+from repro.core.errors import BadOption, ReproError, UnknownName
+from repro.registry import Entry
 
 if TYPE_CHECKING:
     from repro.papers.claim import Claim
     from repro.papers.table import TableSpec
 
-#: full name -> (where it is built, title)
-TABLES: dict[str, tuple[str, str]] = {
+#: full name -> where it is built, and a line on it
+_OURS = {
     "dnr/table1a": ("repro.papers.dnr.ablations:table1a", "DNR ablation: place of the relays in a block"),
     "dnr/table1b": ("repro.papers.dnr.ablations:table1b", "DNR ablation: relay distance"),
     "dnr/table1c": ("repro.papers.dnr.ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
@@ -58,8 +69,28 @@ TABLES: dict[str, tuple[str, str]] = {
     ),
 }
 
-#: paper -> where its claims are written down
-CLAIMS: dict[str, str] = {paper: f"repro.papers.{paper}.claims" for paper in ("dnr", "psn", "adafuse")}
+for _name, (_target, _title) in _OURS.items():
+    registry.tables.add(_name, _target, _title)
+
+_FULL_NAME = re.compile(r"[a-z0-9]+/[a-z0-9_]+")
+
+
+class _Tables(Mapping[str, Entry]):
+    """Full name -> entry, this suite's own first, in the order of a report."""
+
+    def __iter__(self) -> Iterator[str]:
+        return (entry.name for entry in registry.tables.in_order())
+
+    def __len__(self) -> int:
+        return len(registry.tables.in_order())
+
+    def __getitem__(self, name: str) -> Entry:
+        if name not in registry.tables:
+            raise KeyError(name)
+        return registry.tables[name]
+
+
+TABLES = _Tables()
 
 #: short names that stand for a full one; any other short name works where only one paper has it
 SHORT = {"table6": "dnr/table6"}
@@ -72,7 +103,7 @@ def full_name(name: str) -> str:
         return name
     if name in SHORT:
         return SHORT[name]
-    matches = [full for full in TABLES if full.split("/")[1] == name]
+    matches = [full for full in TABLES if full.split("/")[-1] == name]
     if len(matches) == 1:
         return matches[0]
     raise UnknownName("table", name, [*TABLES, *SHORT])
@@ -80,7 +111,8 @@ def full_name(name: str) -> str:
 
 def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
     """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
-    table = _built(TABLES[full_name(name)][0])
+    entry = TABLES[full_name(name)]
+    table = _built(entry.name, entry.origin, entry.load())
     if methods:
         from repro.papers.with_method import with_method
 
@@ -90,15 +122,28 @@ def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
 
 
 @cache
-def _built(target: str) -> TableSpec:
-    module, _, attribute = target.partition(":")
-    table: TableSpec = getattr(importlib.import_module(module), attribute)()
+def _built(name: str, origin: str, make: Callable[[], TableSpec]) -> TableSpec:
+    if not _FULL_NAME.fullmatch(name):
+        raise BadOption(f"table {name!r} of {origin}", allowed="PAPER/TABLE, in small letters and digits")
+    try:
+        table = make()
+    except ReproError:
+        raise
+    except Exception as error:
+        if origin == "repro":
+            raise
+        raise BadOption(f"table {name!r} of {origin} cannot be built: {type(error).__name__}: {error}") from error
+    made = getattr(table, "full_name", repr(table))
+    if made != name:
+        raise BadOption(f"table {name!r} of {origin} is built as {made}", allowed="a TableSpec of that name")
     return table
 
 
 def claims(paper: str | None = None) -> list[Claim]:
     """The claims of one paper, or of all."""
-    if paper is not None and paper not in CLAIMS:
-        raise UnknownName("paper", paper, CLAIMS)
-    wanted = [paper] if paper else list(CLAIMS)
-    return [claim for name in wanted for claim in importlib.import_module(CLAIMS[name]).CLAIMS]
+    from repro.papers.claim import claims_of, papers_with_claims
+
+    known = papers_with_claims()
+    if paper is not None and paper not in known:
+        raise UnknownName("paper", paper, known)
+    return [claim for name in ([paper] if paper else known) for claim in claims_of(name)]

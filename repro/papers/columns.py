@@ -1,91 +1,69 @@
-"""Columns that tables of several papers have; groups, notes and what an empty place means are each paper's own."""
+"""The columns that tables show: names out of one registry, `columns.toml`, with what a table says of them.
+
+An item of a table's group is `NAME`, `NAME@CELL` or either with another key in front, `KEY=NAME@CELL`.
+"""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
+from repro.core.errors import BadOption, UnknownName
+from repro.papers import published
 from repro.papers.table import ColumnSpec
+from repro.papers.text import Text, read, said, shared
 
 
-def printed(metric: str, group: str) -> ColumnSpec:
-    """An accuracy, `top1` or `top5`, as printed."""
-    return ColumnSpec(
-        key=metric, title=f"top-{metric[3:]} %", source=f"published:{metric}", group=group, better="higher"
-    )
+def registry() -> Text:
+    """Every named column."""
+    path = published.find("columns.toml")
+    assert path is not None, "columns.toml ships with the package"
+    return read(path, "COLUMNS")
 
 
-def real(dataset: str, metric: str, group: str, **more: Any) -> ColumnSpec:
-    """An accuracy of runs on a paper's own dataset."""
-    return ColumnSpec(
-        key=f"{dataset}_{metric}",
-        title=f"top-{metric[3:]} %",
-        source=f"record:{dataset}:{metric}",
-        group=group,
-        better="higher",
-        **more,
-    )
+def columns(text: Text) -> tuple[ColumnSpec, ...]:
+    """Those that a table's file names, group by group."""
+    found = []
+    for number, group in enumerate(text.data.get("groups", ())):
+        title = said(text, group.get("title", ""), "groups", number, "title")
+        for item in group.get("columns", "").split():
+            try:
+                found.append(_column(item, title, text))
+            except (BadOption, UnknownName) as error:
+                raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
+    keys = [column.key for column in found]
+    for name in text.data.get("columns", {}):
+        if not any(fnmatchcase(key, name) for key in keys):
+            raise text.fault(f"no column {name!r}", "columns", name, allowed=", ".join(keys))
+    return tuple(found)
 
 
-def gmacs(size: int, group: str, **more: Any) -> ColumnSpec:
-    """GMACs of one view at a crop."""
-    return ColumnSpec(
-        key=f"gmacs{size}",
-        title=f"GMACs at {size}",
-        source=f"record:static:sizes.{size}.gmacs",
-        group=group,
-        better="lower",
-        **more,
-    )
+def _column(item: str, group: str, text: Text) -> ColumnSpec:
+    """The registry's, under the paper's changes of it, under the table's."""
+    wanted, _, item = item.rpartition("=")
+    name, at, cell = item.partition("@")
+    known, own = registry().data, text.data.get("columns", {})
+    if name + at not in known and name not in own:
+        raise UnknownName("column", name + at, [*known, *own], fix=f"[columns.{name}] with a title and a source")
+    facts = {key: _filled(value, cell) for key, value in known.get(name + at, {}).items()}
+    key = wanted or facts.pop("key", name).rstrip("_")
+    for changes in filter(None, (shared(text), text)):
+        for pattern, changed in changes.data.get("columns", {}).items():
+            if fnmatchcase(key, pattern):
+                facts |= {field: _said(changes, value, pattern, field) for field, value in changed.items()}
+    missing = {"title", "source"} - set(facts)
+    if missing:
+        raise BadOption(f"column {key!r} has no {' and no '.join(sorted(missing))}")
+    return ColumnSpec(**{**facts, "key": key, "group": group})
 
 
-def parameters(group: str, **more: Any) -> ColumnSpec:
-    """Parameters in millions."""
-    return ColumnSpec(
-        key="params",
-        title="parameters (M)",
-        source="record:static:params",
-        group=group,
-        scale=1e-6,
-        better="lower",
-        **more,
-    )
+def _said(text: Text, value: Any, *trail: str) -> Any:
+    return said(text, value, "columns", *trail) if isinstance(value, str) else value
 
 
-def slowdown(
-    group: str, *, cell: str = "speed", key: str = "slowdown", title: str = "time / host's", **more: Any
-) -> ColumnSpec:
-    """Time over that of the network which a cell's is timed with, in turn; the median and its quartiles."""
-    return ColumnSpec(
-        key=key,
-        title=title,
-        source=f"record:{cell}:against.ratio_median",
-        spread="against.ratio_iqr",
-        group=group,
-        **more,
-    )
-
-
-def twin(cell: str, key: str, title: str, group: str, **more: Any) -> ColumnSpec:
-    """Top-1 on a twin over the seeds."""
-    return ColumnSpec(
-        key=key, title=title, source=f"record:{cell}:top1", group=group, digits=1, better="higher", **more
-    )
-
-
-def gain(cell: str, key: str, group: str, absent: str, title: str = "gain") -> ColumnSpec:
-    """Top-1 on a twin over that of the row's baseline."""
-    return ColumnSpec(
-        key=key, title=title, source=f"gain:{cell}:top1", group=group, digits=1, unit="points", absent=absent
-    )
-
-
-def direction(cell: str, key: str, group: str, **more: Any) -> ColumnSpec:
-    """Of the temporal twin's videos whose motion is right, the share with the right direction."""
-    return ColumnSpec(
-        **{"key": key, "title": "its direction", **more},
-        source=f"record:{cell}:extra.direction_top1",
-        group=group,
-        digits=1,
-        better="higher",
-        note="Of the videos whose motion was recognised, the share with the right direction; chance 50 %.",
-    )
+def _filled(value: Any, cell: str) -> Any:
+    """`{cell}` and `{short}` of a registered column, for a cell."""
+    if not isinstance(value, str):
+        return value
+    short = cell.removeprefix("twin-").removeprefix("speed").removeprefix("-").replace("-", "_")
+    return value.replace("{cell}", cell).replace("{short}", short)

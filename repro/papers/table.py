@@ -20,6 +20,7 @@ from typing import Literal
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Experiment
+from repro.papers.comparison import Comparison
 
 #: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
 #: one of a table that no paper prints
@@ -82,7 +83,8 @@ class RowSpec:
     """One row: what the paper prints under `published_row`, and the experiments that are run here."""
 
     key: str
-    label: str
+    label: str = ""
+    """Of a row that is printed, the one that stands in the CSV."""
     published_row: str | None = None
     """Key in the CSV; None for a row that no paper prints, such as a user's own method."""
     section: Section = "reproduced"
@@ -115,42 +117,6 @@ class FigureSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrendSpec:
-    """How the gain of a method changes along a number: a claim that no single row shows, evaluated over the seeds."""
-
-    title: str
-    cell: str
-    path: str = "top1"
-    along: str
-    """The number's name, in the singular: its slope is told as points for each of it."""
-    points: tuple[tuple[float, str, str], ...]
-    """(number, row of the host, row with the method), two or more."""
-    claim: str
-    """What the paper says, with the sign of the slope that this means."""
-    claimed_sign: Literal[-1, 1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class QuestionSpec:
-    """What a table asks: whether `better` has more top-1 than `worse`, answered over the seeds of one cell.
-
-    Or more of another `metric`; or whether one row has more in `cell` than in `worse_cell`.
-    """
-
-    asks: str
-    cell: str
-    better: str
-    """Row key."""
-    worse: str
-    beyond: tuple[str, str] | None = None
-    """A second such pair, whose difference the first one's has to exceed."""
-    metric: str = "top1"
-    """A number of the results, or the quotient of two: `cost.mean.reuse / cost.mean.keep`."""
-    worse_cell: str = ""
-    """Cell of `worse`, if it is another one."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class TableSpec:
     """One table of a paper."""
 
@@ -165,10 +131,8 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
     figures: tuple[FigureSpec, ...] = ()
-    trends: tuple[TrendSpec, ...] = ()
-    """Findings over several rows; they stand under the table."""
-    questions: tuple[QuestionSpec, ...] = ()
-    """Findings on pairs of rows; they stand under the table too."""
+    comparisons: tuple[Comparison, ...] = ()
+    """What the table asks of its rows; the answers stand under it."""
     seeds: Mapping[str, int] = field(default_factory=dict)
     """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell that is not named has one, and so
     has each of a quoted row.
@@ -184,13 +148,9 @@ class TableSpec:
             if not {figure.x, figure.y} <= columns:
                 raise BadOption(f"figure {figure.title!r}: no such column", allowed=", ".join(sorted(columns)))
         known = {row.key for row in self.rows}
-        for trend in self.trends:
-            named = {key for _, *rows in trend.points for key in rows}
-            if len(trend.points) < 2 or not named <= known:
-                raise BadOption(f"trend {trend.title!r}: {sorted(named)}", allowed="two points or more, of known rows")
-        for question in self.questions:
-            if not {question.better, question.worse, *(question.beyond or ())} <= known:
-                raise BadOption(f"question {question.asks!r} names no row", allowed=", ".join(sorted(known)))
+        for one in self.comparisons:
+            if len(one.points) == 1 or not {*one.rows} <= known:
+                raise BadOption(f"question {one.asks!r} names no row", allowed=", ".join(sorted(known)))
         for row in self.rows:
             if row.baseline is not None and row.baseline not in known:
                 raise BadOption(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
-from repro.papers.table import QuestionSpec
 
 APPEARANCE, TEMPORAL = "twin-appearance", "twin-temporal"
 FRAMES = 8
@@ -95,8 +94,3 @@ def ablation_twin(
     assert measure.train is not None
     recipe = replace(ABLATION_RECIPE, sampling=measure.train.sampling)  # TDN's takes five frames a segment
     return Experiment(model=small, measure=replace(measure, train=replace(recipe, **changes)))
-
-
-def asks(question: str, better: str, worse: str, *, cell: str = TEMPORAL, **more: Any) -> QuestionSpec:
-    """Whether one row has more top-1 than another on a twin."""
-    return QuestionSpec(asks=question, cell=cell, better=better, worse=worse, **more)

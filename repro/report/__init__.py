@@ -107,10 +107,12 @@ def is_current(path: Path, index: Index) -> bool:
     """Whether a report is newer than all that it would be made of: records, figures, printed values, this code."""
     import repro
     from repro.core import paths
+    from repro.papers import published
 
     if not path.is_file():
         return False
-    sources = [*Path(repro.__file__).parent.rglob("*.*"), *paths.published().glob("*"), *paths.figures().glob("*")]
+    printed = [file for folder in published.folders() for file in folder.glob("*")]
+    sources = [*Path(repro.__file__).parent.rglob("*.*"), *printed, *paths.figures().glob("*")]
     made = path.stat().st_mtime
     return made > index.newest() and all(source.stat().st_mtime < made for source in sources)
 

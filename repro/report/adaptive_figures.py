@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from repro.evidence import published
 from repro.evidence.aggregate import cubic_trend, mean_of
 from repro.evidence.metric import look_up
+from repro.papers import published
 from repro.records.schema import Record
 from repro.report.drawing import Drawing, Source, style
 from repro.report.plots import LEFT, RIGHT, TOP, WIDTH, Axis, Dot, axis, scatter, svg

@@ -12,15 +12,15 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
-from repro.evidence import published
 from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain, printed_beside
-from repro.evidence.aggregate import average, gain, ratio, told_trend
+from repro.evidence.aggregate import average, gain, ratio
+from repro.evidence.comparisons import findings
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.multiple_comparisons import told_correction
-from repro.evidence.published import PublishedTable
-from repro.evidence.questions import told_question
 from repro.evidence.verdicts import LEGEND, Verdict
+from repro.papers import published
+from repro.papers.published import PublishedTable
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
@@ -83,10 +83,7 @@ def table_view(
         columns=columns,
         rows=tuple(marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
-        findings=(
-            *(told_trend(layout, trend, view.done) for trend in layout.trends),
-            *(told_question(layout, question, view.done) for question in layout.questions),
-        ),
+        findings=findings(layout, view.done),
         remarks=layout.footnotes,
         deviations=tuple(f"Deviation {number}, {one.told}" for one, number in view.deviations.items()),
     )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from repro.evidence.aggregate import spread_of
 from repro.evidence.metric import look_up
-from repro.evidence.published import Value
+from repro.papers.published import Value
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 from repro.report.table import Row

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from repro.core.spec import Accuracy
-from repro.evidence import published
+from repro.papers import published
 from repro.papers.table import RowSpec
 from repro.records.schema import Record
 from repro.report.drawing import Drawing

@@ -8,15 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from repro import papers
 from repro.core.spec import replace
 from repro.papers.table import RowSpec, TableSpec
+from repro.registry import tables
 
 NAME = "own/killed"
-sys.path += [str(Path(__file__).parent), str(Path(__file__).parents[1] / "repro" / "data")]
-papers.TABLES[NAME] = (f"{Path(__file__).stem}:table", "Killed")
+sys.path.append(str(Path(__file__).parents[1] / "repro" / "data"))
 
 
+@tables.register(NAME, "Killed")
 def table() -> TableSpec:
     """The rows short and long."""
     import miniature_table

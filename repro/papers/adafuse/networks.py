@@ -11,6 +11,7 @@ from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 from repro.papers.recipes import papers as recipes
+from repro.papers.table import RowSpec
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
@@ -114,26 +115,28 @@ def small_static(model: Model) -> Experiment:
     return Experiment(model=twin(model, TEMPORAL).model, measure=Static(sizes=(32,)))
 
 
-def cells(
+def row(
+    key: str,
     model: Model,
-    dataset: str,
+    dataset: str = "sthv1",
     *,
     against: Model | None = None,
-    timed: bool = False,
     twins: tuple[str, ...] = (),
     sizes: tuple[int, ...] = (224,),
-) -> dict[str, Experiment]:
-    """Static counts, the dataset of the row, time beside the host's for a `timed` row, twins."""
+    baseline: str | None = None,
+) -> RowSpec:
+    """Static counts, the dataset of the row, time in turn with `against`, twins."""
     plain = _without_loss(replace(model, pretrained="none"))
     base = "tsm" if model.name == "tsm" else "tsn"
     accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
-    made = {
+    cells = {
         "static": Experiment(model=plain, measure=Static(sizes=sizes)),
         dataset: Experiment(model=model, measure=accuracy),
     }
-    if timed and against is not None:
+    if against is not None:
         speed = Speed(repeats=3, against=replace(against, pretrained="none"))
-        made["speed"] = Experiment(model=plain, measure=speed)
+        cells["speed"] = Experiment(model=plain, measure=speed)
     if twins:
-        made[SMALL] = small_static(model)
-    return made | {name: twin(model, name) for name in twins}
+        cells[SMALL] = small_static(model)
+    cells |= {name: twin(model, name) for name in twins}
+    return RowSpec(key=key, cells=cells, baseline=baseline)

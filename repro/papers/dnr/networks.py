@@ -6,11 +6,12 @@ ablations have no interlacing; see `repro.papers.twins.ablation_twin`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
 from repro.papers.recipes.used import DNR_K200, DNR_K400_TEST
+from repro.papers.table import RowSpec
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
@@ -35,6 +36,17 @@ def with_dnr_3d(model: Model) -> Model:
     """A 3D network with DNR: it has kernels over time, and no channel interlacing."""
     kept = {key: value for key, value in PAPER_DNR.items() if key != "channel_interlacing"}
     return replace(model, method="dnr", method_options=frozen(kept))
+
+
+def pair(
+    key: str,
+    host: Model,
+    cells: Callable[[Model, Model | None], Mapping[str, Experiment]],
+    insert: Callable[[Model], Model] = with_dnr,
+) -> list[RowSpec]:
+    """Rows of a network and, compared with it, of the same with DNR; `cells` are made of the network and its host."""
+    inserted = RowSpec(key=f"{key}_dnr", cells=cells(insert(host), host), baseline=key)
+    return [RowSpec(key=key, cells=cells(host, None)), inserted]
 
 
 def row_cells(

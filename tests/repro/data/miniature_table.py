@@ -5,14 +5,11 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-from repro import papers
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
 from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.registry import tables
 
 NAME = "own/miniatures"
 OPTIONS = frozen(blocks=1, pool=True)
@@ -59,8 +56,7 @@ def table() -> TableSpec:
 
 def install() -> None:
     """Make them known in this process."""
-    sys.path.append(str(Path(__file__).parent))
-    papers.TABLES[NAME] = (f"{Path(__file__).stem}:table", "Miniatures")
+    tables.add(NAME, table, "Miniatures", origin=__name__)
     KINETICS["tsn"] = (TRAIN, TEST)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from repro.__main__ import main
 from repro.core.errors import RecordError
-from repro.evidence import published
 from repro.evidence.check import check_all, check_records, check_tables, read_tables
+from repro.papers import published
 from repro.records.index import load_all
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import replace
 from repro.evidence import trends
 from repro.evidence.arithmetic import references
 from repro.evidence.claims import find, judge, printed_value, together
-from repro.papers.claim import Claim, Contest, Effect
+from repro.evidence.comparisons import of_print
+from repro.papers.claim import Claim
+from repro.papers.comparison import Comparison
 
 
 def record(row, value, seed=0, cell="twin-temporal", **more):
@@ -21,6 +24,11 @@ def record(row, value, seed=0, cell="twin-temporal", **more):
 
 def claim(**parts):
     return Claim(key="dnr-99", paper="dnr", where="here", says="something", **parts)
+
+
+def runs(cell="twin-temporal", **parts):
+    """A comparison that runs alone decide."""
+    return Comparison(cell=cell, printed=False, **parts)
 
 
 def judged(records=(), **parts):
@@ -38,21 +46,23 @@ def test_all_claims_can_be_read_and_name_cells_that_exist():
                 assert printed_value(parts) is not None, (one.key, parts)
         for statement in one.measured:
             assert {parts[0] for parts in references(statement)} == {"here"}, one.key
-        for contest in one.contests:
-            table = papers.find(contest.table)
-            for row in (contest.better, contest.worse, *(contest.beyond or ())):
-                for cell in filter(None, (contest.cell, contest.worse_cell, contest.beyond_cell)):
+        for pair in one.compares:
+            table = papers.find(pair.table)
+            assert pair.cell or pair.printed, one.key
+            for row in pair.rows if pair.cell else ():
+                for cell in filter(None, (pair.cell, pair.worse_cell, pair.beyond_cell)):
                     assert cell in table.row(row).cells, (one.key, row)
+            assert not pair.printed or of_print(pair).verdict != "untested", one.key
         assert one.printed or one.measured or one.would_decide, one.key
 
 
 def test_claims_about_twins_are_never_about_print():
-    """An effect of the printed numbers and a contest on the twins stay two verdicts."""
+    """What is printed and what the twins say stay two verdicts."""
     found = judged(
         [record("tsn_r50_dnr", 99.0, seed) for seed in (0, 1)]
         + [record("tsn_r50", 14.0 + seed, seed) for seed in (0, 1)],
         printed=("dnr.table6.tsn_r50_dnr.top1 < dnr.table6.tsn_r50.top1",),
-        contests=(Contest(table="dnr/table6", better="tsn_r50_dnr", worse="tsn_r50"),),
+        compares=(runs(table="dnr/table6", better="tsn_r50_dnr", worse="tsn_r50"),),
     )
     assert (found.by_print, found.by_runs) == ("contradicted", "supported")
 
@@ -70,7 +80,7 @@ def test_claims_about_twins_are_never_about_print():
 def test_a_contest_is_decided_by_its_interval_over_seeds(better, worse, verdict):
     records = [record("tsm_r50_dnr", value, seed) for seed, value in enumerate(better)]
     records += [record("tsm_r50", value, seed) for seed, value in enumerate(worse)]
-    found = judged(records, contests=(Contest(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
+    found = judged(records, compares=(runs(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
     assert found.by_runs == verdict
 
 
@@ -81,8 +91,8 @@ def test_rows_that_share_an_experiment_share_its_runs():
     shared = {"table": "table1a", "id": default.id}
     records = [record("ct_bn2", 40.0 + seed, seed, **shared) for seed in range(3)]
     records += [record("ct_none", 12.0 + seed, seed, table="table1d", id=none.id) for seed in range(3)]
-    contest = Contest(table="dnr/table1d", better="ct_lstm", worse="ct_none")
-    assert judged(records, contests=(contest,)).by_runs == "supported"
+    contest = runs(table="dnr/table1d", better="ct_lstm", worse="ct_none")
+    assert judged(records, compares=(contest,)).by_runs == "supported"
 
 
 @pytest.mark.parametrize(
@@ -103,27 +113,36 @@ def test_a_growing_gain_is_decided_by_its_seeds_and_agrees_with_the_table_s_tren
             host = 50.0 + 20 * seed + clips
             for row, value in ((f"bn_{clips}", host), (f"bn_dnr_{clips}", host + gain)):
                 records.append(record(row, value, seed, cell="twin-appearance", table="table3"))
-    (contest,) = find(papers.claims(), "dnr-18").contests
-    assert judged(records, contests=(contest,)).by_runs == verdict
+    (contest,) = find(papers.claims(), "dnr-18").compares
+    contest = replace(contest, printed=False)
+    assert judged(records, compares=(contest,)).by_runs == verdict
     if min(map(len, gains.values())) > 1:
         host, method = (np.zeros((3, 2)), np.array([gains[8], gains[4]]).T)
         assert trends.verdict(trends.trend(np.array([8.0, 4.0]), host, method), -1) == verdict
 
 
+def test_one_comparison_gives_a_verdict_by_print_and_one_by_runs():
+    pair = Comparison(table="dnr/table6", better="tsn_r50_dnr", worse="tsn_r50", cell="twin-temporal")
+    records = [record("tsn_r50_dnr", 10.0 + seed, seed) for seed in range(3)]
+    records += [record("tsn_r50", 90.0 + seed, seed) for seed in range(3)]
+    found = judged(records, compares=(pair,))
+    assert (found.by_print, found.by_runs) == ("supported", "contradicted")
+
+
 def test_failed_and_smoke_records_are_no_evidence():
     records = [record("tsm_r50_dnr", 99.0, smoke=True), record("tsm_r50", 10.0, status="failed")]
-    found = judged(records, contests=(Contest(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
+    found = judged(records, compares=(runs(table="dnr/table6", better="tsm_r50_dnr", worse="tsm_r50"),))
     assert found.by_runs == "untested"
 
 
 def test_a_gain_within_the_noise_of_single_runs_is_undecided_and_a_large_one_is_not():
-    small = Effect(better="dnr.table6.tanet_r50_dnr.top1", worse="dnr.table6.tanet_r50.top1")
-    large = Effect(better="dnr.table6.tsn_r50_dnr.top1", worse="dnr.table6.tsn_r50.top1")
-    wrong = Effect(better="dnr.table6.tsn_r50.top1", worse="dnr.table6.tsn_r50_dnr.top1")
-    assert judged(effects=(small,)).by_print == "undecided"
-    assert judged(effects=(large,)).by_print == "supported"
-    assert judged(effects=(wrong,)).by_print == "contradicted"
-    assert judged(effects=(large, small)).by_print == "undecided"
+    small = Comparison(table="dnr/table6", better="tanet_r50_dnr", worse="tanet_r50")
+    large = Comparison(table="dnr/table6", better="tsn_r50_dnr", worse="tsn_r50")
+    wrong = Comparison(table="dnr/table6", better="tsn_r50", worse="tsn_r50_dnr")
+    assert judged(compares=(small,)).by_print == "undecided"
+    assert judged(compares=(large,)).by_print == "supported"
+    assert judged(compares=(wrong,)).by_print == "contradicted"
+    assert judged(compares=(large, small)).by_print == "undecided"
 
 
 def test_measured_numbers_are_means_over_seeds():
@@ -166,22 +185,22 @@ def decided(reuse, seed, cell):
 def test_a_contest_between_two_cells_on_a_quotient():
     records = [decided(0.4 + seed / 100, seed, "twin-temporal") for seed in range(3)]
     records += [decided(0.1 + seed / 100, seed, "twin-appearance") for seed in range(3)]
-    contest = Contest(
+    contest = runs(
         table="adafuse/table6", better="adafuse", worse="adafuse", worse_cell="twin-appearance",
         metric="cost.mean.reuse / cost.mean.keep",
     )  # fmt: skip
-    found = judged(records, contests=(contest,))
+    found = judged(records, compares=(contest,))
     assert found.by_runs == "supported" and "+0.600, 95 % interval" in found.runs[0].told
     assert "points" not in found.runs[0].told and "twin-appearance" in found.runs[0].told
 
 
 def test_a_contest_between_two_numbers_of_one_run():
     records = [decided(0.4, seed, "twin-temporal") for seed in range(3)]
-    contest = Contest(
+    contest = runs(
         table="adafuse/table6", better="adafuse", worse="adafuse", metric="cost.mean.layer1.0.skip",
         worse_metric="cost.mean.layer3.1.skip",
     )  # fmt: skip
-    assert judged(records, contests=(contest,)).by_runs == "supported"
+    assert judged(records, compares=(contest,)).by_runs == "supported"
 
 
 def test_an_effect_that_grows_from_one_cell_to_another():
@@ -191,6 +210,6 @@ def test_an_effect_that_grows_from_one_cell_to_another():
         for cell, value in (("twin-temporal", 13.0), ("twin-appearance", 48.0)):
             records.append(record("tsn", value + seed, seed, cell, paper="adafuse", table="table6"))
     pair = ("adafuse", "tsn")
-    contest = Contest(table="adafuse/table6", better="adafuse", worse="tsn", beyond=pair, beyond_cell="twin-appearance")
-    found = judged(records, contests=(contest,))
+    contest = runs(table="adafuse/table6", better="adafuse", worse="tsn", beyond=pair, beyond_cell="twin-appearance")
+    found = judged(records, compares=(contest,))
     assert found.by_runs == "supported" and "+35.0 points" in found.runs[0].told

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from repro.evidence.noise import RUN_DEVIATION, doubt, single_runs
-from repro.evidence.published import Value
 from repro.evidence.stats import Interval
 from repro.evidence.verdicts import (
     SIGNS,
@@ -19,6 +18,7 @@ from repro.evidence.verdicts import (
     tally,
     told_tally,
 )
+from repro.papers.published import Value
 
 K400 = 19_772
 

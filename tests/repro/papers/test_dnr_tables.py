@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.spec import Accuracy, Speed, diff
-from repro.evidence import published
-from repro.papers import TABLES, find
+from repro.papers import TABLES, find, published
 from repro.records.index import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing

@@ -7,7 +7,7 @@ import pytest
 from repro.core.errors import UnknownName
 from repro.core.spec import Train, Views, content_id, frozen
 from repro.data import sampling
-from repro.evidence import published
+from repro.papers import published
 from repro.papers.recipes import authors, literature, mmaction2, papers, used
 from repro.papers.recipes import sources as filed
 from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol

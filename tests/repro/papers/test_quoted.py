@@ -7,14 +7,17 @@ import re
 import pytest
 import torch
 
+from repro.core.errors import UnknownName
 from repro.core.spec import Speed, Static
 from repro.models.build import build, build_meta, input_shape
 from repro.papers import TABLES, find
-from repro.papers.quoted import quoted
-from repro.papers.quoted_networks import NETWORKS, QUOTATIONS
+from repro.papers.quoted_networks import find as network
+from repro.papers.quoted_networks import networks
 from repro.papers.smoke import smoke_table
 from repro.papers.twins import ablation_twin
 
+NETWORKS = {name: network for name, network in networks().items() if not network.not_run}
+QUOTATIONS = {name: network.not_run for name, network in networks().items() if network.not_run}
 ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.section == "quoted"]
 
 
@@ -81,19 +84,23 @@ def test_times_are_paired_with_tsn_at_the_network_s_own_crop():
 
 
 def test_the_same_network_in_two_tables_is_timed_once():
-    (a,) = quoted({"a": ("A", "tea_8")}, dataset="x", classes={"x": 174}, twin=ablation_twin)
-    (b,) = quoted({"b": ("B", "tea_8")}, dataset="y", classes={"y": 400}, twin=ablation_twin)
+    a, b = find("psn/table4").row("tea_8"), find("psn/table5").row("tea_8")
     assert a.cells["speed"].id == b.cells["speed"].id
     assert a.cells["twin-temporal"].id == b.cells["twin-temporal"].id
     assert a.cells["static"].id != b.cells["static"].id  # the classifier counts
 
 
 def test_the_recipe_is_that_of_the_authors_for_the_row_s_frames():
-    (row,) = quoted({"a": ("A", "tea_16")}, dataset="sthv1", classes={"sthv1": 174}, twin=ablation_twin)
+    row = find("psn/table4").row("tea_16")
     measure = row.cells["sthv1"].measure
     assert measure.train.sampling == "tsm.uniform_train_16" and measure.test.sampling == "tsm.uniform_test_16"
-    (row,) = quoted({"a": ("A", "tsn_inception_8")}, dataset="sthv1", classes={"sthv1": 174}, twin=ablation_twin)
+    row = find("psn/table4").row("tsn_bninc")
     assert "sthv1" not in row.cells and re.match("not run: no complete recipe", row.reasons["sthv1"])
+
+
+def test_an_unknown_network_is_told_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean tea_16"):
+        network("tea_61")
 
 
 def test_a_smoke_run_leaves_quoted_networks_out():

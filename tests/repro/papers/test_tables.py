@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from repro.core.spec import content_id
-from repro.evidence import published
 from repro.models.build import build_meta
-from repro.papers import TABLES, find
+from repro.papers import TABLES, find, published
 
 PRINTED = [name for name in TABLES if find(name).published_csv]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from repro.core.spec import replace
-from repro.evidence import published
+from repro.papers import published
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.build_table import table_view

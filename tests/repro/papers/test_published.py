@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.errors import RecordError, UnknownName
-from repro.evidence import published
+from repro.papers import published
 
 
 def test_all_files_are_valid() -> None:

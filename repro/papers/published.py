@@ -1,22 +1,29 @@
-"""What the papers print: `results/published/*.csv`, one file a table, read and checked.
+"""What the papers print: `<paper>_<table>.csv`, one file a table, read and checked.
 
 Columns, as everywhere in these files: `row` (unique key), `top1`/`top5` and columns ending in `_pct` in percent,
 `delta_*` in percentage points, `gflops` of ONE view as printed (the papers print multiply-accumulates under that name),
 `views` = clips x crops, `params_m` in millions, `videos_per_s` as printed, `note` on what was unclear. An empty cell is
-a value that the paper leaves out or that could not be read; the note says which.
+a value that the paper leaves out or that could not be read; the note says which. Two columns are not printed: `label`,
+the row's name here, and `network`, of a row that the paper quotes: which one it is (`networks.toml`).
+
+The files of the three papers lie in `results/published`, those of another package's table beside its module.
 """
 
 from __future__ import annotations
 
 import csv
+import importlib.util
+import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from repro import registry
 from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
+from repro.registry import Entry
 
 #: columns of text; every other column holds numbers of the kinds below
 TEXT = frozenset(
@@ -29,12 +36,8 @@ WHOLE = frozenset(
 )
 POSITIVE = frozenset("gflops videos_per_s".split())
 NOT_NEGATIVE = frozenset("params_m lambda value".split())
-
-#: dataset of tables that are all of one and have no such column
-DATASETS = {"dnr_table6": "kinetics400", "dnr_supp_table2": "kinetics400"}
-
-#: tables whose speeds were taken on a card that the text names, not the table
-DEVICES = {"dnr_supp_table2": "RTX 2080 Ti"}
+#: columns that this suite adds to what is printed
+ABOUT = ("label", "network")
 
 _NAME = re.compile(r"^(?P<paper>[a-z0-9]+)_(?P<table>[a-z0-9_]+)$")
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
@@ -56,6 +59,8 @@ class PublishedRow:
     key: str
     values: Mapping[str, Value]
     note: str
+    label: str = ""
+    network: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,16 @@ class PublishedTable:
         return self.rows[row].values.get(column)
 
     def dataset(self, row: str) -> str:
-        """The dataset of a row, from its column or from what the table is all about; empty where neither says."""
-        found = self.value(row, "dataset") if "dataset" in self.columns else None
-        return found.text if found else DATASETS.get(self.stem, "")
+        """The dataset of a row; empty where the table does not say."""
+        return self._text(row, "dataset")
+
+    def device(self, row: str) -> str:
+        """What the row's speed was taken on; empty where the table does not say."""
+        return self._text(row, "device")
+
+    def _text(self, row: str, column: str) -> str:
+        found = self.value(row, column) if column in self.columns else None
+        return found.text if found else ""
 
     def difference(self, row: str, base: str, column: str) -> float | None:
         """Printed value of `row` minus that of `base`; None where either is not printed."""
@@ -96,20 +108,41 @@ class PublishedTable:
         return here.number, there.number
 
 
+def folders() -> list[Path]:
+    """Where printed values lie: `results/published`, then beside the modules of others' tables."""
+    return list(dict.fromkeys([paths.published(), *map(folder_of, registry.tables.in_order())]))
+
+
+def folder_of(entry: Entry) -> Path:
+    """The folder of a table's CSV and texts."""
+    if entry.origin == "repro":
+        return paths.published()
+    if not isinstance(entry.target, str):
+        return Path(inspect.getfile(inspect.unwrap(entry.target))).parent
+    module = importlib.util.find_spec(entry.target.partition(":")[0])
+    return Path(module.origin).parent if module and module.origin else paths.published()
+
+
+def find(name: str) -> Path | None:
+    """The file of this name, `dnr_table6.toml`, in the first folder that has it."""
+    return next((folder / name for folder in folders() if (folder / name).is_file()), None)
+
+
 def stems() -> list[str]:
-    """Names of the files, sorted."""
-    return sorted(path.stem for path in paths.published().glob("*.csv"))
+    """Names of the CSV files, sorted."""
+    found = {path.stem for folder in folders() for path in folder.glob("*.csv")}
+    return sorted(stem for stem in found if _NAME.match(stem))
 
 
 @cache
 def load(stem: str) -> PublishedTable:
-    """The checked content of `results/published/<stem>.csv`; of no name, a table without rows: no paper prints it."""
+    """The checked content of `<stem>.csv`; of no name, a table without rows: no paper prints it."""
     if not stem:
         return PublishedTable("", ("row", "note"), {})
-    known = stems()
-    if stem not in known:
-        raise UnknownName("published table", stem, known)
-    return read(paths.published() / f"{stem}.csv")
+    path = find(f"{stem}.csv")
+    if path is None:
+        raise UnknownName("published table", stem, stems())
+    return read(path)
 
 
 def load_all() -> dict[str, PublishedTable]:
@@ -139,14 +172,16 @@ def read(path: Path) -> PublishedTable:
         rows[row.key] = row
     if not rows:
         raise RecordError(f"{path.name}: no rows")
-    return PublishedTable(path.stem, columns, rows)
+    return PublishedTable(path.stem, tuple(name for name in columns if name not in ABOUT), rows)
 
 
 def _check_columns(name: str, columns: tuple[str, ...]) -> None:
     for number, column in enumerate(columns, start=1):
-        if column not in TEXT and _rule(column) is None:
+        if column not in {*TEXT, *ABOUT} and _rule(column) is None:
+            allowed = ", ".join(sorted(TEXT | WHOLE | POSITIVE | NOT_NEGATIVE | {*ABOUT, "top1", "top5"}))
             raise RecordError(
-                f"{name} line 1, column {number}: unknown column {column!r}", allowed=", ".join(sorted(TEXT))
+                f"{name} line 1, column {number}: unknown column {column!r}",
+                allowed=f"{allowed}, or a name that ends in _pct or begins with delta_",
             )
         if columns.index(column) != number - 1:
             raise RecordError(f"{name} line 1, column {number}: {column!r} stands twice")
@@ -180,7 +215,7 @@ def _row(name: str, line: int, fields: dict[str, str]) -> PublishedRow:
     for column, text in fields.items():
         if text != text.strip() or any(ord(letter) < 32 for letter in text):
             raise fault(column, "text without surrounding spaces or control characters")
-        if column in {"row", "note"} or not text:
+        if column in {"row", "note", *ABOUT} or not text:
             continue
         rule = _rule(column)
         number = None
@@ -192,4 +227,5 @@ def _row(name: str, line: int, fields: dict[str, str]) -> PublishedRow:
     best = {column: values[column].number or 0.0 for column in ("top1", "top5") if column in values}
     if len(best) == 2 and best["top1"] > best["top5"]:
         raise fault("top1", f"at most top5, {fields['top5']}")
-    return PublishedRow(fields["row"], values, fields["note"])
+    about = {column: fields.get(column, "") for column in ABOUT}
+    return PublishedRow(fields["row"], values, fields["note"], **about)

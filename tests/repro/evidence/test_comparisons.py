@@ -6,8 +6,9 @@ import pytest
 
 from repro.core.errors import BadOption
 from repro.core.spec import replace
-from repro.evidence.questions import told_question
-from repro.papers.table import ColumnSpec, QuestionSpec, TableSpec
+from repro.evidence.comparisons import findings
+from repro.papers.comparison import Comparison
+from repro.papers.table import ColumnSpec, TableSpec
 from repro.report.build_table import table_view
 from tests.repro.made_table import accuracy, record_of, static
 
@@ -22,8 +23,11 @@ def asked(layout: TableSpec, host: list[float], dnr: list[float], **more) -> str
         ]
         for row, values in runs.items()
     }
-    question = QuestionSpec(asks=ASKS, cell="twin-temporal", better="tsn_r50_dnr", worse="tsn_r50", **more)
-    return told_question(layout, question, lambda experiment: records.get(experiment.id, []) if experiment else [])
+    pair = {"better": "tsn_r50_dnr", "worse": "tsn_r50"}
+    question = Comparison(table=layout.full_name, asks=ASKS, cell="twin-temporal", **{**pair, **more})
+    asking = replace(layout, comparisons=(question,))
+    (told,) = findings(asking, lambda experiment: records.get(experiment.id, []) if experiment else [])
+    return told
 
 
 @pytest.mark.parametrize(
@@ -60,7 +64,18 @@ def test_a_row_that_nobody_prints_has_no_printed_difference(layout: TableSpec) -
 
 def test_a_question_on_no_row_is_refused(layout: TableSpec) -> None:
     with pytest.raises(BadOption, match="names no row"):
-        replace(layout, questions=(QuestionSpec(asks=ASKS, cell="static", better="tsn", worse="tsn_r50"),))
+        replace(layout, comparisons=(Comparison(table="dnr/table6", asks=ASKS, better="tsn", worse="tsn_r50"),))
+
+
+def test_a_slope_is_told_with_what_the_paper_says_of_it(layout: TableSpec) -> None:
+    """Gains of 80 at 8 and -80 at 4: a slope of 40 points a clip in every seed, printed +2.70 and -2.70."""
+    points = ((8.0, "tsn_r50_dnr", "tsn_r50"), (4.0, "tsn_r50", "tsn_r50_dnr"))
+    more = {"better": "", "worse": "", "points": points, "along": "clip", "claim": "it grows", "sign": 1}
+    told = asked(layout, [10.0, 10.5, 9.0], [90.0, 90.5, 89.5], **more)
+    assert told.startswith(f"{ASKS}: it grows. Printed: +2.70, -2.70 at 8, 4, a slope of +1.35 points a clip. ")
+    assert "Measured here: +80.2, -80.2 at 8, 4, a slope of +40.08 points a clip" in told
+    assert told.endswith("over 3 seeds: supported on the twins.")
+    assert "Not evaluated: its cells have 1 seeds in common" in asked(layout, [10.0], [90.0], **more)
 
 
 def test_ratios_differences_from_print_and_their_reasons(layout: TableSpec) -> None:

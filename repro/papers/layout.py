@@ -1,0 +1,110 @@
+"""A table out of its parts: the experiments of its rows, the printed values, and what its file says.
+
+The spec of a table is Python where something is run, and data where something is said:
+
+    def table1() -> TableSpec:
+        rows = [RowSpec(key="tsn", cells={"static": Experiment(...)}), ...]
+        return table("other/table1", rows)
+
+with `other_table1.csv` (printed rows, their labels) and `other_table1.toml` (title, columns, notes) in one folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from repro.core.errors import BadOption, ReproError
+from repro.core.spec import replace
+from repro.papers import published
+from repro.papers.columns import columns
+from repro.papers.comparison import Comparison, comparison
+from repro.papers.published import PublishedTable
+from repro.papers.table import ColumnSpec, FigureSpec, RowSpec, TableSpec
+from repro.papers.text import Text, csv_of, of_table, said
+
+
+def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None = None) -> TableSpec:
+    """The table `paper/name` with these rows."""
+    text = of_table(name)
+    csv = csv_of(text)
+    shown, made = columns(text), list(rows)
+    printed = published.load(csv)
+    paper, _, short = name.partition("/")
+    try:
+        return TableSpec(
+            paper=paper,
+            name=short,
+            title=said(text, text.data.get("title", name), "title"),
+            caption=said(text, text.data.get("caption", ""), "caption"),
+            published_csv=csv,
+            rows=tuple(_told(made, shown, printed, text)),
+            columns=shown,
+            footnotes=tuple(said(text, one, "footnotes") for one in text.data.get("footnotes", ())),
+            figures=tuple(FigureSpec(**one) for one in text.data.get("figures", ())),
+            comparisons=tuple(_asked(text, key, one, name) for key, one in text.data.get("comparisons", {}).items()),
+            seeds=seeds or {},
+        )
+    except (TypeError, ReproError) as error:
+        if text.path.name in str(error):
+            raise
+        raise text.fault(str(error), "title") from error
+
+
+def _asked(text: Text, key: str, facts: Mapping[str, Any], table: str) -> Comparison:
+    try:
+        return comparison(facts, table)
+    except BadOption as error:
+        raise text.fault(error.what, "comparisons", key, allowed=error.allowed or "") from error
+
+
+def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: PublishedTable, text: Text) -> list[RowSpec]:
+    """The rows with their labels, sections and sentences."""
+    labels, keys = text.data.get("labels", {}), [row.key for row in rows]
+    places = list(dict.fromkeys(place for column in shown for place in (column.key, column.cell) if place))
+    notes: dict[str, dict[str, dict[str, str]]] = {}
+    for kind in ("reasons", "explained", "notes"):
+        notes[kind] = {key: {} for key in keys}
+        for key, at, sentence in _sentences(text, kind, keys, places):
+            notes[kind][key][at] = sentence
+    found = []
+    for row in rows:
+        line = printed.rows.get(row.key)
+        label = labels.get(row.key) or (line.label if line else "") or row.label
+        if not label:
+            raise text.fault(
+                f"row {row.key!r} has no label", "labels", allowed="one here, or in the CSV's column label"
+            )
+        section = row.section if row.section != "reproduced" or line else "added" if printed.rows else "own"
+        found.append(
+            replace(
+                row,
+                label=label,
+                section=section,
+                published_row=row.key if line else None,
+                reasons={**notes["reasons"][row.key], **row.reasons},
+                explained={**row.explained, **notes["explained"][row.key]},
+                note=notes["notes"][row.key].get("", row.note),
+            )
+        )
+    return found
+
+
+def _sentences(text: Text, kind: str, rows: Sequence[str], places: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Row, cell or column, and what the file says there; rows and places are patterns with spaces between."""
+    for number, one in enumerate(text.data.get(kind, ())):
+        sentence = said(text, one.get("says", ""), kind, number, "says")
+        wanted = _matching(one.get("rows", "*"), rows, text, kind, number, "rows")
+        at = _matching(one.get("at", "*"), places, text, kind, number, "at") if kind != "notes" else [""]
+        yield from ((row, place, sentence) for row in wanted for place in at)
+
+
+def _matching(patterns: str, names: Sequence[str], text: Text, *trail: Any) -> list[str]:
+    found: dict[str, None] = {}
+    for pattern in patterns.split():
+        matching = [name for name in names if fnmatchcase(name, pattern)]
+        if not matching:
+            raise text.fault(f"{pattern!r} fits nothing", *trail, allowed=", ".join(names))
+        found.update(dict.fromkeys(matching))
+    return list(found)

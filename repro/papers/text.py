@@ -1,0 +1,170 @@
+"""What is said of a table, and claimed by a paper: TOML files beside the printed values, read and checked.
+
+A fault is told with its file and line. `@name` stands for the text of that name under `[texts]`, in the file itself or
+in the paper's: `dnr.toml` has what the files `dnr_*.toml` share.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from repro.core.errors import RecordError, UnknownName
+from repro.papers import published
+
+#: the form of a file: a type, `[form]` for a list of it, `{name: form}` for a table; `*` stands for any name
+_COLUMN = dict.fromkeys("key title source unit better spread beside seeds absent note".split(), str)
+COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float}
+_SAID = {"rows": str, "at": str, "says": str}
+COMPARISON: dict[str, Any] = {
+    **dict.fromkeys("table better worse cell metric worse_cell worse_metric beyond_cell asks claim along".split(), str),
+    "beyond": [str],
+    "points": [[object]],
+    "sign": int,
+    "printed": bool,
+}
+COLUMNS: dict[str, Any] = {"*": COLUMN}
+SHARED: dict[str, Any] = {"texts": {"*": str}, "columns": {"*": COLUMN}}
+TABLE: dict[str, Any] = {
+    **SHARED,
+    "title": str,
+    "caption": str,
+    "printed": str,
+    "footnotes": [str],
+    "groups": [{"title": str, "columns": str}],
+    "labels": {"*": str},
+    "reasons": [_SAID],
+    "explained": [_SAID],
+    "notes": [_SAID],
+    "figures": [dict.fromkeys("title x y note cheap".split(), str)],
+    "comparisons": {"*": COMPARISON},
+}
+_MODEL: dict[str, Any] = {"name": str, "backbone": str, "frames": int, "dropout": float, "options": {"*": object}}
+NETWORKS: dict[str, Any] = {
+    "*": {
+        **dict.fromkeys("no_twin note not_run".split(), str),
+        "model": _MODEL,
+        "twin": _MODEL,
+        "size": int,
+        "sizes": [int],
+        "trained_frames": int,
+        "heavy": bool,
+    }
+}
+CLAIMS: dict[str, Any] = {
+    "claims": [
+        {
+            **dict.fromkeys("key where says would_decide note".split(), str),
+            "printed": [str],
+            "measured": [str],
+            "compares": [{**COMPARISON, "named": str}],
+        }
+    ]
+}
+
+_HEADING = re.compile(r"\[(\[)?\s*([^\]]+?)\s*\]")
+_NAMES = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
+_KEY = re.compile(r"(\"[^\"]*\"|'[^']*'|[\w-]+)\s*=")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One file."""
+
+    path: Path
+    data: Mapping[str, Any]
+
+    def fault(self, what: str, *trail: str | int, allowed: str = "") -> RecordError:
+        """An error at the place of a value: `fault("...", "groups", 2, "columns")`."""
+        return RecordError(f"{self.path.name} line {_line(self.path, trail)}: {what}", allowed=allowed or None)
+
+
+def of_table(name: str) -> Text:
+    """What is said of a table, by its full name."""
+    file = f"{name.replace('/', '_')}.toml"
+    path = published.find(file)
+    if path is None:
+        raise UnknownName("file of a table's texts", file, [one.name for one in _files()], fix=f"write {file}")
+    return read(path)
+
+
+def csv_of(text: Text) -> str:
+    """The file of a table's printed values, without ending: of the same name or `printed`; empty if there is none."""
+    stem = str(text.data.get("printed", text.path.stem))
+    if published.find(f"{stem}.csv") is None and "printed" in text.data:
+        raise text.fault(f"no file {stem}.csv", "printed", allowed=", ".join(published.stems()))
+    return stem if published.find(f"{stem}.csv") else ""
+
+
+@cache
+def read(path: Path, form: str = "TABLE") -> Text:
+    """A file of one of the forms above, by its name."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RecordError(f"{path.name}: not readable as TOML: {error}") from error
+    text = Text(path, data)
+    _check(text, data, globals()[form], ())
+    return text
+
+
+def shared(text: Text) -> Text | None:
+    """What a paper's files share, for one of them."""
+    path = published.find(f"{text.path.stem.partition('_')[0]}.toml")
+    return read(path, "SHARED") if path else None
+
+
+def said(text: Text, value: str, *trail: str | int) -> str:
+    """A sentence of a file: itself, or what `@name` stands for."""
+    if not value.startswith("@"):
+        return value
+    common = shared(text)
+    names = {**(common.data.get("texts", {}) if common else {}), **text.data.get("texts", {})}
+    if value[1:] not in names:
+        raise text.fault(f"no text {value!r}", *trail, allowed=", ".join(f"@{name}" for name in names))
+    return str(names[value[1:]])
+
+
+def _files() -> list[Path]:
+    return [path for folder in published.folders() for path in sorted(folder.glob("*_*.toml"))]
+
+
+def _check(text: Text, value: Any, form: Any, trail: tuple[str | int, ...]) -> None:
+    if isinstance(form, dict) and isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in form and "*" not in form:
+                raise text.fault(f"unknown name {name!r}", *trail, name, allowed=", ".join(form))
+            _check(text, inner, form.get(name, form.get("*")), (*trail, name))
+    elif isinstance(form, list) and isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check(text, inner, form[0], (*trail, index))
+    else:
+        kinds = (int, float) if form is float else form
+        if not isinstance(kinds, type | tuple) or not isinstance(value, kinds) or (form is int and value is True):
+            wanted = "a table" if isinstance(form, dict) else "a list" if isinstance(form, list) else form.__name__
+            raise text.fault(f"{trail[-1]} is {value!r}", *trail, allowed=wanted)
+
+
+def _line(path: Path, trail: tuple[str | int, ...]) -> int:
+    """The line of a value, or of the nearest thing around it: tomllib does not tell where it found something."""
+    here: tuple[str | int, ...] = ()
+    counts: Counter[tuple[str, ...]] = Counter()
+    depth, found = 0, 1
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if heading := _HEADING.match(line):
+            names = tuple(name.strip("\"'") for name in _NAMES.findall(heading[2]))
+            place = here = (*names, counts[names]) if heading[1] else names
+            counts[names] += 1
+        elif key := _KEY.match(line):
+            place = (*here, key[1].strip("\"'"))
+        else:
+            continue
+        if len(place) > depth and trail[: len(place)] == place:
+            depth, found = len(place), number
+    return found
