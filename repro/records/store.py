@@ -60,8 +60,13 @@ class Loaded(NamedTuple):
 
 
 def default_root(smoke: bool = False) -> Path:
-    """The folder of results; that of smoke runs lies elsewhere."""
-    return paths.cache() / "smoke-records" if smoke else paths.records()
+    """Where a measurement is written: among the own results; smoke runs lie elsewhere."""
+    return paths.cache() / "smoke-records" if smoke else paths.own()
+
+
+def holds_results(root: Path) -> bool:
+    """Whether a folder is that of the reference or of the own results, where no smoke record may stand."""
+    return root.resolve() in (paths.records().resolve(), paths.own().resolve())
 
 
 def path_of(root: Path, paper: str, table: str, row: str, id: str, seed: int = 0) -> Path:
@@ -82,7 +87,7 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
     moves the old one to `superseded/`.
     """
     root = default_root(record.smoke) if root is None else Path(root)
-    if record.smoke and root.resolve() == paths.records().resolve():
+    if record.smoke and holds_results(root):
         raise RecordError(
             "a smoke record cannot stand among the results", fix="leave the root to default_root(smoke=True)"
         )
