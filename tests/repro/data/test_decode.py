@@ -13,7 +13,8 @@ import pytest
 
 from repro.core.errors import BadOption, DataError, DecodeError, UnknownName
 from repro.data import decode
-from repro.data.decode import DECODERS, frame_count, read_frames
+from repro.data.decode import DECODERS, decode_all, frame_count, read_frames
+from repro.data.decode_decord import NotUsed
 
 FILES = {
     "h264.mp4": 40,
@@ -31,6 +32,10 @@ FILES = {
 }
 
 
+#: of `FILES`, what decord would misnumber
+NOT_DECORDS = {"odd.avi", "bframes.avi", "part2.mp4", "h264.flv", "mpeg2.mpg"}
+
+
 def in_order(path) -> np.ndarray:
     """All frames, decoded one after the other by nothing but PyAV."""
     with av.open(str(path)) as container:
@@ -42,6 +47,10 @@ def in_order(path) -> np.ndarray:
 def test_any_indices_give_those_frames(clip_folder, name, decoder):
     path = clip_folder / name
     expected = in_order(path)
+    if decoder == "decord" and name in NOT_DECORDS:
+        with pytest.raises(NotUsed, match=r"decord is not used for it: .*; --decoder auto reads it"):
+            frame_count(path, decoder=decoder)
+        return
     assert frame_count(path, decoder=decoder) == len(expected) == FILES[name]
     rng = np.random.default_rng(0)
     for indices in ([len(expected) - 1], rng.integers(0, len(expected), 8), np.arange(len(expected))[::-1]):
@@ -49,7 +58,7 @@ def test_any_indices_give_those_frames(clip_folder, name, decoder):
         assert made.dtype == np.uint8 and np.array_equal(made, expected[np.asarray(indices)])
 
 
-@pytest.mark.parametrize("name", ["h264.mp4", "long_gop.mp4", "vp9.webm", "h264.mkv", "h264.flv"])
+@pytest.mark.parametrize("name", ["h264.mp4", "long_gop.mp4", "vp9.webm", "h264.mkv"])
 def test_a_long_video_of_large_pictures_is_shared_by_several_readers(clip_folder, name, monkeypatch):
     """No more frames than may lie decoded are taken by one reader of decord, from a key frame if there is one."""
     from repro.data import decode_decord
@@ -120,7 +129,16 @@ def test_unknown_decoder(clip_folder):
 def test_without_decord_pyav_is_suggested(clip_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "decord", None)
     with pytest.raises(BadOption, match="--decoder pyav"):
-        read_frames(clip_folder / "one.mp4", [0])
+        read_frames(clip_folder / "one.mp4", [0], decoder="decord")
+    assert read_frames(clip_folder / "one.mp4", [0]).shape == (1, 48, 64, 3)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_all_frames_are_decoded_and_the_one_in_the_middle_is_kept(clip_folder, bad_files, decoder):
+    count, middle = decode_all(clip_folder / "h264.mp4", decoder=decoder)
+    assert count == 40 and np.array_equal(middle, in_order(clip_folder / "h264.mp4")[20])
+    with pytest.raises(DecodeError, match=r"damaged|a packet holds 0 pictures"):
+        decode_all(bad_files["zeroed.mp4"], decoder=decoder)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
