@@ -227,7 +227,7 @@ class _Hevc:
                 doubt = "streams are joined in it"
         if pictures != 1:
             doubt = doubt or f"a packet holds {pictures} pictures"
-        return Sight(starts=key and random, closed=idr, doubt=doubt) if key or doubt else _PLAIN
+        return Sight(starts=key and random, closed=idr, doubt=doubt) if key or doubt else _BETWEEN_TWO
 
 
 def _vp8(data: memoryview, key: bool) -> Sight:

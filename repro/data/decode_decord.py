@@ -96,7 +96,8 @@ def read(path: Path, unique: Callable[[int], np.ndarray], stack: Stack) -> None:
                 raise NotUsed(path, "decord takes another one of its video streams; --decoder auto reads it")
             stack.put(place, upright(path, stored, first))
     except (RuntimeError, IndexError, decord.DECORDError) as error:
-        raise DecodeError(path, _reason(path, str(error))) from error
+        refused = _SIZE in str(error)
+        raise (NotUsed if refused else DecodeError)(path, _reason(path, str(error))) from error
 
 
 def _open(path: Path) -> Any:
@@ -134,13 +135,15 @@ def _parts(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[
         start = end
 
 
+#: decord turns pictures of a width that is no multiple of 32, or of another stream, into memory of the wrong size
+_SIZE = "from_size == to_size"
 #: part of decord's message -> what it means
 _MEANINGS = {
     "Error reading": "not a video, or cut before its index (moov)",
     "cannot find video stream": "no video stream, or no frames",
     "av_read_frame failed": "truncated or damaged: reading stopped before the end",
     "Error sending packet": "damaged: a frame does not decode",
-    "from_size == to_size": "decord mistakes the size of its pictures; --decoder auto does not",
+    _SIZE: "decord mistakes the size of its pictures; --decoder auto does not",
 }
 
 

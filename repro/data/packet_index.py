@@ -21,6 +21,8 @@ from repro.data import bitstream
 STAMPED = frozenset({"mp4", "matroska"})
 #: formats that name other files or no video at all; of pictures, all whose names end in `_pipe`
 _REFUSED = frozenset({"concat", "concatf", "dash", "hls", "image2", "image2pipe", "imf", "lavfi", "sdp", "rtsp", "tty"})
+#: codecs that store pictures in another order than they are shown in; others hide what is stored too early
+_REORDERED = frozenset({"h264", "hevc"})
 #: packets are kept up to this sum, so that the file is read once; a larger file is read twice
 _KEPT_BYTES = 64 << 20
 #: tags need not be UTF-8; PyAV 19 reads any and has no option for it
@@ -78,7 +80,7 @@ class VideoFile:
         """Why the packets cannot number the frames; "" if they can."""
         if self._listed is None:
             return f"packets of {self.codec} in this container do not tell where a frame begins"
-        return self._listed.order(bool(self.stream.codec_context.has_b_frames) if self.codec == "h264" else None)
+        return self._listed.order(self.codec in _REORDERED and bool(self.stream.codec_context.has_b_frames))
 
     @cached_property
     def _listed(self) -> Listing | None:
@@ -158,9 +160,9 @@ class Listing:
         """Enter the positions of key frames by the container's index, which FFmpeg may know better than."""
         self.open_keys += len(set(keys) - self._shut)
 
-    def order(self, reorders: bool | None = None) -> str:
+    def order(self, reorders: bool) -> str:
         """Sort `shown` by time. Why that does not number the frames as decoding all in order does; "" if it does.
-        `reorders` is whether the decoder waits for pictures that are shown earlier, where it does not go by stamps.
+        `reorders` is whether the decoder, which does not go by stamps, waits for pictures that are shown earlier.
         """
         if self._doubt:
             return self._doubt
@@ -174,7 +176,7 @@ class Listing:
             return "two of its frames are shown at one time"
         if sorted_[0] < self.stamps[0]:  # type: ignore[operator]
             return "frames are shown before its first key frame"
-        if reorders is not None and (self.between if stamps == sorted_ else not reorders):
+        if not reorders if stamps != sorted_ else reorders and self.between:
             return "its frames are shown in another order than their times say"
         self.shown.sort(key=self.stamps.__getitem__)  # type: ignore[arg-type]
         return ""
@@ -227,6 +229,8 @@ def _open(path: Path) -> tuple[Any, Any]:
     options = {"protocol_whitelist": "file", "format_whitelist": _formats()}
     try:
         container = av.open(str(path), options=options, **_TAGS)
+    except av.error.ArgumentError as error:
+        raise DecodeError(path, "not a video: a playlist, a still picture, or damaged") from error
     except (av.error.FFmpegError, UnicodeError) as error:
         raise decode_error(path, error, "it does not open") from error
     try:

@@ -141,7 +141,8 @@ def _program_stream(file: BinaryIO, head: bytes, size: int) -> int:
     at += 14 + (tail[at + 13] & 7) if tail[at + 4 : at + 5] >= b"\x40" and at + 13 < len(tail) else 12
     while tail[at : at + 3] == b"\0\0\1" and at + 6 <= len(tail) and tail[at + 3] >= 0xBB:
         at += 6 + int.from_bytes(tail[at + 4 : at + 6], "big")
-    return offset + at
+    cut = tail[at : at + 6]  # of the head of a packet
+    return offset + at + (6 if 0 < len(cut) < 6 and b"\0\0\1".startswith(cut[:3]) else 0)
 
 
 def _transport_stream(file: BinaryIO, head: bytes, size: int) -> int:
@@ -150,8 +151,9 @@ def _transport_stream(file: BinaryIO, head: bytes, size: int) -> int:
         if len(head) > 3 * length and all(head[before + n * length] == 0x47 for n in range(3)):
             tail, offset = _tail(file, size)
             left = size % length
-            last = size - left - length + before - offset
-            return size - left + length if left and tail[last] == 0x47 else size
+            whole = size - left - offset
+            starts = tail[whole - length + before], *tail[whole + before : whole + before + 1]
+            return size - left + length if left and set(starts) == {0x47} else size
     return 0
 
 

@@ -10,6 +10,7 @@ import sys
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from repro.core.errors import BadOption, DataError, DecodeError, UnknownName
 from repro.data import decode
@@ -111,6 +112,56 @@ def test_hostile_names(clip_folder, tmp_path, monkeypatch, name, decoder):
 def test_a_frame_out_of_range_is_refused(clip_folder, decoder, index):
     with pytest.raises(DecodeError, match="of 40 was asked for"):
         read_frames(clip_folder / "h264.mp4", [0, index], decoder=decoder)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_playlists_and_pictures_are_no_videos(clip_folder, tmp_path, monkeypatch, decoder):
+    """They would show other files, which no fingerprint covers, and lose segments that are missing without a word."""
+    for name in ("h264.mp4", "mpeg2.mpg"):
+        (tmp_path / name).write_bytes((clip_folder / name).read_bytes())
+    still = Image.new("RGB", (32, 32))
+    for number in (0, 1):
+        still.save(tmp_path / f"img{number:03d}.png")
+    still.save(tmp_path / "img%03d.png")
+    still.save(tmp_path / "still.mp4", format="JPEG")
+    texts = {
+        "list.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nh264.mp4\n#EXTINF:2,\ngone.mp4\n#EXT-X-ENDLIST\n",
+        "joined.mp4": "ffconcat version 1.0\nfile h264.mp4\nfile mpeg2.mpg\n",
+        "drawing.mp4": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "list.m3u8").write_text(texts["list.mp4"])
+    monkeypatch.chdir(tmp_path)
+    for name in (*texts, "list.m3u8", "img%03d.png", "img000.png", "still.mp4"):
+        with pytest.raises(DecodeError, match="not a video"):
+            frame_count(name, decoder=decoder)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("code", [b"xvc1", b"\xff\xff\xff\xff", b"vvc1", b"\0\0\0\0"])
+def test_a_codec_without_a_decoder_is_one_bad_video(clip_folder, tmp_path, code, decoder):
+    data = (clip_folder / "h264.mp4").read_bytes()
+    assert data.count(b"avc1") >= 1
+    (tmp_path / "a.mp4").write_bytes(data.replace(b"avc1", code))
+    with pytest.raises(DecodeError):
+        read_frames(tmp_path / "a.mp4", [0], decoder=decoder)
+
+
+def test_damaged_files_give_frames_or_one_sentence(clip_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(150):
+        whole = clip_folder / list(FILES)[number % len(FILES)]
+        data, place = bytearray(whole.read_bytes()), tmp_path / whole.name
+        for at in rng.integers(0, len(data) if number % 2 else min(len(data), 1500), 20):
+            data[at] = rng.integers(256)
+        place.write_bytes(data)
+        for decoder in DECODERS:
+            try:
+                count = frame_count(place, decoder=decoder)
+                assert len(read_frames(place, [0, count - 1], decoder=decoder)) == 2
+            except DecodeError as error:
+                assert "\n" not in str(error)
 
 
 def test_errors_survive_a_pipe():

@@ -374,6 +374,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "lost_refs.mp4": Copied(x264("ref=4:scenecut=0", gop=20, b_frames=0), keep=lambda n, packet: n % 11 != 5),
     "no_signs.mp4": Copied(x264(OPEN, gop=10, b_frames=3), filter="filter_units=remove_types=6"),
     "wrong_order.mkv": Copied(x264(CLOSED), stamps="decoding"),
+    "wrong_order_hevc.mkv": Copied(x265("open-gop=0"), stamps="decoding"),
     "scenes.mkv": Copied(x264("min-keyint=250:scenecut=60:ref=5", gop=250, cuts=7), keys="intra"),
     "no_signs.mkv": Copied(x264(OPEN, gop=10, b_frames=3), filter="filter_units=remove_types=6"),
     "scenes.mp4": Copied(x264("min-keyint=250:scenecut=60:ref=5", gop=250, cuts=7), keys="intra"),
