@@ -6,6 +6,7 @@ The stream is the one that ffmpeg would take: the largest of those that are mark
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -107,11 +108,22 @@ class VideoFile:
     def frames(self) -> Iterator[Any]:
         """All shown frames in order, decoded."""
         self._rewind()
-        return self.container.decode(self.stream)
+        return (frame for packet in self._through() for frame in packet.decode())
 
     def _demux(self) -> Iterator[Any]:
         self._rewind()
-        return (packet for packet in self.container.demux(self.stream) if packet.size)
+        return (packet for packet in self._through() if packet.size)
+
+    def _through(self) -> Iterator[Any]:
+        """Packets from here to the end, and an empty one that drains the decoder."""
+        ended = False
+        while not ended:
+            # PyAV does not know streams that begin later: after an error it goes on with the next packet
+            with contextlib.suppress(IndexError):
+                for packet in self.container.demux(self.stream):
+                    ended = ended or not packet.size
+                    yield packet
+                ended = True
 
     def _rewind(self) -> None:
         """Open the file again if anything was read: after a seek some containers go on after their first packet."""
@@ -201,20 +213,18 @@ class Facts:
 
 
 def facts(path: Path) -> Facts:
-    """Frames (listed; else of the header, or counted packets), size in pixels before rotation, frames per second."""
+    """Frames (of the header, hidden ones among them, or counted packets), size before rotation, frames per second."""
     try:
         with VideoFile(path) as video:
-            stream, listing = video.stream, video.listing
+            stream = video.stream
             rate = stream.average_rate or stream.guessed_rate
-            counted = 0 if listing else stream.frames or sum(1 for _ in video.packets())
-            found = Facts(
-                len(listing.shown) if listing else counted, video.width, video.height, float(rate) if rate else 0.0
-            )
+            frames = stream.frames or sum(1 for _ in video.packets())
+            size = video.size
     except av.error.FFmpegError as error:
         raise decode_error(path, error) from error
-    if found.frames < 1:
+    if frames < 1:
         raise DecodeError(path, "no frames")
-    return found
+    return Facts(frames, *size, float(rate) if rate else 0.0)
 
 
 @cache

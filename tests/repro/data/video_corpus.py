@@ -400,6 +400,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "part2_fields.mp4": Coded("mpeg4", 12, 0, {"flags": "+ildct+ilme"}),
     "packed.avi": Coded("mpeg4", 12, 2, container={}),
     "part2.avi": Coded("mpeg4", 12, 0),
+    "gap.avi": Coded("mpeg4", 12, 0, stamps=lambda n: 40 * n + 400 * (n > 17)),
     "h264.avi": x264(CLOSED, b_frames=0),
     "h263.3gp": Coded("h263", 12, 0, size=(96, 128)),
     "mpeg2.mpg": Coded("mpeg2video", 12, 2),
