@@ -158,8 +158,9 @@ def _read(decoder: str, file: Path, unique: Pick, stack: Stack) -> str:
 
     if decoder not in DECODERS:
         raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
-    if decoder == "decord":
-        decode_decord.read(file, unique, stack)
-        return decoder
-    decode_av.read(file, unique, stack)
-    return "pyav"
+    used, read = ("decord", decode_decord.read) if decoder == "decord" else ("pyav", decode_av.read)
+    try:
+        read(file, unique, stack)
+    except MemoryError as error:
+        raise DecodeError(file, "its frames do not fit into memory") from error
+    return used

@@ -67,7 +67,7 @@ def objection(video: VideoFile, first: Any) -> str:
     if first.format.name not in _COLOURS or video.height % 2 or (first.width, first.height) != video.size:
         return f"it rounds colours of {first.format.name} at {video.width}x{video.height} in its own way"
     if first.interlaced_frame or listing.timed:
-        return "it mixes the colours of interlaced pictures in its own way"
+        return "it mixes the colours of pictures that may be called interlaced in its own way"
     return ""
 
 
