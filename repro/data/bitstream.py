@@ -21,7 +21,7 @@ class Sight:
     closed: bool = False
     """Also nothing that is stored from here on is shown before it."""
     shown: bool = True
-    timed: bool = False
+    told: bool = False
     """It says when its picture or its fields are shown, so that a whole picture may be called interlaced."""
     between: bool = False
     """Its picture may be coded from one that is shown later."""
@@ -33,6 +33,10 @@ Reader = Callable[[memoryview, bool], Sight]
 
 #: messages of H.264: picture timing, recovery point; of the latter, the bits for no frames to wait for, exact, whole
 _TIMING, _RECOVERY, _EXACT_AT_ONCE = 1, 6, 0b110
+#: message of H.264 and HEVC on the display orientation, which holds for pictures after it
+_TURN, _TURNED = 47, "its pictures are turned one by one"
+#: units of HEVC: messages before a picture; where a stream is joined to another, or ends
+_BEFORE, _JOINTS = 39, (16, 17, 18, 36, 37)
 #: profiles of H.264 whose parameters name colours and scaling
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 #: types of a slice that is coded from pictures on both sides
@@ -91,7 +95,7 @@ class _H264:
 
     def look(self, data: memoryview, key: bool) -> Sight:
         """See `Sight`."""
-        pictures, idr, recovers, timed, between = 0, False, False, False, False
+        pictures, idr, recovers, told, between, turned = 0, False, False, False, False, False
         for unit in _units(data, self._width):
             kind = unit[0] & 31
             if kind in (1, 5) and len(unit) > 1:
@@ -102,15 +106,16 @@ class _H264:
             elif kind == 6:
                 messages = _messages(unit)
                 recovers = recovers or (_RECOVERY in messages and messages[_RECOVERY] >> 5 == _EXACT_AT_ONCE)
-                timed = timed or _TIMING in messages
+                told = told or _TIMING in messages
+                turned = turned or _TURN in messages
             elif kind == 7:
                 self._parameters(unit)
-        doubt = self._doubt
+        doubt = self._doubt or (_TURNED if turned else "")
         if pictures != 1:
             doubt = doubt or f"a packet holds {pictures} pictures"
-        if not (key or idr or doubt or timed):
+        if not (key or idr or doubt or told):
             return _BETWEEN_TWO if between else _PLAIN
-        return Sight(starts=key and (idr or recovers), closed=idr, timed=timed, between=between, doubt=doubt)
+        return Sight(starts=key and (idr or recovers), closed=idr, told=told, between=between, doubt=doubt)
 
     def _follow(self, unit: memoryview) -> int:
         """Note the frame_num of a picture's first slice, and whether pictures before it are lost; gives its type."""
@@ -145,9 +150,9 @@ class _Sequence:
     """Whether pictures may be interlaced."""
 
 
-def _messages(unit: memoryview) -> dict[int, int]:
-    """Kinds of the messages of a SEI unit, and the first byte of each."""
-    data, at, found = _unescaped(unit), 1, {}
+def _messages(unit: memoryview, at: int = 1) -> dict[int, int]:
+    """Kinds of the messages of a SEI unit, which begin at `at`, and the first byte of each."""
+    data, found = _unescaped(unit), {}
     while at + 2 < len(data):
         kind, at = _extended(data, at)
         size, at = _extended(data, at)
@@ -223,8 +228,10 @@ class _Hevc:
             if kind < 32 and len(unit) > 2 and not (unit[0] & 1 or unit[1] >> 3):
                 pictures += unit[2] >> 7
                 idr, random = idr or kind in (19, 20), random or kind in (19, 20, 21)
-            if kind in (16, 17, 18, 36, 37):
+            if kind in _JOINTS:
                 doubt = "streams are joined in it"
+            elif kind == _BEFORE and _TURN in _messages(unit, 2):
+                doubt = _TURNED
         if pictures != 1:
             doubt = doubt or f"a packet holds {pictures} pictures"
         return Sight(starts=key and random, closed=idr, doubt=doubt) if key or doubt else _BETWEEN_TWO

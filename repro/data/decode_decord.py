@@ -66,7 +66,7 @@ def objection(video: VideoFile, first: Any) -> str:
         return "it misnumbers frames after key frames of open groups of pictures or of intra refresh"
     if first.format.name not in _COLOURS or video.height % 2 or (first.width, first.height) != video.size:
         return f"it rounds colours of {first.format.name} at {video.width}x{video.height} in its own way"
-    if first.interlaced_frame or listing.timed:
+    if first.interlaced_frame or listing.told:
         return "it mixes the colours of pictures that may be called interlaced in its own way"
     return ""
 

@@ -147,7 +147,7 @@ class Listing:
         self.open_keys = 0
         """Key frames, by the container, after which pictures come that are shown before them or refer behind them."""
         self._shut: set[int] = set()
-        self.timed = self.between = False
+        self.told = self.between = False
         """Whether any picture says when it or its fields are shown; is coded from one before and one after it."""
         self._doubt = ""
 
@@ -156,7 +156,7 @@ class Listing:
         position = len(self.stamps)
         self.stamps.append(packet.pts)
         self._doubt = self._doubt or sight.doubt
-        self.timed, self.between = self.timed or sight.timed, self.between or sight.between
+        self.told, self.between = self.told or sight.told, self.between or sight.between
         if sight.starts:
             self.keys.append(position)
         if sight.closed:

@@ -24,7 +24,7 @@ def test_closed_groups_start_at_each_key_frame(tmp_path):
     seen = sights(x264(CLOSED)(tmp_path / "a.mp4"))
     assert [n for n, (_, sight) in enumerate(seen) if sight.starts] == [0, 12, 24, 36]
     assert all(sight.starts == sight.closed == packet.is_keyframe for packet, sight in seen)
-    assert any(sight.between for _, sight in seen) and not any(sight.doubt or sight.timed for _, sight in seen)
+    assert any(sight.between for _, sight in seen) and not any(sight.doubt or sight.told for _, sight in seen)
 
 
 def test_open_groups_start_and_are_not_closed_and_refreshes_do_neither(tmp_path):
@@ -54,8 +54,13 @@ def test_doubts(tmp_path, params, doubt):
     assert any(doubt in sight.doubt for _, sight in sights(coded(tmp_path / "a.mp4")))
 
 
-def test_pictures_that_say_when_their_fields_are_shown(tmp_path):
-    assert all(sight.timed for _, sight in sights(FILES["timed.mp4"](tmp_path / "timed.mp4")))
+def test_pictures_that_say_how_they_are_shown(tmp_path):
+    assert all(sight.told for _, sight in sights(FILES["timed.mp4"](tmp_path / "timed.mp4")))
+    assert any("turned" in sight.doubt for _, sight in sights(FILES["told.mp4"](tmp_path / "told.mp4")))
+    header, message = b"\1" + bytes(20) + b"\xff\0", b"\x4e\x01\x2f\x02\x10\x10\x80"
+    units = b"".join(len(unit).to_bytes(4, "big") + unit for unit in (message, b"\x26\x01\xaf"))
+    assert "turned" in reader_of("hevc", header)(memoryview(units), True).doubt
+    assert not reader_of("hevc", header)(memoryview(units[len(message) + 4 :]), True).doubt
 
 
 def test_a_stream_without_parameters_in_front_is_a_doubt():

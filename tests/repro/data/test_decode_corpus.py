@@ -32,7 +32,8 @@ DECORDS = {
 #: what PyAV has to decode from the start on, although it lies in MP4 or Matroska
 IN_ORDER = {
     "interlaced.mp4", "fake_interlaced.mp4", "no_first_key.mkv", "no_first_key.mp4", "starts_open.mkv",
-    "hevc_starts_open.mkv", "lost_refs.mp4", "lost_pyramid.mkv", "wrong_order.mkv", "wrong_order_hevc.mkv", "part2.mp4",
+    "hevc_starts_open.mkv", "lost_refs.mp4", "lost_pyramid.mkv", "told.mp4", "wrong_order.mkv",
+    "wrong_order_hevc.mkv", "part2.mp4",
     "part2.mkv", "part2_fields.mp4", "mpeg2.mkv", "mjpeg.mov", "prores.mov", "ffv1.mkv", "odd.mkv", "h263.3gp",
 }  # fmt: skip
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -42,7 +43,8 @@ def in_order(path, stream=0) -> np.ndarray:
     """All pictures of a stream as they are shown, decoded one after the other."""
     with av.open(str(path)) as container:
         container.streams.video[stream].thread_type = "NONE"
-        return np.stack([shown(path.name, f.to_ndarray(format="rgb24")) for f in container.decode(video=stream)])
+        stored = (frame.to_ndarray(format="rgb24") for frame in container.decode(video=stream))
+        return np.stack([shown(path.name, number, picture) for number, picture in enumerate(stored)])
 
 
 @pytest.fixture(scope="module")

@@ -310,8 +310,10 @@ TURNS: dict[str, tuple[tuple[float, float, float, float], Callable[[np.ndarray],
 }
 
 
-def shown(name: str, picture: np.ndarray) -> np.ndarray:
+def shown(name: str, number: int, picture: np.ndarray) -> np.ndarray:
     """A stored picture of the file of that name as it is to be seen."""
+    if name.startswith("told"):  # the message holds for one picture
+        return np.rot90(picture, 2) if number == 0 else picture
     return TURNS[name][1](picture) if name in TURNS else picture
 
 
@@ -380,6 +382,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "scenes.mp4": Copied(x264("min-keyint=250:scenecut=60:ref=5", gop=250, cuts=7), keys="intra"),
     "bt2020.mp4": x264(CLOSED + ":colorprim=bt2020:colormatrix=bt2020nc"),
     "smpte240m.mp4": x264(CLOSED + ":colormatrix=smpte240m"),
+    "told.mp4": Copied(x264(CLOSED), filter="h264_metadata=display_orientation=insert:rotate=180"),
     "timed.mp4": x264(CLOSED + ":nal-hrd=vbr:vbv-maxrate=500:vbv-bufsize=500"),
     "hevc.mp4": x265("open-gop=0"),
     "hevc_open.mp4": x265("open-gop=1:keyint=10:min-keyint=10:bframes=3:b-adapt=0"),
