@@ -62,6 +62,8 @@ def objection(video: VideoFile, first: Any) -> str:
         return f"it may misnumber frames, as {video.doubt}"
     if len(listing.shown) != len(listing.stamps):
         return "it takes every packet for a frame, and here an edit list or the encoder hides some"
+    if min(listing.times()) < 0:
+        return "it loses frames that are shown before time 0"
     if listing.open_keys:
         return "it misnumbers frames after key frames of open groups of pictures or of intra refresh"
     if first.format.name not in _COLOURS or video.height % 2 or (first.width, first.height) != video.size:

@@ -168,6 +168,10 @@ class Listing:
         elif sight.shown:
             self.shown.append(position)
 
+    def times(self) -> list[int]:
+        """Time stamps of `shown`, once none is missing."""
+        return [self.stamps[position] for position in self.shown]  # type: ignore[misc]
+
     def mark(self, keys: Iterable[int]) -> None:
         """Enter the positions of key frames by the container's index, which FFmpeg may know better than."""
         self.open_keys += len(set(keys) - self._shut)
@@ -182,7 +186,7 @@ class Listing:
             return "its packets do not say when they are shown"
         if self.keys[:1] != [0]:
             return "it does not begin with a key frame"
-        stamps: list[int] = [self.stamps[position] for position in self.shown]  # type: ignore[misc]
+        stamps = self.times()
         sorted_ = sorted(stamps)
         if len(set(stamps)) != len(stamps):
             return "two of its frames are shown at one time"

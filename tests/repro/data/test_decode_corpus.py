@@ -33,7 +33,7 @@ DECORDS = {
 IN_ORDER = {
     "interlaced.mp4", "fake_interlaced.mp4", "no_first_key.mkv", "no_first_key.mp4", "starts_open.mkv",
     "hevc_starts_open.mkv", "lost_refs.mp4", "lost_pyramid.mkv", "told.mp4", "wrong_order.mkv",
-    "wrong_order_hevc.mkv", "part2.mp4",
+    "wrong_order_hevc.mkv", "below_zero.mkv", "below_zero.webm", "part2.mp4",
     "part2.mkv", "part2_fields.mp4", "mpeg2.mkv", "mjpeg.mov", "prores.mov", "ffv1.mkv", "odd.mkv", "h263.3gp",
 }  # fmt: skip
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -190,3 +190,13 @@ def test_a_cut_by_copy(written, tmp_path, name, start):
     expected = in_order(cut)
     alone = ([number] for number in range(len(expected)))
     require(cut, expected, "pyav", itertools.chain(alone, some(len(expected))))
+
+
+@needs_ffmpeg
+def test_a_start_below_zero(written, tmp_path):
+    source, expected = written("vp9.webm")
+    more, cut = ["-c", "copy", "-avoid_negative_ts", "disabled"], tmp_path / "below.mkv"
+    subprocess.run(["ffmpeg", "-v", "error", "-ss", "0.7", "-i", source, *more, cut], check=True)
+    require(cut, expected, "pyav", some(len(expected)))
+    with pytest.raises(NotUsed, match="shown before time 0; --decoder auto"):
+        read_frames(cut, [0], decoder="decord")

@@ -363,6 +363,10 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "cut.mp4": Copied(x264(CLOSED, gop=30), shift=10),
     "cut_open.mp4": Copied(x264(OPEN, gop=10, b_frames=3), keep=after(9), shift=15),
     "negative.mkv": Copied(x264(CLOSED), shift=3),
+    "below_zero.mkv": Copied(x264(CLOSED), shift=15, container={"avoid_negative_ts": "disabled"}),
+    "below_zero.webm": Copied(
+        Coded("libvpx-vp9", 20, None, {"cpu-used": "8"}), "webm", shift=15, container={"avoid_negative_ts": "disabled"}
+    ),
     "edits.mp4": edited([(10, -1), (20, 9)], x264(CLOSED)),
     "edits_two.mp4": edited([(10, 3), (12, 20)], x264(CLOSED, b_frames=0)),
     "edits_again.mp4": edited([(10, 5), (10, 5)], x264(CLOSED, b_frames=0)),
