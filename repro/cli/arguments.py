@@ -75,7 +75,9 @@ def clip(text: str) -> Path:
 def add_decoder(parser: argparse.ArgumentParser, default: str | None = "auto", more: str = "") -> None:
     """Which library decodes video files."""
     known = ["auto", "decord", "pyav"]
-    parser.add_argument("--decoder", default=default, choices=known, help=f"auto: the frames of decord, faster{more}")
+    parser.add_argument(
+        "--decoder", default=default, choices=known, help=f"auto: the faster one; all give the same frames{more}"
+    )
 
 
 def add_views(parser: argparse.ArgumentParser) -> None:

@@ -39,7 +39,7 @@ def add(commands: Commands) -> None:
     checking.add_argument("--sample", type=positive, default=0, metavar="N", help="decode only N videos (default: all)")
     checking.add_argument("--official", nargs="+", type=Path, default=[], metavar="FILE", help="lists to compare with")
     checking.add_argument("--videos", type=Path, metavar="DIR", help="the videos that frames were made of")
-    checking.add_argument("--decoder", default="decord", choices=["auto", "decord", "pyav"])
+    checking.add_argument("--decoder", default="auto", choices=["auto", "decord", "pyav"])
     parser.add_argument("--jobs", type=positive, help="processes side by side (default: one a core)")
 
 

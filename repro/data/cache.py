@@ -69,7 +69,7 @@ def key_of(index: Index, decoder: str, resize: int) -> str:
 
 
 def open_cache(
-    index: Index, *, decoder: str = "decord", resize: int = 0, workers: int = 0, timeout_s: float = 60.0
+    index: Index, *, decoder: str = "auto", resize: int = 0, workers: int = 0, timeout_s: float = 60.0
 ) -> FrameCache:
     """The cache of a dataset, built by `workers` processes if it is not there, and again if it is damaged."""
     key = key_of(index, decoder, resize)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from repro.core.errors import BadOption, DataError, DecodeError, NotConfigured
+from repro.core.errors import BadOption, DataError, NotConfigured
 from repro.data import annotations as reading
-from repro.data import catalogue, dataset_config, decode, decode_av, frames, locate
+from repro.data import catalogue, dataset_config, decode, decode_decord, locate
 from repro.data import check_rules as findings
 from repro.data.catalogue import Catalogue, Row
 from repro.data.check_rules import Finding, Seen
@@ -24,8 +24,6 @@ from repro.data.pool import Pool, Problem
 from repro.data.video_facts import size_of
 
 _CHECK = "check.json"
-#: share of the container's frames below which a video counts as cut off
-_ENOUGH = 0.9
 #: seconds for one video, decoded from its first frame to its last
 TIMEOUT_S = 300.0
 
@@ -53,7 +51,7 @@ def check(
     *,
     sample: int = 0,
     workers: int = 1,
-    decoder: str = "decord",
+    decoder: str = "auto",
     official: Sequence[Path] = (),
     videos: Path | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -81,6 +79,7 @@ def check(
         *findings.changed(chosen, now),
         *findings.against_official(made, [reading.read(file) for file in official]),
         *findings.corrupt(aside, str(place)),
+        *findings.refused(decoder, {key: facts.refused for key, facts in seen.items()}),
         findings.release(name),
     ]
     when = datetime.now(UTC).isoformat(timespec="seconds")
@@ -139,7 +138,7 @@ def _decode(
     before = {path: Seen(**facts) for path, facts in journal.answers().items() if "reason" not in facts}
     seen = {(r.split, r.id): before[r.path] for r in rows if r.path in before and _as_then(made, r, before[r.path])}
     todo = [row for row in rows if (row.split, row.id) not in seen]
-    tasks = ((str(made.root / row.path), row.frames, decoder, beside.get(row.id, "")) for row in todo)
+    tasks = ((str(made.root / row.path), decoder, beside.get(row.id, "")) for row in todo)
     problems: dict[tuple[str, str], str] = {}
     answers = Pool(look, workers=workers, timeout_s=TIMEOUT_S).run(tasks, ahead=4 * max(1, workers))
     with journal.writer() as write:
@@ -159,27 +158,19 @@ def _as_then(made: Catalogue, row: Row, seen: Seen) -> bool:
     return size_of(made.root / row.path) == seen.bytes
 
 
-def look(path: str, expected: int, decoder: str, beside: str) -> Seen:
-    """Decode a video from the first frame to the last, in a worker; DecodeError where that fails or ends too early."""
-    place = Path(path)
-    count = _count(place)
-    if count < _ENOUGH * expected:
-        raise DecodeError(place, f"truncated: {count} of {expected} frames decode")
-    middle = min(count, decode.frame_count(place, decoder=decoder)) // 2
-    frame = decode.read_frames(place, [middle], decoder=decoder)[0]
+def look(path: str, decoder: str, beside: str) -> Seen:
+    """Decode a video from the first frame to the last, in a worker; DecodeError where that fails. One that the named
+    decoder is not used for is no worse for it: it is decoded by "auto", and that is noted.
+    """
+    place, refused = Path(path), False
+    try:
+        count, frame = decode.decode_all(place, decoder=decoder)
+    except decode_decord.NotUsed:
+        refused, decoder = True, "auto"
+        count, frame = decode.decode_all(place, decoder=decoder)
     red_over_blue = float(frame[..., 0].mean() - frame[..., 2].mean())
-    differences = _differences(frame, beside, middle, decoder) if beside else (None, None)
-    return Seen(count, red_over_blue, *differences, size_of(place))
-
-
-def _count(place: Path) -> int:
-    if not place.is_dir():
-        return decode_av.decode_all(decode.checked(place))
-    listed = frames.list_folder(place)
-    shapes = {frames.read_picture(place / name).shape for name in listed.names}
-    if len(shapes) > 1:
-        raise DecodeError(place, "the size of the picture changes within the video")
-    return len(listed.names)
+    differences = _differences(frame, beside, count // 2, decoder) if beside else (None, None)
+    return Seen(count, red_over_blue, *differences, size_of(place), refused)
 
 
 def _differences(frame: np.ndarray, video: str, number: int, decoder: str) -> tuple[float | None, float | None]:

@@ -58,6 +58,8 @@ class Seen:
     """Mean difference in grey levels to the same frame of a video beside the frames; None without one."""
     beside_exchanged: float | None = None
     bytes: int = -1
+    refused: bool = False
+    """Whether the decoder that was named is not used for it."""
 
 
 def colour_order(name: str, seen: Sequence[Seen]) -> list[Finding]:
@@ -214,6 +216,15 @@ def corrupt(problems: Mapping[tuple[str, str], str], quarantine: str) -> list[Fi
         text = f"{len(problems):,} videos are set aside in {quarantine}; a test reports them as missing"
         found.append(Finding("note", "quarantine", text, "delete that file to take them in again"))
     return found
+
+
+def refused(decoder: str, by: Mapping[tuple[str, str], bool]) -> list[Finding]:
+    """Good videos that the decoder which was named is not used for."""
+    names = [name for (_, name), no in by.items() if no]
+    if not names:
+        return []
+    text = f"{decoder} is not used for {len(names):,} good videos, as it would give other frames: {_some(names)}"
+    return [Finding("note", "decoder", text, "--decoder auto reads them")]
 
 
 def changed(rows: Sequence[Row], now: Mapping[tuple[str, str], int]) -> list[Finding]:

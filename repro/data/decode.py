@@ -1,33 +1,30 @@
-"""Frames of a video file, by decord or PyAV, behind one function; records name the decoder.
+"""Frames of a video file, by PyAV or decord, behind one function; records name the decoder.
 
-Indices are read sorted and once each, then gathered, as unsorted ones make decoders seek back and forth (2 to 6 times
-slower). Decoder "auto" gives the frames that decord gives, bit for bit, by the faster way: PyAV, which skips what the
-wanted frames do not need, wherever the two agree (see `decoder_for`), else decord.
+Frame n is the n-th picture that comes out when all are decoded in order, of the video stream that ffmpeg would take,
+turned and mirrored as the file says: alone or with others, by every decoder, in the same pixels. decord does not keep
+that for every file; where it might not (`decode_decord.objection`, a look at the packets), asking for it by name is an
+error, so that a choice of decoder never changes what is seen.
 
-Known differences. The pixels are the same where the height is even, a colour has 8 bits and the picture is progressive:
-at an odd height the two libraries interpolate chroma differently, at 10 bits they round differently, and of interlaced
-pictures decord converts each field by itself. decord ignores edit lists (it gives the frames before the cut as well),
-PyAV here obeys them. decord has no wheels for macOS and ARM: `decoder="pyav"` is for those. A stream with damaged bits
-may decode to garbage in both without any error; only a checksum of the file can tell.
+Decoder "auto" is the faster one that is right. PyAV, as `decode_av` drives it, was the faster one for every kind of
+file that decord may read: 8 sparse frames, 8 dense frames, 10 clips of 8, 30 views, one frame, all frames, H.264 in
+short and long groups, VP8 and VP9, 340x256 and 1280x720 (`python -m repro speed --data`); so today it is PyAV.
+
+Indices are read sorted and once each, then gathered. A stream with damaged bits may decode to garbage without any
+error; only a checksum of the file can tell.
 """
 
 from __future__ import annotations
 
-import contextlib
 import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from repro.core.errors import BadOption, DecodeError, UnknownName
-from repro.data.frame_buffer import Stack
+from repro.core.errors import DecodeError, UnknownName
+from repro.data.frame_buffer import Middle, Stack
 from repro.data.truncation import missing_bytes
-
-if TYPE_CHECKING:
-    from repro.data.packet_index import VideoFile
 
 DECODERS = ("decord", "pyav", "auto")
 #: of a folder of pictures, which needs no decoder of videos
@@ -49,7 +46,7 @@ class Picked:
 
 
 def read_frames(
-    path: str | Path, indices: Sequence[int] | np.ndarray, *, decoder: str = "decord", resize_short: int = 0
+    path: str | Path, indices: Sequence[int] | np.ndarray, *, decoder: str = "auto", resize_short: int = 0
 ) -> np.ndarray:
     """RGB frames, uint8 (K, H, W, 3), in the order of `indices` (0-based, repeats allowed).
 
@@ -61,14 +58,14 @@ def read_frames(
 
 
 def pick_frames(
-    path: str | Path, pick: Pick, *, decoder: str = "decord", resize_short: int = 0
+    path: str | Path, pick: Pick, *, decoder: str = "auto", resize_short: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """`frames` and `place` of `read_picked`."""
     picked = read_picked(path, pick, decoder=decoder, resize_short=resize_short)
     return picked.frames, picked.place
 
 
-def read_picked(path: str | Path, pick: Pick, *, decoder: str = "decord", resize_short: int = 0) -> Picked:
+def read_picked(path: str | Path, pick: Pick, *, decoder: str = "auto", resize_short: int = 0) -> Picked:
     """The frames that `pick(frame count)` names. One opening of the file serves counting and reading."""
     file = checked(path)
     stack = Stack(file, resize_short)
@@ -88,7 +85,7 @@ def read_picked(path: str | Path, pick: Pick, *, decoder: str = "decord", resize
     return Picked(stack.frames(), found[-1], used)
 
 
-def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
+def frame_count(path: str | Path, *, decoder: str = "auto") -> int:
     """The number of frames that can be asked for; read from the container where it can be trusted."""
     counts: list[int] = []
 
@@ -101,19 +98,31 @@ def frame_count(path: str | Path, *, decoder: str = "decord") -> int:
     return counts[0]
 
 
-def version(decoder: str) -> str:
-    """Name and version of a decoder, for records; of "auto", those that it chooses from."""
-    from repro.data import decode_decord
+def decode_all(path: str | Path, *, decoder: str = "auto") -> tuple[int, np.ndarray]:
+    """Decode every frame; how many there are, and the one in the middle. DecodeError where one does not decode."""
+    file = checked(path)
+    stack = Middle(file)
 
+    def every(n: int) -> np.ndarray:
+        stack.count = n
+        return np.arange(n)
+
+    _read(decoder, file, every, stack)
+    return stack.count, stack.frames()[0]
+
+
+def version(decoder: str) -> str:
+    """Name and version of a decoder, for records; of "auto", the one that it takes."""
     if decoder == "decord":
+        from repro.data import decode_decord
+
         return f"decord {decode_decord.load().__version__}"
     if decoder == "pyav":
         import av
 
         return f"pyav {av.__version__}"
     if decoder == "auto":
-        others = [version("pyav"), *([version("decord")] if _has_decord() else [])]
-        return f"auto ({', '.join(others)})"
+        return f"auto ({version('pyav')})"
     raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
 
 
@@ -146,59 +155,12 @@ def _read(decoder: str, file: Path, unique: Pick, stack: Stack) -> str:
         frames.read(file, unique, stack)
         return PICTURES
     from repro.data import decode_av, decode_decord
-    from repro.data.packet_index import VideoFile
 
     if decoder not in DECODERS:
         raise UnknownName("decoder", decoder, DECODERS, fix="--decoder pyav")
-    reads = {"decord": decode_decord.read, "pyav": decode_av.read}
-    if decoder != "auto":
-        reads[decoder](file, unique, stack)
-        return decoder
-    with VideoFile(file) as video:
-        return _read_auto(video, unique, stack)
-
-
-def _read_auto(video: VideoFile, unique: Pick, stack: Stack) -> str:
-    """By the decoder of `decoder_for`; by decord after all if a frame turns out to be interlaced."""
-    from repro.data import decode_av, decode_decord
-
-    can_decord = decode_decord.reads(video) and _has_decord()
-    drawn: dict[int, np.ndarray] = {}
-
-    def once(n: int) -> np.ndarray:
-        if n not in drawn:  # what is drawn at random is drawn once
-            drawn[n] = unique(n)
-        return drawn[n]
-
-    if decoder_for(video) == "pyav":
-        with contextlib.suppress(decode_av.Interlaced):
-            decode_av.read(video.path, once, stack, video, progressive=can_decord)
-            return "pyav"
-    decode_decord.read(video.path, once, stack, video)
-    return "decord"
-
-
-def decoder_for(video: VideoFile) -> str:
-    """What "auto" means for one file: the faster decoder of those that give decord's frames.
-
-    PyAV, as `decode_av` drives it, was the faster one for all of 8 sparse frames, 8 dense frames, 10 clips of 8 and 30
-    views, short and long groups of pictures, 340x256 and 1280x720 (`python -m repro speed --data`); so speed never
-    asks for decord. What does are the files of which it gives other frames: an odd height, colours of more than 8 bits,
-    interlaced pictures, an edit list. Without decord, or where decord cannot read, they are PyAV's.
-    """
-    from repro.data import decode_decord
-
-    listing = video.listing
-    hidden = listing is not None and listing.hidden > 0
-    differ = video.height % 2 == 1 or video.depth > 8 or video.fields or hidden
-    return "decord" if differ and decode_decord.reads(video) and _has_decord() else "pyav"
-
-
-def _has_decord() -> bool:
-    from repro.data import decode_decord
-
+    used, read = ("decord", decode_decord.read) if decoder == "decord" else ("pyav", decode_av.read)
     try:
-        decode_decord.load()
-    except BadOption:
-        return False
-    return True
+        read(file, unique, stack)
+    except MemoryError as error:
+        raise DecodeError(file, "its frames do not fit into memory") from error
+    return used

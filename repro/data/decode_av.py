@@ -3,11 +3,12 @@
 In MP4 and Matroska the packets' time stamps, sorted, number the frames. Of each group of pictures that holds wanted
 frames, packets are decoded from its key frame to the last wanted one, then the decoder is drained: it need not decode
 on until its delay lets the frame out. Pictures in between that nothing refers to are skipped by the decoder (H.264's
-nal_ref_idc 0, B-frames of MPEG-4 Part 2), so the others come out bit for bit as in a full decoding. HEVC's are not
-skipped: pictures of a higher temporal layer may refer to them. Should a wanted frame not come out, all is decoded.
+nal_ref_idc 0), so the others come out bit for bit as in a full decoding. HEVC's are not skipped: pictures of a higher
+temporal layer may refer to them. Should a wanted frame not come out, all is decoded.
 
-AVI with packed B-frames, MPEG streams and others are decoded from the start on. Packets that an edit list hides are
-left out, and rotation is applied, as decord does the latter.
+Where packets cannot number the frames (see `Listing`: other containers and codecs, fields, a start without a key
+frame), all is decoded from the start on. Packets that an edit list hides are left out, and pictures are shown as the
+display matrix turns and mirrors them.
 """
 
 from __future__ import annotations
@@ -21,34 +22,26 @@ import av
 import numpy as np
 
 from repro.core.errors import DecodeError
+from repro.data.display import upright
 from repro.data.frame_buffer import Stack
 from repro.data.packet_index import Listing, VideoFile, decode_error
 
-_SKIPPING = frozenset({"h264", "mpeg4"})
+_SKIPPING = frozenset({"h264"})
 #: decoded frames of a video that has to be decoded in order are kept up to this sum, else it is decoded twice
 _KEPT_BYTES = 64 << 20
 
 Unique = Callable[[int], np.ndarray]
 
 
-class Interlaced(Exception):
-    """A frame is interlaced, and was not to be."""
-
-
-def read(
-    path: Path, unique: Unique, stack: Stack, video: VideoFile | None = None, *, progressive: bool = False
-) -> None:
-    """Put the frames at the sorted, distinct indices `unique(frame count)` on the stack. With `progressive`, an
-    interlaced frame among them ends it (`Interlaced`): decord converts the colours of each field by itself.
-    """
+def read(path: Path, unique: Unique, stack: Stack) -> None:
+    """Put the frames at the sorted, distinct indices `unique(frame count)` on the stack."""
     try:
-        with video or VideoFile(path) as opened:
-            opened.progressive = progressive
-            listing = opened.listing
+        with VideoFile(path) as video:
+            listing = video.listing
             if listing is None:
-                _in_order(opened, unique, stack)
+                _in_order(video, unique, stack)
             else:
-                _by_groups(opened, listing, unique, stack)
+                _by_groups(video, listing, unique, stack)
     except av.error.FFmpegError as error:
         raise decode_error(path, error) from error
 
@@ -93,7 +86,7 @@ def _put(video: VideoFile, frames: Iterable[Any], places: dict[Any, int], stack:
     for frame in frames:
         place = places.get(frame.pts)
         if place is not None:
-            stack.put(place, _rgb(video, frame))
+            stack.put(place, _rgb(video.path, frame))
 
 
 def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
@@ -112,22 +105,9 @@ def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
     end = int(numbers[-1]) + 1 if len(numbers) else 0
     for number, frame in enumerate(islice(video.frames() if kept is None else kept, end)):
         if number in places:
-            stack.put(places[number], _rgb(video, frame))
+            stack.put(places[number], _rgb(video.path, frame))
 
 
-def _rgb(video: VideoFile, frame: Any) -> np.ndarray:
+def _rgb(path: Path, frame: Any) -> np.ndarray:
     """uint8 (H, W, 3), a view of the converted picture. One thread: more cost CPU time and gain nothing here."""
-    if video.progressive and frame.interlaced_frame:
-        raise Interlaced
-    image = frame.to_ndarray(format="rgb24", threads=1)
-    turns = round(getattr(frame, "rotation", 0) / 90) % 4
-    return np.rot90(image, turns) if turns else image
-
-
-def decode_all(path: Path) -> int:
-    """Decode every frame in order and keep none; returns how many there are."""
-    try:
-        with VideoFile(path) as video:
-            return sum(1 for _ in video.frames())
-    except av.error.FFmpegError as error:
-        raise decode_error(path, error) from error
+    return upright(path, frame.to_ndarray(format="rgb24", threads=1), frame)

@@ -11,19 +11,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from repro.core.errors import BadOption, DecodeError
+from repro.data.display import upright
 from repro.data.frame_buffer import Stack
-from repro.data.packet_index import VideoFile
+from repro.data.packet_index import STAMPED, VideoFile, decode_error
 
-_LAST_FRAME_TRIALS = 3
-#: where decord's jumps were checked against decoding in order; elsewhere all frames up to the last one are decoded
-_SEEKABLE_CONTAINERS = frozenset({"mp4", "matroska"})
-_SEEKABLE_CODECS = frozenset({"h264", "vp8", "vp9"})
+#: where decord was compared, frame by frame, with decoding all in order
+_CODECS = frozenset({"h264", "vp8", "vp9"})
+_COLOURS = frozenset({"yuv420p", "yuvj420p"})
 _BATCH = 8
 #: bytes of decoded pictures that a reader may hold, if its file can be entered in the middle
 _AHEAD_BYTES = 128 << 20
+
+
+class NotUsed(DecodeError):
+    """Another decoder reads this file right, and decord would not."""
 
 
 def load() -> Any:
@@ -38,26 +43,63 @@ def load() -> Any:
     return decord
 
 
-def reads(video: VideoFile) -> bool:
-    """Whether decord can read a file right, as far as its container tells."""
-    return "mpegts" not in video.formats and video.codec not in ("av1", "libdav1d", "libaom-av1")
+def objection(video: VideoFile, first: Any) -> str:
+    """Why decord would give other pictures than those that are asked for by number, or in other colours; "" if not.
+    `first` is the first picture, by PyAV.
+
+    It jumps to a key frame and counts on from there by the order of storage, takes every packet for a picture, knows
+    no edit list, and chooses streams in its own way. So it is used where all that makes no difference.
+    """
+    if not video.formats & STAMPED or video.container.duration is None:
+        return "it may misnumber frames in containers other than MP4 and Matroska with an index"
+    if video.codec not in _CODECS:
+        return f"it may misnumber frames of {video.codec}"
+    others = [stream.codec_context for stream in video.container.streams.video if stream.index != video.stream.index]
+    if any(other is None or (other.width, other.height) == video.size for other in others):
+        return "it may take another one of several video streams"
+    listing = video.listing
+    if listing is None:
+        return f"it may misnumber frames, as {video.doubt}"
+    if len(listing.shown) != len(listing.stamps):
+        return "it takes every packet for a frame, and here an edit list or the encoder hides some"
+    if min(listing.times()) < 0:
+        return "it loses frames that are shown before time 0"
+    if listing.open_keys:
+        return "it misnumbers frames after key frames of open groups of pictures or of intra refresh"
+    if first.format.name not in _COLOURS or video.height % 2 or (first.width, first.height) != video.size:
+        return f"it rounds colours of {first.format.name} at {video.width}x{video.height} in its own way"
+    if first.interlaced_frame or listing.told:
+        return "it mixes the colours of pictures that may be called interlaced in its own way"
+    return ""
 
 
-def read(path: Path, unique: Callable[[int], np.ndarray], stack: Stack, video: VideoFile | None = None) -> None:
+def read(path: Path, unique: Callable[[int], np.ndarray], stack: Stack) -> None:
     """Put the frames at the sorted, distinct indices `unique(frame count)` on the stack."""
     decord = load()
+    with VideoFile(path) as video:
+        try:
+            first = next(video.frames(), None)
+            if first is None:
+                raise DecodeError(path, "no frames")
+            against = objection(video, first)
+        except av.error.FFmpegError as error:
+            raise decode_error(path, error) from error
+        if against or video.listing is None:
+            raise NotUsed(path, f"decord is not used for it: {against}; --decoder auto reads it")
+        count, shape = len(video.listing.shown), (video.height, video.width, 3)
     try:
         readers = [_open(path)]
-        count = len(readers[0])
-        if count < 1:
-            raise DecodeError(path, "no frames")
+        if len(readers[0]) != count:
+            raise NotUsed(path, f"decord finds {len(readers[0])} of {count} frames; --decoder auto reads it")
         numbers = unique(count)
-        if numbers.size:
-            with video or VideoFile(path) as opened:
-                jumps, size = _jumps(opened), opened.width * opened.height * 3
-            _read(path, readers, count, numbers, jumps, size, stack)
+        for place, (_, shown) in enumerate(_frames(path, readers, numbers, int(np.prod(shape)))):
+            stored = np.rot90(shown, -round(first.rotation / 90))  # it turns, and does not mirror
+            if stored.shape != shape:
+                raise NotUsed(path, "decord takes another one of its video streams; --decoder auto reads it")
+            stack.put(place, upright(path, stored, first))
     except (RuntimeError, IndexError, decord.DECORDError) as error:
-        raise DecodeError(path, _reason(path, str(error))) from error
+        refused = _SIZE in str(error)
+        raise (NotUsed if refused else DecodeError)(path, _reason(path, str(error))) from error
 
 
 def _open(path: Path) -> Any:
@@ -65,60 +107,19 @@ def _open(path: Path) -> Any:
     return decord.VideoReader(str(path), ctx=decord.cpu(0), num_threads=1)
 
 
-def _jumps(video: VideoFile) -> bool:
-    """Whether decord finds the right frame when it jumps. It does not where frames are stored in another order than
-    shown and the container does not say when they are shown: MPEG-4 Part 2 and MPEG-2 with B-frames, AVI, FLV.
-    """
-    if "mpegts" in video.formats:
-        problem = "decord misnumbers the frames of MPEG transport streams; --decoder pyav reads them"
-        raise DecodeError(video.path, problem)
-    return bool(video.formats & _SEEKABLE_CONTAINERS) and video.codec in _SEEKABLE_CODECS
-
-
-def _read(
-    path: Path, readers: list[Any], count: int, numbers: np.ndarray, jumps: bool, size: int, stack: Stack
-) -> None:
-    """At the end of some files (seen in AVI, 1 reading in 25) decord gives the last but one twice; so the last two are
-    read together, and again if they are equal. A video that really ends so costs that time.
-    """
-    places = {number: place for place, number in enumerate(numbers.tolist())}
-    end = count - 1
-    doubtful = end > 0 and int(numbers[-1]) == end
-    asked = np.union1d(numbers, [end - 1]) if doubtful else numbers
-    for _ in range(_LAST_FRAME_TRIALS):
-        previous = last = None
-        for number, frame in _frames(path, readers, asked, jumps, size):
-            if number in places:
-                stack.put(places[number], frame)
-            if doubtful and number >= end - 1:
-                previous, last = last, frame.copy()
-            del frame
-        if not doubtful or previous is None or last is None or not np.array_equal(previous, last):
-            return
-        readers.append(_open(path))
-
-
-def _frames(
-    path: Path, readers: list[Any], numbers: np.ndarray, jumps: bool, size: int
-) -> Iterator[tuple[int, np.ndarray]]:
-    """(number, frame) of sorted numbers, by the reader that is taken from the list; without jumps all frames from the
-    first on are decoded. A frame takes `size` bytes.
-    """
+def _frames(path: Path, readers: list[Any], numbers: np.ndarray, size: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(number, frame) of sorted numbers, by the reader that is taken from the list. A frame takes `size` bytes."""
     reader = readers.pop()
-    wanted = set(numbers.tolist())
-    decoded = numbers if jumps else np.arange(int(numbers[-1]) + 1)
-    large = jumps and len(decoded) > _BATCH and len(reader) * size > _AHEAD_BYTES
+    large = len(numbers) > _BATCH and len(reader) * size > _AHEAD_BYTES
     keys = np.asarray(reader.get_key_indices()) if large else None
-    for part in _parts(decoded, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
+    for part in _parts(numbers, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
         reader = reader or _open(path)
         for start in range(0, len(part), _BATCH):
             some = part[start : start + _BATCH]
             batch = reader.get_batch(some).asnumpy()
-            if some[-1] == decoded[-1] or (large and some[-1] == part[-1]):
+            if some[-1] == numbers[-1] or (large and some[-1] == part[-1]):
                 reader = None  # it would go on decoding while these are resized
-            for place, number in enumerate(some):
-                if number in wanted:
-                    yield number, batch[place]
+            yield from zip(some, batch, strict=True)
             del batch  # before the next ones come
 
 
@@ -136,13 +137,15 @@ def _parts(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[
         start = end
 
 
+#: decord turns pictures of a width that is no multiple of 32, or of another stream, into memory of the wrong size
+_SIZE = "from_size == to_size"
 #: part of decord's message -> what it means
 _MEANINGS = {
     "Error reading": "not a video, or cut before its index (moov)",
     "cannot find video stream": "no video stream, or no frames",
     "av_read_frame failed": "truncated or damaged: reading stopped before the end",
     "Error sending packet": "damaged: a frame does not decode",
-    "from_size == to_size": "decord cannot read rotated pictures of this width; --decoder pyav can",
+    _SIZE: "decord mistakes the size of its pictures; --decoder auto does not",
 }
 
 

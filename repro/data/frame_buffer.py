@@ -28,14 +28,19 @@ class Stack:
         """Frame uint8 (H, W, 3), which may be overwritten afterwards."""
         if self._source is None:
             self._source = frame.shape
-            height, width = frame.shape[:2]
-            size = short_side_size(height, width, self._short) if self._short else (height, width)
-            self._frames = np.empty((self.count, *size, 3), dtype=np.uint8)
+            self._begin(*frame.shape[:2])
             self._filled = np.zeros(self.count, dtype=bool)
         if frame.shape != self._source:
             raise DecodeError(self._path, "the size of the picture changes within the video")
-        resize_into(frame, self._frames[place])
+        self._keep(place, frame)
         self._filled[place] = True
+
+    def _begin(self, height: int, width: int) -> None:
+        size = short_side_size(height, width, self._short) if self._short else (height, width)
+        self._frames = np.empty((self.count, *size, 3), dtype=np.uint8)
+
+    def _keep(self, place: int, frame: np.ndarray) -> None:
+        resize_into(frame, self._frames[place])
 
     def missing(self) -> list[int]:
         """Places without a frame."""
@@ -45,3 +50,14 @@ class Stack:
         """uint8 (count, H, W, 3)."""
         assert not self.missing()
         return self._frames
+
+
+class Middle(Stack):
+    """Looks at every frame and keeps the one in the middle, `frames()[0]`."""
+
+    def _begin(self, height: int, width: int) -> None:
+        self._frames = np.empty((1, height, width, 3), dtype=np.uint8)
+
+    def _keep(self, place: int, frame: np.ndarray) -> None:
+        if place == self.count // 2:
+            self._frames[0] = frame

@@ -79,7 +79,7 @@ def train_batches(
     epoch: int,
     micro_batch: int,
     start: int = 0,
-    decoder: str = "decord",
+    decoder: str = "auto",
     workers: int = 0,
     cache: FrameCache | None = None,
     timeout_s: float = TIMEOUT_S,
@@ -164,7 +164,7 @@ class _Epoch:
         names = ", ".join(repr(name) for name in list(self.bad)[:3])
         raise DataError(
             f"{len(self.bad)} of {count} videos of {self.index.name} cannot be read, among them {names}",
-            fix="check the paths in the CSV, or --decoder pyav",
+            fix="check the paths in the CSV, or --decoder auto",
         )
 
     def _video(self, slot: int) -> Video:
@@ -195,7 +195,7 @@ def test_videos(
     views: Views,
     *,
     clip_length: int,
-    decoder: str = "decord",
+    decoder: str = "auto",
     workers: int = 0,
     cache: FrameCache | None = None,
     timeout_s: float = TIMEOUT_S,

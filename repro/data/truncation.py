@@ -1,28 +1,69 @@
-"""Whether a video file is as long as its container says. Decoders notice a cut MP4; a cut AVI, WebM or Matroska file
-decodes without any error to fewer frames, which would be scored as if it were whole.
+"""Whether a video file is as long as it says. Decoders notice a cut MP4; most other files that were cut decode without
+any error to fewer frames, which would be scored as if they were whole.
+
+Only what a file says of itself counts: a length in its header, a packet, page, tag or box that goes beyond its end. A
+file that says nothing, as one that was written to a pipe, passes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
+#: a length that was not known when the header was written
+_UNKNOWN = 0xFFFFFFFF
+#: bytes at the end that are searched for the start of a last unit: Ogg's pages are at most 65,307 long
+_TAIL = 256 << 10
+_ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+#: boxes of MP4 whose content decoding needs
+_BOXES = frozenset({b"mdat", b"moov", b"moof"})
 
 
 def missing_bytes(path: Path) -> int:
-    """Bytes that the container announces beyond the end of the file; 0 if none, or if it does not say."""
+    """Bytes that the file announces beyond its end; 0 if none, or if it does not say."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4096)
-    announced = 0
+        return max(0, _end_of(head)(file, head, size) - size)
+
+
+def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
+    """What finds where a file of this kind says that it ends."""
     if head[:4] == b"RIFF":
-        announced = 8 + int.from_bytes(head[4:8], "little")
-    elif head[:4] == _EBML:
-        announced = _matroska_end(head)
-    return max(0, announced - size)
+        return _riff
+    if head[:4] == _EBML:
+        return lambda file, head, size: _matroska(head)
+    if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"):
+        return _boxes
+    if head[:16] == _ASF_HEADER:
+        return lambda file, head, size: _asf(head)
+    if head[:4] == b"OggS":
+        return _ogg
+    if head[:3] == b"FLV":
+        return _flv
+    if head[:4] == b"\0\0\1\xba":
+        return _program_stream
+    return _transport_stream
 
 
-def _matroska_end(head: bytes) -> int:
+def _riff(file: BinaryIO, head: bytes, size: int) -> int:
+    """AVI: one RIFF after the other, a new one after each gigabyte."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        kind, length = file.read(4), int.from_bytes(file.read(4), "little")
+        if kind != b"RIFF" or length in (0, _UNKNOWN):
+            break
+        at += 8 + length + length % 2
+        if at == size + 1:  # the byte that makes a length even is left out at the end of some files
+            break
+    return at if at != size + 1 else size
+
+
+def _matroska(head: bytes) -> int:
     """The end of the segment, which follows the EBML header; 0 if it is not where it should be or of unknown length."""
     header = _sized(head, 4)
     if header is None:
@@ -43,3 +84,81 @@ def _sized(head: bytes, at: int) -> tuple[int, int] | None:
     value = int.from_bytes(field, "big") - (1 << (7 * width))
     unknown = value == (1 << (7 * width)) - 1
     return None if len(field) < width or unknown else (at + width, value)
+
+
+def _boxes(file: BinaryIO, head: bytes, size: int) -> int:
+    """MP4: the end of a box of content or index that goes beyond the file."""
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        start = file.read(16)
+        length, kind = int.from_bytes(start[:4], "big"), start[4:8]
+        length = int.from_bytes(start[8:16], "big") if length == 1 else length
+        if length < 8 or (at + length > size and kind not in _BOXES):
+            return 0
+        at += length
+    return at
+
+
+def _asf(head: bytes) -> int:
+    """WMV: the length in the file properties; 0 of a broadcast, which does not know it."""
+    at = head.find(_ASF_FILE)
+    properties = head[at : at + 104]
+    if at < 0 or len(properties) < 104 or properties[88] & 1:
+        return 0
+    return int.from_bytes(properties[40:48], "little")
+
+
+def _ogg(file: BinaryIO, head: bytes, size: int) -> int:
+    """The end of the last page: 27 bytes, a table of lengths, and as many bytes as these add up to."""
+    tail, offset = _tail(file, size)
+    at = tail.rfind(b"OggS")
+    if at < 0:
+        return 0
+    count = tail[at + 26] if at + 26 < len(tail) else 0
+    table = tail[at + 27 : at + 27 + count]
+    return offset + at + 27 + count + sum(table)
+
+
+def _flv(file: BinaryIO, head: bytes, size: int) -> int:
+    """The end of the last tag, by going from tag to tag."""
+    at = int.from_bytes(head[5:9], "big") + 4
+    while at < size:
+        file.seek(at)
+        start = file.read(11)
+        if start[:1] not in (b"\x08", b"\x09", b"\x12"):
+            return 0
+        at += 15 + int.from_bytes(start[1:4], "big")
+    return at
+
+
+def _program_stream(file: BinaryIO, head: bytes, size: int) -> int:
+    """MPEG: the end of the last packet, from the last header of a pack on."""
+    tail, offset = _tail(file, size)
+    at = tail.rfind(b"\0\0\1\xba")
+    if at < 0:
+        return 0
+    at += 14 + (tail[at + 13] & 7) if tail[at + 4 : at + 5] >= b"\x40" and at + 13 < len(tail) else 12
+    while tail[at : at + 3] == b"\0\0\1" and at + 6 <= len(tail) and tail[at + 3] >= 0xBB:
+        at += 6 + int.from_bytes(tail[at + 4 : at + 6], "big")
+    cut = tail[at : at + 6]  # of the head of a packet
+    return offset + at + (6 if 0 < len(cut) < 6 and b"\0\0\1".startswith(cut[:3]) else 0)
+
+
+def _transport_stream(file: BinaryIO, head: bytes, size: int) -> int:
+    """MPEG-TS: whole packets of 188 bytes, of 192 with a time in front, of 204 with a checksum behind."""
+    for length, before in ((188, 0), (192, 4), (204, 0)):
+        if len(head) > 3 * length and all(head[before + n * length] == 0x47 for n in range(3)):
+            tail, offset = _tail(file, size)
+            left = size % length
+            whole = size - left - offset
+            starts = tail[whole - length + before], *tail[whole + before : whole + before + 1]
+            return size - left + length if left and set(starts) == {0x47} else size
+    return 0
+
+
+def _tail(file: BinaryIO, size: int) -> tuple[bytes, int]:
+    """The last bytes of a file, and where they begin."""
+    offset = max(0, size - _TAIL)
+    file.seek(offset)
+    return file.read(), offset

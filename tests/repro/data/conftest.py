@@ -6,16 +6,25 @@ import functools
 import importlib.util
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import av
 import numpy as np
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("miniatures", Path(__file__).with_name("miniatures.py"))
-assert _SPEC is not None and _SPEC.loader is not None
-miniatures = importlib.util.module_from_spec(_SPEC)
-sys.modules["miniatures"] = miniatures
-_SPEC.loader.exec_module(miniatures)
+
+def _load(name: str) -> ModuleType:
+    """A module that lies beside this file, for tests to import."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+miniatures = _load("miniatures")
+_load("video_corpus")
 
 
 def picture(number: int, height: int, width: int) -> np.ndarray:
@@ -133,11 +142,11 @@ BAD = {
     "empty.mp4": ("empty file",),
     "text.mp4": ("not a video",),
     "truncated.mp4": ("truncated",),
-    "header_only.mp4": ("no video stream", "not a video"),
+    "header_only.mp4": ("truncated",),
     "no_moov.mp4": ("not a video",),
     "audio.mp4": ("no video stream",),
     "zero.mp4": ("no frames",),
-    "zeroed.mp4": ("damaged",),
+    "zeroed.mp4": ("damaged", "it may misnumber frames, as a packet holds 0 pictures"),
     "cut.webm": ("truncated",),
     "cut.avi": ("truncated",),
     "folder.mp4": ("not a regular file",),

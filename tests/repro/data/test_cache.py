@@ -43,8 +43,8 @@ def test_it_is_built_once_and_again_when_damaged(index, monkeypatch):
 
 def test_it_serves_only_what_it_was_made_of(index):
     made = cache.open_cache(index)
-    made.check(index, "decord", 0)
-    for decoder, resize in (("pyav", 0), ("decord", 32)):
+    made.check(index, "auto", 0)
+    for decoder, resize in (("pyav", 0), ("auto", 32)):
         with pytest.raises(BadOption, match="frame cache"):
             made.check(index, decoder, resize)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from video_corpus import FILES
 
 from repro.core.errors import BadOption, NotConfigured
 from repro.data import catalogue
@@ -73,6 +76,27 @@ def test_a_quarantined_training_video_is_left_out(copy):
     assert catalogue.read_quarantine(made.folder) == {
         ("train", mini.videos["train"][2][0]): "not a video, truncated or damaged"
     }
+
+
+HEALTHY = ["av1.mp4", "av1.webm", "h264.ts", "open.mp4", "cut.mp4", "no_first_key.mkv", "piped.mkv", "piped.webm",
+           "piped.avi", "packed.avi", "two.mkv", "cover.mp4", "ten_bit.mp4", "prores.mov", "wmv2.wmv"]  # fmt: skip
+
+
+def test_healthy_videos_of_any_kind_are_never_set_aside(tmp_path):
+    root = tmp_path / "root"
+    root.mkdir()
+    for number, name in enumerate(HEALTHY):
+        FILES[name](root / name).rename(root / f"v{number:02d}{Path(name).suffix}")
+    for extra in root.glob(".*"):
+        extra.unlink()
+    rows = [{"vid_name": f"v{number:02d}", "label": number % 5} for number in range(len(HEALTHY))]
+    (tmp_path / "Diving48_V2_test.json").write_text(json.dumps(rows))
+    add("diving48", Source(root, (str(tmp_path / "Diving48_V2_test.json"),)))
+    for decoder in ("auto", "pyav", "decord"):
+        done = check("diving48", decoder=decoder)
+        assert (done.checked, done.quarantined) == (len(HEALTHY), 0), [str(f) for f in done.findings]
+        told = [str(finding) for finding in done.findings if finding.kind == "decoder"]
+        assert len(told) == (decoder == "decord") and all("--decoder auto reads them" in text for text in told)
 
 
 def test_bgr_frames_are_certain_beside_their_videos_and_suspected_without(miniatures_module, miniature, tmp_path):

@@ -10,10 +10,12 @@ import sys
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from repro.core.errors import BadOption, DataError, DecodeError, UnknownName
 from repro.data import decode
-from repro.data.decode import DECODERS, frame_count, read_frames
+from repro.data.decode import DECODERS, decode_all, frame_count, read_frames
+from repro.data.decode_decord import NotUsed
 
 FILES = {
     "h264.mp4": 40,
@@ -31,6 +33,10 @@ FILES = {
 }
 
 
+#: of `FILES`, what decord would misnumber
+NOT_DECORDS = {"odd.avi", "bframes.avi", "part2.mp4", "h264.flv", "mpeg2.mpg"}
+
+
 def in_order(path) -> np.ndarray:
     """All frames, decoded one after the other by nothing but PyAV."""
     with av.open(str(path)) as container:
@@ -42,6 +48,10 @@ def in_order(path) -> np.ndarray:
 def test_any_indices_give_those_frames(clip_folder, name, decoder):
     path = clip_folder / name
     expected = in_order(path)
+    if decoder == "decord" and name in NOT_DECORDS:
+        with pytest.raises(NotUsed, match=r"decord is not used for it: .*; --decoder auto reads it"):
+            frame_count(path, decoder=decoder)
+        return
     assert frame_count(path, decoder=decoder) == len(expected) == FILES[name]
     rng = np.random.default_rng(0)
     for indices in ([len(expected) - 1], rng.integers(0, len(expected), 8), np.arange(len(expected))[::-1]):
@@ -49,7 +59,7 @@ def test_any_indices_give_those_frames(clip_folder, name, decoder):
         assert made.dtype == np.uint8 and np.array_equal(made, expected[np.asarray(indices)])
 
 
-@pytest.mark.parametrize("name", ["h264.mp4", "long_gop.mp4", "vp9.webm", "h264.mkv", "h264.flv"])
+@pytest.mark.parametrize("name", ["h264.mp4", "long_gop.mp4", "vp9.webm", "h264.mkv"])
 def test_a_long_video_of_large_pictures_is_shared_by_several_readers(clip_folder, name, monkeypatch):
     """No more frames than may lie decoded are taken by one reader of decord, from a key frame if there is one."""
     from repro.data import decode_decord
@@ -104,6 +114,56 @@ def test_a_frame_out_of_range_is_refused(clip_folder, decoder, index):
         read_frames(clip_folder / "h264.mp4", [0, index], decoder=decoder)
 
 
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_playlists_and_pictures_are_no_videos(clip_folder, tmp_path, monkeypatch, decoder):
+    """They would show other files, which no fingerprint covers, and lose segments that are missing without a word."""
+    for name in ("h264.mp4", "mpeg2.mpg"):
+        (tmp_path / name).write_bytes((clip_folder / name).read_bytes())
+    still = Image.new("RGB", (32, 32))
+    for number in (0, 1):
+        still.save(tmp_path / f"img{number:03d}.png")
+    still.save(tmp_path / "img%03d.png")
+    still.save(tmp_path / "still.mp4", format="JPEG")
+    texts = {
+        "list.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nh264.mp4\n#EXTINF:2,\ngone.mp4\n#EXT-X-ENDLIST\n",
+        "joined.mp4": "ffconcat version 1.0\nfile h264.mp4\nfile mpeg2.mpg\n",
+        "drawing.mp4": '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "list.m3u8").write_text(texts["list.mp4"])
+    monkeypatch.chdir(tmp_path)
+    for name in (*texts, "list.m3u8", "img%03d.png", "img000.png", "still.mp4"):
+        with pytest.raises(DecodeError, match="not a video"):
+            frame_count(name, decoder=decoder)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("code", [b"xvc1", b"\xff\xff\xff\xff", b"vvc1", b"\0\0\0\0"])
+def test_a_codec_without_a_decoder_is_one_bad_video(clip_folder, tmp_path, code, decoder):
+    data = (clip_folder / "h264.mp4").read_bytes()
+    assert data.count(b"avc1") >= 1
+    (tmp_path / "a.mp4").write_bytes(data.replace(b"avc1", code))
+    with pytest.raises(DecodeError):
+        read_frames(tmp_path / "a.mp4", [0], decoder=decoder)
+
+
+def test_damaged_files_give_frames_or_one_sentence(clip_folder, tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(150):
+        whole = clip_folder / list(FILES)[number % len(FILES)]
+        data, place = bytearray(whole.read_bytes()), tmp_path / whole.name
+        for at in rng.integers(0, len(data) if number % 2 else min(len(data), 1500), 20):
+            data[at] = rng.integers(256)
+        place.write_bytes(data)
+        for decoder in DECODERS:
+            try:
+                count = frame_count(place, decoder=decoder)
+                assert len(read_frames(place, [0, count - 1], decoder=decoder)) == 2
+            except DecodeError as error:
+                assert "\n" not in str(error)
+
+
 def test_errors_survive_a_pipe():
     error = pickle.loads(pickle.dumps(DecodeError("/a/b.mp4", "empty file")))
     assert isinstance(error, DataError) and error.problem == "empty file" and "/a/b.mp4" in str(error)
@@ -120,7 +180,16 @@ def test_unknown_decoder(clip_folder):
 def test_without_decord_pyav_is_suggested(clip_folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "decord", None)
     with pytest.raises(BadOption, match="--decoder pyav"):
-        read_frames(clip_folder / "one.mp4", [0])
+        read_frames(clip_folder / "one.mp4", [0], decoder="decord")
+    assert read_frames(clip_folder / "one.mp4", [0]).shape == (1, 48, 64, 3)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_all_frames_are_decoded_and_the_one_in_the_middle_is_kept(clip_folder, bad_files, decoder):
+    count, middle = decode_all(clip_folder / "h264.mp4", decoder=decoder)
+    assert count == 40 and np.array_equal(middle, in_order(clip_folder / "h264.mp4")[20])
+    with pytest.raises(DecodeError, match=r"damaged|a packet holds 0 pictures"):
+        decode_all(bad_files["zeroed.mp4"], decoder=decoder)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

@@ -91,19 +91,6 @@ def test_every_frame_alone_and_any_choice_of_frames(coded, name):
         assert np.array_equal(read_frames(path, chosen, decoder="pyav"), expected[chosen]), chosen
 
 
-@pytest.mark.parametrize("name", CODECS)
-def test_auto_gives_the_frames_of_decord(coded, name):
-    path, expected = coded(name)
-    chosen = [0, 13, 14, COUNT - 1]
-    picked = read_picked(path, lambda n: np.array(chosen), decoder="auto")
-    if name in ("interlaced.mp4", "fields.mp4"):  # the second one does not say so, but its frames do
-        assert picked.decoder == "decord"
-    else:
-        assert picked.decoder == "pyav" and np.array_equal(picked.frames, expected[chosen])
-    if name not in ("av1.mp4", "refresh.mp4"):  # decord reads no AV1, and seeks to refreshes that are not complete
-        assert np.array_equal(picked.frames, read_frames(path, chosen, decoder="decord"))
-
-
 def test_skipping_leaves_pictures_out(coded):
     """So that the test above cannot pass because nothing is skipped."""
     path, _ = coded("b3_flat.mp4")
@@ -135,52 +122,18 @@ def test_a_video_decoded_in_order_that_is_too_large_to_keep_is_decoded_twice(cli
     assert np.array_equal(read_frames(clip_folder / "bframes.avi", [29, 0, 7], decoder="pyav"), expected[[29, 0, 7]])
 
 
-def test_auto_asks_decord_where_the_two_differ(write_video, tmp_path, monkeypatch):
-    odd = write_video(tmp_path / "odd.avi", size=(51, 64), codec="mpeg4", bframes=0)
-    ten_bit = tmp_path / "ten.mp4"
-    with av.open(str(ten_bit), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.height, stream.width, stream.pix_fmt = *SIZE, "yuv420p10le"
-        for number in range(6):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene(number), format="rgb24")))
-        container.mux(stream.encode(None))
-    for path in (odd, ten_bit):
-        picked = read_picked(path, lambda n: np.arange(n), decoder="auto")
-        assert picked.decoder == "decord"
-        assert np.array_equal(picked.frames, read_frames(path, range(len(picked.frames)), decoder="decord"))
-    monkeypatch.setattr(decode, "_has_decord", lambda: False)
-    assert read_picked(odd, lambda n: np.arange(n), decoder="auto").decoder == "pyav"
-
-
-def test_frames_before_a_cut_are_hidden_from_pyav_and_auto_counts_as_decord(write_video, tmp_path):
-    """A copy of the stream that starts in the middle of a group has an edit list."""
-    whole, cut = write_video(tmp_path / "whole.mp4", frames=30, gop=30), tmp_path / "cut.mp4"
-    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        shift = 10 * int(1 / (stream.average_rate * stream.time_base))
-        for packet in source.demux(stream):
-            if packet.dts is not None:
-                packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, copy
-                target.mux(packet)
-    with VideoFile(cut) as video:
-        hidden = video.listing.hidden if video.listing else 0
-    counts = {name: decode.frame_count(cut, decoder=name) for name in decode.DECODERS}
-    assert counts["decord"] == counts["auto"] == counts["pyav"] + hidden
-    assert hidden and read_picked(cut, lambda n: np.arange(n), decoder="auto").decoder == "decord"
-
-
-def test_what_is_drawn_at_random_is_drawn_once(coded):
-    path, _ = coded("fields.mp4")
+@pytest.mark.parametrize("name", ["fields.mp4", "b3_flat.mp4"])
+def test_what_is_drawn_at_random_is_drawn_once(coded, name):
+    path, expected = coded(name)
     rng, drawn = np.random.default_rng(0), []
 
     def pick(n):
         drawn.append(rng.integers(0, n, 6))
         return drawn[-1]
 
-    picked = read_picked(path, pick, decoder="auto")
-    assert picked.decoder == "decord" and len(drawn) == 1
-    assert np.array_equal(picked.frames[picked.place], read_frames(path, drawn[0], decoder="decord"))
+    picked = read_picked(path, pick)
+    assert picked.decoder == "pyav" and len(drawn) == 1
+    assert np.array_equal(picked.frames[picked.place], expected[drawn[0]])
 
 
 def test_a_size_that_changes_is_refused(write_video, tmp_path):
