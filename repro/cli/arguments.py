@@ -94,12 +94,12 @@ def add_names(parser: argparse.ArgumentParser) -> None:
 
 def names_of(args: argparse.Namespace) -> tuple[str, ...]:
     """The class names that the arguments of `add_names` mean; none where they say nothing."""
-    from repro.data.index import read_labels
+    from repro.data import label_maps
 
     if args.labels and args.dataset:
         raise BadOption("--labels and --dataset both name the classes", allowed="one of them")
     if args.labels:
-        return read_labels(args.labels)
+        return label_maps.read(args.labels)
     if not args.dataset:
         return ()
     from repro.data.datasets import class_names

@@ -18,6 +18,7 @@ from repro.data.catalogue import Row
 from repro.data.decode_failures import Journal
 from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
+from repro.data.splits import known_split
 from repro.data.video_facts import Probe, probe, sample
 
 #: called with videos done, videos in all
@@ -85,8 +86,8 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
 def _read(text: str, source: Source) -> Annotations:
     """An argument of --annotations: FILE or SPLIT=FILE."""
     split, equals, file = text.partition("=")
-    if equals and split in ("train", "val", "test"):
-        return reading.read(Path(file).expanduser(), format=source.format, split=split)
+    if equals and (named := known_split(split)):
+        return reading.read(Path(file).expanduser(), format=source.format, split=named)
     made = reading.read(Path(text).expanduser(), format=None if _is_labels(text) else source.format)
     if made.entries and any(entry.split is None for entry in made.entries):
         raise DataError(

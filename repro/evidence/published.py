@@ -8,7 +8,6 @@ a value that the paper leaves out or that could not be read; the note says which
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from repro.core import paths
+from repro.core.csv_text import records_of, text_of
 from repro.core.errors import RecordError, UnknownName
 
 #: columns of text; every other column holds numbers of the kinds below
@@ -98,7 +98,7 @@ class PublishedTable:
 
 def stems() -> list[str]:
     """Names of the files, sorted."""
-    return sorted(path.stem for path in paths.published().glob("*.csv"))
+    return sorted(path.stem for path in paths.published().glob("[!.]*.csv"))
 
 
 @cache
@@ -121,16 +121,13 @@ def read(path: Path) -> PublishedTable:
     """Parse and check one file; `RecordError` names file, line and column."""
     if not _NAME.match(path.stem):
         raise RecordError(f"{path.name}: the name should be <paper>_<table>.csv in small letters")
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path.name}: not readable as CSV: {error}") from error
+    lines = records_of(text_of(path, RecordError, allowed="a CSV file"), path.name, RecordError)
     if not lines:
         raise RecordError(f"{path.name}: empty")
-    columns = tuple(lines[0])
+    columns = tuple(lines[0][1])
     _check_columns(path.name, columns)
     rows: dict[str, PublishedRow] = {}
-    for line, fields in enumerate(lines[1:], start=2):
+    for line, fields in lines[1:]:
         if len(fields) != len(columns):
             raise RecordError(f"{path.name} line {line}: {len(fields)} fields for {len(columns)} columns")
         row = _row(path.name, line, dict(zip(columns, fields, strict=True)))

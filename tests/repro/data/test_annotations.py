@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.core.errors import DataError, UnknownName
-from repro.data.annotations import FORMATS, read, split_of
+from repro.data.annotations import FORMATS, read
+from repro.data.splits import split_of_file_name
 
 KINETICS = 'label,youtube_id,time_start,time_end,split,is_cc\n"archery",abc-DEF_123,13,23,validate,0\n'
 TEST_CSV = "youtube_id,time_start,time_end,split\nabc-DEF_123,13,23,test\n"
@@ -73,7 +74,7 @@ def test_label_files_are_recognised_and_ordered_by_number(tmp_path, text):
     ],
 )
 def test_the_split_is_told_by_the_name(tmp_path, name, split):
-    assert split_of(tmp_path / name) == split
+    assert split_of_file_name((tmp_path / name).stem) == split
 
 
 def test_unlabelled_test_lines_are_left_out_and_a_test_file_alone_is_an_error(tmp_path):
@@ -90,7 +91,7 @@ def test_unlabelled_test_lines_are_left_out_and_a_test_file_alone_is_an_error(tm
         ('[{"id": 1', "line 1: not well-formed JSON"),
         ("label,youtube_id,time_start,time_end,split\narchery,abc,x,23,train\n", "line 2"),
         ('{"a": "0", "b": "2"}', "not 0 to 1"),
-        ("Holding\nHolding\n", "line 2: class 'Holding' stands there twice"),
+        ("Holding\nHolding\n", "line 2: 'Holding' stands on line 1 already"),
     ],
 )
 def test_what_is_broken_is_named(tmp_path, text, part):

@@ -39,7 +39,7 @@ def test_a_list_of_another_size_than_the_name_promises(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "holds no id"), (b"a\nb\na\n", "'a' 2 times"), (b"\xff\xfe\x00", "not a list of ids")]
+    ("content", "why"), [(b"", "holds no id"), (b"a\nb\na\n", "'a' 2 times"), (b"\xff\xfe\x00", "not UTF-8")]
 )
 def test_bad_lists(tmp_path, content, why):
     (tmp_path / "list.txt").write_bytes(content)

@@ -78,7 +78,12 @@ def test_faults_are_named(tmp_path, text, said):
 
 @pytest.mark.parametrize(
     ("label", "said"),
-    [("3", "label '3' is not in"), ("hop", "label 'hop' is not in"), ("1.0", "label '1.0' is not in")],
+    [
+        ("3", "label '3' is not in"),
+        ("hop", "label 'hop' is not in"),
+        ("1.5", "label '1.5' is not in"),
+        ("4.0", "label '4.0' is not in"),
+    ],
 )
 def test_labels_outside_the_map(tmp_path, write_csv, label, said):
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
