@@ -63,6 +63,14 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """A number that generators can be seeded with, and a record takes."""
+    value = int(text) if text.isdigit() else -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number from 0 to {2**32 - 1}")
+    return value
+
+
 def clip(text: str) -> Path:
     """A video file or a folder of frames on a disk."""
     if not text:

@@ -6,7 +6,7 @@ import argparse
 
 from rich.console import Console
 
-from repro.cli.arguments import natural, positive
+from repro.cli.arguments import positive, seed
 from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
 from repro.cli.tables import print_table, tell_damaged, write_report
 from repro.core import paths
@@ -29,7 +29,7 @@ def _add_run(commands: Commands) -> None:
     seeds.add_argument(
         "--seeds", type=positive, metavar="N", help="train with seeds 0 .. N-1 (default: the table's own number)"
     )
-    seeds.add_argument("--seed", type=natural, metavar="S", help="train with this seed alone")
+    seeds.add_argument("--seed", type=seed, metavar="S", help="train with this seed alone")
     which = parser.add_mutually_exclusive_group()
     for mode, text in (
         ("missing", "only cells without a record"),

@@ -30,8 +30,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def number_at_end(line: str, separators: str) -> tuple[str, int] | None:
-    """What stands before a number of up to 9 digits at a line's end, and the number; None where there is no such number,
-    or none of the signs `separators` among the spaces before it.
+    """What stands before a number of up to 9 digits at a line's end, and the number; None where there is no such
+    number, or none of the signs `separators` before it.
     """
     line = line.rstrip()
     digits = re.search(r"[0-9]{1,9}$", line)

@@ -76,8 +76,8 @@ def match(network: Sequence[str], dataset: Sequence[str], classes: int, what: st
             f"the weights hold {len(network)} names for {classes} classes", fix="import or train them again"
         )
     ours, theirs = [normal(name) for name in network], [normal(name) for name in dataset]
-    if not _named(ours) or not _named(theirs):
-        return _by_number(_named(ours), theirs, classes, what)
+    if not named(ours) or not named(theirs):
+        return _by_number(named(ours), theirs, classes, what)
     places = {name: place for place, name in enumerate(ours)}
     if strange := [name for name in theirs if name not in places]:
         raise _others(strange, ours, theirs, what)
@@ -89,7 +89,7 @@ def match(network: Sequence[str], dataset: Sequence[str], classes: int, what: st
     elif moved := [place for place, other in enumerate(order) if place != other]:
         first = moved[0]
         note = (
-            f"{what} has the classes of the weights in another order, and they were mapped by name: {len(moved)} moved, "
+            f"{what} has the classes of the weights in another order; they were mapped by name: {len(moved)} moved, "
             f"the first is {theirs[first]!r}, class {first} of the dataset and {order[first]} of the weights"
         )
     else:
@@ -97,7 +97,7 @@ def match(network: Sequence[str], dataset: Sequence[str], classes: int, what: st
     return Match(order, note)
 
 
-def _named(names: Sequence[str]) -> bool:
+def named(names: Sequence[str]) -> bool:
     """Whether there are names, rather than none or only the numbers of the classes."""
     return any(name != str(place) for place, name in enumerate(names))
 
@@ -106,7 +106,7 @@ def _by_number(network_named: bool, dataset: Sequence[str], classes: int, what: 
     order = tuple(range(classes))
     if len(dataset) > classes:
         raise DataError(f"{what} has {len(dataset)} classes, the weights have {classes}", allowed=f"at most {classes}")
-    if not _named(dataset):
+    if not named(dataset):
         note = f"{what} numbers its classes: they are taken as the numbers of the weights' classes"
         return Match(order, note if network_named or len(dataset) < classes else "")
     if len(dataset) < classes:

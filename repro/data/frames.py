@@ -34,8 +34,8 @@ class FrameFolder:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name ends in a number and the suffix of a picture, and is no optical flow, nor hidden (`._00001.jpg`
-    stands beside a picture that a Mac has copied and holds none).
+    """Whether a file name ends in a number and the suffix of a picture, and is no optical flow, nor hidden: what a Mac
+    writes as `._00001.jpg` beside a picture holds none.
     """
     return _parts(name) is not None
 

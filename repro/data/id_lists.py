@@ -55,7 +55,7 @@ def registered() -> list[str]:
 def ids_of(subset: str, split: str = "val", scored: Collection[str] = ()) -> list[str]:
     """The ids of `copy:NAME`, of a file with one id a line, or of one split of a CSV with a column `path`.
 
-    A line such as `run 1` may be an id, or an id with its label: where the ids that are `scored` tell, it is as they are.
+    A line such as `run 1` may be an id, or an id with its label: the ids that are `scored` tell which.
     """
     if subset.startswith(_PREFIX):
         name = subset.removeprefix(_PREFIX)
@@ -80,7 +80,7 @@ def read_list(file: Path, scored: Collection[str] = ()) -> list[str]:
     whole, cut = _plain_lines(text), _annotated(text, file)
     if scored and cut:
         known = {key for video in scored for key in keys(video)}
-        told, told_cut = (sum(any(key in known for key in keys(one)) for one in ids) for ids in (whole, cut))
+        told, told_cut = (sum(bool(known & set(keys(one)[:2])) for one in ids) for ids in (whole, cut))
         if told == told_cut == len(whole) and whole != cut:
             raise DataError(
                 f"{str(file)!r}: {whole[0]!r} may be an id, or {cut[0]!r} with a number behind it; both are scored",

@@ -216,9 +216,9 @@ def _refuse_shared(file: Path, rows: Sequence[Row], numbers: Sequence[int]) -> N
             continue
         other, label = seen.setdefault((facts.st_dev, facts.st_ino), (row, number))
         if (other.split, label) != (row.split, number):
-            what = f"both {row.split} and {other.split}" if row.split != other.split else "under two labels"
+            what = f"one file, of {other.split} and {row.split}" if row.split != other.split else "one file, two labels"
             raise DataError(
-                f"{str(file)!r} lines {other.line} and {row.line}: {other.path!r} and {row.path!r} are one file, {what}",
+                f"{str(file)!r} lines {other.line} and {row.line}: {other.path!r} and {row.path!r} are {what}",
                 fix="leave one of the lines out",
             )
 

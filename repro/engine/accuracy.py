@@ -18,8 +18,11 @@ from repro.core import paths
 from repro.core.environment import machine
 from repro.core.errors import BadOption, NotConfigured
 from repro.core.spec import Accuracy, Experiment, Model, canonical_json
+from repro.data.class_names import Match
 from repro.data.datasets import open_index
+from repro.data.index import Index
 from repro.data.loader import normalize as normalized
+from repro.engine import class_order
 from repro.engine.distributed import Ranks
 from repro.engine.evaluate import Scores, predictions, score, summarise
 from repro.engine.train import initial_weights
@@ -31,6 +34,8 @@ from repro.models.device import seed_all
 
 #: more decoding processes than this for one GPU find no use
 _MOST_WORKERS = 16
+#: decoding processes for each core beyond which they only take memory
+_A_CORE = 4
 
 
 def measure_accuracy(
@@ -56,21 +61,26 @@ def measure_accuracy(
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)
     workers = _workers(device) if workers is None else workers
+    found = Match(())
+    if accuracy.train is None and (file := file_of(model, weights)):
+        found = class_order.matched(file, test_index, model.num_classes)
     training.update(device=device, workers=workers, on_progress=on_progress)
     logs = logs or paths.cache() / "logs" / workdir.name
     module, trained, normalize = _network(model, accuracy, seed, workdir, weights, logs, training)
     if save_weights is not None and Ranks.current().rank == 0:
         _save(module, model, normalize, save_weights, trained_on(accuracy, test_index.classes))
+    workers = bounded(workers, len(test_index))
     cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
     common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
     scores = score(
         module, test_index, accuracy.test, decoder=accuracy.decoder, cache=cache, normalize=normalize, folder=workdir,
-        **common,
+        order=found.order if found.moved else (), **common,
     )  # fmt: skip
+    told = {"classes": found.note} if found.note else {}
     return {
         **trained,
         **_told(scores, accuracy, workdir),
-        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
+        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"], **told},
         "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
         "decoder": used_decoder(accuracy.decoder, scores.about["decoders"]),
         "weights_sha256": weights_sha256(module.state_dict()),
@@ -123,14 +133,28 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
     return {key: float(value) for key, value in told.items() if math.isfinite(value)}
 
 
-def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
-    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
+def file_of(model: Model, weights: Path | None = None) -> Path | None:
+    """The file of weights that is given, or that the model asks for; None where it asks for none."""
+    if weights is not None or not model.pretrained.startswith("sha256:"):
+        return weights
+    return _imported(model.pretrained.removeprefix("sha256:"))
+
+
+def initialise(
+    module: nn.Module, model: Model, weights: Path | None = None, index: Index | None = None
+) -> Normalize | None:
+    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so.
+
+    With the `index` to train on, classifiers are put into its order of classes.
+    """
     from repro.models.weights import load_weights
 
-    if weights is None and not model.pretrained.startswith("sha256:"):
+    path = file_of(model, weights)
+    if path is None:
         return None
-    path = weights if weights is not None else _imported(model.pretrained.removeprefix("sha256:"))
     loaded = load_weights(module, path, model)
+    if index is not None:
+        class_order.reorder_classifier(module, class_order.matched(path, index, model.num_classes))
     return functools.partial(normalized, **loaded.contract.to_dict())
 
 
@@ -173,8 +197,9 @@ def _network(
         module = build(model)
         normalize = initialise(module, model, weights)
         return module, {"curve": [], "effective": {}, "dataset": None}, normalize
-    start, told = _start(model, accuracy.initial, seed, weights, training)
     data = _training_data(accuracy, training["workers"])
+    start, told = _start(model, accuracy.initial, seed, weights, training, data["index"])
+    training["workers"] = bounded(training["workers"], len(data["index"]))
     fitted = fit(model, accuracy, seed, workdir, initialise=start, logs=logs, **data, **training)
     effective = {**fitted.effective, "notes": fitted.notes, **told}
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
@@ -198,11 +223,16 @@ def _training_data(accuracy: Accuracy, workers: int) -> dict[str, Any]:
 
 
 def _start(
-    model: Model, initial: Experiment | None, seed: int, weights: Path | None, common: dict[str, Any]
+    model: Model,
+    initial: Experiment | None,
+    seed: int,
+    weights: Path | None,
+    common: dict[str, Any],
+    index: Index | None = None,
 ) -> tuple[Callable[[nn.Module], Normalize | None], dict[str, Any]]:
     """What fills in a network's first weights, and what the record tells of them."""
     if initial is None:
-        return (lambda net: initialise(net, model, weights)), {}
+        return (lambda net: initialise(net, model, weights, index)), {}
     if weights is not None or model.pretrained != "none":
         raise BadOption(
             f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",
@@ -225,6 +255,11 @@ def _workers(device: str) -> int:
     if not device.startswith("cuda"):
         return 1
     return max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
+
+
+def bounded(workers: int, videos: int) -> int:
+    """So many decoding processes as asked for, but no more than there are videos, or than this machine's cores feed."""
+    return min(workers, videos, max(_MOST_WORKERS, _A_CORE * machine()[1]))
 
 
 def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:

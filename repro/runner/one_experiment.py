@@ -3,38 +3,45 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from repro import registry
+from repro.core.environment import machine
 from repro.core.errors import BadOption, UnknownName, WeightsError
+from repro.core.names import name_like
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index, read_csv, read_splits
+from repro.data.splits import known_split
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.runner.execute import execute
-from repro.runner.jobs import Job
+from repro.runner.jobs import Job, found_record
 
 
 def dataset_name(text: str) -> str:
     """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec.
 
-    The name holds a digest of the file, its class names, and names and sizes of its videos: two copies that differ are
-    two datasets.
+    The name holds a digest of the class names, and of names, labels and contents of its videos: two copies that differ
+    are two datasets.
     """
     if not is_csv(text):
         registry.datasets[text]
         return text
     path = Path(text).expanduser()
-    name = f"{path.stem}@{_fingerprint(path)[:12]}"
+    stem = name_like(path.stem)
+    name = f"{stem}@{_fingerprint(path)[:12]}"
     count = num_classes(text)
+    called = f"records call {path.name!r} {stem!r}: they take letters, digits and _ . + = - alone"
 
     def open_split(_: str, split: str) -> Index:
-        return read_csv(path, split)
+        made = read_csv(path, split)
+        return made if stem == path.stem else replace(made, name=stem, notes=(*made.notes, called))
 
     registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
     return name
@@ -45,6 +52,11 @@ def _fingerprint(path: Path) -> str:
     for split in read_splits(path):
         digest.update(f"{split}:{read_csv(path, split).fingerprint};".encode())
     return digest.hexdigest()
+
+
+def split_name(text: str) -> str:
+    """`train`, `val` or `test` for any known spelling; another name as it is, which the dataset may know."""
+    return known_split(text) or text
 
 
 def with_weights(model: Model, path: Path) -> Model:
@@ -89,26 +101,72 @@ def run_single(
     seed: int = 0,
     weights: Path | None = None,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
-    `options` go to `repro.engine.train.fit.fit`. The training's log lies beside the record.
+    `options` go to `repro.engine.train.fit.fit`. The training's log lies beside the record. A finished record of the
+    same experiment on the same data is returned as it is; `on_note` is told that, and what else was not done as asked.
     """
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
-    _preflight(experiment, measure, weights)
+    splits = _preflight(experiment, measure, weights)
+    for text in _notes(splits, experiment, weights, options.get("workers")):
+        on_note(text)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
     options.update(weights=weights, save_weights=None if weights else path.with_suffix(".safetensors"))
     logs = path.with_suffix("")
-    made = execute(job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, **options)
+    changed = _of_other_data(job, out, splits)
+    if changed:
+        on_note(changed)
+    began = datetime.now(UTC).replace(microsecond=0)
+    made = execute(
+        job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, replace=bool(changed),
+        **options,
+    )  # fmt: skip
+    if datetime.fromisoformat(made.started) < began:
+        on_note(f"stored result of {made.finished}, nothing was measured anew: weights, data and protocol are the same")
     return made, path
 
 
-def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> None:
-    """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded."""
+def _notes(
+    splits: Mapping[str, Index], experiment: Experiment, weights: Path | None, workers: int | None
+) -> Iterator[str]:
+    """What is read, mapped or bounded otherwise than it was written."""
+    from repro.engine import class_order
+    from repro.engine.accuracy import bounded
+
+    yield from dict.fromkeys(note for index in splits.values() for note in index.notes)
+    most = max(map(len, splits.values()))
+    if workers and bounded(workers, most) < workers:
+        yield f"{bounded(workers, most)} processes decode, not {workers}: there are {most} videos, {machine()[1]} cores"
+    measure = experiment.measure
+    if weights is not None and isinstance(measure, Accuracy):
+        found = class_order.matched(weights, splits[measure.test_split], experiment.model.num_classes)
+        if found.note:
+            yield found.note
+
+
+def _of_other_data(job: Job, out: Path, splits: Mapping[str, Index]) -> str | None:
+    """What to say where a finished record of this experiment was measured on other videos under the same name."""
+    found = found_record(job, out)
+    if found is None or store.state(found) != "done":
+        return None
+    before = store.load(found).dataset or {}
+    old = {str(one.get("split")): one.get("fingerprint") for one in (before, before.get("train") or {})}
+    differ = [name for name, index in splits.items() if old.get(name) not in (None, index.fingerprint)]
+    if not differ:
+        return None
+    return f"the videos of {' and '.join(differ)} have changed since {found.name} was written: it is measured anew"
+
+
+def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Index]:
+    """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded. Returns the
+    splits that are used.
+    """
     from repro.models.build import build_meta
     from repro.models.weights import load_weights
 
@@ -116,13 +174,14 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
     rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]
     for rule in rules:
         require_frames(model, rule)
-    for split in (measure.test_split, *(["train"] if measure.train else [])):
-        open_index(measure.dataset, split)
+    used = (measure.test_split, *(["train"] if measure.train else []))
+    splits = {split: open_index(measure.dataset, split) for split in used}
     if 0 < measure.test.resize < measure.test.crop:
         raise BadOption(f"crop {measure.test.crop} does not fit into a short side of {measure.test.resize}")
     module = build_meta(model)
     if weights is not None:
         load_weights(module.to_empty(device="cpu"), weights, model)
+    return splits
 
 
 def summary(made: store.Record, path: Path) -> str:

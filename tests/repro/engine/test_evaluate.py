@@ -267,8 +267,8 @@ SHARE = """
 import json, sys
 from pathlib import Path
 import torch, torch.distributed as dist
-from repro import evaluate
-from repro.build import build
+from repro.engine import evaluate
+from repro.models.build import build
 from repro.data.datasets import open_index
 from repro.core.spec import experiment_from_dict, replace
 torch.set_num_threads(1)
