@@ -14,6 +14,7 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import store
+from repro.records.index import load_all
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
 from repro.report.html import render_html
@@ -38,7 +39,7 @@ def _stored() -> dict[str, dict]:
 
 @cache
 def _table(name: str) -> Table:
-    return table_view(find(name), store.load_all(ROOT).records)
+    return table_view(find(name), load_all(ROOT).records)
 
 
 def _cells(name: str) -> list[tuple[Row, Column, Cell]]:
@@ -150,7 +151,7 @@ def _in_order(wanted: list[str], texts: list[str]) -> bool:
 @pytest.fixture
 def twin() -> store.Record:
     """A finished twin record of the headline table."""
-    made = [r for r in store.load_all(ROOT).records if r.table == "table6" and r.cell == "twin-temporal"]
+    made = [r for r in load_all(ROOT).records if r.table == "table6" and r.cell == "twin-temporal"]
     return next(r for r in made if r.row == "tsn_r50_dnr" and r.status == "done")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import figures, store
+from repro.records.index import Index, finishing, load_all
 from repro.runner.jobs import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent / "results" / "records"
 
 
 def test_every_record_is_sound_and_none_is_a_smoke_run():
-    loaded = store.load_all(ROOT)
+    loaded = load_all(ROOT)
     assert not loaded.problems
     assert not [made.relative_path for made in loaded.records if made.smoke]
     for made in loaded.records:
@@ -38,11 +39,9 @@ def test_only_known_tables_are_pending():
 
 @pytest.mark.parametrize("name", sorted(set(TABLES) - PENDING))
 def test_every_cell_that_needs_no_dataset_is_measured(name):
-    known = store.places(ROOT)
+    index = Index(ROOT)
     for job in jobs_of(find(name)):
-        path = store.path_of(ROOT, job.paper, job.table, job.row, job.experiment.id, job.seed)
-        made = [place for place in known.get(path.name, []) if store.state(place) == "done"]
-        assert made, f"{job.name}: python -m repro run {name}"
+        assert job.seed in {one.seed for one in finishing(index.of(job.experiment.id))}, f"{job.name}: repro run {name}"
 
 
 def test_a_twin_stands_in_no_column_of_a_real_dataset():

@@ -21,6 +21,7 @@ from repro.cli.arguments import (
 )
 from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
+from repro.engine.execution import Execution
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -119,7 +120,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
     for experiment in figure_networks():
         dataset = experiment.measure.dataset  # type: ignore[union-attr]
         console.print(f"PSN on {dataset}, seed {args.seed}: in the cache, or trained now (a minute)", markup=False)
-        path = trained_weights(experiment, args.seed, device=device, workers=1)
+        path = trained_weights(experiment, args.seed, Execution(device=device, workers=1))
         found.append(replace(pretrained.load(path), dataset=dataset))
     return found
 

@@ -15,6 +15,7 @@ from repro.cli.common import Commands, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
+from repro.engine.execution import Execution
 
 _REPEATS, _DATA_REPEATS = 11, 5
 
@@ -214,13 +215,15 @@ def train(args: argparse.Namespace) -> int:
 
     with together(args.device) as device:
         experiment = recipe(model_of(args), args.dataset, options_of(args.set), args.decoder)
-        how = {
-            "workers": args.workers,
-            "micro_batch": args.micro_batch,
-            "video_timeout_s": float(args.video_timeout),
-            "strict": args.strict,
-        }
-        return _single(console, experiment, args, device, seed=args.seed, **how)
+        how = Execution(
+            device=device,
+            threads=args.threads,
+            workers=args.workers,
+            micro_batch=args.micro_batch,
+            video_timeout_s=float(args.video_timeout),
+            strict=args.strict,
+        )
+        return _single(console, experiment, how, args.out, seed=args.seed)
 
 
 def test(args: argparse.Namespace) -> int:
@@ -244,12 +247,13 @@ def test(args: argparse.Namespace) -> int:
         measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split), decoder=args.decoder)
         model = with_weights(model_of(args), args.weights)
         model = model if args.classes else replace(model, num_classes=number_of_classes(args.weights))
-        return _single(
-            console, Experiment(model=model, measure=measure), args, device, weights=args.weights, workers=args.workers
-        )
+        how = Execution(device=device, threads=args.threads, workers=args.workers)
+        return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 
 
-def _single(console: Console, experiment: Experiment, args: argparse.Namespace, device: str, **more: Any) -> int:
+def _single(
+    console: Console, experiment: Experiment, how: Execution, out: Path, seed: int = 0, weights: Path | None = None
+) -> int:
     from repro.cli.progress import told
     from repro.runner.one_experiment import run_single, summary
 
@@ -261,14 +265,14 @@ def _single(console: Console, experiment: Experiment, args: argparse.Namespace, 
             line.update(escape(told(facts)))
 
         with stop_signal.watching():
+            told_how = replace(how, on_progress=progress)
             made, path = run_single(
                 experiment,
-                out=args.out,
-                device=device,
-                threads=args.threads,
-                on_progress=progress,
+                told_how,
+                out=out,
+                seed=seed,
+                weights=weights,
                 on_note=lambda text: console.print(f"note: {text}", markup=False),
-                **more,
             )
     console.print(summary(made, path), markup=False)
     return 0 if made.status == "done" else 1

@@ -48,33 +48,32 @@ def add(commands: Commands) -> None:
 
 def ls(args: argparse.Namespace) -> int:
     """One line a record."""
-    from repro.records import store
+    from repro.records.index import Index
     from repro.report.records import print_records
 
-    console = prepare(args)
-    paper, _, table = papers.full_name(args.table).partition("/") if args.table else ("", "", "")
-    loaded = store.load_all(paths.records(), paper=paper or None, table=table or None)
-    print_records(loaded.records, console)
-    _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in loaded.problems])
-    return 1 if loaded.problems else 0
+    console, index = prepare(args), Index()
+    found = index.of_table(papers.full_name(args.table), ()) if args.table else index.records()
+    print_records(found, console)
+    _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in index.problems()])
+    return 1 if index.problems() else 0
 
 
 def show(args: argparse.Namespace) -> int:
     """One record as JSON."""
-    from repro.records import store
+    from repro.records.index import Index
 
     prepare(args)
-    print(_find(store.load_all(paths.records()).records, args.name).model_dump_json(indent=1))
+    print(_find(Index().records(), args.name).model_dump_json(indent=1))
     return 0
 
 
 def diff(args: argparse.Namespace) -> int:
     """Fields that differ, by section; 1 where there are some."""
-    from repro.records import store
+    from repro.records.index import Index
     from repro.report.records import differences, print_differences
 
     console = prepare(args)
-    records = store.load_all(paths.records()).records
+    records = Index().records()
     found = differences(*(_find(records, name) for name in args.names))
     print_differences(found, console)
     return 1 if found else 0

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from repro.cli.arguments import positive, seed
 from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
-from repro.cli.tables import print_table, tell_damaged, write_report
-from repro.core import paths
+from repro.cli.tables import tell_damaged, write_report
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
+
+if TYPE_CHECKING:
+    from repro.records.index import Index
 
 
 def add(commands: Commands) -> None:
@@ -82,27 +85,30 @@ def _add_status(commands: Commands) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure the cells of a table that have no record yet; then the table and the report's path."""
     from repro.papers.smoke import smoke_table
-    from repro.runner.jobs import jobs_of, records_root, select
+    from repro.records import store
+    from repro.records.index import Index
+    from repro.runner.jobs import jobs_of, select
 
     console = prepare(args)
     table = table_of(args)
     table = smoke_table(table) if args.smoke else table
     seeds = args.seeds if args.seed is None else [args.seed]
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
-    todo = select(jobs, args.mode, records_root(args.smoke))
+    index = Index(store.default_root(args.smoke))
+    todo = select(jobs, args.mode, index)
     _check_launcher(args)
     if args.dry_run:
         return _print_lines(todo, args)
     if torchrun():
         failed = _launch_together(todo, args, console, table.full_name)
     elif todo and args.launcher == "slurm":
-        return _queue(todo, args, console)
+        return _queue(todo, args, console, index)
     elif todo:
         failed = _launch(todo, args, console, table.full_name)
     else:
         failed = _nothing(args, console, table.full_name)
     if first_process():
-        _finish(args, console, failed)
+        _finish(args, console, index.refresh(), failed, anew=bool(todo))
     return 1 if failed else 0
 
 
@@ -168,7 +174,7 @@ def _check_launcher(args: argparse.Namespace) -> None:
         raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")
 
 
-def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
+def _queue(todo: list, args: argparse.Namespace, console: Console, index: Index) -> int:
     """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
     from repro.runner import slurm
 
@@ -191,7 +197,7 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
     if not args.wait:
         return 0
     failed = slurm.wait(todo)
-    _finish(args, console, failed)
+    _finish(args, console, index.refresh(), failed)
     return 1 if failed else 0
 
 
@@ -220,18 +226,23 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
     return 0
 
 
-def _finish(args: argparse.Namespace, console: Console, failed: int) -> None:
+def _finish(args: argparse.Namespace, console: Console, index: Index, failed: int, *, anew: bool = True) -> None:
     """The table and the report, unless only the records were wanted."""
-    from repro.runner.jobs import records_root
+    from repro.report import build, is_current, print_text
 
     if args.smoke:
-        console.print(f"smoke run: records in {records_root(True)}; they are not results and no table shows them")
+        console.print(f"smoke run: records in {index.root}; they are not results and no table shows them")
         return
     if args.records_only:
         return
-    tell_damaged(table_of(args), paths.records())
-    print_table(console, table_of(args), "text")
-    console.print(f"report: {write_report(None, args.methods)}")
+    table = table_of(args)
+    shown = build(table, index)
+    tell_damaged(index)
+    print_text(shown, console)
+    target = paths.results() / "report.html"
+    if anew or args.methods or not is_current(target, index):
+        write_report(target, index, args.methods, {table.full_name: shown})
+    console.print(f"report: {target}")
     if failed:
         again = f"python -m repro run {args.table} --failed"
         console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
@@ -241,10 +252,12 @@ def status(args: argparse.Namespace) -> int:
     """Done, running, failed and missing cells, row by row."""
     from repro.cli.status import render_status
     from repro.papers.smoke import smoke_table
-    from repro.runner.jobs import records_root
+    from repro.records import store
+    from repro.records.index import Index
 
     console = prepare(args)
-    found = table_of(args)
-    tell_damaged(found, records_root(args.smoke))
-    render_status(smoke_table(found) if args.smoke else found, records_root(args.smoke), console, smoke=args.smoke)
+    found, index = table_of(args), Index(store.default_root(args.smoke))
+    render_status(smoke_table(found) if args.smoke else found, index, console, smoke=args.smoke)
+    index.of_table(found.full_name, found.ids)
+    tell_damaged(index)
     return 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cached_property
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -15,22 +14,21 @@ from repro.core.errors import ReproError
 from repro.core.spec import Accuracy
 from repro.data.datasets import is_configured
 from repro.papers.table import RowSpec, TableSpec
-from repro.records import store
+from repro.records.index import Index
 from repro.runner import slurm
-from repro.runner.jobs import Job, jobs_of, records_root, runnable, select, state_of
+from repro.runner.jobs import Job, jobs_of, record_of, runnable, select, state_of
 from repro.runner.local import State, cores
 
 
-def render_overview(table: TableSpec, console: Console) -> None:
+def render_overview(table: TableSpec, index: Index, console: Console) -> None:
     """Title, rows with the state of each cell, reasons, and what the missing cells would cost."""
-    root = records_root(False)
     console.print(f"[bold]{table.paper}/{table.name}[/]  {table.title}")
     console.print(table.caption, markup=False)
     grid = Table(box=None, pad_edge=False)
     for heading in ("row", "network", "cells"):
         grid.add_column(heading, overflow="fold")
-    jobs, known = jobs_of(table), store.places(root)
-    states = [(job, state_of(job, root, known)) for job in jobs]
+    jobs = jobs_of(table)
+    states = [(job, state_of(job, index)) for job in jobs]
     for row in table.rows:
         told = []
         for cell, experiment in row.cells.items():
@@ -43,7 +41,7 @@ def render_overview(table: TableSpec, console: Console) -> None:
     for name in sorted(_absent(table)):
         fix = f"python -m repro data add {name} --root DIR --annotations FILE"
         console.print(f"- {name} is not configured: {fix}", markup=False)
-    waiting = select(jobs, "undone", root)
+    waiting = select(jobs, "undone", index)
     seconds = State(total=len(waiting), waiting=waiting).eta(cores())
     done = sum(state == "done" for _, state in states)
     console.print(
@@ -71,14 +69,14 @@ def _summed(states: list[str]) -> str:
     return ", ".join(f"{states.count(state)} {state}" for state in ("done", "failed", "missing") if state in states)
 
 
-def render_status(table: TableSpec, root: Path, console: Console, *, smoke: bool) -> None:
+def render_status(table: TableSpec, index: Index, console: Console, *, smoke: bool) -> None:
     """One line a row: done, running, queued, failed and missing cells, with the reason or the place."""
-    known, queue = store.places(root), _Queue()
+    queue = _Queue()
     for row in table.rows:
         jobs = jobs_of(table, rows=[row.key], smoke=smoke)
         if not jobs:
             continue
-        states = [(job, *_progress(job, root, known, queue)) for job in jobs]
+        states = [(job, *_progress(job, index, queue)) for job in jobs]
         parts = []
         for wanted in ("done", "running", "queued", "failed", "missing"):
             cells = Counter(job.cell for job, state, _ in states if state == wanted)
@@ -110,9 +108,10 @@ class _Queue:
         return False, f"SLURM job {ticket.job} ended without a record: {ticket.log}"
 
 
-def _progress(job: Job, root: Path, known: dict[str, list[Path]], queue: _Queue) -> tuple[str, str]:
+def _progress(job: Job, index: Index, queue: _Queue) -> tuple[str, str]:
     """A cell's state, and what there is to say of it."""
-    state = state_of(job, root, known)
+    found = record_of(job, index)
+    state = found.status if found else "missing"
     if state == "done":
         return state, ""
     holder, ticket = lease.holder(job.experiment.id, job.seed), slurm.ticket_of(job)
@@ -122,7 +121,4 @@ def _progress(job: Job, root: Path, known: dict[str, list[Path]], queue: _Queue)
         live, note = queue.note(ticket)
         if live or state == "missing":
             return "queued" if live else state, note
-    if state == "failed":
-        made = store.find(job.experiment.id, job.seed, root)
-        return state, (made.reason if made else None) or "unreadable record"
-    return state, ""
+    return state, (found.reason or "") if found else ""

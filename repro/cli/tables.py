@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from repro import papers, registry
 from repro.cli.arguments import add_module
 from repro.cli.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
 from repro.core import paths
+from repro.core.files import write_atomic
 from repro.papers.table import TableSpec
 from repro.registry import Registry
+
+if TYPE_CHECKING:
+    from repro.records.index import Index
+    from repro.report.table import Table
 
 
 def add(commands: Commands) -> None:
@@ -67,70 +71,72 @@ def list_names(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """A table's rows and cells with their state, or how its protocols differ from a source's."""
+    from repro.records.index import Index
+
     console = prepare(args)
-    found = table_of(args)
+    found, index = table_of(args), Index()
     if args.diff is not None:
         from repro.report import print_protocols
 
-        print_protocols(found, args.diff, console)
+        print_protocols(found, args.diff, index, console)
         return 0
     from repro.cli.status import render_overview
 
-    render_overview(found, console)
+    render_overview(found, index, console)
     return 0
 
 
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
-    console = prepare(args)
-    tell_damaged(table_of(args), paths.records())
-    if args.out is None:
-        print_table(console, table_of(args), args.format)
-        return 0
-    from repro.report import render
+    from repro.records.index import Index
+    from repro.report import build, print_text, render
 
-    args.out.write_text(render(table_of(args), args.format), encoding="utf-8")
+    console = prepare(args)
+    found, index = table_of(args), Index()
+    if args.out is None and args.format == "text":
+        shown = build(found, index)
+        tell_damaged(index)
+        print_text(shown, console)
+        return 0
+    text = render(found, args.format, index)
+    tell_damaged(index)
+    if args.out is None:
+        print(text)
+        return 0
+    write_atomic(args.out, text.encode())
     console.print(f"wrote {args.out}")
     return 0
 
 
-def tell_damaged(found: TableSpec, root: Path) -> None:
-    """Files that should be records of the table and are not, by path: no renderer reads them."""
-    from repro.records import store
-
-    for problem in store.load_all(root, paper=found.paper, table=found.name).problems:
-        print(f"repro: skipped {root / problem.path}: {problem.reason}", file=sys.stderr)
-
-
-def print_table(console: Console, found: TableSpec, form: str) -> None:
-    """A table on the screen."""
-    from repro.report import print_text, render
-
-    if form == "text":
-        print_text(found, console)
-    else:
-        print(render(found, form))
+def tell_damaged(index: Index) -> None:
+    """Of the files that were read, those that should be records and are not: no renderer shows them."""
+    for problem in index.problems():
+        print(f"repro: skipped {index.root / problem.path}: {problem.reason}", file=sys.stderr)
 
 
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
-    prepare(args).print(f"report: {write_report(args.out, args.methods)}")
+    from repro.records.index import Index
+
+    prepare(args).print(f"report: {write_report(args.out, Index(), args.methods)}")
     return 0
 
 
-def write_report(out: Path | None, methods: Sequence[str] = ()) -> Path:
-    """The HTML report, and where it is; `methods` have rows in the tables that they were run in."""
+def write_report(
+    out: Path | None, index: Index, methods: Sequence[str] = (), built: Mapping[str, Table] | None = None
+) -> Path:
+    """The HTML report, and where it is; `methods` have rows in the tables that they were run in.
+
+    `built`: tables that were made from the index already.
+    """
     from repro import report
 
     target = out or paths.results() / "report.html"
-    report.write_report(target, [_with_rows_that_exist(name, methods) for name in papers.TABLES])
+    report.write_report(target, [_with_rows_that_exist(name, index, methods) for name in papers.TABLES], index, built)
     return target
 
 
-def _with_rows_that_exist(name: str, methods: Sequence[str]) -> TableSpec:
-    from repro.records import store
-
-    table = papers.find(name)
+def _with_rows_that_exist(name: str, index: Index, methods: Sequence[str]) -> TableSpec:
     ends = tuple(f"_{method}" for method in methods)
-    run = any(row.endswith(ends) for row in store.rows_of(table.paper, table.name)) if methods else False
-    return papers.find(name, methods) if run else table
+    run = any(row.endswith(ends) for row in index.rows(name)) if methods else False
+    return papers.find(name, methods if run else ())

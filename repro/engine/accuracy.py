@@ -17,7 +17,7 @@ from repro import registry
 from repro.core import paths
 from repro.core.environment import machine
 from repro.core.errors import BadOption, NotConfigured
-from repro.core.spec import Accuracy, Experiment, Model, canonical_json
+from repro.core.spec import Accuracy, Experiment, Model, canonical_json, replace
 from repro.data.class_names import Match
 from repro.data.datasets import open_index
 from repro.data.index import Index
@@ -25,9 +25,10 @@ from repro.data.loader import normalize as normalized
 from repro.engine import class_order
 from repro.engine.distributed import Ranks
 from repro.engine.evaluate import Scores, predictions, score, summarise
+from repro.engine.execution import Execution, Files
 from repro.engine.train import initial_weights
 from repro.engine.train.checkpoint import weights_sha256
-from repro.engine.train.fit import Progress, describe, fit
+from repro.engine.train.fit import Initialise, describe, fit
 from repro.engine.train.step import Normalize
 from repro.models.build import build
 from repro.models.device import seed_all
@@ -43,39 +44,37 @@ def measure_accuracy(
     accuracy: Accuracy,
     seed: int,
     workdir: Path,
-    *,
-    device: str = "cpu",
-    workers: int | None = None,
-    weights: Path | None = None,
-    save_weights: Path | None = None,
-    on_progress: Progress | None = None,
-    logs: Path | None = None,
-    **training: Any,
+    how: Execution = Execution(),
+    files: Files = Files(),
 ) -> dict[str, Any]:
     """What goes into the record: results, curve, effective, dataset, decoder, weights_sha256, scores_path.
 
-    `weights`, a file of import-weights, replaces the search for `model.pretrained` among the imported ones; the network
-    is written to `save_weights`. `workers` processes decode videos; default: a GPU's share of the cores, 1 on a CPU.
-    Started again with the same `workdir` it goes on where it stopped. `training` are options of `fit`; its
-    log goes to `logs`, or into the cache.
+    Started again with the same `workdir` it goes on where it stopped.
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)
-    workers = _workers(device) if workers is None else workers
     found = Match(())
-    if accuracy.train is None and (file := file_of(model, weights)):
+    if accuracy.train is None and (file := file_of(model, files.weights)):
         found = class_order.matched(file, test_index, model.num_classes)
-    training.update(device=device, workers=workers, on_progress=on_progress)
-    logs = logs or paths.cache() / "logs" / workdir.name
-    module, trained, normalize = _network(model, accuracy, seed, workdir, weights, logs, training)
-    if save_weights is not None and Ranks.current().rank == 0:
-        _save(module, model, normalize, save_weights, trained_on(accuracy, test_index.classes))
-    workers = bounded(workers, len(test_index))
-    cache = _cache(test_index, accuracy, accuracy.test.resize, workers)
-    common: dict[str, Any] = {"device": device, "workers": workers, "seed": seed, "on_progress": on_progress}
+    how = _with_workers(how)
+    files = replace(files, logs=files.logs or paths.cache() / "logs" / workdir.name)
+    module, trained, normalize = _network(model, accuracy, seed, workdir, how, files)
+    if files.save_weights is not None and Ranks.current().rank == 0:
+        _save(module, model, normalize, files.save_weights, trained_on(accuracy, test_index.classes))
+    workers = bounded(how.workers or 0, len(test_index))
     scores = score(
-        module, test_index, accuracy.test, decoder=accuracy.decoder, cache=cache, normalize=normalize, folder=workdir,
-        order=found.order if found.moved else (), **common,
-    )  # fmt: skip
+        module,
+        test_index,
+        accuracy.test,
+        device=how.device,
+        decoder=accuracy.decoder,
+        workers=workers,
+        cache=_cache(test_index, accuracy, accuracy.test.resize, workers),
+        seed=seed,
+        normalize=normalize,
+        order=found.order if found.moved else (),
+        on_progress=how.on_progress,
+        folder=workdir,
+    )
     told = {"classes": found.note} if found.note else {}
     return {
         **trained,
@@ -181,13 +180,12 @@ def _network(
     accuracy: Accuracy,
     seed: int,
     workdir: Path,
-    weights: Path | None,
-    logs: Path,
-    training: dict[str, Any],
+    how: Execution,
+    files: Files,
 ) -> tuple[nn.Module, dict[str, Any], Normalize | None]:
     """The network to test, the record's account of its training, and its input normalization."""
     if accuracy.train is None:
-        if weights is None and not model.pretrained.startswith("sha256:"):
+        if files.weights is None and not model.pretrained.startswith("sha256:"):
             raise BadOption(
                 f"{model.name} would be tested with random weights: no recipe, pretrained {model.pretrained!r}",
                 allowed="a training recipe, or the weights of an imported file",
@@ -195,31 +193,34 @@ def _network(
             )
         seed_all(seed)
         module = build(model)
-        normalize = initialise(module, model, weights)
+        normalize = initialise(module, model, files.weights)
         return module, {"curve": [], "effective": {}, "dataset": None}, normalize
-    data = _training_data(accuracy, training["workers"])
-    start, told = _start(model, accuracy.initial, seed, weights, training, data["index"])
-    training["workers"] = bounded(training["workers"], len(data["index"]))
-    fitted = fit(model, accuracy, seed, workdir, initialise=start, logs=logs, **data, **training)
+    index, cache = _training_data(accuracy, how)
+    start, told = _start(model, accuracy.initial, seed, files.weights, how, index)
+    how = replace(how, workers=bounded(how.workers or 0, len(index)))
+    fitted = fit(model, accuracy, seed, workdir, how, index=index, cache=cache, initialise=start, logs=files.logs)
     effective = {**fitted.effective, "notes": fitted.notes, **told}
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
 
 
-def trained_weights(experiment: Experiment, seed: int, **common: Any) -> Path:
-    """The file of weights that a training leaves, from the cache or trained now; `common`: device, workers."""
-    assert isinstance(experiment.measure, Accuracy)
-    start, _ = _start(experiment.model, experiment.measure.initial, seed, None, common)
-    path, _ = initial_weights.weights_of(
-        experiment, seed, initialise=start, **_training_data(experiment.measure, common["workers"]), **common
-    )
-    return path
+def trained_weights(experiment: Experiment, seed: int, how: Execution) -> Path:
+    """The file of weights that a training leaves, from the cache or trained now."""
+    return _trained(experiment, seed, _with_workers(how))[0]
 
 
-def _training_data(accuracy: Accuracy, workers: int) -> dict[str, Any]:
+def _trained(experiment: Experiment, seed: int, how: Execution) -> tuple[Path, dict[str, Any]]:
+    measure = experiment.measure
+    assert isinstance(measure, Accuracy)
+    index, cache = _training_data(measure, how) if measure.train else (None, None)
+    start, _ = _start(experiment.model, measure.initial, seed, None, how)
+    return initial_weights.weights_of(experiment, seed, how, index=index, cache=cache, initialise=start)
+
+
+def _training_data(accuracy: Accuracy, how: Execution) -> tuple[Index, Any]:
     """The videos that a recipe trains on, and their decoded frames."""
     assert accuracy.train is not None
     index = open_index(accuracy.dataset, "train").first(accuracy.train.videos)
-    return {"index": index, "cache": _cache(index, accuracy, accuracy.train.resize, workers)}
+    return index, _cache(index, accuracy, accuracy.train.resize, how.workers or 0)
 
 
 def _start(
@@ -227,9 +228,9 @@ def _start(
     initial: Experiment | None,
     seed: int,
     weights: Path | None,
-    common: dict[str, Any],
+    how: Execution,
     index: Index | None = None,
-) -> tuple[Callable[[nn.Module], Normalize | None], dict[str, Any]]:
+) -> tuple[Initialise, dict[str, Any]]:
     """What fills in a network's first weights, and what the record tells of them."""
     if initial is None:
         return (lambda net: initialise(net, model, weights, index)), {}
@@ -238,11 +239,7 @@ def _start(
             f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",
             allowed="pretrained 'none' where an accuracy has an `initial` training",
         )
-    before = initial.measure
-    assert isinstance(before, Accuracy)
-    data = _training_data(before, common["workers"]) if before.train else {}
-    inner, _ = _start(initial.model, before.initial, seed, None, common)
-    path, facts = initial_weights.weights_of(initial, seed, initialise=inner, **data, **common)
+    path, facts = _trained(initial, seed, how)
 
     def start(net: nn.Module) -> Normalize:
         return functools.partial(normalized, **initial_weights.fill(net, path, model).to_dict())
@@ -250,11 +247,12 @@ def _start(
     return start, {"initial": facts}
 
 
-def _workers(device: str) -> int:
-    """Decoding processes beside one training or test; on a CPU the network needs the cores itself."""
-    if not device.startswith("cuda"):
-        return 1
-    return max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
+def _with_workers(how: Execution) -> Execution:
+    """With a number of decoding processes; on a CPU the network needs the cores itself."""
+    if how.workers is not None:
+        return how
+    share = max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
+    return replace(how, workers=share if how.device.startswith("cuda") else 1)
 
 
 def bounded(workers: int, videos: int) -> int:

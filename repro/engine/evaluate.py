@@ -30,9 +30,10 @@ from repro.data.index import Index
 from repro.data.loader import TestVideo
 from repro.engine import batch_size
 from repro.engine.distributed import Ranks
+from repro.engine.execution import Progress
 from repro.engine.logit_buffer import Sheet, merged
 from repro.engine.train.checkpoint import weights_sha256
-from repro.engine.train.fit import Progress, check_labels
+from repro.engine.train.fit import check_labels
 from repro.engine.train.step import Normalize
 from repro.models.device import autocast, check_amp, deterministic, place_on
 from repro.records import metrics

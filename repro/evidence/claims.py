@@ -7,6 +7,7 @@ counts to what is printed of costs, the twins to mechanisms, never to Kinetics.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +24,7 @@ from repro.evidence.metric import number
 from repro.evidence.noise import doubt
 from repro.evidence.stats import Interval, t_interval, welch
 from repro.papers.claim import Claim, Contest, Effect
+from repro.records.index import finishing
 from repro.records.schema import Record
 
 Verdict = Literal["supported", "contradicted", "undecided", "untested"]
@@ -101,17 +103,15 @@ def _cells(records: Iterable[Record]) -> Cells:
 
     A record whose row no table has stands under its own name.
     """
-    done = sorted((r for r in records if r.status == "done" and not r.smoke), key=lambda r: r.finished)
-    by_id: dict[str, dict[int, Record]] = {}
-    stored: dict[str, set[tuple[str, str, str]]] = {}
-    found: dict[tuple[str, str, str], list[Record]] = {}
-    for record in done:
-        by_id.setdefault(record.id, {})[record.seed] = record
-        stored.setdefault(record.id, set()).add((f"{record.paper}/{record.table}", record.row, record.cell))
-    for id_, by_seed in by_id.items():
-        own = [record for _, record in sorted(by_seed.items())]
-        for place in stored[id_] | _places().get(id_, set()):
-            found.setdefault(place, []).extend(own)
+    by_id: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if record.status == "done" and not record.smoke:
+            by_id[record.id].append(record)
+    found: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for id_, own in by_id.items():
+        stored = {(f"{one.paper}/{one.table}", one.row, one.cell) for one in own}
+        for place in stored | _places().get(id_, set()):
+            found[place] += finishing(own)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from repro.core.spec import Accuracy, Experiment, frozen
 from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.recipes.sources import SOURCES, protocols
 from repro.papers.table import RowSpec, TableSpec
+from repro.records.index import finishing
 from repro.records.schema import Record
 
 _TWIN = "twin-"
@@ -72,7 +74,11 @@ def differences(table: TableSpec, records: Iterable[Record], against: str | None
         if not there:
             raise BadOption(f"{table.full_name} has no accuracy that a protocol belongs to", allowed="another table")
         raise UnknownName("protocol", against, there, fix=f"python -m repro show {table.full_name} --diff {there[0]}")
-    done = {record.id: record for record in records if record.status == "done" and not record.smoke}
+    by_id: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if not record.smoke:
+            by_id[record.id].append(record)
+    done = {id: found[0] for id, all_ in by_id.items() if (found := finishing(all_))}
     groups: dict[tuple[str, str, str], tuple[list[str], dict[str, Protocol]]] = {}
     for row, experiment in _accuracies(table):
         said = _known(table, experiment)

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from scipy import stats
+from statistics import NormalDist
 
 from repro.core.errors import UnknownName
 
@@ -68,5 +67,5 @@ def single_runs(top1: Sequence[float], videos: int, confidence: float = 0.95) ->
     variance = sum(value * (100 - value) / videos + RUN_DEVIATION**2 for value in top1)
     signs = (1, -1, -1, 1)[: len(top1)]
     difference = sum(sign * value for sign, value in zip(signs, top1, strict=True))
-    margin = stats.norm.ppf((1 + confidence) / 2) * math.sqrt(variance)
+    margin = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
     return Doubt(difference, float(margin), videos, len(top1))

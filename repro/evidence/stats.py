@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
-from scipy import special, stats
 
 from repro.core.errors import BadOption
 
@@ -29,6 +29,20 @@ class Interval:
         return not self.low <= value <= self.high
 
 
+def t_quantile(freedom: float, share: float) -> float:
+    """The value below which `share` of Student's t lies."""
+    from scipy import special  # a slow import, of which a table of single runs needs nothing
+
+    return float(special.stdtrit(freedom, share))
+
+
+def t_below(freedom: float, value: float) -> float:
+    """The share of Student's t below `value`."""
+    from scipy import special
+
+    return float(special.stdtr(freedom, value))
+
+
 def mean_deviation(values: np.ndarray) -> tuple[float, float | None, int]:
     """Mean, unbiased standard deviation (None of a single value), and n."""
     x = _finite(values)
@@ -38,14 +52,14 @@ def mean_deviation(values: np.ndarray) -> tuple[float, float | None, int]:
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Student's t interval of a mean; needs two values or more."""
     x = _finite(values, at_least=2)
-    half = stats.t.ppf((1 + confidence) / 2, x.size - 1) * x.std(ddof=1) / math.sqrt(x.size)
+    half = t_quantile(x.size - 1, (1 + confidence) / 2) * x.std(ddof=1) / math.sqrt(x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "t")
 
 
 def prediction_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Where the next single run of the same kind lies; needs two values or more."""
     x = _finite(values, at_least=2)
-    half = stats.t.ppf((1 + confidence) / 2, x.size - 1) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
+    half = t_quantile(x.size - 1, (1 + confidence) / 2) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "prediction")
 
 
@@ -56,6 +70,8 @@ def bootstrap_interval(
     x = _finite(values, at_least=2)
     if np.ptp(x) == 0:
         return Interval(float(x[0]), float(x[0]), float(x[0]), int(x.size), "bootstrap")
+    from scipy import stats  # a slow import, of which tables need nothing
+
     found = stats.bootstrap(
         (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="BCa", rng=rng
     ).confidence_interval
@@ -66,12 +82,18 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Inter
     """Wilson's interval of a share, in percent: what the size of the test set alone leaves open."""
     if not 0 <= correct <= total or total < 1:
         raise BadOption(f"{correct} correct of {total} videos", allowed="0 <= correct <= total, total > 0")
-    found = stats.binomtest(correct, total).proportion_ci(confidence, method="wilson")
-    return Interval(100 * correct / total, 100 * found.low, 100 * found.high, total, "Wilson")
+    p, z = correct / total, NormalDist().inv_cdf(0.5 + 0.5 * confidence)
+    centre, scale = 2 * total * p + z**2, 2 * (total + z**2)
+    half = z * math.sqrt(4 * total * p * (1 - p) + z**2)
+    low = 0.0 if correct == 0 else (centre - half) / scale
+    high = 1.0 if correct == total else (centre + half) / scale
+    return Interval(100 * p, 100 * low, 100 * high, total, "Wilson")
 
 
 def mcnemar(a_correct: np.ndarray, b_correct: np.ndarray) -> float:
     """Exact McNemar test of two networks on the same videos: p of the split of the videos that only one has right."""
+    from scipy import stats
+
     a, b = _pair(a_correct, b_correct)
     only_a, only_b = int((a & ~b).sum()), int((~a & b).sum())
     return 1.0 if only_a + only_b == 0 else float(stats.binomtest(only_a, only_a + only_b).pvalue)
@@ -101,9 +123,9 @@ def welch(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[Inter
         return Interval(difference, difference, difference, x.size + y.size, "Welch"), float(difference == 0)
     of_x, of_y = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
     error, freedom = math.sqrt(of_x + of_y), (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1))
-    half = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error  # the functions behind scipy's ttest_ind
+    half = t_quantile(freedom, (1 + confidence) / 2) * error
     interval = Interval(difference, difference - half, difference + half, x.size + y.size, "Welch")
-    return interval, 2 * float(special.stdtr(freedom, -abs(difference) / error))
+    return interval, 2 * t_below(freedom, -abs(difference) / error)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
@@ -150,7 +172,9 @@ def _power(n: int, difference: float, deviation: float, fixed: float, alpha: flo
     variance = of_seeds + fixed**2
     freedom = (2 * n - 2) * (variance / of_seeds) ** 2
     shift = abs(difference) / math.sqrt(variance)
-    limit = stats.t.ppf(1 - alpha / 2, freedom)
+    limit = t_quantile(freedom, 1 - alpha / 2)
+    from scipy import stats
+
     if freedom > 5e3 or shift > limit + 8:  # scipy's noncentral t fails there, and the normal differs by under 1e-3
         return float(stats.norm.sf(limit - shift) + stats.norm.cdf(-limit - shift))
     other_side = stats.nct.cdf(-limit, freedom, shift) if shift < 4 else 0.0  # nothing there, and scipy may say NaN

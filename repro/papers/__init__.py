@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from repro.core.errors import UnknownName
@@ -79,13 +80,19 @@ def full_name(name: str) -> str:
 
 def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
     """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
-    module, _, attribute = TABLES[full_name(name)][0].partition(":")
-    table: TableSpec = getattr(importlib.import_module(module), attribute)()
+    table = _built(TABLES[full_name(name)][0])
     if methods:
         from repro.papers.with_method import with_method
 
         for method in methods:
             table = with_method(table, method)
+    return table
+
+
+@cache
+def _built(target: str) -> TableSpec:
+    module, _, attribute = target.partition(":")
+    table: TableSpec = getattr(importlib.import_module(module), attribute)()
     return table
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from repro.core.errors import BadOption, UnknownName
@@ -200,6 +201,11 @@ class TableSpec:
     def full_name(self) -> str:
         """paper/name."""
         return f"{self.paper}/{self.name}"
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Content ids of all experiments."""
+        return frozenset(experiment.id for row in self.rows for experiment in row.cells.values())
 
     def row(self, key: str) -> RowSpec:
         """The row of this key."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from repro.core.errors import RecordError, UnknownName
 from repro.records import store
+from repro.records.index import load_all
 from repro.records.schema import Record
 from repro.records.store import RecordExists
 
@@ -57,7 +58,7 @@ def merge(other: Path, root: Path | None = None) -> Merged:
         raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
     if other.resolve() == root.resolve():
         raise RecordError(f"{other}: this is the folder to merge into", allowed="the folder of another checkout")
-    theirs = store.load_all(other)
+    theirs = load_all(other)
     found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}
     refused = list(theirs.problems)
     for one in theirs.records:
@@ -93,7 +94,7 @@ def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tupl
 
     With `known`, also records of other experiments than these ids: of tables that changed, and of rows of `--with`.
     """
-    for one in store.load_all(root).records if known is not None else ():
+    for one in load_all(root).records if known is not None else ():
         if known is not None and one.id not in known:
             yield root / one.relative_path, "no table holds this experiment"
     for path in sorted(root.rglob("*")):

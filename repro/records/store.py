@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -25,8 +25,8 @@ from repro.core.files import file_sha256, only_writer, place
 from repro.records.schema import Record, Scores, faults
 
 __all__ = [
-    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "find", "load", "load_all", "path_of",
-    "scores_path", "state", "upgraders", "write",
+    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "path_of", "read", "scores_path",
+    "state", "upgraders", "write",
 ]  # fmt: skip
 
 #: version of the document; raise it with an upgrader from the version before
@@ -131,49 +131,17 @@ def load(path: Path) -> Record:
     return record
 
 
-def load_all(root: Path | None = None, *, paper: str | None = None, table: str | None = None) -> Loaded:
-    """All records below `root`; `paper` and `table` narrow it. What cannot be used is told in `problems`."""
-    root = default_root() if root is None else Path(root)
-    records, problems = [], []
-    for path in _files(root, paper, table):
-        relative = path.relative_to(root)
-        try:
-            record = load(path)
-            if record.relative_path != relative:
-                raise RecordError(f"{path}: belongs at {record.relative_path.as_posix()}")
-            if record.smoke and root.resolve() == paths.records().resolve():
-                raise RecordError(f"{path}: a smoke record among the results")
-            records.append(record)
-        except RecordError as error:
-            problems.append(Problem(relative.as_posix(), error.what.removeprefix(f"{path}: ")))
-    return Loaded(records, problems)
-
-
-def places(root: Path) -> dict[str, list[Path]]:
-    """File name -> every record of that name below `root`: tables that share an experiment share its records."""
-    found: dict[str, list[Path]] = {}
-    for path in _files(root, None, None):
-        found.setdefault(path.name, []).append(path)
-    return found
-
-
-def rows_of(paper: str, table: str, root: Path | None = None) -> list[str]:
-    """Rows of a table that have a folder of records."""
-    folder = (default_root() if root is None else root) / paper / table
-    return sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
-
-
-def find(id: str, seed: int = 0, root: Path | None = None, *, records: Iterable[Record] | None = None) -> Record | None:
-    """The record of an experiment, of whatever table; a finished one before a failed one.
-
-    Looks in `records` where given, else reads only the files of that name below `root`.
-    """
-    if records is None:
-        root = default_root() if root is None else Path(root)
-        found = sorted(p for p in root.rglob(f"{id[:16]}-s{seed}.json") if p.parent.name != SUPERSEDED)
-        records = [record for record in map(_load_or_none, found) if record is not None]
-    fitting = [record for record in records if record.id == id and record.seed == seed]
-    return min(fitting, key=lambda record: record.status != "done", default=None)
+def read(root: Path, path: str, *, results: bool) -> Record | Problem:
+    """The record at `path` below `root`, or what is wrong with it; among the `results` there is no smoke record."""
+    try:
+        record = load(root / path)
+        if record.relative_path.as_posix() != path:
+            raise RecordError(f"{root / path}: belongs at {record.relative_path.as_posix()}")
+        if record.smoke and results:
+            raise RecordError(f"{root / path}: a smoke record among the results")
+        return record
+    except RecordError as error:
+        return Problem(path, error.what.removeprefix(f"{root / path}: "))
 
 
 def scores_path(record: Record, root: Path | None = None) -> Path:
@@ -194,15 +162,6 @@ def _load_or_none(path: Path) -> Record | None:
     with contextlib.suppress(RecordError):
         return load(path)
     return None
-
-
-def _files(root: Path, paper: str | None, table: str | None) -> list[Path]:
-    """Every JSON file below the root, whether it lies where a record should or not."""
-    below = root.joinpath(*filter(None, (paper, table if paper else None)))
-    found = (p for p in below.rglob("*.json") if not p.name.startswith(".") and p.parent.name != SUPERSEDED)
-    if table and not paper:
-        found = (p for p in found if p.relative_to(root).parts[1:2] == (table,))
-    return sorted(found)
 
 
 def _no_constant(text: str) -> Any:

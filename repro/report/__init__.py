@@ -1,9 +1,11 @@
-"""Tables and the report, from records and printed values alone: nothing here measures, and torch is not imported."""
+"""Tables and the report, from records and printed values alone: nothing here measures, and torch is not imported.
+
+Records come in one `Index`, read once by the verb that shows them.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,17 +15,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from repro.papers.table import TableSpec
-    from repro.records.schema import Record
+    from repro.records.index import Index
     from repro.report.table import Table
 
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 
 
-def render(layout: TableSpec, form: str) -> str:
+def render(layout: TableSpec, form: str, index: Index) -> str:
     """The table in one of `FORMATS`."""
     if form not in FORMATS:
         raise BadOption(f"unknown format {form!r}", allowed=", ".join(FORMATS))
-    table = current(layout)
+    table = build(layout, index)
     if form == "text":
         from repro.report.text import render_text
 
@@ -31,7 +33,7 @@ def render(layout: TableSpec, form: str) -> str:
     if form == "markdown":
         from repro.report.markdown import render_markdown
 
-        return render_markdown(table) + _folded_differences(layout)
+        return render_markdown(table) + _folded_differences(layout, index)
     if form == "latex":
         from repro.report.latex import render_latex
 
@@ -45,83 +47,80 @@ def render(layout: TableSpec, form: str) -> str:
     return render_csv(table)
 
 
-def print_text(layout: TableSpec, console: Console) -> None:
+def print_text(table: Table, console: Console) -> None:
     """The table on a terminal."""
     from repro.report.text import print_text as show
 
-    show(current(layout), console)
+    show(table, console)
 
 
-def print_protocols(layout: TableSpec, against: str, console: Console) -> None:
+def print_protocols(layout: TableSpec, against: str, index: Index, console: Console) -> None:
     """How the protocols of a table's rows differ from those of one source, on a terminal."""
     from repro.evidence.differences import differences
-    from repro.records import store
     from repro.report.differences import print_differences
 
-    print_differences(differences(layout, store.load_all().records, against), console)
+    print_differences(differences(layout, index.of_table(layout.full_name, layout.ids), against), console)
 
 
-def _folded_differences(layout: TableSpec) -> str:
+def _folded_differences(layout: TableSpec, index: Index) -> str:
     from repro.evidence.differences import differences
-    from repro.records import store
     from repro.report.differences import render_differences_markdown
 
-    folded = render_differences_markdown(differences(layout, store.load_all().records))
+    folded = render_differences_markdown(differences(layout, index.of_table(layout.full_name, layout.ids)))
     return f"\n{folded}" if folded else ""
 
 
-def write_report(path: Path, layouts: Sequence[TableSpec]) -> None:
-    """One HTML file with these tables, every record behind them, and the stored figures."""
+def write_report(
+    path: Path, layouts: Sequence[TableSpec], index: Index, built: Mapping[str, Table] | None = None
+) -> None:
+    """One HTML file with these tables, every record behind them, and the stored figures.
+
+    `built`: tables that have been made from this index already, by full name.
+    """
     from repro import papers
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
     from repro.evidence.differences import differences
-    from repro.records import figures, store
+    from repro.records import figures
     from repro.report.page import Content, write_page
 
-    records, problems = store.load_all()
+    records = index.records()
     pictures, unusable = figures.load_all()
     judged = judge(papers.claims(), records)
+    known = built or {}
     content = Content(
         layouts=layouts,
-        tables=tables(layouts, records),
+        tables=[known.get(layout.full_name) or build(layout, index) for layout in layouts],
         records=records,
-        problems=[*problems, *unusable],
+        problems=[*index.problems(), *unusable],
         judged=judged,
         findings=check_all(records, judged)[0],
         pictures=pictures,
-        protocols={layout.full_name: differences(layout, records) for layout in layouts},
+        protocols={
+            layout.full_name: differences(layout, index.of_table(layout.full_name, layout.ids)) for layout in layouts
+        },
     )
     write_page(path, content)
 
 
-def current(layout: TableSpec) -> Table:
-    """The table as the records of this checkout make it."""
-    from repro.records import store
+def is_current(path: Path, index: Index) -> bool:
+    """Whether a report is newer than all that it would be made of: records, figures, printed values, this code."""
+    import repro
+    from repro.core import paths
 
-    return _table(layout, store.load_all().records)
-
-
-def tables(layouts: Sequence[TableSpec], records: Iterable[Record]) -> list[Table]:
-    """These tables as the records make them; each is given only the records that can concern it."""
-    by_id: dict[str, list[Record]] = defaultdict(list)
-    by_table: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
-        by_id[record.id].append(record)
-        by_table[f"{record.paper}/{record.table}"].append(record)
-    made = []
-    for layout in layouts:
-        ids = {experiment.id for row in layout.rows for experiment in row.cells.values()}
-        own = [record for record in by_table[layout.full_name] if record.id not in ids]
-        made.append(_table(layout, [*(record for id in ids for record in by_id[id]), *own]))
-    return made
+    if not path.is_file():
+        return False
+    sources = [*Path(repro.__file__).parent.rglob("*.*"), *paths.published().glob("*"), *paths.figures().glob("*")]
+    made = path.stat().st_mtime
+    return made > index.newest() and all(source.stat().st_mtime < made for source in sources)
 
 
-def _table(layout: TableSpec, records: Iterable[Record]) -> Table:
+def build(layout: TableSpec, index: Index) -> Table:
+    """The table as the records make it; only those that can concern it are read."""
     from repro.report.build_table import table_view
 
-    ordered = sorted(records, key=lambda one: (one.paper, one.table, one.row, one.name))
-    return table_view(layout, ordered, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    records = index.of_table(layout.full_name, layout.ids)
+    return table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
 
 
 def _under_way(layout: TableSpec) -> set[str]:
@@ -129,8 +128,7 @@ def _under_way(layout: TableSpec) -> set[str]:
     from repro.core import paths
 
     running = {folder.name.partition("-")[0] for folder in (paths.cache() / "work").glob("*-s*")}
-    experiments = (experiment for row in layout.rows for experiment in row.cells.values())
-    return {experiment.id for experiment in experiments if experiment.id[:16] in running} if running else set()
+    return {id for id in layout.ids if id[:16] in running} if running else set()
 
 
 def _unconfigured(layout: TableSpec) -> set[str]:

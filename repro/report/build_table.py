@@ -23,6 +23,7 @@ from repro.evidence.published import PublishedTable
 from repro.evidence.questions import told_question
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.records.index import finishing
 from repro.records.schema import Record
 from repro.report.cell_format import INTERVAL, marked, off_print, spread_of_repeats, spread_of_seeds
 from repro.report.provenance import conditions, recipe
@@ -233,10 +234,8 @@ class _View:
         )
 
     def done(self, experiment: Experiment | None) -> list[Record]:
-        """One finished record a seed; of several tables' records of the same experiment, the last measured."""
-        found = self._by_id.get(experiment.id, []) if experiment else []
-        done = sorted((r for r in found if r.status == "done"), key=lambda r: r.finished)
-        return [record for _, record in sorted({record.seed: record for record in done}.items())]
+        """One finished record a seed."""
+        return finishing(self._by_id.get(experiment.id, [])) if experiment else []
 
     def _measured(self, row: RowSpec, column: ColumnSpec, cell: str, path: str) -> Cell:
         experiment = row.cells.get(cell)

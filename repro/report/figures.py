@@ -6,11 +6,13 @@ such records. Its SVG has a title and a description; its colours are those of th
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
 from repro.papers.table import FigureSpec, TableSpec
+from repro.records.index import finishing
 from repro.records.schema import Record
 from repro.report import adaptive_figures
 from repro.report.drawing import Drawing, Maker, Source, style
@@ -23,11 +25,11 @@ _FOLLOWED = (("top1", "top-1 on training clips, %"), ("loss", "training loss"))
 
 def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iterable[Record]) -> list[Source]:
     """One for each table; smoke records are no results."""
-    by_id: dict[str, dict[int, Record]] = {}
-    for record in sorted(records, key=lambda record: record.finished):
-        if record.status == "done" and not record.smoke:
-            by_id.setdefault(record.id, {})[record.seed] = record
-    found = {id: [record for _, record in sorted(seeds.items())] for id, seeds in by_id.items()}
+    by_id: dict[str, list[Record]] = defaultdict(list)
+    for record in records:
+        if not record.smoke:
+            by_id[record.id].append(record)
+    found = {id: finishing(all_) for id, all_ in by_id.items()}
     return [Source(layout, table, found) for layout, table in zip(layouts, tables, strict=True)]
 
 

@@ -25,10 +25,11 @@ def print_text(table: Table, console: Console) -> None:
     _line(console, Text(_printable(f"{table.full_name}  {table.title}"), style="bold"))
     if table.caption:
         _line(console, Text(_printable(table.caption)))
-    left = _label_width(table, console.width)
-    for columns in _blocks(table, console.width, left):
+    sized = _Sized(table)
+    left = _label_width(sized, console.width)
+    for columns in _blocks(sized, console.width, left):
         console.print()
-        for line in _block(table, columns, left):
+        for line in _block(sized, columns, left):
             console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)
     console.print()
     if console.color_system:
@@ -59,11 +60,19 @@ def _note(console: Console, sign: str, note: str) -> None:
     console.print(grid, soft_wrap=False, no_wrap=False)
 
 
-def _blocks(table: Table, width: int, left: int) -> list[list[int]]:
+class _Sized:
+    """A table, and of each column the width of its values and of their footnotes' signs."""
+
+    def __init__(self, table: Table) -> None:
+        self.shown, self.columns, self.rows = table, table.columns, table.rows
+        self.widths = [_widths(table, index) for index in range(len(table.columns))]
+
+
+def _blocks(table: _Sized, width: int, left: int) -> list[list[int]]:
     """Column positions, as many side by side as the width takes; a group that fits whole is not torn."""
     blocks: list[list[int]] = [[]]
     room = width - left
-    for _, start, stop in table.groups():
+    for _, start, stop in table.shown.groups():
         needed = [len(_GAP) + _width(table, index) for index in range(start, stop)]
         if blocks[-1] and sum(needed) > room:
             blocks.append([])
@@ -77,7 +86,7 @@ def _blocks(table: Table, width: int, left: int) -> list[list[int]]:
     return blocks
 
 
-def _block(table: Table, columns: list[int], left: int) -> list[Text]:
+def _block(table: _Sized, columns: list[int], left: int) -> list[Text]:
     groups = [(title, list(own)) for title, own in groupby(columns, key=lambda index: table.columns[index].group)]
     titles = [_centred(title, _span(table, own)) for title, own in groups]
     height = max(map(len, titles))
@@ -92,7 +101,7 @@ def _block(table: Table, columns: list[int], left: int) -> list[Text]:
     if any(table.columns[index].unit for index in columns):
         units = [Text(table.columns[index].unit, style="dim") for index in columns]
         lines.append(_joined(left, [_body(table, i, unit, ()) for i, unit in zip(columns, units, strict=True)]))
-    for section, rows in table.sections():
+    for section, rows in table.shown.sections():
         lines.append(Text(_printable(section), style="italic"))
         for members in runs(rows, columns):
             label = _label(members[0]) if len(members) == 1 else Text(f"{len(members)} rows", style="dim italic")
@@ -100,7 +109,7 @@ def _block(table: Table, columns: list[int], left: int) -> list[Text]:
     return lines
 
 
-def _row(table: Table, name: Text, row: Row, columns: list[int], left: int) -> list[Text]:
+def _row(table: _Sized, name: Text, row: Row, columns: list[int], left: int) -> list[Text]:
     """The row's line; a label that is too long goes on below."""
     first, *more = name.wrap(Console(width=left), left - 2)
     label = Text("  ").append(first)
@@ -116,7 +125,7 @@ def _joined(left: int, parts: list[Text]) -> Text:
     return line
 
 
-def _span(table: Table, columns: list[int]) -> int:
+def _span(table: _Sized, columns: list[int]) -> int:
     return sum(_width(table, index) + len(_GAP) for index in columns) - len(_GAP)
 
 
@@ -141,14 +150,14 @@ def _value(cell: Cell) -> Text:
     return shown.append(f" {_printable(cell.spread)}", style="dim") if cell.spread else shown
 
 
-def _heading(table: Table, index: int) -> Text:
+def _heading(table: _Sized, index: int) -> Text:
     column = table.columns[index]
     return _body(table, index, Text(_printable(column.title), style="bold"), column.notes)
 
 
-def _body(table: Table, index: int, value: Text, notes: tuple[int, ...]) -> Text:
+def _body(table: _Sized, index: int, value: Text, notes: tuple[int, ...]) -> Text:
     """Value at the right edge of its place, then the signs of its footnotes in a place of their own."""
-    body, signs = _widths(table, index)
+    body, signs = table.widths[index]
     shown = Text(" " * (body - value.cell_len)).append(value)
     if signs:
         shown.append(f" {marks(notes):<{signs}}", style="dim italic")
@@ -164,12 +173,12 @@ def _widths(table: Table, index: int) -> tuple[int, int]:
     return max(body, longest - (signs + 1 if signs else 0)), signs
 
 
-def _width(table: Table, index: int) -> int:
-    body, signs = _widths(table, index)
+def _width(table: _Sized, index: int) -> int:
+    body, signs = table.widths[index]
     return body + (signs + 1 if signs else 0)
 
 
-def _label_width(table: Table, width: int) -> int:
+def _label_width(table: _Sized, width: int) -> int:
     """Room for the labels: of the longest, at most two fifths, and so that the widest column stands beside it."""
     longest = max((2 + _label(row).cell_len for row in table.rows), default=0)
     widest = max((_width(table, index) for index in range(len(table.columns))), default=0)

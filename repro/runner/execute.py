@@ -6,10 +6,10 @@ Importing this imports no torch: `execute` does, in the worker that runs the job
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shutil
 import time
 import traceback
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -18,151 +18,141 @@ from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.errors import ReproError
 from repro.core.spec import Speed, Static, to_dict
+from repro.engine.execution import Execution, Files
 from repro.records import store
-from repro.runner.jobs import Job, found_record, from_elsewhere, place_of, records_root, state_of
-
-Progress = Callable[[dict[str, Any]], None]
-
-
-_WAITING = "waiting for another run"
+from repro.records.index import Index
+from repro.records.schema import Record
+from repro.runner.jobs import Job, record_of
 
 
 def execute(
     job: Job,
+    how: Execution,
     *,
-    device: str,
-    threads: int | None,
-    on_progress: Progress | None = None,
     replace: bool = False,
-    root: Path | None = None,
-    **options: Any,
-) -> store.Record:
-    """Run one job and write its record, below `root` if it is given. `options` go to an accuracy measurement.
+    index: Index | None = None,
+    files: Files = Files(),
+) -> Record:
+    """Run one job and write its record below the root of `index`, by default among the results.
 
     An error of the measurement becomes a failed record; Ctrl-C and `Stopped` pass through, and leave what is needed to
     go on. No two processes measure a cell at the same time: the second waits, and takes over the record of the first.
     """
     import torch
 
-    from repro.engine.distributed import Ranks, hold_together
+    from repro.engine.distributed import hold_together
 
-    ranks = Ranks.current()
-    if threads:
-        torch.set_num_threads(threads)
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    root = root or records_root(job.smoke)
-    progress = _watched(job, root, on_progress, replace)
+    if how.threads:
+        torch.set_num_threads(how.threads)
+    index = Index(store.default_root(job.smoke)) if index is None else index
+    run = Attempt(job, how, replace, index, files)
     try:
-        waiting = {"phase": _WAITING}
-        with hold_together(ranks, job.experiment.id, job.seed, on_wait=lambda: progress(waiting)) as before:
+        with hold_together(run.ranks, job.experiment.id, job.seed, on_wait=run.wait) as before:
             goes_on = before is not None and before.job is not None and before.job == paths.scheduler_job()
-            if replace and not goes_on and ranks.rank == 0:
-                shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)
-            return _execute(job, device, threads, progress, replace, root, options)
+            if replace and not goes_on and run.ranks.rank == 0:
+                shutil.rmtree(run.work, ignore_errors=True)
+            return run.record()
     except store.RecordExists:
-        found = _finished(job, root)
+        found = run.finished()
         if found is None:
             raise
-        return ranks.share(found)  # the others ask for it in `_execute`
+        return run.ranks.share(found)  # the others ask for it in `record`
 
 
-def _execute(
-    job: Job, device: str, threads: int | None, progress: Progress, replace: bool, root: Path, options: dict[str, Any]
-) -> store.Record:
-    from repro.core.environment import environment
-    from repro.engine import process_group
-    from repro.engine.distributed import Ranks
+class Attempt:
+    """One job on its way to a record."""
 
-    ranks = Ranks.current()
-    elsewhere = ranks.share(None if replace else _finished(job, root))
-    if elsewhere is not None:
-        return elsewhere
-    began, clock = datetime.now(UTC), time.monotonic()
-    process_group.enter(lambda why: _keep(job, failure(job, why), None, replace, root))
-    found, reason = cast(dict[str, Any], {}), None
-    if ranks.rank == 0 or job.kind == "accuracy":  # the others process 0 measures alone
-        found, reason = _attempt(job, device, threads, progress, options)
-    reason = process_group.meet(reason)
-    elsewhere = ranks.share(None if replace else _finished(job, root))
-    if elsewhere is not None:
-        return elsewhere
-    made = None
-    if ranks.rank == 0:
-        made = compose(job, found, reason, environment(device, threads), began, time.monotonic() - clock)
-        _keep(job, made, found.get("scores_path"), replace, root)
-        if reason is None:
-            shutil.rmtree(paths.work(job.experiment.id, job.seed), ignore_errors=True)  # it has served
-    return cast(store.Record, ranks.share(made))
+    def __init__(self, job: Job, how: Execution, replace: bool, index: Index, files: Files) -> None:
+        from repro.engine.distributed import Ranks
 
+        self.job, self.replace, self.index, self.files = job, replace, index, files
+        self.how = dataclasses.replace(how, on_progress=self.report)
+        self.listener = how.report
+        self.ranks = Ranks.current()
+        self.work = paths.work(job.experiment.id, job.seed)
 
-def _keep(job: Job, made: store.Record, scores: Path | None, replace: bool, root: Path) -> None:
-    """Write the record, unless it is of a failed second attempt: that leaves the good record where it is."""
-    if made.status == "failed" and store.state(place_of(job, root)) == "done":
-        return
-    over = replace or (job.kind == "speed" and from_elsewhere(place_of(job, root)))
-    with contextlib.suppress(store.RecordExists):  # finished by another process at this very moment
-        store.write(made, root, scores=scores, replace=over)
+    def wait(self) -> None:
+        """While another process has the cell: until that one has its record."""
+        if not self.replace and self.finished() is not None:
+            raise store.RecordExists(f"{self.job.name} was finished by another process")
+        self.report({"phase": "waiting for another run"})
 
-
-def _attempt(
-    job: Job, device: str, threads: int | None, on_progress: Progress, options: dict[str, Any]
-) -> tuple[dict[str, Any], str | None]:
-    """What was found, and otherwise why not."""
-    try:
-        return _measure(job, device, threads, on_progress, options), None
-    except ReproError as error:
-        return {}, str(error)
-    except Exception as error:
-        if stop_signal.requested():  # the other processes were stopped too: what was lost with them is no failure
-            raise stop_signal.Stopped from error
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-
-
-def _finished(job: Job, root: Path) -> store.Record | None:
-    """The record of this job, if some process has finished it."""
-    found = found_record(job, root)
-    return store.load(found) if found and store.state(found) == "done" else None
-
-
-def _watched(job: Job, root: Path, on_progress: Progress | None, replace: bool) -> Progress:
-    """Progress that ends the wait for another run of the same cell as soon as that one has its record, and ends work
-    that nothing is saved of when a stop is requested; training saves its state first and stops by itself.
-    """
-
-    def report(facts: dict[str, Any]) -> None:
-        if facts.get("phase") == _WAITING and not replace and state_of(job, root) == "done":
-            raise store.RecordExists(f"{job.name} was finished by another process")
+    def report(self, facts: dict[str, Any]) -> None:
+        """Progress; ends work that nothing is saved of when a stop is requested. Training saves its state first."""
         if stop_signal.requested() and facts.get("phase") != "train":
             raise stop_signal.Stopped
-        if on_progress is not None:
-            on_progress(facts)
+        self.listener(facts)
 
-    return report
+    def finished(self) -> Record | None:
+        """The record of this job, if some process has finished it."""
+        found = record_of(self.job, self.index.refresh())
+        return found if found is not None and found.status == "done" else None
+
+    def record(self) -> Record:
+        """What another process has found meanwhile, else what is measured now."""
+        from repro.core.environment import environment
+        from repro.engine import process_group
+
+        elsewhere = self.ranks.share(None if self.replace else self.finished())
+        if elsewhere is not None:
+            return elsewhere
+        began, clock = datetime.now(UTC), time.monotonic()
+        process_group.enter(lambda why: self._keep(failure(self.job, why), None))
+        found, reason = cast(dict[str, Any], {}), None
+        if self.ranks.rank == 0 or self.job.kind == "accuracy":  # the others process 0 measures alone
+            found, reason = self._tried()
+        reason = process_group.meet(reason)
+        made = None
+        if self.ranks.rank == 0:
+            facts = environment(self.how.device, self.how.threads)
+            made = compose(self.job, found, reason, facts, began, time.monotonic() - clock)
+            made = self._keep(made, found.get("scores_path"))
+            if made.status == "done":
+                shutil.rmtree(self.work, ignore_errors=True)  # it has served
+        return cast(Record, self.ranks.share(made))
+
+    def _keep(self, made: Record, scores: Path | None) -> Record:
+        """Write the record and return the one that counts: of a failed second attempt, the good one that is there."""
+        there = self.finished()
+        if there is not None and (made.status == "failed" or not self.replace):
+            return there
+        over = self.replace or self.job.kind == "speed"  # a finished time that lies here is another machine's
+        with contextlib.suppress(store.RecordExists):  # finished by another process at this very moment
+            store.write(made, self.index.root, scores=scores, replace=over)
+        return made
+
+    def _tried(self) -> tuple[dict[str, Any], str | None]:
+        """What was found, and otherwise why not."""
+        try:
+            return self.measure(), None
+        except ReproError as error:
+            return {}, str(error)
+        except Exception as error:
+            if stop_signal.requested():  # the other processes were stopped too: what was lost with them is no failure
+                raise stop_signal.Stopped from error
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+
+    def measure(self) -> dict[str, Any]:
+        """What goes into the record: results, and for an accuracy what they depend on."""
+        model, measure = self.job.experiment.model, self.job.experiment.measure
+        if isinstance(measure, Static):
+            from repro.cost.macs import measure_static
+
+            return {"results": measure_static(model, measure)}
+        if isinstance(measure, Speed):
+            if measure.form == "compact":
+                from repro.cost.compact import measure_compact as timed
+            else:
+                from repro.cost.speed import measure_speed as timed
+
+            return {"results": timed(model, measure, device=self.how.device, threads=self.how.threads)}
+        from repro.engine.accuracy import measure_accuracy
+
+        return measure_accuracy(model, measure, self.job.seed, self.work, self.how, self.files)
 
 
-def _measure(
-    job: Job, device: str, threads: int | None, on_progress: Progress | None, options: dict[str, Any]
-) -> dict[str, Any]:
-    model, measure = job.experiment.model, job.experiment.measure
-    if isinstance(measure, Static):
-        from repro.cost.macs import measure_static
-
-        return {"results": measure_static(model, measure)}
-    if isinstance(measure, Speed):
-        if measure.form == "compact":
-            from repro.cost.compact import measure_compact as timed
-        else:
-            from repro.cost.speed import measure_speed as timed
-
-        return {"results": timed(model, measure, device=device, threads=threads)}
-    from repro.engine.accuracy import measure_accuracy
-
-    work = paths.work(job.experiment.id, job.seed)
-    return measure_accuracy(model, measure, job.seed, work, device=device, on_progress=on_progress, **options)
-
-
-def write_failure(job: Job, reason: str, *, replace: bool = False) -> store.Record:
+def write_failure(job: Job, reason: str, *, replace: bool = False) -> Record:
     """The record of a job whose process died and could not write its own."""
     made = failure(job, reason)
     with contextlib.suppress(store.RecordExists):  # another process has finished it meanwhile
@@ -170,7 +160,7 @@ def write_failure(job: Job, reason: str, *, replace: bool = False) -> store.Reco
     return made
 
 
-def failure(job: Job, reason: str) -> store.Record:
+def failure(job: Job, reason: str) -> Record:
     """What is recorded of a job whose process died, or waits for one that did."""
     from repro.core.environment import git_state, packages
 
@@ -184,11 +174,11 @@ def compose(
     facts: dict[str, Any],
     began: datetime,
     wall_s: float,
-) -> store.Record:
+) -> Record:
     """The record of one attempt, failed if there is a `reason`; `found` is what was measured, `facts` on what."""
     from repro.core.environment import command
 
-    return store.Record(
+    return Record(
         id=job.experiment.id,
         paper=job.paper,
         table=job.table,

@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from repro.core.environment import is_here
 from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.table import RowSpec, TableSpec
 from repro.records import store
+from repro.records.index import Index, finishing
+from repro.records.schema import Record
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
@@ -47,11 +50,6 @@ class Job:
     def from_message(message: dict[str, Any]) -> Job:
         """The job that `to_message` described."""
         return Job(**{**message, "experiment": experiment_from_dict(message["experiment"])})
-
-
-def records_root(smoke: bool) -> Path:
-    """Smoke records never lie beside results."""
-    return store.default_root(smoke)
 
 
 def jobs_of(
@@ -104,7 +102,7 @@ def runnable(experiment: Experiment) -> bool:
     return all(map(is_configured, measure.datasets))
 
 
-def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
+def select(jobs: list[Job], mode: str, index: Index) -> list[Job]:
     """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all).
 
     Of rows that share an experiment, the first measures it.
@@ -113,30 +111,25 @@ def select(jobs: list[Job], mode: str, root: Path) -> list[Job]:
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
-    known = store.places(root)
-    return [job for job in jobs if state_of(job, root, known) in wanted]
+    return [job for job in jobs if state_of(job, index) in wanted]
 
 
-def state_of(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> str:
-    """done, failed or missing, whichever table of whichever paper measured it. `known`: `record.places`, read once.
+def state_of(job: Job, index: Index) -> Literal["done", "failed", "missing"]:
+    """What is known of a job, whichever table of whichever paper measured it."""
+    found = record_of(job, index)
+    return found.status if found else "missing"
 
-    A time that another machine took counts as missing: speed is a fact of a machine.
+
+def record_of(job: Job, index: Index) -> Record | None:
+    """The record that finishes a job, else one that tells why it failed.
+
+    A time that another machine took finishes nothing: speed is a fact of a machine.
     """
-    found = found_record(job, root, known)
-    return store.state(found) if found else "missing"
-
-
-def found_record(job: Job, root: Path, known: dict[str, list[Path]] | None = None) -> Path | None:
-    """The job's record, a finished one before a failed one, its own place before other tables'."""
-    own = place_of(job, root)
-    listed = (store.places(root) if known is None else known).get(own.name, [])
-    usable = [path for path in listed if not (job.kind == "speed" and from_elsewhere(path))]
-    states = {path: store.state(path) for path in sorted(usable, key=lambda path: path != own)}
-    for wanted in ("done", "failed"):
-        for path, state in states.items():
-            if state == wanted:
-                return path
-    return None
+    found = [record for record in index.of(job.experiment.id) if record.seed == job.seed]
+    if job.kind == "speed":
+        found = [record for record in found if not from_elsewhere(record)]
+    done = finishing(found)
+    return done[0] if done else next(iter(found), None)
 
 
 def place_of(job: Job, root: Path) -> Path:
@@ -144,8 +137,6 @@ def place_of(job: Job, root: Path) -> Path:
     return store.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
 
 
-def from_elsewhere(path: Path) -> bool:
+def from_elsewhere(record: Record) -> bool:
     """Whether a finished record was made on another kind of machine than this one."""
-    from repro.core.environment import is_here
-
-    return store.state(path) == "done" and not is_here(store.load(path).environment)
+    return record.status == "done" and not is_here(record.environment)

@@ -19,6 +19,8 @@ from typing import Any
 from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.environment import machine
+from repro.engine.execution import Execution
+from repro.records import store
 from repro.runner.execute import write_failure
 from repro.runner.jobs import EXPECTED_SECONDS, Job
 
@@ -125,8 +127,10 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
 
     On a request to stop (`repro.core.stop_signal`) a training saves its state, then `Stopped`.
     """
+    from repro.records.index import Index
     from repro.runner.execute import execute
 
+    index = Index(store.default_root(jobs[0].smoke))
     here = Worker(multiprocessing.current_process(), multiprocessing.Pipe()[0])
     state = State(total=len(jobs), waiting=list(jobs), workers=[here])
 
@@ -139,7 +143,7 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
             state.waiting.remove(job)
             here.job, here.began, here.note = job, time.monotonic(), ""
             on_event("start", state, {"job": job})
-            made = execute(job, device=device, threads=None, on_progress=progress, replace=replace)
+            made = execute(job, Execution(device=device, on_progress=progress), replace=replace, index=index)
             seconds = time.monotonic() - here.began
             state.count(job, made.status, seconds)
             here.job = None
@@ -248,9 +252,11 @@ def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -
 
 
 def _serve_jobs(pipe: Connection, parent: int) -> None:
+    from repro.models.device import device_of
+    from repro.records.index import Index
     from repro.runner.execute import execute
 
-    last = 0.0
+    last, index, device = 0.0, None, ""
 
     def progress(facts: dict[str, Any]) -> None:
         nonlocal last
@@ -265,14 +271,12 @@ def _serve_jobs(pipe: Connection, parent: int) -> None:
             message = pipe.recv()
         except (EOFError, OSError):
             return
+        job = Job.from_message(message["job"])
+        index = Index(store.default_root(job.smoke)) if index is None else index
+        device = device or device_of(message["device"])
+        how = Execution(device=device, threads=message["threads"], on_progress=progress)
         try:
-            made = execute(
-                Job.from_message(message["job"]),
-                device=message["device"],
-                threads=message["threads"],
-                on_progress=progress,
-                replace=message["replace"],
-            )
+            made = execute(job, how, replace=message["replace"], index=index)
         except stop_signal.Stopped:
             pipe.send({"what": "stopped"})
             return

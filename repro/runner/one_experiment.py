@@ -10,18 +10,21 @@ from typing import Any
 
 from repro import registry
 from repro.core.environment import machine
-from repro.core.errors import BadOption, UnknownName, WeightsError
+from repro.core.errors import BadOption, DataError, UnknownName, WeightsError
 from repro.core.names import name_like
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
-from repro.data.index import Index, read_csv, read_splits
+from repro.data.index import Index as Videos
+from repro.data.index import read_csv, read_splits
 from repro.data.splits import known_split
+from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
+from repro.records.index import Index
 from repro.runner.execute import execute
-from repro.runner.jobs import Job, found_record
+from repro.runner.jobs import Job, record_of
 
 
 def dataset_name(text: str) -> str:
@@ -39,7 +42,7 @@ def dataset_name(text: str) -> str:
     count = num_classes(text)
     called = f"records call {path.name!r} {stem!r}: they take letters, digits and _ . + = - alone"
 
-    def open_split(_: str, split: str) -> Index:
+    def open_split(_: str, split: str) -> Videos:
         made = read_csv(path, split)
         return made if stem == path.stem else replace(made, name=stem, notes=(*made.notes, called))
 
@@ -94,46 +97,43 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str 
 
 def run_single(
     experiment: Experiment,
+    how: Execution,
     *,
     out: Path,
-    device: str,
-    threads: int | None,
     seed: int = 0,
     weights: Path | None = None,
-    on_progress: Callable[[dict[str, Any]], None] | None = None,
     on_note: Callable[[str], None] = lambda text: None,
-    **options: Any,
 ) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
-    `options` go to `repro.engine.train.fit.fit`. The training's log lies beside the record. A finished record of the
-    same experiment on the same data is returned as it is; `on_note` is told that, and what else was not done as asked.
+    The training's log lies beside the record. A finished record of the same experiment on the same data is returned as
+    it is; `on_note` is told that, and what else was not done as asked.
     """
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
     splits = _preflight(experiment, measure, weights)
-    for text in _notes(splits, experiment, weights, options.get("workers")):
+    for text in _notes(splits, experiment, weights, how.workers):
         on_note(text)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
-    options.update(weights=weights, save_weights=None if weights else path.with_suffix(".safetensors"))
-    logs = path.with_suffix("")
-    changed = _of_other_data(job, out, splits)
+    saved = None if weights else path.with_suffix(".safetensors")
+    files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
+    index = Index(out)
+    changed = _changed(record_of(job, index), splits)
     if changed:
         on_note(changed)
     began = datetime.now(UTC).replace(microsecond=0)
-    made = execute(
-        job, device=device, threads=threads, on_progress=on_progress, root=out, logs=logs, replace=bool(changed),
-        **options,
-    )  # fmt: skip
+    made = execute(job, how, index=index, files=files, replace=bool(changed))
     if datetime.fromisoformat(made.started) < began:
+        if changed:  # the new attempt failed, and left the record of the old videos where it is
+            raise DataError(f"{changed}, which failed", fix="--out FOLDER, another one, where its reason is told")
         on_note(f"stored result of {made.finished}, nothing was measured anew: weights, data and protocol are the same")
     return made, path
 
 
 def _notes(
-    splits: Mapping[str, Index], experiment: Experiment, weights: Path | None, workers: int | None
+    splits: Mapping[str, Videos], experiment: Experiment, weights: Path | None, workers: int | None
 ) -> Iterator[str]:
     """What is read, mapped or bounded otherwise than it was written."""
     from repro.engine import class_order
@@ -150,20 +150,20 @@ def _notes(
             yield found.note
 
 
-def _of_other_data(job: Job, out: Path, splits: Mapping[str, Index]) -> str | None:
+def _changed(found: store.Record | None, splits: Mapping[str, Videos]) -> str | None:
     """What to say where a finished record of this experiment was measured on other videos under the same name."""
-    found = found_record(job, out)
-    if found is None or store.state(found) != "done":
+    if found is None or found.status != "done":
         return None
-    before = store.load(found).dataset or {}
+    before = found.dataset or {}
     old = {str(one.get("split")): one.get("fingerprint") for one in (before, before.get("train") or {})}
     differ = [name for name, index in splits.items() if old.get(name) not in (None, index.fingerprint)]
     if not differ:
         return None
-    return f"the videos of {' and '.join(differ)} have changed since {found.name} was written: it is measured anew"
+    told = " and ".join(differ)
+    return f"the videos of {told} have changed since record {found.name} was written; they are measured anew"
 
 
-def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Index]:
+def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Videos]:
     """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded. Returns the
     splits that are used.
     """

@@ -23,9 +23,11 @@ from typing import Any
 
 from repro.core import paths, stop_signal
 from repro.core.errors import BadOption, ReproError, UnknownName
+from repro.records import store
+from repro.records.index import Index
 from repro.runner.command_line import arguments_of, program
 from repro.runner.execute import write_failure
-from repro.runner.jobs import Job, records_root, state_of
+from repro.runner.jobs import Job, state_of
 
 #: minutes of a job where --slurm names no time: at the limit it is requeued and goes on
 TIME_MIN = 240
@@ -61,7 +63,7 @@ class Line:
                 write_failure(job, f"SLURM job {number} was stopped {MAX_RESTARTS} times before it was done")
                 return "failed"
             return "requeued" if requeue(str(number)) else "stopped"
-        state = state_of(job, records_root(job.smoke))
+        state = state_of(job, Index(store.default_root(job.smoke)))
         if state == "missing":
             write_failure(job, f"SLURM job {number}: the process {_ended(code)} without a record")
             return "failed"
@@ -228,7 +230,7 @@ def wait(jobs: list[Job], poll_s: float = 5.0) -> int:
         time.sleep(poll_s)
     failed = 0
     for number, job in queued.items():
-        state = state_of(job, records_root(job.smoke))
+        state = state_of(job, Index(store.default_root(job.smoke)))
         if state == "missing":
             write_failure(job, f"SLURM job {number} ended without a record: {end_of(number)}")
         failed += state != "done"

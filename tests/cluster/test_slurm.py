@@ -25,9 +25,10 @@ from repro.engine.train import log as train_log
 from repro.engine.train.resume import TOLERANCE
 from repro.papers.smoke import smoke_table
 from repro.records import store
+from repro.records.index import Index, load_all
 from repro.records.scores import Scores
 from repro.runner import slurm as launch_slurm
-from repro.runner.jobs import jobs_of, records_root
+from repro.runner.jobs import jobs_of, record_of
 
 pytestmark = pytest.mark.cluster
 SCRIPT = Path(__file__).with_name("slurm.sh")
@@ -95,7 +96,8 @@ def test_smoke_cells_are_queued_once_and_recorded(monkeypatch):
     assert "0 queued, 4 were in the queue already" in again.stdout
     assert again.returncode == 0, again.stderr
     jobs = jobs_of(smoke_table(papers.find("table6")), rows=["tsn_r50"], smoke=True)
-    made = {job.cell: store.find(job.experiment.id, 0, records_root(True)) for job in jobs}
+    index = Index(store.default_root(True))
+    made = {job.cell: record_of(job, index) for job in jobs}
     assert {cell: found.status for cell, found in made.items()} == dict.fromkeys(made, "done")
     assert made["static"].command[:5] == ["python", "-m", "repro", "run", "dnr/table6"]
     assert "failed" not in repro("status", "table6", "--smoke").stdout
@@ -134,13 +136,13 @@ def test_miniature_copies_score_alike_through_slurm_and_without(miniatures, tmp_
 
 
 def _record_and_logits(row):
-    made = next(one for one in store.load_all().records if one.row == row)
+    made = next(one for one in load_all().records if one.row == row)
     return made, Scores.load(store.scores_path(made)).logits
 
 
 def _miniature_scores(rows):
     """Row -> (bytes of the logits, weights), and the table as text."""
-    records = {made.row: made for made in store.load_all().records}
+    records = {made.row: made for made in load_all().records}
     assert {name: made.status for name, made in records.items()} == dict.fromkeys(rows, "done")
     scores = {name: Scores.load(store.scores_path(made)).logits.tobytes() for name, made in records.items()}
     table = repro("table", "own/miniatures", "--module", str(MINIATURES / "miniature_table.py")).stdout
@@ -194,7 +196,7 @@ def test_stopped_killed_and_requeued_the_table_is_the_same(miniatures, tmp_path,
 
 def _table_and_records():
     table = repro("table", "own/killed", "--module", str(KILLED), "--format", "csv").stdout
-    return table, {made.row: made for made in store.load_all().records}
+    return table, {made.row: made for made in load_all().records}
 
 
 def test_a_training_of_two_processes_is_requeued_and_goes_on(miniatures, tmp_path, monkeypatch):

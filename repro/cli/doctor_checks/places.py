@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repro.cli.doctor_checks.check import Check, Failed
 from repro.core import paths
-from repro.records import store
+from repro.records.index import load_all
 
 #: GiB that should be free: the twins with their decoded frames and checkpoints; records with their scores
 _NEEDED = {"cache": 2.0, "results": 0.2}
@@ -21,7 +21,7 @@ def records_folder() -> str:
     """Records can be written, whole or not at all, and every one that is there is valid."""
     root = paths.records()
     _require_writable(root, "results", "records")
-    loaded = store.load_all(root)
+    loaded = load_all(root)
     if loaded.problems:
         first = loaded.problems[0]
         raise Failed(

@@ -22,13 +22,17 @@ from repro.core.errors import BadOption, DataError
 from repro.data.index import Index
 from repro.engine import batch_size
 from repro.engine.distributed import Ranks
+from repro.engine.execution import Execution
 from repro.engine.train import checkpoint, optim
-from repro.engine.train.loop import Progress, Run
+from repro.engine.train.loop import Run
 from repro.engine.train.step import Normalize
 from repro.models.build import build, input_shape
 from repro.models.device import autocast, check_amp, deterministic, place_on, seed_all
 
-__all__ = ["Fitted", "Normalize", "Progress", "check_labels", "describe", "fit"]
+__all__ = ["Fitted", "Initialise", "Normalize", "check_labels", "describe", "fit"]
+
+Initialise = Callable[[nn.Module], Normalize | None]
+"""Fills in the first weights; returns how their input is normalized, if they say so."""
 
 
 @dataclass
@@ -50,49 +54,41 @@ def fit(
     accuracy: spec.Accuracy,
     seed: int,
     workdir: Path,
+    how: Execution = Execution(),
     *,
-    device: str = "cpu",
-    workers: int = 0,
     index: Index | None = None,
     cache: Any = None,
-    micro_batch: int | None = None,
-    memory_bytes: int | None = None,
-    initialise: Callable[[nn.Module], Normalize | None] | None = None,
-    on_progress: Progress | None = None,
-    checkpoint_every_s: float = 30.0,
+    initialise: Initialise | None = None,
     logs: Path | None = None,
-    video_timeout_s: float | None = None,
-    strict: bool = False,
 ) -> Fitted:
     """Train `model` by `accuracy.train`, or go on from the state in `workdir`; a finished state is returned as it is.
 
-    `index` is the training split (default: the dataset's `train`). `micro_batch` clips make one forward pass; default:
-    what `memory_bytes` hold. `initialise` fills in weights before the first step and may return how their input is
-    normalized. The log goes to the folder `logs` (default `workdir`). A video whose decoding takes longer than
-    `video_timeout_s` cannot be read; for such a one another stands in, or, if `strict`, it ends the training.
+    `index` is the training split (default: the dataset's `train`), `cache` its decoded frames. `initialise` fills in
+    weights before the first step and may return how their input is normalized. The log goes to the folder `logs`
+    (default `workdir`).
     """
     train = accuracy.train
     if train is None:
         raise BadOption("this experiment has no training recipe", fix="test it with given weights")
-    place, ranks = torch.device(device), Ranks.current()
+    place, ranks = torch.device(how.device), Ranks.current()
     check_amp(train.amp, place)
     index = index or _training_split(accuracy)
     check_labels(index, model.num_classes)
-    reading = {"workers": workers, "cache": cache, **({"timeout_s": video_timeout_s} if video_timeout_s else {})}
+    patience = {"timeout_s": how.video_timeout_s} if how.video_timeout_s else {}
+    reading = {"workers": how.workers or 0, "cache": cache, **patience}
     with contextlib.ExitStack() as stack:
         if ranks.rank == 0:
-            report = on_progress or (lambda facts: None)
-            stack.enter_context(checkpoint.only_run(workdir, lambda: report({"phase": "waiting for another run"})))
+            stack.enter_context(checkpoint.only_run(workdir, lambda: how.report({"phase": "waiting for another run"})))
         stack.enter_context(deterministic(place))
         seed_all(seed)
         net = build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()
         net = place_on(net, place)
-        division = _division(net, model, train, len(index), place, micro_batch, memory_bytes)
+        division = _division(net, model, train, len(index), place, how)
         run = Run(net, model, accuracy, seed, index, division, place, normalize)
-        run.reading, run.strict = reading, strict
+        run.reading, run.strict = reading, how.strict
         notes = run.resume(workdir)
-        run.loop(workdir, logs or workdir, on_progress, checkpoint_every_s)
+        run.loop(workdir, logs or workdir, how.on_progress, how.checkpoint_every_s)
     return Fitted(net, run.curve, run.effective(), describe(index), normalize, notes)
 
 
@@ -124,16 +120,15 @@ def _division(
     train: spec.Train,
     videos: int,
     device: torch.device,
-    micro_batch: int | None,
-    memory_bytes: int | None,
+    how: Execution,
 ) -> optim.Plan:
     """Clips of one forward pass as asked for, else what fits into the memory of the smallest device."""
-    ranks, exact = Ranks.current(), micro_batch is not None
+    ranks, micro_batch, exact = Ranks.current(), how.micro_batch, how.micro_batch is not None
     if micro_batch is None and not train.clips_per_device:
         x = torch.zeros(input_shape(model, train.crop, 2), device=device)
         with autocast(train.amp, device):
             # two clips: training batch normalization over one value is an error
-            pairs = batch_size.training_clips(net, x, memory_bytes or batch_size.training_budget(device))
+            pairs = batch_size.training_clips(net, x, how.memory_bytes or batch_size.training_budget(device))
         micro_batch = 2 * min(ranks.gather(pairs))
     return optim.plan(train, videos, world_size=ranks.world_size, micro_batch=micro_batch, exact=exact)
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 import functools
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,34 +25,39 @@ from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.spec import Accuracy, Experiment, Model
+from repro.data.index import Index
 from repro.engine.distributed import Ranks, hold_together
+from repro.engine.execution import Execution
 from repro.engine.train.checkpoint import weights_sha256
-from repro.engine.train.fit import Fitted, Progress, fit
+from repro.engine.train.fit import Fitted, Initialise, fit
 from repro.engine.train.step import Normalize
 from repro.models.formats import IMAGENET, Contract
 from repro.models.weights import import_checkpoint, save_weights
 
 
 def weights_of(
-    experiment: Experiment, seed: int, *, on_progress: Progress | None = None, **options: Any
+    experiment: Experiment,
+    seed: int,
+    how: Execution,
+    *,
+    index: Index | None = None,
+    cache: Any = None,
+    initialise: Initialise | None = None,
 ) -> tuple[Path, dict[str, Any]]:
-    """The trained weights of `experiment` at `seed`, and how they came about, for the record.
-
-    `options` go to `repro.engine.train.fit.fit`: device, workers, cache, micro_batch, initialise, checkpoint_every_s.
-    """
+    """The trained weights of `experiment` at `seed`, and how they came about, for the record; arguments as of `fit`."""
     if not isinstance(experiment.measure, Accuracy) or experiment.measure.train is None:
         raise BadOption("initial weights come from a training", allowed="an Accuracy with a recipe `train`")
     folder = paths.cache() / "initial" / f"{experiment.id[:16]}-s{seed}"
-    ranks = Ranks.current()
+    ranks, quiet = Ranks.current(), replace(how, on_progress=None)
     waiting = {"phase": "waiting for another run's initial weights"}
-    with hold_together(ranks, experiment.id, seed, on_wait=lambda: (on_progress or _silent)(waiting)):
+    with hold_together(ranks, experiment.id, seed, on_wait=lambda: how.report(waiting)):
         if ranks.rank:
-            return _as_rank(ranks, experiment, seed, folder, options)
+            return _as_rank(ranks, folder, lambda: _fit(experiment, seed, quiet, index, cache, initialise))
         found = _read(folder)
         if not ranks.share(found is None):
             assert found is not None
             return found
-        _train(experiment, seed, folder, on_progress, options)
+        _keep(_fit(experiment, seed, how, index, cache, initialise), experiment, seed, folder)
         ranks.barrier()
     made = _read(folder)
     assert made is not None
@@ -73,37 +80,35 @@ def contract_of(normalize: Normalize | None) -> Contract:
     return Contract.from_dict(given) if given else IMAGENET
 
 
-def _as_rank(
-    ranks: Ranks, experiment: Experiment, seed: int, folder: Path, options: dict[str, Any]
-) -> tuple[Path, dict[str, Any]]:
+def _as_rank(ranks: Ranks, folder: Path, train: Callable[[], Fitted]) -> tuple[Path, dict[str, Any]]:
     """What the processes beside the first do: train with it if it has to, then read what it wrote."""
     if ranks.share(False):
-        _fit(experiment, seed, None, options)
+        train()
         ranks.barrier()
     found = _read(folder)
     assert found is not None
     return found
 
 
-def _silent(_facts: dict[str, Any]) -> None: ...
-
-
-def _fit(experiment: Experiment, seed: int, on_progress: Progress | None, options: dict[str, Any]) -> Fitted:
+def _fit(
+    experiment: Experiment,
+    seed: int,
+    how: Execution,
+    index: Index | None,
+    cache: Any,
+    initialise: Initialise | None,
+) -> Fitted:
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
 
     def report(facts: dict[str, Any]) -> None:
-        if on_progress is not None:
-            on_progress({**facts, "phase": f"initial weights: {facts.get('phase', '')}"})
+        how.report({**facts, "phase": f"initial weights: {facts.get('phase', '')}"})
 
-    work = paths.work(experiment.id, seed)
-    return fit(experiment.model, measure, seed, work, on_progress=report, **options)
+    work, told = paths.work(experiment.id, seed), replace(how, on_progress=report)
+    return fit(experiment.model, measure, seed, work, told, index=index, cache=cache, initialise=initialise)
 
 
-def _train(
-    experiment: Experiment, seed: int, folder: Path, on_progress: Progress | None, options: dict[str, Any]
-) -> None:
-    fitted = _fit(experiment, seed, on_progress, options)
+def _keep(fitted: Fitted, experiment: Experiment, seed: int, folder: Path) -> None:
     state = fitted.module.state_dict()
     facts = {
         "experiment": experiment.id,

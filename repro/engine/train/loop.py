@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,12 +16,11 @@ from repro.core import spec, stop_signal
 from repro.core.errors import DataError, ReproError
 from repro.data.index import Index
 from repro.engine.distributed import Ranks
+from repro.engine.execution import Progress
 from repro.engine.train import checkpoint, optim, resume, sync_batchnorm
 from repro.engine.train.log import Log, Meter
 from repro.engine.train.step import BAD, CLIPS, NORM, NORMS, Normalize, Stepper
 from repro.models.device import layout
-
-Progress = Callable[[dict[str, Any]], None]
 
 #: steps from one look at the device's sums, and line of the log, to the next
 _LOOK_EVERY = 16

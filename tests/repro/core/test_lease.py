@@ -15,7 +15,7 @@ from repro.core import lease
 ID = "c" * 64
 _HOLD = """
 import sys, time
-from repro import lease
+from repro.core import lease
 with lease.hold(sys.argv[1], 0):
     print("held", flush=True)
     time.sleep(60)

@@ -11,9 +11,12 @@ import pytest
 from repro import papers
 from repro.core import lease, paths, stop_signal
 from repro.core.spec import replace
+from repro.engine.execution import Execution
 from repro.papers.smoke import smoke_table
+from repro.records import store
+from repro.records.index import Index
 from repro.runner.execute import execute
-from repro.runner.jobs import jobs_of, records_root, state_of
+from repro.runner.jobs import jobs_of, state_of
 
 
 @pytest.mark.parametrize("number", stop_signal.SIGNALS)
@@ -30,14 +33,14 @@ def test_a_signal_is_noted_and_the_old_handlers_come_back(number):
 
 def test_a_forked_child_dies_of_it_as_ever():
     code = (
-        "import os, signal, time\nfrom repro import stopping\n"
-        "with stopping.watching():\n"
+        "import os, signal, time\nfrom repro.core import stop_signal\n"
+        "with stop_signal.watching():\n"
         "    ready, tell = os.pipe()\n"
         "    child = os.fork()\n"
         "    if not child:\n        os.write(tell, b'1')\n        time.sleep(50)\n"
         "    os.read(ready, 1)\n"
         "    os.kill(child, signal.SIGTERM)\n"
-        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), stopping.requested())"
+        "    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), stop_signal.requested())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == f"{-signal.SIGTERM} False\n", done.stderr
@@ -52,16 +55,16 @@ def twin_job(epochs):
 
 def test_training_saves_its_state_stops_and_ends_as_if_it_had_not(tmp_path):
     job = twin_job(epochs=4)
-    whole = execute(job, device="cpu", threads=1, root=tmp_path / "whole")
+    whole = execute(job, Execution(device="cpu", threads=1), index=Index(tmp_path / "whole"))
 
     def signal_once(facts):
         if facts.get("phase") == "train" and facts["step"] == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(stop_signal.Stopped), stop_signal.watching():
-        execute(job, device="cpu", threads=1, root=tmp_path / "parts", on_progress=signal_once)
-    assert state_of(job, tmp_path / "parts") == "missing"
-    made = execute(job, device="cpu", threads=1, root=tmp_path / "parts")
+        execute(job, Execution(device="cpu", threads=1, on_progress=signal_once), index=Index(tmp_path / "parts"))
+    assert state_of(job, Index(tmp_path / "parts")) == "missing"
+    made = execute(job, Execution(device="cpu", threads=1), index=Index(tmp_path / "parts"))
     assert made.effective["resumes"] == 1
     assert made.weights_sha256 == whole.weights_sha256
     assert made.results == whole.results
@@ -77,12 +80,14 @@ def test_force_goes_on_in_the_same_scheduler_job_and_starts_afresh_in_another(tm
     def stopped_in(number):
         monkeypatch.setenv("SLURM_JOB_ID", number)
         with pytest.raises(stop_signal.Stopped), stop_signal.watching():
-            execute(job, device="cpu", threads=1, replace=True, root=tmp_path, on_progress=stop)
+            execute(job, Execution(device="cpu", threads=1, on_progress=stop), replace=True, index=Index(tmp_path))
 
     def resumes():
         monkeypatch.setattr("repro.core.lease._same_process", lambda *_: False)
         monkeypatch.setattr("repro.core.lease._lapsed", lambda *_: True)  # as if the first start's process had ended
-        return execute(job, device="cpu", threads=1, replace=True, root=tmp_path).effective["resumes"]
+        return execute(job, Execution(device="cpu", threads=1), replace=True, index=Index(tmp_path)).effective[
+            "resumes"
+        ]
 
     stopped_in("7")
     assert resumes() == 1
@@ -107,10 +112,10 @@ def test_the_command_stops_with_its_own_code_and_goes_on():
         process.send_signal(signal.SIGTERM)
         _, err = process.communicate(timeout=120)
         assert (process.returncode, err.count("\n")) == (stop_signal.EXIT_STOPPED, 1), err
-        assert state_of(job, records_root(True)) == "missing"
+        assert state_of(job, Index(store.default_root(True))) == "missing"
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert state_of(job, records_root(True)) == "done"
+    assert state_of(job, Index(store.default_root(True))) == "done"
 
 
 def test_a_training_by_hand_stops_with_its_state_saved(tmp_path):

@@ -12,9 +12,10 @@ from repro import registry
 from repro.__main__ import main
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen
 from repro.data.known_datasets import KNOWN
+from repro.engine.execution import Execution
 from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
-from repro.records import store
+from repro.records.index import load_all
 from repro.report import FORMATS, render
 from repro.runner.execute import execute
 from repro.runner.jobs import jobs_of
@@ -81,14 +82,12 @@ def test_the_cells_of_a_table_become_runnable_and_the_table_shows_them(miniature
         assert main(miniatures_module.add_arguments(miniature(name))) == 0
     jobs = jobs_of(layout)
     assert [job.row for job in jobs] == list(NAMES)
-    made = [execute(job, device="cpu", threads=1) for job in jobs]
+    made = [execute(job, Execution(device="cpu", threads=1)) for job in jobs]
     assert [one.status for one in made] == ["done"] * 7, [one.reason for one in made]
     for form in FORMATS:
         shown = render(layout, form)
         assert all(f"{one.results['top1']:.2f}" in shown for one in made) and "not run" not in shown
-    assert {one.dataset["fingerprint"] for one in store.load_all().records} == {
-        one.dataset["fingerprint"] for one in made
-    }
+    assert {one.dataset["fingerprint"] for one in load_all().records} == {one.dataset["fingerprint"] for one in made}
 
 
 def test_missing_and_quarantined_videos_stand_in_the_record(miniature, miniatures_module, tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from repro.__main__ import main
 from repro.data.known_datasets import KNOWN
 from repro.engine.train.resume import TOLERANCE
 from repro.records import store
+from repro.records.index import load_all
 from repro.records.scores import Scores
 
 TABLE = Path(__file__).with_name("miniature_table.py")
@@ -85,7 +86,7 @@ def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(
     for place, how in ((tmp_path / "one", [*ALONE, *run, "--jobs", "2"]), (tmp_path / "two", [*TORCHRUN, *run])):
         monkeypatch.setenv("REPRO_RESULTS", str(place))
         finished(how)
-        records = {one.row: one for one in store.load_all().records}
+        records = {one.row: one for one in load_all().records}
         assert {name: one.status for name, one in records.items()} == dict.fromkeys(KNOWN, "done")
         found.append({name: (one, Scores.load(store.scores_path(one))) for name, one in records.items()})
         shown.append(finished(ALONE, "table", miniature_table.NAME, "--format", "csv"))

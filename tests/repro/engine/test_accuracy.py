@@ -13,6 +13,7 @@ from repro.core.spec import Accuracy, Model, replace
 from repro.data.datasets import open_index
 from repro.engine.accuracy import extra_metrics, measure_accuracy, used_decoder
 from repro.engine.evaluate import Scores, score
+from repro.engine.execution import Execution, Files
 from repro.engine.train.checkpoint import weights_sha256
 from repro.models.build import build
 from repro.models.formats import Contract
@@ -23,7 +24,9 @@ from repro.records.schema import AccuracyResult
 def test_one_call_trains_scores_and_sums_up(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
     accuracy = replace(tiny_accuracy, train=replace(tiny_accuracy.train, epochs=1))
     phases: list[str] = []
-    found = measure_accuracy(tiny_model, accuracy, 0, tmp_path, on_progress=lambda facts: phases.append(facts["phase"]))
+    found = measure_accuracy(
+        tiny_model, accuracy, 0, tmp_path, Execution(on_progress=lambda facts: phases.append(facts["phase"]))
+    )
     AccuracyResult.model_validate(found["results"])
     assert found["results"]["videos"] == 5
     assert found["results"]["extra"] == {}
@@ -58,7 +61,7 @@ def test_given_weights_and_their_input_contract(tiny_model: Model, tiny_accuracy
     plain = replace(tiny_accuracy, train=None)
     index = open_index(tiny_accuracy.dataset, "val")
     expected = score(net, index, plain.test, normalize=functools.partial(normalize, **caffe.to_dict()))
-    by_file = measure_accuracy(tiny_model, plain, 0, tmp_path / "a", weights=file)
+    by_file = measure_accuracy(tiny_model, plain, 0, tmp_path / "a", files=Files(weights=file))
     by_name = measure_accuracy(replace(tiny_model, pretrained=f"sha256:{digest}"), plain, 0, tmp_path / "b")
     for found in (by_file, by_name):
         assert np.array_equal(Scores.load(found["scores_path"]).logits, expected.logits)

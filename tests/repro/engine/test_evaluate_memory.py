@@ -17,10 +17,10 @@ LIMIT = 2_000_000_000
 CHILD = """
 import json, sys
 import torch
-from repro import evaluate
-from repro.build import build
+from repro.engine import evaluate
+from repro.models.build import build
 from repro.data.index import read_csv
-from repro.papers.recipes import KINETICS
+from repro.papers.recipes.used import KINETICS
 from repro.core.spec import Model
 name, backbone = sys.argv[2].split("/")
 module = build(Model(name=name, backbone=backbone))

@@ -15,7 +15,7 @@ from repro.core import paths
 from repro.core.errors import BadOption
 from repro.engine import process_group
 from repro.records import store
-from repro.runner.jobs import records_root
+from repro.records.index import load_all
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
 TORCHRUN += ["--rdzv-endpoint", "localhost:0"]
@@ -93,7 +93,7 @@ def test_a_table_on_two_processes(tmp_path: Path) -> None:
     code, out, err = finish(start("run", "table6", "--rows", "tsn_r50", "--smoke"), 300)
     assert code == 0, err
     assert out.count("cells to measure") == 1
-    found = store.load_all(records_root(True))
+    found = load_all(store.default_root(True))
     assert (len(found.records), found.problems) == (4, [])
     code, out, _ = finish(start("run", "table6", "--rows", "tsn_r50", "--smoke"))
     assert (code, out.count("nothing to do")) == (0, 1)
@@ -109,18 +109,18 @@ def test_a_slip_is_told_once(tmp_path: Path) -> None:
 
 FAILING = """
 import os, sys
-from repro import torchrun
-from repro.distributed import Ranks
+from repro.engine import process_group
+from repro.engine.distributed import Ranks
 from repro.core.errors import ReproError
-torchrun.GRACE_S = 1.0
-with torchrun.together("cpu"):
+process_group.GRACE_S = 1.0
+with process_group.together("cpu"):
     ranks = Ranks.current()
     if sys.argv[1] == "stage":
-        torchrun.enter(lambda reason: print("kept:", reason, flush=True))
+        process_group.enter(lambda reason: print("kept:", reason, flush=True))
     if ranks.rank == 1 and sys.argv[1] == "killed":
         os.kill(os.getpid(), 9)
     if ranks.rank == 1 and sys.argv[1] == "stage":
-        torchrun.meet("no such disk")
+        process_group.meet("no such disk")
     if ranks.rank == 1:
         raise ReproError("no such disk")
     ranks.barrier()

@@ -9,7 +9,7 @@ from repro.__main__ import main
 from repro.core.errors import RecordError
 from repro.evidence import published
 from repro.evidence.check import check_all, check_records, check_tables, read_tables
-from repro.records import store
+from repro.records.index import load_all
 
 
 def tables(folder, **texts):
@@ -129,7 +129,7 @@ def test_own_records_are_checked_too():
         SimpleNamespace(kind="accuracy", results=accuracy, **facts),
     ]
     assert [one.rule for one in check_records(broken)] == ["speed", "throughput", "top-1"]
-    assert {one.severity for one in check_records(store.load_all(RECORDS).records)} <= {"note"}
+    assert {one.severity for one in check_records(load_all(RECORDS).records)} <= {"note"}
 
 
 def _speed(peak: float, verdict: str) -> dict[str, object]:
@@ -153,7 +153,7 @@ def test_a_peak_that_was_calibrated_under_load_is_no_error_where_the_machine_is_
 
 
 def test_the_known_findings_in_the_three_papers():
-    cells = {(one.rule, one.cells[0]) for one in check_all(store.load_all(RECORDS).records)[0]}
+    cells = {(one.rule, one.cells[0]) for one in check_all(load_all(RECORDS).records)[0]}
     assert ("throughput", "dnr_supp_table2/tsn_r50/videos_per_s") in cells
     assert ("printed twice", "dnr_table4/k400_tsn_r50/top1") in cells
     assert ("cost", "dnr_table6/tanet_r50/gflops") in cells

@@ -18,7 +18,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.noise import TEST_VIDEOS
 from repro.evidence.plan import device_name, plan
 from repro.evidence.plan_seeds import decide, deviation_of_test
-from repro.records import store
+from repro.records.index import load_all
 
 #: read where they are committed, before a test's own folders take their place
 _COMMITTED = paths.records()
@@ -26,7 +26,7 @@ _COMMITTED = paths.records()
 
 @pytest.fixture(scope="module")
 def records():
-    return store.load_all(_COMMITTED).records
+    return load_all(_COMMITTED).records
 
 
 def cell(made, row, name):

@@ -9,8 +9,7 @@ from repro.core.spec import replace
 from repro.evidence.questions import told_question
 from repro.papers.table import ColumnSpec, QuestionSpec, TableSpec
 from repro.report.build_table import table_view
-
-from .conftest import accuracy, record_of, static
+from tests.repro.made_table import accuracy, record_of, static
 
 ASKS = "Does DNR help?"
 

@@ -8,6 +8,7 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import store
+from repro.records.index import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing
 
@@ -16,7 +17,7 @@ RECORDS = Path(__file__).resolve().parents[3] / "results" / "records"
 
 @pytest.fixture(scope="module")
 def static_records() -> list[store.Record]:
-    return [made for made in store.load_all(RECORDS).records if made.kind == "static"]
+    return [made for made in load_all(RECORDS).records if made.kind == "static"]
 
 
 @pytest.mark.parametrize("name", TABLES)

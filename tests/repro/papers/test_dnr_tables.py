@@ -10,7 +10,7 @@ import pytest
 from repro.core.spec import Accuracy, Speed, diff
 from repro.evidence import published
 from repro.papers import TABLES, find
-from repro.records import store
+from repro.records.index import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing
 from repro.runner.jobs import jobs_of
@@ -128,7 +128,7 @@ def test_twins_run_with_three_seeds_but_for_other_backbones(name):
 
 @pytest.fixture(scope="module")
 def static_records():
-    return [made for made in store.load_all(RECORDS).records if made.kind == "static"]
+    return [made for made in load_all(RECORDS).records if made.kind == "static"]
 
 
 @pytest.mark.parametrize("name", NAMES)

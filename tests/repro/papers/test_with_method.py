@@ -16,7 +16,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import Speed, diff
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
-from repro.records import store
+from repro.records.index import load_all
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
 from repro.report.html import render_html
@@ -96,7 +96,7 @@ def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
 def test_a_users_row_has_gains_and_verdicts_as_the_table_s_own_in_every_format():
     """PSN as if it were a user's: on TSN it is the experiment of a row of psn/table2, whose records serve here too."""
     layout = papers.find("dnr/table1a", ["psn"])
-    table = table_view(layout, store.load_all(ROOT / "results" / "records").records)
+    table = table_view(layout, load_all(ROOT / "results" / "records").records)
     keys = [column.key for column in table.columns]
     rows = {row.key: dict(zip(keys, row.cells, strict=True)) for row in table.rows}
     for key in ("baseline_psn", "cl_ct"):

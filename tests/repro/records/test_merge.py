@@ -9,6 +9,7 @@ import pytest
 from repro.__main__ import main
 from repro.core.errors import RecordError, UnknownName
 from repro.records import store
+from repro.records.index import load_all
 from repro.records.merge import find, leftovers, merge, prune
 
 ROWS = Path(__file__).parents[3] / "results" / "records" / "dnr" / "table6"
@@ -27,7 +28,7 @@ def folders(tmp_path, monkeypatch):
 
 def measured_again(folder, row="tsn_r50"):
     """The same speed experiment, by another machine."""
-    one = next(one for one in store.load_all(folder).records if one.kind == "speed" and one.row == row)
+    one = next(one for one in load_all(folder).records if one.kind == "speed" and one.row == row)
     changed = one.model_copy(update={"wall_s": one.wall_s + 1, "scores": None})
     store.write(changed, folder, replace=True)
     shutil.rmtree(folder / changed.relative_path.parent / store.SUPERSEDED)
@@ -36,12 +37,12 @@ def measured_again(folder, row="tsn_r50"):
 
 def test_another_folder_is_taken_in_once(folders):
     mine, theirs = folders
-    before = {one.relative_path for one in store.load_all(mine).records}
+    before = {one.relative_path for one in load_all(mine).records}
     found = merge(theirs, mine)
     assert len(found.added) == len(list((theirs / "dnr" / "table6" / "tsm_r50").glob("*.json")))
     assert len(found.same) == len(before)
     assert not (found.aside or found.weaker or found.refused)
-    loaded = store.load_all(mine)
+    loaded = load_all(mine)
     assert not loaded.problems
     assert all(store.scores_path(one, mine).is_file() for one in loaded.records if one.scores)
     again = merge(theirs, mine)
@@ -50,7 +51,7 @@ def test_another_folder_is_taken_in_once(folders):
 
 def test_two_measurements_of_one_experiment_are_both_kept(folders):
     mine, theirs = folders
-    own = next(one for one in store.load_all(mine).records if one.kind == "speed")
+    own = next(one for one in load_all(mine).records if one.kind == "speed")
     other = measured_again(theirs)
     assert merge(theirs, mine).aside == (other.relative_path.as_posix(),)
     assert store.load(mine / own.relative_path) == own
@@ -60,7 +61,7 @@ def test_two_measurements_of_one_experiment_are_both_kept(folders):
 
 def test_a_finished_record_replaces_a_failure_and_not_the_other_way_round(folders):
     mine, theirs = folders
-    one = next(one for one in store.load_all(mine).records if one.kind == "static")
+    one = next(one for one in load_all(mine).records if one.kind == "static")
     failed = one.model_copy(update={"status": "failed", "reason": "no memory", "results": {}})
     (mine / one.relative_path).unlink()
     store.write(failed, mine)
@@ -81,7 +82,7 @@ def test_damaged_files_are_refused_by_name_and_the_rest_is_taken(folders):
     found = merge(theirs, mine)
     assert {Path(problem.path).name for problem in found.refused} >= {damaged.name}
     assert len(found.refused) in (1, 2)
-    assert not store.load_all(mine).problems
+    assert not load_all(mine).problems
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_folders_that_are_none(folders, tmp_path, folder, said):
 
 
 def test_records_are_found_by_name_beginning_and_place(folders):
-    records = store.load_all(folders[1]).records
+    records = load_all(folders[1]).records
     one = records[0]
     assert (
         find(records, one.name) == find(records, one.name[:8]) == find(records, f"table6/{one.row}/{one.cell}") == one
@@ -111,7 +112,7 @@ def test_prune_lists_first_and_removes_only_what_no_table_needs(folders, capsys)
     mine, theirs = folders
     measured_again(theirs)
     merge(theirs, mine)
-    kept = {one.relative_path for one in store.load_all(mine).records}
+    kept = {one.relative_path for one in load_all(mine).records}
     orphan = mine / "dnr" / "table6" / "tsn_r50" / "0000000000000000-s0.npz"
     orphan.write_bytes(b"x")
     assert main(["records", "prune"]) == 0
@@ -119,7 +120,7 @@ def test_prune_lists_first_and_removes_only_what_no_table_needs(folders, capsys)
     assert orphan.is_file()
     assert main(["records", "prune", "--yes"]) == 0
     assert not orphan.exists() and not list(mine.rglob("superseded/*.json"))
-    assert {one.relative_path for one in store.load_all(mine).records} == kept
+    assert {one.relative_path for one in load_all(mine).records} == kept
     assert prune([path for path, _ in leftovers(mine, set())]) >= len(kept)
 
 

@@ -16,6 +16,7 @@ import pytest
 from repro.core import paths, spec
 from repro.core.errors import RecordError
 from repro.records import schema, store
+from repro.records.index import Index, load_all
 from repro.records.schema import Record
 from repro.records.store import RecordExists
 
@@ -54,7 +55,7 @@ def test_a_record_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = store.write(written, tmp_path)
     assert path == tmp_path / "dnr/table6/tsn_r50" / f"{written.id[:16]}-s0.json"
     assert store.load(path) == written
-    assert store.load_all(tmp_path) == ([written], [])
+    assert load_all(tmp_path) == ([written], [])
     assert store.load(path).experiment() == experiment()
     assert sorted(p.name for p in path.parent.iterdir()) == [path.name]
 
@@ -71,7 +72,7 @@ def test_a_finished_record_is_not_overwritten_without_replace(tmp_path: Path) ->
     assert store.load(path).wall_s == 4.0
     kept = sorted((path.parent / "superseded").iterdir())
     assert [json.loads(p.read_text())["wall_s"] for p in kept] == [2.0, 3.0]
-    assert [r.wall_s for r in store.load_all(tmp_path).records] == [4.0]
+    assert [r.wall_s for r in load_all(tmp_path).records] == [4.0]
 
 
 def test_a_failed_record_makes_way(tmp_path: Path) -> None:
@@ -80,16 +81,6 @@ def test_a_failed_record_makes_way(tmp_path: Path) -> None:
     path = store.write(static_record(), tmp_path)
     assert store.load(path).status == "done"
     assert [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-def test_find_prefers_the_finished_one_of_any_table(tmp_path: Path) -> None:
-    store.write(failed(table="supp2"), tmp_path)
-    done = static_record()
-    store.write(done, tmp_path)
-    assert store.find(done.id, 0, tmp_path) == done
-    assert store.find(done.id, 0, records=store.load_all(tmp_path).records) == done
-    assert store.find(done.id, 1, tmp_path) is None
-    assert store.find("0" * 64, 0, tmp_path) is None
 
 
 def _edit(path: Path, sign: bool = True, **changes: object) -> None:
@@ -127,7 +118,7 @@ def test_damage_is_reported_by_path_and_the_rest_is_read(tmp_path: Path, damage,
         damage(path)
     except ValueError:  # what JSON cannot hold cannot be on disk either
         return
-    records, problems = store.load_all(tmp_path)
+    records, problems = load_all(tmp_path)
     assert records == [good]
     assert len(problems) == 1
     assert problems[0].path.startswith("dnr/table6/tsn_r50/")
@@ -141,13 +132,12 @@ def test_a_file_at_a_wrong_depth_is_reported_and_tables_are_told_apart(tmp_path:
     (tmp_path / "dnr" / path.name).write_bytes(path.read_bytes())
     (path.parent / "deep").mkdir()
     (path.parent / "deep" / "x.json").write_text("{}")
-    assert [p.path for p in store.load_all(tmp_path).problems] == [
+    assert [p.path for p in load_all(tmp_path).problems] == [
         f"dnr/{path.name}",
         "dnr/table6/tsn_r50/deep/x.json",
     ]
-    assert store.load_all(tmp_path, paper="dnr", table="supp2") == ([other], [])
-    assert store.load_all(tmp_path, table="supp2") == ([other], [])
-    assert store.load_all(tmp_path, paper="psn") == ([], [])
+    assert Index(tmp_path).of_table("dnr/supp2", ()) == [other]
+    assert Index(tmp_path).of_table("psn/table1", ()) == []
 
 
 def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: Path) -> None:
@@ -205,7 +195,7 @@ def test_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     document["duration"] = document.pop("wall_s")
     path.write_text(json.dumps(document))
     _edit(path, schema_version=0)
-    assert "schema version 0 is no longer read" in store.load_all(tmp_path).problems[0].reason
+    assert "schema version 0 is no longer read" in load_all(tmp_path).problems[0].reason
     monkeypatch.setitem(
         store.upgraders, 0, lambda old: {k: v for k, v in old.items() if k != "duration"} | {"wall_s": old["duration"]}
     )
@@ -219,10 +209,10 @@ def test_smoke_records_lie_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "cache" / "smoke-records") in store.write(smoke).parents
     with pytest.raises(RecordError, match="smoke"):
         store.write(smoke, paths.records())
-    assert store.load_all().records == []
+    assert load_all().records == []
     other = store.write(static_record())
     other.write_bytes((tmp_path / "cache" / "smoke-records" / smoke.relative_path).read_bytes())
-    assert "smoke" in store.load_all().problems[0].reason
+    assert "smoke" in load_all().problems[0].reason
 
 
 def test_scores_lie_beside_the_record_and_are_checked(tmp_path: Path) -> None:
@@ -255,7 +245,7 @@ def _write_many(root: str, worker: int) -> list[str]:
 def test_eight_processes_lose_nothing(tmp_path: Path) -> None:
     with ProcessPoolExecutor(8) as pool:
         refused = [r for told in pool.map(_write_many, [str(tmp_path)] * 8, range(8)) for r in told]
-    records, problems = store.load_all(tmp_path)
+    records, problems = load_all(tmp_path)
     assert problems == []
     assert len(records) == 8 * 25 + 25
     assert len(refused) == 7 * 25  # of eight writers of one record, one wins
@@ -266,7 +256,7 @@ def test_what_a_killed_writer_left_is_no_record_and_is_cleared(tmp_path: Path) -
     folder = tmp_path / "dnr/table6/tsn_r50"
     folder.mkdir(parents=True)
     (folder / ".0123456789abcdef-s0.json.77.tmp").write_text("{")
-    assert store.load_all(tmp_path) == ([], [])
+    assert load_all(tmp_path) == ([], [])
     path = store.write(static_record(), tmp_path)
     assert [p.name for p in folder.iterdir()] == [path.name]
 
@@ -282,7 +272,7 @@ def test_a_thousand_records_load_in_two_seconds(tmp_path: Path) -> None:
             json.dumps(document | {"digest": store._digest(document)})
         )
     start = time.perf_counter()
-    assert len(store.load_all(tmp_path).records) == 1000
+    assert len(load_all(tmp_path).records) == 1000
     assert time.perf_counter() - start < 2
 
 

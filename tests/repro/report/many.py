@@ -21,13 +21,14 @@ from repro.core import paths
 from repro.core.spec import Experiment, replace, to_dict
 from repro.papers.table import RowSpec, TableSpec
 from repro.records import store
+from repro.records.index import load_all
 from repro.records.schema import Record
 
 
 @cache
 def originals() -> tuple[list[TableSpec], list[Record]]:
     """All tables of the suite, and the records that come with the checkout."""
-    return [papers.find(name) for name in papers.TABLES], store.load_all(paths.published().parent / "records").records
+    return [papers.find(name) for name in papers.TABLES], load_all(paths.published().parent / "records").records
 
 
 def many(at_least: int) -> tuple[list[TableSpec], list[Record]]:
@@ -77,10 +78,11 @@ def _write(records: Sequence[Record]) -> None:
 
 
 def _report(layouts: Sequence[TableSpec], target: Path) -> None:
+    from repro.records.index import Index
     from repro.report import write_report
 
     began = time.process_time()
-    write_report(target, layouts)
+    write_report(target, layouts, Index())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": time.process_time() - began, "mib": peak, "torch": "torch" in sys.modules}))
 

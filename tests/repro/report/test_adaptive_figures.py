@@ -14,7 +14,7 @@ from repro.report.adaptive_figures import Bar, _trend, blocks, bubbles, shares
 from repro.report.build_table import table_view
 from repro.report.drawing import Drawing
 from repro.report.figures import Source, sources
-from tests.repro.report.conftest import accuracy, record_of, static
+from tests.repro.made_table import accuracy, record_of, static
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLOCKS = ("layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1")

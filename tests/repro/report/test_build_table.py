@@ -13,8 +13,7 @@ from repro.papers.table import ColumnSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.build_table import table_view
 from repro.report.table import Cell, Table, mark
-
-from .conftest import accuracy, record_of, speed, static
+from tests.repro.made_table import accuracy, record_of, speed, static
 
 
 def cell(table: Table, row: str, column: str) -> Cell:

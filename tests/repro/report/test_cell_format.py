@@ -17,8 +17,7 @@ from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.table import Cell
 from repro.report.text import render_text
-
-from .conftest import accuracy, record_of, static
+from tests.repro.made_table import accuracy, record_of, static
 
 GAIN = {8: 1.0, 6: 2.0, 4: 3.0}
 

@@ -15,6 +15,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import replace
 from repro.papers.table import TableSpec
 from repro.records import store
+from repro.records.index import Index
 from repro.records.schema import Record
 from repro.report import FORMATS, render, write_report
 from repro.report.build_table import table_view
@@ -156,9 +157,9 @@ def test_all_formats_are_rendered_and_others_refused(
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
     monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
     for form in FORMATS:
-        assert "TSN" in render(layout, form)
+        assert "TSN" in render(layout, form, Index())
     with pytest.raises(BadOption, match="markdown"):
-        render(layout, "pdf")
+        render(layout, "pdf", Index())
 
 
 def test_the_report_is_made_of_what_lies_in_the_results_folder(
@@ -170,7 +171,7 @@ def test_the_report_is_made_of_what_lies_in_the_results_folder(
     written = [store.write(made) for made in records]
     written[0].write_text("{")
     paths.work(layout.row("tsm_r50").cells["speed"].id, 0).mkdir(parents=True)
-    write_report(tmp_path / "report.html", [layout])
+    write_report(tmp_path / "report.html", [layout], Index())
     page = (tmp_path / "report.html").read_text()
     assert written[0].relative_to(tmp_path / "records").as_posix() in page and "not readable as JSON" in page
     assert "28.37" in page and "24.33" in page

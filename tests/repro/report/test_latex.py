@@ -13,12 +13,11 @@ from repro import papers
 from repro.core import paths
 from repro.core.spec import replace
 from repro.papers.table import TableSpec
-from repro.records import store
+from repro.records.index import Index
 from repro.records.schema import Record
-from repro.report import tables
+from repro.report import build
 from repro.report.build_table import table_view
 from repro.report.latex import escape, render_latex
-from repro.report.table import Table
 
 from .test_formats import HOSTILE
 
@@ -76,8 +75,8 @@ def test_hostile_texts_compile(layout: TableSpec, records: list[Record], tmp_pat
 @needs_latex
 @pytest.mark.slow
 def test_every_table_compiles_and_fits(tmp_path: Path) -> None:
-    records = store.load_all(paths.published().parent / "records").records
-    shown: list[Table] = tables([papers.find(name) for name in papers.TABLES], records)
+    index = Index(paths.published().parent / "records")
+    shown = [build(papers.find(name), index) for name in papers.TABLES]
     said, told = _compiled("\n\\clearpage\n".join(map(render_latex, shown)), tmp_path)
     assert re.findall(r"(?:Float too large|Overfull \\hbox \(\d{3}).*", said) == []
     if told:

@@ -12,8 +12,7 @@ from repro.report.build_table import table_view
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
 from repro.report.page import Content, render_page
-
-from .conftest import ENVIRONMENT, record_of, speed, static
+from tests.repro.made_table import ENVIRONMENT, record_of, speed, static
 
 
 def _networks(layouts: list[TableSpec], records: list[Record]) -> Networks:

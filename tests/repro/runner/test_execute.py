@@ -7,13 +7,15 @@ from rich.console import Console
 
 from repro.cli.status import render_status
 from repro.core.spec import Accuracy, replace
+from repro.engine.execution import Execution
 from repro.models.build import build_meta
 from repro.papers import TABLES, find
 from repro.papers.smoke import smoke_table
 from repro.papers.table import TableSpec
-from repro.runner import execute as run
-from repro.runner.execute import execute
-from repro.runner.jobs import jobs_of, records_root, select, state_of
+from repro.records import store
+from repro.records.index import Index
+from repro.runner.execute import Attempt, execute
+from repro.runner.jobs import jobs_of, select, state_of
 
 
 @pytest.fixture(scope="module")
@@ -38,30 +40,30 @@ def test_a_shared_experiment_is_measured_once(table):
     jobs = jobs_of(table, cells=["static"], smoke=True)
     other = jobs_of(replace(table, name="table5"), rows=["again"], cells=["static"], smoke=True)
     assert [job.row for job in jobs] == ["tsn_r50", "again"]
-    root = records_root(True)
-    assert [job.row for job in select(jobs, "undone", root)] == ["tsn_r50"]
-    made = execute(jobs[0], device="cpu", threads=1)
+    root = store.default_root(True)
+    assert [job.row for job in select(jobs, "undone", Index(root))] == ["tsn_r50"]
+    made = execute(jobs[0], Execution(device="cpu", threads=1))
     for job in (*jobs, *other):
-        assert state_of(job, root) == "done"
-        assert execute(job, device="cpu", threads=1) == made
-    assert select([*jobs, *other], "undone", root) == []
-    assert len(select([*jobs, *other], "force", root)) == 1
+        assert state_of(job, Index(root)) == "done"
+        assert execute(job, Execution(device="cpu", threads=1)) == made
+    assert select([*jobs, *other], "undone", Index(root)) == []
+    assert len(select([*jobs, *other], "force", Index(root))) == 1
 
 
 def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypatch):
     here = jobs_of(table, rows=["tsn_r50"], cells=["static"], smoke=True)[0]
     there = replace(here, table="table5")
-    root = records_root(True)
+    root = store.default_root(True)
     with monkeypatch.context() as patch:
-        patch.setattr(run, "_measure", lambda *_: 1 / 0)
-        assert execute(there, device="cpu", threads=1).status == "failed"
-    assert state_of(here, root) == "failed"
-    assert execute(here, device="cpu", threads=1).status == "done"
-    assert state_of(there, root) == "done"
+        patch.setattr(Attempt, "measure", lambda _: 1 / 0)
+        assert execute(there, Execution(device="cpu", threads=1)).status == "failed"
+    assert state_of(here, Index(root)) == "failed"
+    assert execute(here, Execution(device="cpu", threads=1)).status == "done"
+    assert state_of(there, Index(root)) == "done"
 
 
 def test_status_counts_seeds(table, capsys):
-    render_status(table, records_root(True), Console(width=160), smoke=True)
+    render_status(table, Index(store.default_root(True)), Console(width=160), smoke=True)
     assert "missing: static input speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
 
 
@@ -80,7 +82,7 @@ def test_every_table_has_a_small_form(name):
 def test_a_row_that_starts_from_another_training_runs_end_to_end():
     small = smoke_table(find("dnr/table4"))
     (job,) = jobs_of(small, rows=["sthv1_tsn_r50_dnr"], cells=["twin-transfer"], seeds=1, smoke=True)
-    made = execute(job, device="cpu", threads=1)
+    made = execute(job, Execution(device="cpu", threads=1))
     assert made.status == "done", made.reason
     told = made.effective["initial"]
     assert told["experiment"] == made.experiment().measure.initial.id

@@ -11,13 +11,15 @@ import pytest
 from repro import registry
 from repro.core import stop_signal
 from repro.core.spec import replace
+from repro.engine.execution import Execution
 from repro.papers import find
 from repro.papers.smoke import smoke_table
 from repro.records import store
+from repro.records.index import Index
 from repro.runner import execute as run
 from repro.runner import local
-from repro.runner.execute import execute
-from repro.runner.jobs import Job, jobs_of, records_root, select, state_of
+from repro.runner.execute import Attempt, execute
+from repro.runner.jobs import Job, jobs_of, select, state_of
 from repro.runner.local import State, run_local
 
 
@@ -35,8 +37,8 @@ def test_jobs_run_in_workers_and_are_skipped_afterwards(jobs):
     state = run_local(jobs, device="cpu", width=2, replace=False, on_event=lambda what, *_: events.append(what))
     assert (state.done, state.failed) == (2, 0)
     assert events.count("start") == events.count("done") == 2
-    assert select(jobs, "undone", records_root(True)) == []
-    assert len(select(jobs, "force", records_root(True))) == 2
+    assert select(jobs, "undone", Index(store.default_root(True))) == []
+    assert len(select(jobs, "force", Index(store.default_root(True)))) == 2
 
 
 def test_a_failure_is_a_record_with_its_reason(jobs):
@@ -44,31 +46,31 @@ def test_a_failure_is_a_record_with_its_reason(jobs):
         jobs[0].experiment, model=replace(jobs[0].experiment.model, method="dnr", method_options={"no": 1})
     )
     job = replace(jobs[0], experiment=broken)
-    made = execute(job, device="cpu", threads=1)
+    made = execute(job, Execution(device="cpu", threads=1))
     assert made.status == "failed"
     assert "no" in made.reason
-    assert state_of(job, records_root(True)) == "failed"
-    assert select([job], "failed", records_root(True)) == [job]
-    assert select([job], "missing", records_root(True)) == []
+    assert state_of(job, Index(store.default_root(True))) == "failed"
+    assert select([job], "failed", Index(store.default_root(True))) == [job]
+    assert select([job], "missing", Index(store.default_root(True))) == []
 
 
 def test_what_another_process_finished_is_taken_over(jobs, monkeypatch):
-    made = execute(jobs[0], device="cpu", threads=1)
-    monkeypatch.setattr(run, "_measure", lambda *_: pytest.fail("measured again"))
-    assert execute(jobs[0], device="cpu", threads=1) == made
+    made = execute(jobs[0], Execution(device="cpu", threads=1))
+    monkeypatch.setattr(Attempt, "measure", lambda _: pytest.fail("measured again"))
+    assert execute(jobs[0], Execution(device="cpu", threads=1)) == made
 
 
 def test_the_wait_for_another_process_ends_with_its_record(jobs, monkeypatch):
-    measure = run._measure
+    measure = Attempt.measure
 
-    def finish_meanwhile(job, device, threads, on_progress, options):
-        monkeypatch.setattr(run, "_measure", measure)
-        execute(job, device=device, threads=threads)
-        on_progress({"phase": "waiting for another run"})
+    def finish_meanwhile(self):
+        monkeypatch.setattr(Attempt, "measure", measure)
+        execute(self.job, self.how)
+        self.wait()
         pytest.fail("went on waiting")
 
-    monkeypatch.setattr(run, "_measure", finish_meanwhile)
-    assert execute(jobs[0], device="cpu", threads=1).status == "done"
+    monkeypatch.setattr(Attempt, "measure", finish_meanwhile)
+    assert execute(jobs[0], Execution(device="cpu", threads=1)).status == "done"
 
 
 def test_a_killed_worker_fails_its_job_and_the_others_go_on(jobs, monkeypatch):
@@ -82,7 +84,7 @@ def test_a_killed_worker_fails_its_job_and_the_others_go_on(jobs, monkeypatch):
 
     state = run_local(jobs, device="cpu", width=1, replace=False, on_event=kill_once)
     assert (state.done, state.failed) == (1, 1)
-    assert state_of(killed[0], records_root(True)) == "failed"
+    assert state_of(killed[0], Index(store.default_root(True))) == "failed"
 
 
 def test_an_interrupt_ends_the_workers(jobs):
@@ -120,13 +122,13 @@ def test_the_eta_uses_what_was_seen(jobs):
 
 def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
     job = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["speed"], smoke=True)[0]
-    root = records_root(True)
-    assert execute(job, device="cpu", threads=1).status == "done"
-    assert state_of(job, root) == "done"
+    root = store.default_root(True)
+    assert execute(job, Execution(device="cpu", threads=1)).status == "done"
+    assert state_of(job, Index(root)) == "done"
     monkeypatch.setattr("repro.core.environment.machine", lambda: ("another processor", 64))
-    assert state_of(job, root) == "missing"
-    assert execute(job, device="cpu", threads=1).status == "done"
-    assert state_of(job, root) == "done"
+    assert state_of(job, Index(root)) == "missing"
+    assert execute(job, Execution(device="cpu", threads=1)).status == "done"
+    assert state_of(job, Index(root)) == "done"
     assert len(list(root.rglob("superseded/*.json"))) == 1
 
 
@@ -193,12 +195,11 @@ def test_the_line_of_a_job_gives_its_record(jobs, capsys):
     assert main(["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--dry-run"]) == 0
     line = capsys.readouterr().out.splitlines()
     assert len(line) == 1
-    assert not records_root(True).exists()
+    assert not store.default_root(True).exists()
     words = shlex.split(line[0])
     assert words[:3] == ["python", "-m", "repro"]
     assert main(words[3:]) == 0
-    made = store.find(jobs[0].experiment.id, 0, records_root(True))
-    assert made.status == "done"
+    assert state_of(jobs[0], Index(store.default_root(True))) == "done"
     assert "report" not in capsys.readouterr().out
 
 
@@ -216,7 +217,7 @@ def test_gpus_are_named_or_found(monkeypatch, capsys):
 
 
 def test_the_processes_of_torchrun_take_note_of_a_request_to_stop(jobs, monkeypatch):
-    def told(job, **options):
+    def told(job, how, **options):
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop_signal.requested()
         raise stop_signal.Stopped

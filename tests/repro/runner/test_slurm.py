@@ -13,8 +13,10 @@ from repro.core import stop_signal
 from repro.core.errors import BadOption, ReproError
 from repro.papers import find
 from repro.papers.smoke import smoke_table
+from repro.records import store
+from repro.records.index import Index
 from repro.runner import slurm
-from repro.runner.jobs import Job, jobs_of, records_root, state_of
+from repro.runner.jobs import Job, jobs_of, state_of
 
 
 @pytest.fixture
@@ -75,10 +77,10 @@ def test_options_go_where_submitit_takes_them():
 
 def test_a_line_that_is_told_to_stop_passes_it_on():
     code = (
-        "import sys, time\nfrom repro import stopping\n"
-        "with stopping.watching():\n"
-        "    while not stopping.requested():\n        time.sleep(0.05)\n"
-        "    sys.exit(stopping.EXIT_STOPPED)"
+        "import sys, time\nfrom repro.core import stop_signal\n"
+        "with stop_signal.watching():\n"
+        "    while not stop_signal.requested():\n        time.sleep(0.05)\n"
+        "    sys.exit(stop_signal.EXIT_STOPPED)"
     )
     timer = threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGUSR2))
     timer.start()
@@ -123,7 +125,7 @@ def test_a_job_ends_with_a_record_or_goes_back(job, tools, monkeypatch, code, re
     monkeypatch.setenv("SLURM_RESTART_COUNT", str(restarts))
     monkeypatch.setattr(slurm, "run_line", lambda command: code)
     assert slurm.Line(job, [])() == outcome
-    assert state_of(job, records_root(True)) == ("missing" if outcome == "requeued" else "failed")
+    assert state_of(job, Index(store.default_root(True))) == ("missing" if outcome == "requeued" else "failed")
 
 
 def test_what_slurm_has_is_told_by_status(job, tools, capsys):
@@ -143,7 +145,7 @@ def test_the_wait_gives_a_lost_job_its_failed_record(job, tools):
     slurm._write_ticket(job, slurm.Ticket("7", "/log"))
     tools(squeue="8|RUNNING|None", scontrol="JobId=7 JobState=OUT_OF_MEMORY Reason=OutOfMemory ExitCode=0:125")
     assert slurm.wait([job], poll_s=0.01) == 1
-    assert state_of(job, records_root(True)) == "failed"
+    assert state_of(job, Index(store.default_root(True))) == "failed"
 
 
 @pytest.fixture

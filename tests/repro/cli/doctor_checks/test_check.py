@@ -15,7 +15,7 @@ from repro.core.errors import DataError
 SCRIPT = """
 import os, sys, time
 sys.path[:0] = {path!r}
-from repro.doctor.check import Check, Failed, child
+from repro.cli.doctor_checks.check import Check, Failed, child
 
 def dies():
     os.abort()

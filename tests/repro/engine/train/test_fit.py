@@ -19,6 +19,7 @@ from repro.core.spec import Accuracy, Model, frozen, replace
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.engine.accuracy import measure_accuracy
+from repro.engine.execution import Execution
 from repro.engine.train import checkpoint, log, loop
 from repro.engine.train import fit as train
 from repro.engine.train import step as train_step
@@ -28,12 +29,14 @@ import json, sys
 import torch
 torch.set_num_threads(1)
 from pathlib import Path
-from repro.accuracy import measure_accuracy
+from repro.engine.accuracy import measure_accuracy
+from repro.engine.execution import Execution
 from repro.core.spec import experiment_from_dict
 experiment = experiment_from_dict(json.loads(Path(sys.argv[1]).read_text()))
 def tell(facts):
     print(facts["phase"], facts.get("step", ""), flush=True)
-measure_accuracy(experiment.model, experiment.measure, 7, Path(sys.argv[2]), on_progress=tell, checkpoint_every_s=0)
+how = Execution(on_progress=tell, checkpoint_every_s=0)
+measure_accuracy(experiment.model, experiment.measure, 7, Path(sys.argv[2]), how)
 print("finished", flush=True)
 """
 
@@ -85,7 +88,7 @@ def test_the_curve_and_the_effective_values(whole: train.Fitted) -> None:
 def test_same_seed_same_weights(
     whole: train.Fitted, tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
 ) -> None:
-    again = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "a", workers=2)
+    again = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "a", Execution(workers=2))
     assert digest(again.module) == digest(whole.module)
     assert untimed(again.curve) == untimed(whole.curve)
     other = train.fit(tiny_model, tiny_accuracy, 8, tmp_path / "b")
@@ -98,11 +101,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path, micro_batch: int, every_s: float
 ) -> None:
     more: dict[str, Any] = {"micro_batch": micro_batch, "checkpoint_every_s": every_s}
-    expected = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "whole", **more)
+    expected = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "whole", Execution(**more))
     for step in (1, 3, 5):
         with pytest.raises(Stop):
-            train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "parts", on_progress=stop_at(step), **more)
-    found = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "parts", **more)
+            train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "parts", Execution(on_progress=stop_at(step), **more))
+    found = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "parts", Execution(**more))
     assert digest(found.module) == digest(expected.module)
     assert untimed(found.curve) == untimed(expected.curve)
     assert found.effective["resumes"] == (3 if every_s == 0 else 0)
@@ -114,7 +117,7 @@ def test_a_finished_run_is_not_trained_again(
 ) -> None:
     train.fit(tiny_model, tiny_accuracy, 7, tmp_path)
     steps: list[Any] = []
-    again = train.fit(tiny_model, tiny_accuracy, 7, tmp_path, on_progress=steps.append)
+    again = train.fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(on_progress=steps.append))
     assert steps == []
     assert digest(again.module) == digest(whole.module)
     assert len(again.curve) == 2
@@ -124,7 +127,7 @@ def test_damaged_checkpoints_cost_time_only(
     whole: train.Fitted, tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
 ) -> None:
     with pytest.raises(Stop):
-        train.fit(tiny_model, tiny_accuracy, 7, tmp_path, on_progress=stop_at(4), checkpoint_every_s=0)
+        train.fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(on_progress=stop_at(4), checkpoint_every_s=0))
     newest = max(tmp_path.glob("step-*.pt"))
     newest.write_bytes(newest.read_bytes()[:-100])
     found = train.fit(tiny_model, tiny_accuracy, 7, tmp_path)
@@ -141,7 +144,7 @@ def test_a_checkpoint_of_another_experiment_is_refused(
     tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path
 ) -> None:
     with pytest.raises(Stop):
-        train.fit(tiny_model, tiny_accuracy, 7, tmp_path, on_progress=stop_at(1), checkpoint_every_s=0)
+        train.fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(on_progress=stop_at(1), checkpoint_every_s=0))
     with pytest.raises(ReproError, match=r"has experiment .*rm -r"):
         train.fit(replace(tiny_model, dropout=0.4), tiny_accuracy, 7, tmp_path)
     with pytest.raises(ReproError, match="has seed 7, this run has 8"):
@@ -186,7 +189,7 @@ def test_accumulation_makes_the_same_gradient(
     monkeypatch.setattr(loop, "freeze_partial_bn", freeze_all_bn)
     accuracy = replace(tiny_accuracy, train=replace(tiny_accuracy.train, partial_bn=True, epochs=1))
     one = train.fit(model, accuracy, 7, tmp_path / "one")
-    two = train.fit(model, accuracy, 7, tmp_path / "two", micro_batch=2)
+    two = train.fit(model, accuracy, 7, tmp_path / "two", Execution(micro_batch=2))
     for (name, a), b in zip(one.module.state_dict().items(), two.module.state_dict().values(), strict=True):
         assert torch.allclose(a, b, rtol=1e-4, atol=1e-6), name
     assert one.curve[0]["loss"] == pytest.approx(two.curve[0]["loss"], rel=1e-4)
@@ -229,7 +232,7 @@ def test_partial_bn_leaves_other_normalizations() -> None:
 def test_divergence_is_told_with_step_and_rate(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
     wild = replace(tiny_accuracy, train=replace(tiny_accuracy.train, lr=1e30, clip_norm=0, warmup_epochs=0))
     with pytest.raises(ReproError, match=r"not finite at step \d of 6 \(epoch 0\), learning rate \d"):
-        train.fit(tiny_model, wild, 7, tmp_path, checkpoint_every_s=0)
+        train.fit(tiny_model, wild, 7, tmp_path, Execution(checkpoint_every_s=0))
     assert not list(tmp_path.glob("step-*.pt"))
 
 
@@ -257,8 +260,8 @@ def test_a_video_that_hangs_is_named_and_replaced(
 ) -> None:
     stalled = with_a_hanging_video(index, tmp_path)
     facts: list[dict[str, Any]] = []
-    more: dict[str, Any] = {"index": stalled, "video_timeout_s": 2.0, "on_progress": facts.append}
-    fitted = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "w", workers=workers, **more)
+    how = Execution(workers=workers, video_timeout_s=2.0, on_progress=facts.append)
+    fitted = train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "w", how, index=stalled)
     (problem,) = fitted.effective["training_problems"]
     assert problem["id"] == index.videos[0].id
     assert "no result within 2 s" in problem["problem"]
@@ -273,7 +276,9 @@ def test_a_video_that_hangs_ends_a_strict_training(
 ) -> None:
     stalled = with_a_hanging_video(index, tmp_path)
     with pytest.raises(ReproError, match=r"training video .*pipes: no result within 2 s"):
-        train.fit(tiny_model, tiny_accuracy, 7, tmp_path / "w", index=stalled, video_timeout_s=2.0, strict=True)
+        train.fit(
+            tiny_model, tiny_accuracy, 7, tmp_path / "w", Execution(video_timeout_s=2.0, strict=True), index=stalled
+        )
 
 
 def test_what_cannot_be_is_refused(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
@@ -306,7 +311,7 @@ def test_trains_on_cuda(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Pa
     if not torch.cuda.is_available():
         pytest.skip("no CUDA device")
     accuracy = replace(tiny_accuracy, train=replace(tiny_accuracy.train, amp=amp))
-    found = measure_accuracy(tiny_model, accuracy, 7, tmp_path, device="cuda")
+    found = measure_accuracy(tiny_model, accuracy, 7, tmp_path, Execution(device="cuda"))
     assert found["results"]["videos"] == 5
 
 

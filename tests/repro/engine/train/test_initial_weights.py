@@ -15,6 +15,7 @@ from repro.core import paths
 from repro.core.errors import BadOption, ReproError
 from repro.core.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
 from repro.engine.accuracy import measure_accuracy
+from repro.engine.execution import Execution
 from repro.engine.train import initial_weights
 from repro.engine.train.checkpoint import weights_sha256
 from repro.models.build import build
@@ -66,10 +67,10 @@ def test_all_but_the_classifier_is_taken_over(tiny_model, before, tmp_path):
 def test_rows_that_start_alike_train_once(tiny_model, tuned, before, tmp_path, monkeypatch):
     phases: list[str] = []
     first = measure_accuracy(
-        tiny_model, tuned, 0, tmp_path / "a", on_progress=lambda facts: phases.append(facts["phase"])
+        tiny_model, tuned, 0, tmp_path / "a", Execution(on_progress=lambda facts: phases.append(facts["phase"]))
     )
     assert phases[:6] == ["initial weights: train"] * 6
-    monkeypatch.setattr(initial_weights, "_train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(initial_weights, "_fit", lambda *_: pytest.fail("trained again"))
     again = measure_accuracy(tiny_model, tuned, 0, tmp_path / "b")
     assert again["weights_sha256"] == first["weights_sha256"]
 
@@ -83,7 +84,7 @@ def test_a_kill_in_the_initial_training_costs_no_bit(tiny_model, tuned, before, 
             raise Stop
 
     with pytest.raises(Stop):
-        measure_accuracy(tiny_model, tuned, 1, tmp_path / "a", on_progress=stop, checkpoint_every_s=0)
+        measure_accuracy(tiny_model, tuned, 1, tmp_path / "a", Execution(on_progress=stop, checkpoint_every_s=0))
     resumed = measure_accuracy(tiny_model, tuned, 1, tmp_path / "a")
     told = resumed["effective"]["initial"]
     assert told["resumes"] == 1
@@ -93,7 +94,8 @@ def test_a_kill_in_the_initial_training_costs_no_bit(tiny_model, tuned, before, 
 def test_another_job_is_waited_for_as_long_as_it_lives(tiny_model, tuned, before, tmp_path):
     """It holds the initial training's lease; when it dies, its training is gone on with."""
     hold = (
-        "import sys, time; from repro import lease\nwith lease.hold(sys.argv[1], 0): print(flush=True); time.sleep(99)"
+        "import sys, time; from repro.core import lease\n"
+        "with lease.hold(sys.argv[1], 0): print(flush=True); time.sleep(99)"
     )
     other = subprocess.Popen([sys.executable, "-c", hold, before.id], stdout=subprocess.PIPE)
     assert other.stdout.readline() == b"\n"
@@ -105,7 +107,7 @@ def test_another_job_is_waited_for_as_long_as_it_lives(tiny_model, tuned, before
             other.kill()
             other.wait()
 
-    found = measure_accuracy(tiny_model, tuned, 0, tmp_path / "a", on_progress=look)
+    found = measure_accuracy(tiny_model, tuned, 0, tmp_path / "a", Execution(on_progress=look))
     assert phases[:3] == ["waiting for another run's initial weights"] * 3
     assert found["effective"]["initial"]["weights_sha256"] == trained_alone(before, tmp_path / "alone")
 

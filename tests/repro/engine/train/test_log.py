@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from repro.core.spec import Accuracy, Model
+from repro.engine.execution import Execution
 from repro.engine.train import log as train_log
 from repro.engine.train.fit import fit
 from repro.engine.train.log import Log, read
@@ -62,7 +63,7 @@ def test_without_tensorboard_the_log_is_the_same(tmp_path: Path, monkeypatch: py
 
 def test_what_a_training_tells(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
     facts: list[dict[str, Any]] = []
-    fitted = fit(tiny_model, tiny_accuracy, 7, tmp_path, logs=tmp_path / "logs", on_progress=facts.append)
+    fitted = fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(on_progress=facts.append), logs=tmp_path / "logs")
     lines = read(tmp_path / "logs")
     assert [entry["step"] for entry in lines] == [3, 6]
     for entry, point in zip(lines, fitted.curve, strict=True):

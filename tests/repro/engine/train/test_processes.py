@@ -15,6 +15,7 @@ from torch import Tensor
 
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.engine.distributed import Ranks
+from repro.engine.execution import Execution
 from repro.engine.train import checkpoint, resume
 from repro.engine.train.fit import Fitted, fit
 from repro.engine.train.resume import TOLERANCE
@@ -24,10 +25,11 @@ import json, os, signal, sys
 from pathlib import Path
 import torch
 import torch.distributed as dist
-from repro import stopping
-from repro.checkpoint import weights_sha256
+from repro.core import stop_signal
 from repro.core.spec import experiment_from_dict
-from repro.train import fit
+from repro.engine.execution import Execution
+from repro.engine.train.checkpoint import weights_sha256
+from repro.engine.train.fit import fit
 torch.set_num_threads(1)
 spec, work, rank, meet, stop_at, micro, ask_at = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
 dist.init_process_group("gloo", init_method=f"file://{work}.rendezvous{meet}", rank=rank, world_size=2)
@@ -39,10 +41,10 @@ def stop(facts):
     if facts["step"] == ask_at and rank == 1:
         os.kill(os.getpid(), signal.SIGTERM)
 try:
-    with stopping.watching():
-        fitted = fit(experiment.model, experiment.measure, 7, work, micro_batch=micro, on_progress=stop,
-                     checkpoint_every_s=600 if ask_at > 0 else 0)
-except (Stop, stopping.Stopped):
+    with stop_signal.watching():
+        how = Execution(micro_batch=micro, on_progress=stop, checkpoint_every_s=600 if ask_at > 0 else 0)
+        fitted = fit(experiment.model, experiment.measure, 7, work, how)
+except (Stop, stop_signal.Stopped):
     sys.exit(0)
 state = fitted.module.state_dict()
 torch.save(state, f"{work}.weights{rank}")
@@ -131,7 +133,7 @@ def test_from_one_process_to_two_and_back(plain: tuple[Model, Accuracy], alone: 
             raise Stop
 
     with pytest.raises(Stop):
-        fit(*plain, 7, tmp_path / "moved", on_progress=stop, checkpoint_every_s=0)
+        fit(*plain, 7, tmp_path / "moved", Execution(on_progress=stop, checkpoint_every_s=0))
     run_two(tmp_path, "moved", 0, stop=4, micro=2)
     last = fit(*plain, 7, tmp_path / "moved")
     assert distance(last.module.state_dict(), alone.module.state_dict()) < TOLERANCE
@@ -154,8 +156,8 @@ def test_statistics_or_masks_that_change_are_told(tiny_model: Model, tiny_accura
             raise Stop
 
     with pytest.raises(Stop):
-        fit(tiny_model, tiny_accuracy, 7, tmp_path, on_progress=stop, checkpoint_every_s=0)
-    found = fit(tiny_model, tiny_accuracy, 7, tmp_path, micro_batch=2)
+        fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(on_progress=stop, checkpoint_every_s=0))
+    found = fit(tiny_model, tiny_accuracy, 7, tmp_path, Execution(micro_batch=2))
     assert "batch normalization sees another number of clips" in found.effective["resumed_on"][0]["tolerance"]
     assert found.effective["accumulation"] == 2
 

@@ -1,0 +1,5 @@
+"""The small made-up table and its records, as fixtures."""
+
+from tests.repro.made_table import layout, records
+
+__all__ = ["layout", "records"]

@@ -1,0 +1,101 @@
+"""One index: what is there is listed, only what is asked for is read, and only once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro.records import index as module
+from repro.records import store
+from repro.records.index import Index, finishing
+from repro.records.schema import Record
+from tests.repro.made_table import layout, records
+
+__all__ = ["layout", "records"]
+
+
+@pytest.fixture
+def root(tmp_path: Path, records: list[Record]) -> Path:
+    for record in records:
+        store.write(record, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Paths of the files that were read."""
+    told: list[str] = []
+    inner = store.read
+
+    def noted(root: Path, path: str, *, results: bool) -> Record | store.Problem:
+        told.append(path)
+        return inner(root, path, results=results)
+
+    monkeypatch.setattr(module.store, "read", noted)
+    return told
+
+
+def test_each_file_is_read_once(root, read, layout, records):
+    index = Index(root)
+    assert not read
+    assert {one.relative_path for one in index.records()} == {one.relative_path for one in records}
+    index.of_table(layout.full_name, layout.ids)
+    index.refresh().records()
+    assert len(read) == len(set(read)) or len(read) == 2 * len(set(read))  # freshly written folders are listed again
+
+
+def test_a_settled_folder_is_not_read_again(root, read, monkeypatch):
+    monkeypatch.setattr(module, "_SETTLED_NS", -1)
+    index = Index(root)
+    index.records()
+    before = len(read)
+    index.refresh().records()
+    assert len(read) == before
+
+
+def test_an_experiment_is_found_in_whatever_table(root, read, records):
+    one = records[0]
+    store.write(one.model_copy(update={"table": "supp2"}), root)
+    assert {found.table for found in Index(root).of(one.id)} == {"table6", "supp2"}
+    assert len(read) == 2
+
+
+def test_a_table_is_given_its_own_records_and_those_of_its_experiments(root, read, layout, records):
+    other = records[0].model_copy(update={"table": "supp2"})
+    store.write(other, root)
+    index = Index(root)
+    assert len(index.of_table(layout.full_name, layout.ids)) == len(records) + 1
+    assert index.of_table("dnr/supp2", ()) == [other]
+    assert index.of_table("psn/table1", ["0" * 64]) == []
+
+
+def test_what_was_written_and_removed_since_is_noticed(root, records):
+    index = Index(root)
+    assert len(index.records()) == len(records)
+    new = records[0].model_copy(update={"seed": 7})
+    path = store.write(new, root)
+    assert new in index.refresh().records()
+    path.unlink()
+    assert new not in index.refresh().records()
+
+
+def test_a_damaged_file_is_a_problem_by_its_path(root, records):
+    path = root / records[0].relative_path
+    path.write_bytes(path.read_bytes()[:-40])
+    index = Index(root)
+    assert len(index.records()) == len(records) - 1
+    assert [one.path for one in index.problems()] == [records[0].relative_path.as_posix()]
+
+
+def test_the_last_measured_of_each_seed_finishes_an_experiment(records):
+    one = next(record for record in records if record.kind == "accuracy" and record.seed == 1)
+    later = one.model_copy(update={"table": "supp2", "finished": "2026-02-01T00:00:00+00:00"})
+    first = next(record for record in records if record.id == one.id and record.seed == 0)
+    lost = next(record for record in records if record.status == "failed")
+    assert finishing([later, lost, one, first]) == [first, later]
+
+
+def test_no_folder_is_no_record(tmp_path):
+    index = Index(tmp_path / "nothing")
+    assert (index.records(), index.problems(), index.rows("dnr/table6")) == ([], [], [])
