@@ -197,7 +197,7 @@ def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
         if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
             raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
         return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise _damaged(file, str(error)) from error
@@ -225,7 +225,7 @@ def read_quarantine(folder: Path) -> dict[tuple[str, str], str]:
         return {(item["split"], item["id"]): item["problem"] for item in listed}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder / _QUARANTINE} cannot be read: {error}", fix=f"python -m repro data check {folder.name}"
         ) from error

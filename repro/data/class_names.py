@@ -78,6 +78,8 @@ def match(network: Sequence[str], dataset: Sequence[str], classes: int, what: st
     ours, theirs = [normal(name) for name in network], [normal(name) for name in dataset]
     if not named(ours) or not named(theirs):
         return _by_number(named(ours), theirs, classes, what)
+    if len(set(ours)) < len(ours) or len(set(theirs)) < len(theirs):
+        raise DataError(f"a class stands twice among those of {what} or of the weights", allowed="each name once")
     places = {name: place for place, name in enumerate(ours)}
     if strange := [name for name in theirs if name not in places]:
         raise _others(strange, ours, theirs, what)
@@ -121,7 +123,7 @@ def _by_number(network_named: bool, dataset: Sequence[str], classes: int, what: 
 
 def _others(strange: Sequence[str], network: Sequence[str], dataset: Sequence[str], what: str) -> DataError:
     lacking = [name for name in network if name not in set(dataset)]
-    told = f"{what} has {len(strange)} classes that the weights do not know: {_some(strange)}"
+    told = f"{what} has classes that the weights do not know: {_some(strange)}"
     return DataError(
         told + (f"; the weights have {_some(lacking)} in their place" if lacking else ""),
         allowed=f"classes of the weights, by name: {_some(network)}",

@@ -153,7 +153,7 @@ def _header(lines: Sequence[tuple[int, str]], file: Path) -> bool:
         raise DataError(
             f"label map {str(file)!r} line 1: {lines[0][1]!r} may be a header or a class", fix="leave the header out"
         )
-    if len(words) < 2 or not all(word in _NUMBERS | _NAMES for word in words):
+    if len(words) < 2 or not set(words[:2]) <= _NUMBERS | _NAMES:
         return False
     if len(words) > 2:
         raise DataError(f"label map {str(file)!r} line 1: {len(words)} columns", allowed="id,name")

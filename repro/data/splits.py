@@ -16,7 +16,8 @@ _KNOWN = {spelling: split for split, spellings in _SPELLINGS.items() for spellin
 #: words that tell a split in the name of a file, where `valid` and `dev` may mean something else
 _IN_FILE_NAMES = {word: _KNOWN[word] for word in "train training val validation validate test testing".split()}
 
-SPLITS = tuple(_SPELLINGS)
+#: what a message names
+_USUAL = "train training val valid validation dev test testing".split()
 
 
 def known_split(text: str) -> str | None:
@@ -29,7 +30,7 @@ def split_of(text: str, where: str = "") -> str:
     found = known_split(text)
     if found is None:
         kind = f"split of {where}" if where else "split"
-        raise UnknownName(kind, text, _KNOWN, fix="write train, val or test (a part that is held out is val or test)")
+        raise UnknownName(kind, text, _USUAL, fix="train, val or test in its place; what is held out is val or test")
     return found
 
 

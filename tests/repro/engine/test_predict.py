@@ -164,7 +164,7 @@ def test_what_cannot_be_read_is_told_in_one_line(place, tmp_path, capsys, name, 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["--dataset", "kinetics400"], "400 classes that the weights do not know: 'abseiling'"),
+        (["--dataset", "kinetics400"], "classes that the weights do not know: 'abseiling'"),
         (["--dataset", "twin-temporall"], "twin-temporal"),
         (["--dataset", "twin-temporal", "--labels", "x.txt"], "one of them"),
         (["--labels", "x.txt"], "x.txt"),
