@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +119,12 @@ def run_single(
     saved = None if weights else path.with_suffix(".safetensors")
     files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
     index = Index(out)
-    changed = _changed(record_of(job, index), splits)
+    before = record_of(job, index)
+    changed = _changed(before, splits)
     if changed:
         on_note(changed)
-    began = datetime.now(UTC).replace(microsecond=0)
     made = execute(job, how, index=index, files=files, replace=bool(changed))
-    if datetime.fromisoformat(made.started) < began:
+    if made == before and made.status == "done":
         if changed:  # the new attempt failed, and left the record of the old videos where it is
             raise DataError(f"{changed}, which failed", fix="--out FOLDER, another one, where its reason is told")
         on_note(f"stored result of {made.finished}, nothing was measured anew: weights, data and protocol are the same")

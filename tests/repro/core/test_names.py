@@ -22,7 +22,7 @@ from repro.registry import Registry
         ("a/b", "a-b"),
         ("a@b", "a-b"),
         ("", "data"),
-        ("x" * 130, "x" * 64),
+        ("x" * 130, "x" * 48),
     ],
 )
 def test_the_name_that_is_most_like(text: str, name: str) -> None:
