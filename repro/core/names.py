@@ -17,8 +17,8 @@ def is_name(text: str) -> bool:
 
 
 def name_like(text: str) -> str:
-    """The name that is most like a text: `my data` becomes `my-data`, `é` becomes `e`; `data` where nothing is left. There is room
-    for a digest behind it.
+    """The name that is most like a text: `my data` becomes `my-data`, `é` becomes `e`; `data` where nothing is left.
+    There is room for a digest behind it.
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return re.sub(r"[^A-Za-z0-9_.+=-]+", "-", plain).lstrip("_.+=-").rstrip("-")[: MOST_SIGNS - 16] or "data"

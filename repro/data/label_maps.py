@@ -35,6 +35,12 @@ def official(name: str) -> tuple[str, ...] | None:
     return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else None
 
 
+def official_file(name: str, classes: Sequence[str]) -> Path | None:
+    """The list of a dataset's official order, where `classes` are the same names, in whatever order."""
+    wanted = official(name)
+    return _FOLDER / f"{name}.txt" if wanted and sorted(classes) == sorted(map(normal, wanted)) else None
+
+
 def plain(text: str) -> str:
     """A class name without what its spellings differ in: case, brackets, quotes, `_` for a space."""
     text = unicodedata.normalize("NFC", text)

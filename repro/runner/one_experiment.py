@@ -12,6 +12,7 @@ from repro.core.environment import machine
 from repro.core.errors import BadOption, DataError, UnknownName, WeightsError
 from repro.core.names import name_like
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.data import label_maps
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index as Videos
 from repro.data.index import read_csv, read_splits
@@ -82,8 +83,7 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str 
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
-        flip_labels = registry.datasets[name].fact("flip_labels", ())
-        train = replace(train, flip_labels=tuple(flip_labels))
+        train = replace(train, flip_labels=_flip_labels(name))
         measure = Accuracy(dataset=name, train=train, test=test, decoder="auto")
     measure = replace(measure, decoder=decoder or measure.decoder)
     assert measure.train is not None
@@ -92,6 +92,15 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str 
         if key not in known:
             raise UnknownName("field of the recipe", key, known, fix="--set epochs=2 lr=0.05")
     return Experiment(model=model, measure=replace(measure, train=replace(measure.train, **changes)))
+
+
+def _flip_labels(name: str) -> tuple[Any, ...]:
+    """The labels that change places in a mirrored clip. They are told in the official order, and hold in no other."""
+    told = tuple(registry.datasets[name].fact("flip_labels", ()))
+    official = label_maps.official(name)
+    if told and official and label_maps.difference(open_index(name, "train").classes, official):
+        return ()
+    return told
 
 
 def run_single(
