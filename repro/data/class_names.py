@@ -11,8 +11,8 @@ from repro.core.errors import BadOption, DataError
 
 #: more classes than any dataset of videos or pictures has
 MOST_CLASSES = 100_000
-#: `2`, and how spreadsheets and pandas write it: `2.0`, `+2`, `02`
-_NUMBER = re.compile(r"\+?0*([0-9]{1,12})(?:\.0*)?")
+#: `2`, and how spreadsheets and pandas write it: `2.0`, `2,0`, `+2`, `02`
+_NUMBER = re.compile(r"\+?0*([0-9]{1,12})(?:\.0*|,00?)?")
 _SHOWN = 4
 
 
@@ -29,9 +29,9 @@ def number_of(text: str) -> int | None:
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether a label is some number, be it one that no class can have: `-1`, `1.5`, `nan`."""
+    """Whether a label is some number, be it one that no class can have: `-1`, `1.5`, `1,000`, `nan`."""
     try:
-        float(text)
+        float(text.replace(",", "."))
     except ValueError:
         return False
     return True

@@ -21,6 +21,7 @@ from repro.core.errors import DataError, UnknownName
 from repro.data import annotations as reading
 from repro.data.index import read_csv
 from repro.data.known_datasets import KNOWN
+from repro.data.locate import without_suffix
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: `<id>_<start>_<end>`, as downloaders of Kinetics name files
@@ -124,8 +125,9 @@ def keys(video: str) -> tuple[str, ...]:
     """What a video may be called in a list, the most exact first: its id, file name, name alone, YouTube's id in it."""
     video = unicodedata.normalize("NFC", video.strip())
     path = Path(video)
-    names = [video, path.name, path.stem]
-    match = _KINETICS.fullmatch(path.stem)
+    stem = without_suffix(path.name)
+    names = [video, path.name, stem]
+    match = _KINETICS.fullmatch(stem)
     return tuple(dict.fromkeys([*names, *([match[1]] if match else [])]))
 
 

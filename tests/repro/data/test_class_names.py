@@ -30,13 +30,23 @@ def test_normal_names_stay_as_they_are(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("2", 2), ("2.0", 2), ("+1", 1), ("01", 1), ("0.000", 0), (" 3 ", 3), ("7.", 7), ("999999999", 999_999_999)],
+    [
+        ("2", 2),
+        ("2.0", 2),
+        ("2,0", 2),
+        ("+1", 1),
+        ("01", 1),
+        ("0.000", 0),
+        (" 3 ", 3),
+        ("7.", 7),
+        ("999999999", 999_999_999),
+    ],
 )
 def test_numbers(text: str, number: int) -> None:
     assert number_of(text) == number
 
 
-@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "²", "٣", "nan", "", "a", "1 2", "9" * 5000, "1_0"])
+@pytest.mark.parametrize("text", ["-1", "1.5", "1e3", "²", "٣", "nan", "", "a", "1 2", "9" * 5000, "1_0", "1,000"])
 def test_no_numbers_of_classes(text: str) -> None:
     assert number_of(text) is None
 

@@ -38,6 +38,11 @@ def test_names_with_spaces_stay_whole(tmp_path):
         id_lists.read_list(tmp_path / "list.txt", ["push 2", "run 1", "push", "run"])
 
 
+def test_a_dot_in_a_name_is_no_suffix():
+    assert id_lists.match(["v1.2 clip"], ["v1.mp4"]) == {}
+    assert id_lists.match(["v1.2 clip"], ["a/v1.2 clip.webm", "v1.mp4"]) == {"v1.2 clip": 0}
+
+
 def test_unicode_forms_of_an_id_are_one():
     assert id_lists.match(["caf\u00e9.mp4"], ["cafe\u0301.mp4"]) == {"caf\u00e9.mp4": 0}
 

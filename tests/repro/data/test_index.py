@@ -112,7 +112,7 @@ def test_unreadable_files(tmp_path):
         read_csv(tmp_path / "latin.csv", "val")
 
 
-@pytest.mark.parametrize("label", ["{}", "{}.0", "+{}", "0{}", " {} "])
+@pytest.mark.parametrize("label", ["{}", "{}.0", '"{},0"', "+{}", "0{}", " {} "])
 def test_numbers_are_classes_however_a_program_wrote_them(tmp_path, write_csv, label):
     rows = [(f"{number}.mp4", label.format(number)) for number in range(12)]
     index = read_csv(write_csv(tmp_path / "my.csv", rows, header="path,label"), "val")
@@ -126,6 +126,7 @@ def test_numbers_are_classes_however_a_program_wrote_them(tmp_path, write_csv, l
         (("0.5", "1"), "line 2: label '0.5'"),
         (("0.0", "nan"), "line 3: label 'nan'"),
         (("1e0", "1"), "line 2: label '1e0'"),
+        (('"1,000"', "1"), "line 2: label '1,000'"),
         (("push", "2.0"), "line 3: label '2.0'"),
         (("0", "999999999"), "line 3: label '999999999'.*0 to 99999"),
         (("0", "9" * 5000), "line 3: label"),

@@ -70,16 +70,27 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 @pytest.mark.parametrize("reader", READERS)
 @given(data=FILES)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_only_our_errors_escape(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
-    file = tmp_path_factory.getbasetemp() / "own_x.csv"
+    _read(reader, tmp_path_factory.getbasetemp() / "own_x.csv", data)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reader", READERS)
+@given(data=FILES)
+@settings(max_examples=5_000, print_blob=True)
+def test_only_our_errors_escape_ever(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
+    _read(reader, tmp_path_factory.getbasetemp() / "own_x.csv", data)
+
+
+def _read(reader: str, file: Path, data: bytes) -> None:
     file.write_bytes(data)
     with contextlib.suppress(ReproError):
         READERS[reader](file)
 
 
 @given(data=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode), st.just(b"[" * 5_000)))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_the_file_of_places_too(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     import os
 
