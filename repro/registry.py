@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from repro.core.errors import BadOption, UnknownName
+from repro.core.names import MOST_SIGNS, is_name
 
 T = TypeVar("T")
 
@@ -87,7 +88,15 @@ class Registry:
     def add(
         self, name: str, target: str | Callable[..., Any], summary: str = "", *, origin: str = "repro", **facts: Any
     ) -> None:
-        """Register `target` under `name`. The same name twice is refused, unless it is the same target."""
+        """Register `target` under `name`, which must be one that a record can bear. The same name twice is refused,
+        unless it is the same target.
+        """
+        if not is_name(name):
+            raise BadOption(
+                f"{self.kind} {name!r} of {origin}",
+                allowed=f"up to {MOST_SIGNS} letters, digits and _ . + @ = - with a letter or digit first",
+                fix="register it under another name",
+            )
         old = self._entries.get(name)
         if old is not None and old.target != target and old.origin != origin:
             raise BadOption(

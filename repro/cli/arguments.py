@@ -63,6 +63,14 @@ def natural(text: str) -> int:
     return int(text)
 
 
+def seed(text: str) -> int:
+    """A number that generators can be seeded with, and a record takes."""
+    value = int(text) if text.isdigit() else -1
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed: a whole number from 0 to {2**32 - 1}")
+    return value
+
+
 def clip(text: str) -> Path:
     """A video file or a folder of frames on a disk."""
     if not text:
@@ -96,12 +104,12 @@ def add_names(parser: argparse.ArgumentParser) -> None:
 
 def names_of(args: argparse.Namespace) -> tuple[str, ...]:
     """The class names that the arguments of `add_names` mean; none where they say nothing."""
-    from repro.data.index import read_labels
+    from repro.data import label_maps
 
     if args.labels and args.dataset:
         raise BadOption("--labels and --dataset both name the classes", allowed="one of them")
     if args.labels:
-        return read_labels(args.labels)
+        return label_maps.read(args.labels)
     if not args.dataset:
         return ()
     from repro.data.datasets import class_names

@@ -80,8 +80,12 @@ def _add(console: Console, args: argparse.Namespace) -> int:
             fix=f"python -m repro data add {args.name} --root DIR --annotations FILE [FILE ...]",
         )
     if args.csv:
+        from repro.data.index import read_csv
+
         counts = dataset_config.add(args.name, args.csv, num_classes(args.name))
         console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
+        for note in read_csv(args.csv, "val").notes:
+            console.print(f"note: {note}", markup=False)
         return 0
     from repro.data.known_datasets import KNOWN
 

@@ -16,6 +16,7 @@ from repro.cli.arguments import (
     model_of,
     names_of,
     positive,
+    seed,
     views_of,
 )
 from repro.cli.common import Commands, prepare, verb
@@ -77,7 +78,7 @@ def _add_kernels(what: Commands) -> None:
         metavar="FILE",
         help="files of train, a row of heatmaps each; default: PSN on both twins, trained now or taken from the cache",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the trainings on the twins; default 0")
+    parser.add_argument("--seed", type=seed, default=0, help="of the trainings on the twins; default 0")
     parser.add_argument("--out", type=Path, help="folder; default: figures/ of the results, which the report shows")
     add_device(parser)
     add_module(parser)

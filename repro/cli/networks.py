@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive
+from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive, seed
 from repro.cli.common import Commands, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
@@ -79,7 +79,7 @@ def _add_train(commands: Commands) -> None:
     )
     add_model(parser)
     parser.add_argument("--dataset", required=True, help="a registered name, or a CSV with columns path,label,split")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
@@ -233,10 +233,10 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     console = prepare(args)
-    from repro.data.datasets import num_classes
     from repro.data.sampling import clips_of
     from repro.engine.process_group import together
-    from repro.runner.one_experiment import dataset_name, with_weights
+    from repro.models.pretrained import number_of_classes
+    from repro.runner.one_experiment import dataset_name, split_name, with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)
@@ -248,9 +248,9 @@ def test(args: argparse.Namespace) -> int:
             resize=args.resize,
             fusion=args.fusion,
         )
-        measure = Accuracy(dataset=name, test=views, test_split=args.split)
+        measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split))
         model = with_weights(model_of(args), args.weights)
-        model = model if args.classes else replace(model, num_classes=num_classes(name))
+        model = model if args.classes else replace(model, num_classes=number_of_classes(args.weights))
         how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)
         return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 
@@ -270,6 +270,13 @@ def _single(
 
         with stop_signal.watching():
             told_how = replace(how, on_progress=progress)
-            made, path = run_single(experiment, told_how, out=out, seed=seed, weights=weights)
+            made, path = run_single(
+                experiment,
+                told_how,
+                out=out,
+                seed=seed,
+                weights=weights,
+                on_note=lambda text: console.print(f"note: {text}", markup=False),
+            )
     console.print(summary(made, path), markup=False)
     return 0 if made.status == "done" else 1

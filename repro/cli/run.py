@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from repro.cli.arguments import natural, positive
+from repro.cli.arguments import positive, seed
 from repro.cli.common import Commands, add_table, duration, first_process, prepare, table_of, verb
 from repro.cli.tables import tell_damaged, write_report
 from repro.core import paths
@@ -33,7 +33,7 @@ def _add_run(commands: Commands) -> None:
     seeds.add_argument(
         "--seeds", type=_seeds, default=1, metavar="N", help="train with seeds 0 .. N-1; all: as many as the table has"
     )
-    seeds.add_argument("--seed", type=natural, metavar="S", help="train with this seed alone")
+    seeds.add_argument("--seed", type=seed, metavar="S", help="train with this seed alone")
     which = parser.add_mutually_exclusive_group()
     for mode, text in (
         ("missing", "only cells without a record"),

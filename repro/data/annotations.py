@@ -15,17 +15,19 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.core.csv_text import lines_of, number_at_end, records_of, text_of
 from repro.core.errors import DataError, UnknownName
+from repro.data import label_maps
+from repro.data.class_names import number_of
+from repro.data.label_maps import json_of
+from repro.data.splits import split_of, split_of_file_name
 
-_SPLITS = {"train": "train", "training": "train", "val": "val", "validation": "val", "validate": "val", "test": "test"}
 _YOUTUBE_ID = r"[A-Za-z0-9_-]{11}"
 _KINETICS = ("youtube_id", "time_start", "time_end")
 
@@ -58,11 +60,11 @@ def read(file: Path, *, format: str | None = None, split: str | None = None) -> 
 
     Without `split` the file's name tells it (`something-something-v1-validation.csv`, `mini_val_videofolder.txt`).
     """
-    text = _text(file)
+    text = text_of(file, DataError, allowed=LIST)
     found = format or recognise(text, file)
     if found not in FORMATS:
         raise UnknownName("format of annotations", found, FORMATS, fix="--format videos")
-    named = split or split_of(file)
+    named = split or split_of_file_name(file.stem)
     try:
         made = FORMATS[found](text, file)
     except DataError as error:
@@ -77,18 +79,12 @@ def read(file: Path, *, format: str | None = None, split: str | None = None) -> 
     return Annotations(file, found, entries)
 
 
-def split_of(file: Path) -> str | None:
-    """The split that a file's name tells: the last word of it that names one."""
-    words = re.split(r"[^a-z]+", file.stem.casefold())
-    return next((_SPLITS[word] for word in reversed(words) if word in _SPLITS), None)
-
-
 def recognise(text: str, file: Path) -> str:
     """The format of a file, from its content alone."""
     head = text.lstrip()[:1]
     if head in "[{" and head:
-        return _recognise_json(_json(text, file))
-    lines = [line.strip() for line in text.splitlines() if line.strip()][:200]
+        return _recognise_json(json_of(text, file))
+    lines = _filled(text)[:200]
     if not lines:
         raise DataError(f"{str(file)!r} is empty", allowed="an annotation file")
     header = [column.strip().strip('"').casefold() for column in lines[0].split(",")]
@@ -100,15 +96,13 @@ def recognise(text: str, file: Path) -> str:
         names = {re.split(r"[,;\t ]", line, maxsplit=1)[0] for line in lines}
         counted = names == {str(number) for number in range(len(lines))} or ";" not in lines[0]
         return "labels" if counted else "20bn-csv"
-    if all(re.fullmatch(r".*\S[ \t;,]\d+[ \t;,]\d+", line) for line in lines):
-        return "rawframes"
-    if all(re.fullmatch(r".*\S[ \t;,]\d+", line) for line in lines):
-        return "videos"
+    if separators := _separators(lines):
+        return "rawframes" if separators[0][1] == 2 else "videos"
     if all(re.fullmatch(r"\d+;?", line) for line in lines):
         return "20bn-csv"
     if all(re.fullmatch(_YOUTUBE_ID, line) for line in lines) and re.search(r"[A-Z0-9_-]", lines[0]):
         return "ids"
-    if sum(bool(re.search(r"[ \t;,]\d+$", line)) for line in lines) > len(lines) // 2:
+    if sum(bool(re.search(r"[ \t;,][0-9]+$", line)) for line in lines) > len(lines) // 2:
         raise DataError(f"{str(file)!r} is in no format known: some lines end in a label and some do not", allowed=LIST)
     return "labels"
 
@@ -120,60 +114,58 @@ def _recognise_json(data: Any) -> str:
     return "20bn-json" if isinstance(first, dict) and "id" in first else "labels"
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"annotations {str(file)!r} cannot be read: {reason}", allowed=LIST) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"annotations {str(file)!r} are not UTF-8", fix="save as UTF-8") from error
-
-
-def _json(text: str, file: Path) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{str(file)!r} line {error.lineno}: not well-formed JSON ({error.msg}); is the file whole?"
-        ) from error
-
-
 def _bad(file: Path, line: int, what: str, allowed: str) -> DataError:
     return DataError(f"{str(file)!r} line {line}: {what}", allowed=allowed)
 
 
 def _kinetics(text: str, file: Path) -> list[Entry]:
     """`ID_SSSSSS_EEEEEE` as the crawlers name files, `ID` as Wang's copy and TSM do; unlabelled test lines are left."""
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
     entries = []
-    for row in rows:
-        line = rows.line_num
+    for line, row in _table(text, file, "label,youtube_id,time_start,time_end,split"):
         try:
             start, end = int(float(row["time_start"])), int(float(row["time_end"]))
-            video = row["youtube_id"].strip()
-        except (TypeError, ValueError, AttributeError, KeyError):
+            video = row["youtube_id"]
+        except (ValueError, KeyError, OverflowError):
             raise _bad(file, line, f"{row!r}", "label,youtube_id,time_start,time_end,split") from None
-        label = (row.get("label") or "").strip()
-        split = _SPLITS.get((row.get("split") or "").strip().casefold())
+        split, label = _split(file, line, row), row.get("label", "")
+        if not video or (not label and split != "test" and "label" in row):
+            raise _bad(file, line, f"{row!r}", "a youtube_id, and a label where the split is not test")
         if label:
             entries.append(Entry((f"{video}_{start:06d}_{end:06d}", video), label, split, line=line))
     return entries
 
 
+def _table(text: str, file: Path, columns: str) -> list[tuple[int, dict[str, str]]]:
+    """The lines of a CSV below its header, by the names of the columns in small letters."""
+    (_, head), *lines = records_of(text, str(file), DataError, skip_spaces=True) or [(1, [])]
+    names = [name.strip().casefold() for name in head]
+    if len(set(names)) < len(names):
+        raise _bad(file, 1, f"a column stands twice in {','.join(head)!r}", columns)
+    for line, fields in lines:
+        if len(fields) != len(names):
+            raise _bad(file, line, f"{len(fields)} fields, the header has {len(names)}", columns)
+    return [(line, dict(zip(names, map(str.strip, fields), strict=True))) for line, fields in lines]
+
+
+def _split(file: Path, line: int, row: dict[str, str]) -> str | None:
+    """The split of a line; None where it does not say."""
+    written = row.get("split", "")
+    return split_of(written, f"{str(file)!r} line {line}") if written else None
+
+
 def _twentybn_csv(text: str, file: Path) -> list[Entry]:
     entries = []
-    for line, row in enumerate(text.splitlines(), 1):
+    for line, row in enumerate(lines_of(text), 1):
         video, _, label = row.strip().partition(";")
-        if row.strip() and not video.isdigit():
+        if row.strip() and not re.fullmatch(r"[0-9]+", video.strip()):
             raise _bad(file, line, f"{row!r}", "id;template")
         if label:
-            entries.append(Entry((video,), label.strip().strip('"'), None, line=line))
+            entries.append(Entry((video.strip(),), label.strip().strip('"'), None, line=line))
     return entries
 
 
 def _objects(text: str, file: Path, key: str) -> list[dict[str, Any]]:
-    data = _json(text, file)
+    data = json_of(text, file)
     if not isinstance(data, list) or not all(isinstance(item, dict) and key in item for item in data):
         raise DataError(f"{str(file)!r} is not a list of objects with {key!r}")
     return data
@@ -191,23 +183,53 @@ def _twentybn_json(text: str, file: Path) -> list[Entry]:
 
 def _diving48(text: str, file: Path) -> list[Entry]:
     objects = _objects(text, file, "vid_name")
-    if not all(isinstance(item.get("label"), int) for item in objects):
+    if not all(type(item.get("label")) is int for item in objects):
         raise DataError(f"{str(file)!r} holds objects without a number as `label`")
     return [Entry((str(item["vid_name"]),), item["label"], None, line=number) for number, item in enumerate(objects, 1)]
 
 
 def _listed(text: str, file: Path, numbers: int) -> list[Entry]:
     """Lines of a path and one or two numbers; the path may hold the separator, so lines are split from the right."""
+    separators = next((signs for signs, most in _separators(_filled(text)) if most >= numbers), _ANY)
     entries = []
-    for line, row in enumerate(text.splitlines(), 1):
+    for line, row in enumerate(lines_of(text), 1):
         if not row.strip():
             continue
-        fields = re.fullmatch(r"\s*(.*?)\s*" + r"[ \t;,]\s*(\d+)" * numbers + r"\s*", row)
-        if fields is None or not fields[1]:
+        found = _columns(row, numbers, separators)
+        if found is None:
             raise _bad(file, line, f"{row.strip()!r}", "path frames label" if numbers == 2 else "path label")
-        frames = int(fields[2]) if numbers == 2 else None
-        entries.append(Entry((fields[1].strip('"'),), int(fields[numbers + 1]), None, frames, line, listed=True))
+        name, *frames, label = found
+        entries.append(Entry((name.strip('"'),), label, None, frames[0] if frames else None, line, listed=True))
     return entries
+
+
+_ANY = " \t;,"
+
+
+def _columns(row: str, numbers: int, separators: str) -> tuple[Any, ...] | None:
+    """The path of a line and the numbers behind it."""
+    last = number_at_end(row, separators)
+    if last is None or numbers == 1:
+        return last
+    before = number_at_end(last[0], separators)
+    return (*before, last[1]) if before else None
+
+
+def _separators(lines: list[str]) -> list[tuple[str, int]]:
+    """What may stand before the numbers of each line, and how many numbers there are then. Where a tab, a semicolon or
+    a comma stands there in every line, spaces belong to the path.
+    """
+    found = []
+    for signs in ("\t", ";", ",", _ANY):
+        for numbers in (2, 1):
+            if all(_columns(line, numbers, signs) for line in lines):
+                found.append((signs, numbers))
+                break
+    return found
+
+
+def _filled(text: str) -> list[str]:
+    return [line.strip() for line in lines_of(text) if line.strip()]
 
 
 def _rawframes(text: str, file: Path) -> list[Entry]:
@@ -225,46 +247,21 @@ def _ids(text: str, file: Path) -> list[Entry]:
 
 
 def _csv(text: str, file: Path) -> list[Entry]:
-    rows = csv.DictReader(text.splitlines(), skipinitialspace=True)
     entries = []
-    for row in rows:
-        path, label = (row.get("path") or "").strip(), (row.get("label") or "").strip()
+    for line, row in _table(text, file, "path,label[,split]"):
+        path, label = row.get("path", ""), row.get("label", "")
         if not path or not label:
-            raise _bad(file, rows.line_num, f"{row!r}", "path,label[,split]")
-        split = _SPLITS.get((row.get("split") or "").strip().casefold())
-        entries.append(Entry((path,), int(label) if label.isdigit() else label, split, line=rows.line_num, listed=True))
+            raise _bad(file, line, f"{row!r}", "path,label[,split]")
+        number = number_of(label)
+        entries.append(
+            Entry((path,), label if number is None else number, _split(file, line, row), line=line, listed=True)
+        )
     return entries
 
 
 def _labels(text: str, file: Path) -> list[str]:
     """Class names in the order of their numbers."""
-    if text.lstrip()[:1] in ("[", "{"):
-        names = _labels_of_json(_json(text, file), file)
-    else:
-        lines = [line.strip() for line in text.strip().splitlines()]
-        numbered = [re.fullmatch(r"(\d+)[,;\t ]\s*(.+)", line) for line in lines]
-        if all(found and int(found[1]) == number for number, found in enumerate(numbered)):
-            lines = [found[2] for found in numbered if found]
-        names = [line.strip('"') for line in lines]
-    for number, name in enumerate(names):
-        if not name:
-            raise _bad(file, number + 1, "the class name is empty", "one class name a line")
-        if name in names[:number]:
-            raise _bad(file, number + 1, f"class {name!r} stands there twice", "each class once")
-    return names
-
-
-def _labels_of_json(data: Any, file: Path) -> list[str]:
-    if isinstance(data, dict):
-        try:
-            ordered = sorted(data, key=lambda name: int(data[name]))
-            numbers = [int(data[name]) for name in ordered]
-        except (TypeError, ValueError):
-            raise DataError(f"{str(file)!r} does not give each class a number") from None
-        if numbers != list(range(len(ordered))):
-            raise DataError(f"{str(file)!r}: the numbers of the classes are not 0 to {len(ordered) - 1}, each once")
-        return ordered
-    return [" ".join(map(str, item)) if isinstance(item, list) else str(item) for item in data]
+    return list(label_maps.names_in(text, file))
 
 
 FORMATS: dict[str, Callable[[str, Path], Any]] = {

@@ -16,7 +16,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import DataError, UnknownName
-from repro.data import label_maps
+from repro.data import content, label_maps
 from repro.data.index import Index, Video
 
 INDEX, _VIDEOS, _QUARANTINE = "index.json", "videos.csv", "quarantine.json"
@@ -92,7 +92,8 @@ class Catalogue:
         those that can be read, so that epochs are made of them alone.
         """
         file = self.folder / _QUARANTINE
-        return _index(self, split, file.stat().st_mtime_ns if file.exists() else 0)
+        made = _index(self, split, file.stat().st_mtime_ns if file.exists() else 0)
+        return replace(made, fingerprint=fingerprint(self, made, split))
 
     def _index(self, split: str) -> Index:
         rows = [row for row in self.rows if row.split == split]
@@ -111,8 +112,7 @@ class Catalogue:
             "unreadable": sum(1 for row in rows if row.path and row.id in known),
         }
         problems = {name: why for name, why in known.items() if split != "train"}
-        digest = fingerprint(self.header, kept, known)
-        return Index(self.name, split, videos, tuple(self.header["classes"]), digest, problems, facts)
+        return Index(self.name, split, videos, tuple(self.header["classes"]), "", problems, facts)
 
 
 def _form(rows: Sequence[Row]) -> dict[str, Any]:
@@ -130,18 +130,24 @@ def _form(rows: Sequence[Row]) -> dict[str, Any]:
 
 @lru_cache(maxsize=4)
 def _index(made: Catalogue, split: str, quarantined_ns: int) -> Index:
-    """Kept, since a run opens a split several times and a quarter of a million videos take seconds."""
+    """Kept without its fingerprint, since a run opens a split several times and a quarter of a million videos take
+    seconds.
+    """
     return made._index(split)
 
 
-def fingerprint(header: Mapping[str, Any], rows: Iterable[Row], problems: Mapping[str, str]) -> str:
-    """sha256 over label map, sampled content, and id, label and bytes of each video; places do not enter. A video that
-    cannot be read counts like a missing one, with -1 bytes.
+def fingerprint(made: Catalogue, index: Index, split: str) -> str:
+    """sha256 over label map, and id, label and present content of each video; places do not enter. A video that is not
+    opened counts like a missing one.
     """
-    digest = hashlib.sha256(f"repro.catalogue.{VERSION};{header['label_map']};{header['content']};".encode())
-    for row in rows:
-        name = row.id.encode("utf-8", "surrogateescape")
-        digest.update(b"%d:%s%d:%d;" % (len(name), name, row.label, -1 if row.id in problems else row.bytes))
+    known = {name for place, name in made.problems() if place == split}
+    held = dict.fromkeys(known, content.MISSING)
+    opened = [video for video in index.videos if video.id not in known]
+    held |= dict(zip([v.id for v in opened], content.digests(made.root, [v.path for v in opened]), strict=True))
+    digest = hashlib.sha256(f"repro.catalogue.2;{made.header['label_map']};".encode())
+    for video in index.videos:
+        name = video.id.encode("utf-8", "surrogateescape")
+        digest.update(b"%d:%s%d:%s;" % (len(name), name, video.label, held[video.id].encode()))
     return digest.hexdigest()
 
 
@@ -191,7 +197,7 @@ def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
         if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
             raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
         return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise _damaged(file, str(error)) from error
@@ -219,7 +225,7 @@ def read_quarantine(folder: Path) -> dict[tuple[str, str], str]:
         return {(item["split"], item["id"]): item["problem"] for item in listed}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder / _QUARANTINE} cannot be read: {error}", fix=f"python -m repro data check {folder.name}"
         ) from error
@@ -233,7 +239,7 @@ def write_quarantine(folder: Path, problems: Mapping[tuple[str, str], str]) -> P
 
 
 def header_of(
-    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]], content: str
+    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]], sampled: str
 ) -> dict[str, Any]:
     """The content of `index.json` but for what `write` adds."""
     return {
@@ -243,7 +249,7 @@ def header_of(
         "classes": list(classes),
         "label_map": label_maps.fingerprint(classes),
         "annotations": list(annotations),
-        "content": content,
+        "content": sampled,
     }
 
 

@@ -61,7 +61,7 @@ def _read() -> dict[str, str]:
         return {}
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{file} cannot be read: {error}", fix=f"rm {file}, then data add again") from error
     if not isinstance(data, dict) or not all(isinstance(value, str) for value in data.values()):
         raise DataError(f"{file} does not hold names and paths", fix=f"rm {file}, then data add again")

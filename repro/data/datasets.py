@@ -94,8 +94,9 @@ def class_names(name: str) -> tuple[str, ...]:
 
 def open_known(name: str, split: str) -> Index:
     """A dataset that the user keeps; NotConfigured until `data add` has told where."""
+    from repro.data import label_maps
     from repro.data.dataset_config import place
-    from repro.data.index import read_csv
+    from repro.data.index import read_classes, read_csv
 
     file = place(name)
     if file is None:
@@ -108,4 +109,4 @@ def open_known(name: str, split: str) -> Index:
         from repro.data import catalogue
 
         return catalogue.read(file).index(split)
-    return replace(read_csv(file, split), name=name)
+    return replace(read_csv(file, split, labels=label_maps.official_file(name, read_classes(file))), name=name)

@@ -34,17 +34,22 @@ class FrameFolder:
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name ends in a number and the suffix of a picture, and is no optical flow."""
-    found = _PICTURE.fullmatch(name)
-    return found is not None and not _FLOW.fullmatch(found["prefix"])
+    """Whether a file name ends in a number and the suffix of a picture, and is no optical flow, nor hidden: what a Mac
+    writes as `._00001.jpg` beside a picture holds none.
+    """
+    return _parts(name) is not None
+
+
+def _parts(name: str) -> re.Match[str] | None:
+    found = None if name.startswith(".") else _PICTURE.fullmatch(name)
+    return found if found is not None and not _FLOW.fullmatch(found["prefix"]) else None
 
 
 def list_folder(folder: Path) -> FrameFolder:
     """The pictures of a folder, sorted by number; DecodeError for none, for two kinds of names, or for a hole."""
     kinds: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for name in (path.name for path in folder.iterdir()):
-        found = _PICTURE.fullmatch(name)
-        if found and not _FLOW.fullmatch(found["prefix"]):
+        if found := _parts(name):
             kinds.setdefault((found["prefix"], found["suffix"]), []).append((int(found["number"]), name))
     if not kinds:
         raise DecodeError(folder, "not a regular file, nor a folder of frames: no picture in it is named by a number")
@@ -79,6 +84,8 @@ def read_picture(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path) as picture:
+            if picture.mode.startswith("I"):
+                return _of_16_bits(np.asarray(picture))
             return np.asarray(picture.convert("RGB"))
     except UnidentifiedImageError:
         reason = "empty file" if path.stat().st_size == 0 else "not a picture"
@@ -86,3 +93,11 @@ def read_picture(path: Path) -> np.ndarray:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = "truncated" if re.search("truncated|broken", str(error), re.IGNORECASE) else str(error)
         raise DecodeError(path.parent, f"{path.name}: {reason}") from error
+
+
+def _of_16_bits(grey: np.ndarray) -> np.ndarray:
+    """A grey picture (H, W) of 0 to 65535, as depth and infrared are stored, as RGB of 0 to 255: Pillow would cut off
+    what exceeds 255.
+    """
+    scaled = (np.clip(grey.astype(np.int64), 0, 65535) + 128) // 257
+    return np.repeat(scaled.astype(np.uint8)[..., None], 3, axis=2)

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from repro.core import paths
+from repro.core.csv_text import lines_of, text_of
 from repro.core.errors import DataError, UnknownName
 from repro.data import annotations as reading
 from repro.data.index import read_csv
 from repro.data.known_datasets import KNOWN
+from repro.data.locate import without_suffix
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 #: `<id>_<start>_<end>`, as downloaders of Kinetics name files
@@ -47,11 +50,14 @@ def register(name: str, source: Path) -> int:
 
 def registered() -> list[str]:
     """Names of the lists at hand, sorted."""
-    return sorted(file.stem for file in _folder().glob("*.txt"))
+    return sorted(file.stem for file in _folder().glob("[!.]*.txt"))
 
 
-def ids_of(subset: str, split: str = "val") -> list[str]:
-    """The ids of `copy:NAME`, of a file with one id a line, or of one split of a CSV with a column `path`."""
+def ids_of(subset: str, split: str = "val", scored: Collection[str] = ()) -> list[str]:
+    """The ids of `copy:NAME`, of a file with one id a line, or of one split of a CSV with a column `path`.
+
+    A line such as `run 1` may be an id, or an id with its label: the ids that are `scored` tell which.
+    """
     if subset.startswith(_PREFIX):
         name = subset.removeprefix(_PREFIX)
         if name not in registered():
@@ -61,26 +67,41 @@ def ids_of(subset: str, split: str = "val") -> list[str]:
                 registered(),
                 fix=f"python -m repro scores --register {name} LIST.txt",
             )
-        return read_list(_folder() / f"{name}.txt")
-    file = Path(subset).expanduser()
+        file = _folder() / f"{name}.txt"
+        return _unique(_plain_lines(_text(file)), file)
+    file = Path(subset)
     if file.suffix.lower() == ".csv":
         return [video.id for video in read_csv(file, split).videos]
-    return read_list(file)
+    return read_list(file, scored)
 
 
-def read_list(file: Path) -> list[str]:
+def read_list(file: Path, scored: Collection[str] = ()) -> list[str]:
     """One id a line; or the videos of an annotation file in a format that `repro.data.annotations` knows."""
-    try:
-        text = file.expanduser().read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{str(file)!r} is not a list of ids: {error}", allowed="UTF-8 text, one id a line") from error
-    except OSError as error:
-        raise DataError(
-            f"{str(file)!r} cannot be read: {error.strerror or error}",
-            allowed="copy:NAME, or a file with one id a line",
-            fix="python -m repro scores FILE.npz --on LIST.txt",
-        ) from error
-    ids = _annotated(text, file) or [line.split()[0] for line in text.splitlines() if line.strip()]
+    text = _text(file)
+    whole, cut = _plain_lines(text), _annotated(text, file)
+    if scored and cut:
+        known = {key for video in scored for key in keys(video)}
+        told, told_cut = (sum(bool(known & set(keys(one)[:2])) for one in ids) for ids in (whole, cut))
+        if told == told_cut == len(whole) and whole != cut:
+            raise DataError(
+                f"{str(file)!r}: {whole[0]!r} may be an id, or {cut[0]!r} with a number behind it; both are scored",
+                fix="a CSV with the column path",
+            )
+        cut = [] if told > told_cut else cut
+    return _unique(cut or whole, file)
+
+
+def _text(file: Path) -> str:
+    return text_of(file, DataError, allowed="copy:NAME, or a file with one id a line")
+
+
+def _plain_lines(text: str) -> list[str]:
+    """Each line that is not blank, whole: a name may hold spaces."""
+    lines = [line.strip() for line in lines_of(text)]
+    return [line[1:-1] if len(line) > 2 and line[0] == line[-1] == '"' else line for line in lines if line]
+
+
+def _unique(ids: list[str], file: Path) -> list[str]:
     if not ids:
         raise DataError(f"{str(file)!r} holds no id", allowed="one id a line")
     most, times = Counter(ids).most_common(1)[0]
@@ -97,14 +118,16 @@ def _annotated(text: str, file: Path) -> list[str]:
         return []
     if form in ("ids", "labels") or (form == "20bn-csv" and ";" not in text):
         return []
-    return [entry.names[0] for entry in reading.read(file.expanduser(), format=form).entries]
+    return [entry.names[0] for entry in reading.read(file, format=form).entries]
 
 
 def keys(video: str) -> tuple[str, ...]:
     """What a video may be called in a list, the most exact first: its id, file name, name alone, YouTube's id in it."""
+    video = unicodedata.normalize("NFC", video.strip())
     path = Path(video)
-    names = [video, path.name, path.stem]
-    match = _KINETICS.fullmatch(path.stem)
+    stem = without_suffix(path.name)
+    names = [video, path.name, stem]
+    match = _KINETICS.fullmatch(stem)
     return tuple(dict.fromkeys([*names, *([match[1]] if match else [])]))
 
 

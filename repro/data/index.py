@@ -10,15 +10,21 @@ line, in the order of the labels. Paths are relative to the CSV. A label is a cl
 
 from __future__ import annotations
 
-import csv
 import hashlib
+import os
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from repro.core.csv_text import records_of, text_of
 from repro.core.errors import DataError, UnknownName
+from repro.data import content, label_maps
+from repro.data.class_names import MOST_CLASSES, looks_like_number, normal, number_of, require_different
+from repro.data.splits import respelled, split_of
 
 _COLUMNS = ("path", "label", "split")
 
@@ -45,6 +51,8 @@ class Index:
     """id -> why a video of the list is known to be missing or corrupt; it is not opened, and counts as not read."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What records say of this copy besides: its label map, its source, how many videos it lacks."""
+    notes: tuple[str, ...] = ()
+    """What in its files was read by its meaning rather than as written."""
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -68,12 +76,15 @@ class Index:
 
 @dataclass(frozen=True)
 class Row:
-    """One checked line of a CSV; `line` is where its record ends, counted from 1."""
+    """One checked line of a CSV; `line` is where its record ends, counted from 1. `split` is train, val or test,
+    `written` how the line spells it.
+    """
 
     line: int
     path: str
     label: str
     split: str | None
+    written: str = ""
 
 
 def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) -> Index:
@@ -82,14 +93,15 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     Without a `split` column the file serves as any split that is tested; training needs the column, so that nothing is
     trained on what it is tested on. `labels` is the label map; else `NAME.labels.txt` or `labels.txt` beside the CSV;
     else class names are the labels that occur in the whole file, sorted. Missing video files are no error here: they
-    are reported when they are read.
+    are reported when they are read. A file that stands in two splits is.
     """
     file = Path(path).expanduser()
     rows = _read_rows(file)
     classes = _classes(file, rows, labels)
     numbers = _numbers(file, rows, classes)
-    chosen = [(row, number) for row, number in zip(rows, numbers, strict=True) if row.split in (None, split)]
-    if rows[0].split is None and split == "train":
+    wanted = split_of(split)
+    chosen = [(row, number) for row, number in zip(rows, numbers, strict=True) if row.split in (None, wanted)]
+    if rows[0].split is None and wanted == "train":
         raise DataError(
             f"{str(file)!r} has no column `split`, so it cannot be trained on",
             fix="add a column `split` with the values train and val",
@@ -97,8 +109,11 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     if not chosen:
         raise UnknownName(f"split of {str(file)!r}", split, {row.split or "" for row in rows}, fix="--split NAME")
     folder = file.absolute().parent
+    _refuse_shared(file, rows, numbers)
     videos = tuple(Video(id=row.path, path=folder / row.path, label=number) for row, number in chosen)
-    return Index(file.stem, split, videos, classes, fingerprint(videos, classes))
+    notes = _notes(rows, classes)
+    facts = {"read_as": list(notes)} if notes else {}
+    return Index(file.stem, wanted, videos, classes, fingerprint(videos, classes, folder), facts=facts, notes=notes)
 
 
 def read_classes(path: str | Path, *, labels: str | Path | None = None) -> tuple[str, ...]:
@@ -112,17 +127,13 @@ def read_splits(path: str | Path) -> tuple[str, ...]:
     return tuple(sorted({row.split or "val" for row in _read_rows(Path(path).expanduser())}))
 
 
-def fingerprint(videos: Sequence[Video], classes: Sequence[str]) -> str:
-    """sha256 over class names and, for each video, id, label and file size in bytes (-1 for a missing file)."""
-    digest = hashlib.sha256(b"repro.index.1")
+def fingerprint(videos: Sequence[Video], classes: Sequence[str], root: Path) -> str:
+    """sha256 over class names and, for each video, id, label and a digest of its content (`repro.data.content`)."""
+    digest = hashlib.sha256(b"repro.index.2")
     for name in classes:
         digest.update(_field(name))
-    for video in videos:
-        try:
-            size = video.path.stat().st_size
-        except (OSError, ValueError):
-            size = -1
-        digest.update(_field(video.id) + f"{video.label}:{size};".encode())
+    for video, held in zip(videos, content.digests(root, [video.path for video in videos]), strict=True):
+        digest.update(_field(video.id) + f"{video.label}:{held};".encode())
     return digest.hexdigest()
 
 
@@ -132,23 +143,18 @@ def _field(text: str) -> bytes:
     return f"{len(data)}:".encode() + data
 
 
-def _read_rows(file: Path) -> list[Row]:
+def _read_rows(file: Path) -> tuple[Row, ...]:
     """All lines of a CSV, each with a path and a label; the first fault is raised with its line."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, strict=True)
-            header = [name.strip() for name in next(reader, [])]
-            _check_header(file, header)
-            return _checked(file, ((reader.line_num, fields) for fields in reader if fields), header)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise DataError(f"{str(file)!r} cannot be read: {reason}", allowed="a CSV file with path,label") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{str(file)!r} is not UTF-8: byte {error.object[error.start]:#x}", fix="save as UTF-8"
-        ) from error
-    except csv.Error as error:
-        raise DataError(f"{str(file)!r} line {reader.line_num}: {error}", allowed="a well-formed CSV") from error
+    return _rows_of(file, text_of(file, DataError, allowed="a CSV file with path,label"))
+
+
+@lru_cache(maxsize=4)
+def _rows_of(file: Path, text: str) -> tuple[Row, ...]:
+    """Kept, since a run opens a file several times."""
+    records = records_of(text, str(file), DataError)
+    header = [name.strip().casefold() for name in records[0][1]] if records else []
+    _check_header(file, header)
+    return _checked(file, records[1:], header)
 
 
 def _check_header(file: Path, header: list[str]) -> None:
@@ -163,10 +169,10 @@ def _check_header(file: Path, header: list[str]) -> None:
             raise DataError(f"{str(file)!r} line 1: column {name!r}", allowed="path, label and split, each once")
 
 
-def _checked(file: Path, lines: Iterable[tuple[int, list[str]]], header: list[str]) -> list[Row]:
+def _checked(file: Path, records: Sequence[tuple[int, list[str]]], header: list[str]) -> tuple[Row, ...]:
     rows: list[Row] = []
-    first_seen: dict[str, int] = {}
-    for line, fields in lines:
+    first_seen: dict[str, Row] = {}
+    for line, fields in records:
         where = f"{str(file)!r} line {line}"
         if len(fields) != len(header):
             raise DataError(
@@ -175,56 +181,99 @@ def _checked(file: Path, lines: Iterable[tuple[int, list[str]]], header: list[st
             )
         record = dict(zip(header, fields, strict=True))
         for column, value in record.items():
-            if not value.strip():
+            if not normal(value):
                 raise DataError(f"{where}: the {column} is empty")
         name = record["path"]
         if "\0" in name:
             raise DataError(f"{where}: the path {name!r} holds a NUL character")
-        if name in first_seen:
-            raise DataError(f"{where}: the path {name!r} stands on line {first_seen[name]} already")
-        first_seen[name] = line
-        split = record["split"].strip() if "split" in record else None
-        rows.append(Row(line, name, record["label"].strip(), split))
+        written = record.get("split", "").strip()
+        row = Row(line, name, normal(record["label"]), split_of(written, where) if written else None, written)
+        other = first_seen.setdefault(_plain_path(name), row)
+        if other is not row:
+            spelled = "" if other.path == name else f" as {other.path!r}"
+            raise DataError(f"{where}: the path {name!r} stands on line {other.line} already{spelled}")
+        rows.append(row)
     if not rows:
         raise DataError(f"{str(file)!r} holds no video", allowed="a header and one line a video")
-    return rows
+    return tuple(rows)
 
 
-def _classes(file: Path, rows: list[Row], labels: str | Path | None) -> tuple[str, ...]:
+def _plain_path(name: str) -> str:
+    """One spelling for `a.mp4`, `./a.mp4` and `b/../a.mp4`, in one Unicode form."""
+    return os.path.normpath(unicodedata.normalize("NFC", name))
+
+
+def _refuse_shared(file: Path, rows: Sequence[Row], numbers: Sequence[int]) -> None:
+    """Raise `DataError` where two lines of different splits or labels are one file on the disk, by a link or by another
+    spelling of its path.
+    """
+    folder = file.absolute().parent
+    seen: dict[tuple[int, int], tuple[Row, int]] = {}
+    for row, number in zip(rows, numbers, strict=True):
+        try:
+            facts = (folder / row.path).stat()
+        except (OSError, ValueError):
+            continue
+        other, label = seen.setdefault((facts.st_dev, facts.st_ino), (row, number))
+        if (other.split, label) != (row.split, number):
+            what = f"one file, of {other.split} and {row.split}" if row.split != other.split else "one file, two labels"
+            raise DataError(
+                f"{str(file)!r} lines {other.line} and {row.line}: {other.path!r} and {row.path!r} are {what}",
+                fix="leave one of the lines out",
+            )
+
+
+def _notes(rows: Sequence[Row], classes: Sequence[str]) -> tuple[str, ...]:
+    """What was read by its meaning: spellings of splits, numbers of classes."""
+    respelled_ = respelled({row.written for row in rows if row.written})
+    known = set(classes)
+    numbers = sorted({row.label for row in rows if row.label not in known and not row.label.isdecimal()})
+    as_numbers = f"labels such as {numbers[0]!r} were read as the numbers of classes" if numbers else None
+    return tuple(note for note in (respelled_, as_numbers) if note)
+
+
+def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tuple[str, ...]:
     """Class names from the label map, else from the labels of the whole file."""
     beside = (file.with_name(f"{file.stem}.labels.txt"), file.with_name("labels.txt"))
     found = Path(labels).expanduser() if labels else next((place for place in beside if place.is_file()), None)
     if found is not None:
-        return read_labels(found)
-    names = {row.label for row in rows}
-    if all(_is_number(name) for name in names):
-        return tuple(str(number) for number in range(max(int(name) for name in names) + 1))
-    return tuple(sorted(names))
-
-
-def read_labels(file: Path) -> tuple[str, ...]:
-    """A label map: one class name a line; line 1 is label 0."""
-    try:
-        names = [line.strip() for line in file.read_text(encoding="utf-8-sig").rstrip().split("\n")]
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"label map {str(file)!r} cannot be read: {error}", allowed="one class name a line") from error
-    for line, name in enumerate(names, 1):
-        if not name:
-            raise DataError(f"label map {str(file)!r} line {line}: the class name is empty")
-        if name in names[: line - 1]:
+        return label_maps.read(found)
+    by_name = {row.label: row for row in reversed(rows)}
+    numbers = {row: number for label, row in by_name.items() if (number := number_of(label)) is not None}
+    for row, number in numbers.items():
+        if number >= MOST_CLASSES:
             raise DataError(
-                f"label map {str(file)!r} line {line}: {name!r} stands on line {names.index(name) + 1} already"
+                f"{str(file)!r} line {row.line}: label {row.label!r}",
+                allowed=f"class numbers of 0 to {MOST_CLASSES - 1}, or names",
+                fix="labels.txt beside the CSV, with the names of the classes",
             )
-    return tuple(names)
+    if len(numbers) == len(by_name):
+        return tuple(str(number) for number in range(max(numbers.values()) + 1))
+    if wrong := next((row for label, row in by_name.items() if _is_no_class(label, len(numbers), by_name)), None):
+        raise DataError(
+            f"{str(file)!r} line {wrong.line}: label {wrong.label!r}", allowed="class numbers from 0, or names"
+        )
+    require_different(by_name, repr(str(file)))
+    return tuple(sorted(by_name))
 
 
-def _numbers(file: Path, rows: list[Row], classes: tuple[str, ...]) -> list[int]:
+def _is_no_class(label: str, numbers: int, labels: Mapping[str, Row]) -> bool:
+    """Whether a label is a number that no class has (`-1`, `1.5`, `nan`) where all are numbers, or one such as `2.0`
+    among names, where `2` might be meant or a name.
+    """
+    if all(map(looks_like_number, labels)):
+        return number_of(label) is None
+    return number_of(label) is not None and not label.isdecimal()
+
+
+def _numbers(file: Path, rows: Sequence[Row], classes: tuple[str, ...]) -> list[int]:
     """The label of each row as a number."""
     by_name = {name: number for number, name in enumerate(classes)}
     numbers = []
     for row in rows:
-        named = by_name.get(row.label)
-        counted = int(row.label) if _is_number(row.label) and int(row.label) < len(classes) else None
+        named, counted = by_name.get(row.label), number_of(row.label)
+        if counted is not None and counted >= len(classes):
+            counted = None
         if named is None and counted is None:
             shown = ", ".join(classes[:8]) + (", ..." if len(classes) > 8 else "")
             raise DataError(
@@ -238,7 +287,3 @@ def _numbers(file: Path, rows: list[Row], classes: tuple[str, ...]) -> list[int]
             )
         numbers.append(counted if named is None else named)
     return [number for number in numbers if number is not None]
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10

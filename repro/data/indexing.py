@@ -18,6 +18,7 @@ from repro.data.catalogue import Row
 from repro.data.decode_failures import Journal
 from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
+from repro.data.splits import known_split
 from repro.data.video_facts import Probe, probe, sample
 
 #: called with videos done, videos in all
@@ -60,6 +61,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     named = labelling.number(name, entries, given, source.first_label)
     root = source.root.expanduser().absolute()
     found = locate.locate(root, entries)
+    _refuse_shared(root, entries, found)
     journal = Journal("indexing", name, str(root))
     probes = _probes(journal, root, [path for path in found if path], workers, on_progress)
     rows = [
@@ -85,8 +87,8 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
 def _read(text: str, source: Source) -> Annotations:
     """An argument of --annotations: FILE or SPLIT=FILE."""
     split, equals, file = text.partition("=")
-    if equals and split in ("train", "val", "test"):
-        return reading.read(Path(file).expanduser(), format=source.format, split=split)
+    if equals and (named := known_split(split)):
+        return reading.read(Path(file).expanduser(), format=source.format, split=named)
     made = reading.read(Path(text).expanduser(), format=None if _is_labels(text) else source.format)
     if made.entries and any(entry.split is None for entry in made.entries):
         raise DataError(
@@ -131,6 +133,22 @@ def _entries(files: Sequence[Annotations]) -> tuple[list[Entry], int]:
     return list(kept.values()), len(listed) - len(kept)
 
 
+def _refuse_shared(root: Path, entries: Sequence[Entry], found: Sequence[Path | None]) -> None:
+    """Raise `DataError` where one file is of two splits, by a link or not: what is tested must not be trained on."""
+    seen: dict[tuple[int, int], Entry] = {}
+    for entry, path in zip(entries, found, strict=True):
+        if path is None:
+            continue
+        facts = (root / path).stat()
+        other = seen.setdefault((facts.st_dev, facts.st_ino), entry)
+        if other.split != entry.split:
+            raise DataError(
+                f"{str(path)!r} is of two splits: {other.split} as {other.names[0]!r} on line {other.line}, "
+                f"{entry.split} as {entry.names[0]!r} on line {entry.line}",
+                fix="leave one of the lines out",
+            )
+
+
 def _id(entry: Entry) -> str:
     return locate.video_id(entry)
 
@@ -154,8 +172,9 @@ def _probes(
     }
     wanted = list(dict.fromkeys(str(path) for path in found))
     todo = [path for path in wanted if path not in made]
+    workers = max(1, min(workers, len(todo)))
     answers = Pool(probe, workers=workers, timeout_s=_TIMEOUT_S).run(
-        ((str(root / path),) for path in todo), ahead=4 * max(1, workers)
+        ((str(root / path),) for path in todo), ahead=4 * workers
     )
     with journal.writer() as write:
         for path, answer in zip(todo, answers, strict=True):

@@ -18,9 +18,11 @@ from repro.core import paths
 from repro.core.environment import machine
 from repro.core.errors import BadOption, NotConfigured
 from repro.core.spec import Accuracy, Experiment, Model, canonical_json, replace
+from repro.data.class_names import Match
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.data.loader import normalize as normalized
+from repro.engine import class_order
 from repro.engine.distributed import Ranks
 from repro.engine.evaluate import Scores, predictions, score, summarise
 from repro.engine.execution import Execution, Files
@@ -33,6 +35,8 @@ from repro.models.device import seed_all
 
 #: more decoding processes than this for one GPU find no use
 _MOST_WORKERS = 16
+#: decoding processes for each core beyond which they only take memory
+_A_CORE = 4
 
 
 def measure_accuracy(
@@ -48,28 +52,34 @@ def measure_accuracy(
     Started again with the same `workdir` it goes on where it stopped.
     """
     test_index = open_index(accuracy.dataset, accuracy.test_split)
+    found = Match(())
+    if accuracy.train is None and (file := file_of(model, files.weights)):
+        found = class_order.matched(file, test_index, model.num_classes)
     how = _with_workers(how)
     files = replace(files, logs=files.logs or paths.cache() / "logs" / workdir.name)
     module, trained, normalize = _network(model, accuracy, seed, workdir, how, files)
     if files.save_weights is not None and Ranks.current().rank == 0:
         _save(module, model, normalize, files.save_weights, trained_on(accuracy, test_index.classes))
+    workers = bounded(how.workers or 0, len(test_index))
     scores = score(
         module,
         test_index,
         accuracy.test,
         device=how.device,
         decoder=how.decoder,
-        workers=how.workers or 0,
+        workers=workers,
         cache=_cache(test_index, accuracy, accuracy.test.resize, how),
         seed=seed,
         normalize=normalize,
+        order=found.order if found.moved else (),
         on_progress=how.on_progress,
         folder=workdir,
     )
+    told = {"classes": found.note} if found.note else {}
     return {
         **trained,
         **_told(scores, accuracy, workdir),
-        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
+        "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"], **told},
         "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
         "decoder": used_decoder(how.decoder, scores.about["decoders"]),
         "weights_sha256": weights_sha256(module.state_dict()),
@@ -122,14 +132,28 @@ def extra_metrics(dataset: str, scores: Scores, fusion: str) -> dict[str, float]
     return {key: float(value) for key, value in told.items() if math.isfinite(value)}
 
 
-def initialise(module: nn.Module, model: Model, weights: Path | None = None) -> Normalize | None:
-    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so."""
+def file_of(model: Model, weights: Path | None = None) -> Path | None:
+    """The file of weights that is given, or that the model asks for; None where it asks for none."""
+    if weights is not None or not model.pretrained.startswith("sha256:"):
+        return weights
+    return _imported(model.pretrained.removeprefix("sha256:"))
+
+
+def initialise(
+    module: nn.Module, model: Model, weights: Path | None = None, index: Index | None = None
+) -> Normalize | None:
+    """Fill in imported weights where the model asks for them; returns how their input is normalized, if it says so.
+
+    With the `index` to train on, classifiers are put into its order of classes.
+    """
     from repro.models.weights import load_weights
 
-    if weights is None and not model.pretrained.startswith("sha256:"):
+    path = file_of(model, weights)
+    if path is None:
         return None
-    path = weights if weights is not None else _imported(model.pretrained.removeprefix("sha256:"))
     loaded = load_weights(module, path, model)
+    if index is not None:
+        class_order.reorder_classifier(module, class_order.matched(path, index, model.num_classes))
     return functools.partial(normalized, **loaded.contract.to_dict())
 
 
@@ -171,8 +195,9 @@ def _network(
         module = build(model)
         normalize = initialise(module, model, files.weights)
         return module, {"curve": [], "effective": {}, "dataset": None}, normalize
-    start, told = _start(model, accuracy.initial, seed, files.weights, how)
     index, cache = _training_data(accuracy, how)
+    start, told = _start(model, accuracy.initial, seed, files.weights, how, index)
+    how = replace(how, workers=bounded(how.workers or 0, len(index)))
     fitted = fit(model, accuracy, seed, workdir, how, index=index, cache=cache, initialise=start, logs=files.logs)
     effective = {**fitted.effective, "notes": fitted.notes, **told}
     return fitted.module, {"curve": fitted.curve, "effective": effective, "dataset": fitted.dataset}, fitted.normalize
@@ -199,11 +224,16 @@ def _training_data(accuracy: Accuracy, how: Execution) -> tuple[Index, Any]:
 
 
 def _start(
-    model: Model, initial: Experiment | None, seed: int, weights: Path | None, how: Execution
+    model: Model,
+    initial: Experiment | None,
+    seed: int,
+    weights: Path | None,
+    how: Execution,
+    index: Index | None = None,
 ) -> tuple[Initialise, dict[str, Any]]:
     """What fills in a network's first weights, and what the record tells of them."""
     if initial is None:
-        return (lambda net: initialise(net, model, weights)), {}
+        return (lambda net: initialise(net, model, weights, index)), {}
     if weights is not None or model.pretrained != "none":
         raise BadOption(
             f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",
@@ -223,6 +253,11 @@ def _with_workers(how: Execution) -> Execution:
         return how
     share = max(1, min(_MOST_WORKERS, machine()[1] // paths.processes_here()))
     return replace(how, workers=share if how.device.startswith("cuda") else 1)
+
+
+def bounded(workers: int, videos: int) -> int:
+    """So many decoding processes as asked for, but no more than there are videos, or than this machine's cores feed."""
+    return min(workers, videos, max(_MOST_WORKERS, _A_CORE * machine()[1]))
 
 
 def _cache(index: Any, accuracy: Accuracy, resize: int, how: Execution) -> Any:

@@ -60,13 +60,15 @@ def score(
     cache: Any = None,
     seed: int = 0,
     normalize: Normalize | None = None,
+    order: Sequence[int] = (),
     on_progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Scores:
     """Score all views of all videos; under torchrun each process takes its share, and all get all scores.
 
     A batch holds at most `chunk` views, else what fits the budget. Its size changes the result by float rounding alone,
-    the number of processes not at all. With `folder`, a killed test goes on, on the same number of processes.
+    the number of processes not at all. With `folder`, a killed test goes on, on the same number of processes. `order`:
+    which output of the network each class of the dataset is, where they are not in the same order.
     """
     from repro.data import loader
 
@@ -74,7 +76,7 @@ def score(
     check_amp(amp, place)
     check_labels(index, module.num_classes)  # type: ignore[arg-type]
     module = place_on(module, place).eval()
-    forward = _Forward(module, place, amp, normalize or loader.normalize)
+    forward = _Forward(module, place, amp, normalize or loader.normalize, order=tuple(order))
     settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
     loader.check_rule(index, views.sampling, settings["clip_length"])
     with deterministic(place):
@@ -230,6 +232,8 @@ class _Forward:
     """The batch sizes that were used, largest first."""
     figures: tuple[str, ...] = ()
     """Names of what `repro.cost.dynamic` asks the network for."""
+    order: tuple[int, ...] = ()
+    """The output of the network that each column of logits is; empty: as they come."""
 
     def __call__(self, views: Tensor) -> np.ndarray:
         if not self.sizes:
@@ -251,7 +255,8 @@ class _Forward:
     @property
     def settings(self) -> dict[str, Any]:
         """What tells an interrupted test of such rows from another."""
-        return {"figures": self.figures} if self.figures else {}
+        found = {"figures": self.figures, "order": self.order}
+        return {name: value for name, value in found.items() if value}
 
     def input(self, views: Tensor) -> Tensor:
         """The network's input on its device."""
@@ -261,6 +266,7 @@ class _Forward:
         with torch.inference_mode(), contextlib.ExitStack() as stack:
             stack.enter_context(autocast(self.amp, self.device))
             rows = self.module(self.input(views)).float()
+            rows = rows[:, list(self.order)] if self.order else rows
             if self.figures:
                 rows = torch.cat([rows, dynamic.figures(self.module, self.figures).to(rows)], dim=1)
             return rows.cpu().numpy()

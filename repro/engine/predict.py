@@ -77,6 +77,7 @@ def _used(clip: Path, network: Trained, views: Views, decoder: str, device: str)
         "views": to_dict(views),
         "decoder": clip_views.told_decoder(clip, decoder),
         "device": device,
+        **({"note": network.note} if network.note else {}),
     }
 
 
@@ -99,5 +100,6 @@ def render(found: Prediction, label: str) -> str:
             f"mean of {views['fusion']}",
             f"crop      {views['crop']}x{views['crop']} of frames at {size}",
             f"decoder   {used['decoder']} on {used['device']}",
+            *([f"note      {used['note']}"] if "note" in used else []),
         ]
     )

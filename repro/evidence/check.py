@@ -70,7 +70,7 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
 
 def read_tables(paths: Sequence[Path]) -> dict[str, PublishedTable]:
     """The CSV files named, and those in the folders named. No file at all is an error."""
-    files = [file for path in paths for file in (sorted(path.glob("*.csv")) if path.is_dir() else [path])]
+    files = [file for path in paths for file in (sorted(path.glob("[!.]*.csv")) if path.is_dir() else [path])]
     if not files:
         raise RecordError(
             f"no CSV file in {', '.join(str(path) for path in paths)}",

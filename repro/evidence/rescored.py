@@ -86,7 +86,7 @@ def _videos(scores: Scores, subset: str | None) -> tuple[list[int], list[str]]:
     """Positions of the videos that were asked for, in the order of the scores, and the ids that have none."""
     if subset is None:
         return list(range(len(scores.ids))), [problem["id"] for problem in scores.problems]
-    wanted = id_lists.ids_of(subset, scores.about.get("split", "val"))
+    wanted = id_lists.ids_of(subset, scores.about.get("split", "val"), scores.ids)
     found = id_lists.match(wanted, scores.ids)
     return sorted(found.values()), [one for one in wanted if one not in found]
 

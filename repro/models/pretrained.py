@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from repro.core.errors import BadOption, ReproError, WeightsError
 from repro.core.spec import Accuracy, Model, Views, measure_from_dict, model_from_dict, replace
+from repro.data.class_names import match, named
 from repro.data.loader import normalize
 from repro.data.sampling import clip_length_of, frames_of
 from repro.models.build import build
@@ -57,6 +58,8 @@ class Trained:
     classes: tuple[str, ...]
     dataset: str = ""
     """What it was trained on, where the file of its weights tells."""
+    note: str = ""
+    """How the names of its classes differ from those that were given."""
 
     @property
     def label(self) -> str:
@@ -71,6 +74,40 @@ class Trained:
 
 def saved(path: str | Path) -> Saved:
     """What a file of weights says of itself; `WeightsError` where it is none of ours."""
+    facts = _facts(path)
+    try:
+        told = facts.get("repro.protocol")
+        protocol = measure_from_dict(json.loads(told)) if told else None
+        if not isinstance(protocol, Accuracy | None):
+            raise TypeError(f"a protocol of {type(protocol).__name__}")
+        return Saved(model_from_dict(json.loads(facts["repro.model"])), protocol, class_names(path))
+    except (ReproError, ValueError, TypeError, KeyError) as error:
+        raise WeightsError(f"{str(path)!r} holds facts that this version cannot read: {error}") from error
+
+
+def class_names(path: str | Path) -> tuple[str, ...]:
+    """The names of the classes that a file of weights holds, in the order of its outputs; none where it holds none."""
+    try:
+        names = json.loads(_facts(path).get("repro.classes", "[]"))
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{str(path)!r} holds names of classes that are no JSON: {error}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise WeightsError(f"{str(path)!r} holds names of classes that are no list of names")
+    return tuple(names)
+
+
+def number_of_classes(path: str | Path) -> int:
+    """How many classes the network of a file of weights has."""
+    try:
+        return int(json.loads(_facts(path)["repro.model"])["num_classes"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        if isinstance(error, ReproError):
+            raise
+        raise WeightsError(f"{str(path)!r} does not tell its number of classes") from error
+
+
+def _facts(path: str | Path) -> dict[str, str]:
+    """The metadata of one of our files of weights."""
     file = Path(path).expanduser()
     fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
     if not file.is_file():
@@ -82,15 +119,7 @@ def saved(path: str | Path) -> Saved:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train: {error}", fix=fix) from error
     if "repro.model" not in facts:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)
-    try:
-        told = facts.get("repro.protocol")
-        protocol = measure_from_dict(json.loads(told)) if told else None
-        if not isinstance(protocol, Accuracy | None):
-            raise TypeError(f"a protocol of {type(protocol).__name__}")
-        classes = tuple(json.loads(facts.get("repro.classes", "[]")))
-        return Saved(model_from_dict(json.loads(facts["repro.model"])), protocol, classes)
-    except (ReproError, ValueError, TypeError, KeyError) as error:
-        raise WeightsError(f"{str(path)!r} holds facts that this version cannot read: {error}") from error
+    return facts
 
 
 def require_frames(model: Model, rule: str) -> None:
@@ -124,9 +153,15 @@ def random(model: Model, seed: int = 0) -> Trained:
 
 
 def with_classes(network: Trained, names: tuple[str, ...]) -> Trained:
-    """The network with these names for its classes; those that it knows where none are given."""
+    """The network with these names for its classes; those that its weights hold where none are given.
+
+    Names that the weights hold stay where the list has the same in another order, or some of them; other names are an
+    error.
+    """
     if not names:
         return network
+    if named(network.classes) and named(names):
+        return replace(network, note=match(network.classes, names, network.model.num_classes, "the list of names").note)
     if len(names) != network.model.num_classes:
         raise BadOption(
             f"{len(names)} class names for {network.model.num_classes} classes of {network.label}",

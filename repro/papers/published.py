@@ -11,7 +11,6 @@ The files of the three papers lie in `results/published`, those of another packa
 
 from __future__ import annotations
 
-import csv
 import importlib.util
 import inspect
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from repro import registry
 from repro.core import paths
+from repro.core.csv_text import records_of, text_of
 from repro.core.errors import RecordError, UnknownName
 from repro.registry import Entry
 
@@ -130,7 +130,7 @@ def find(name: str) -> Path | None:
 
 def stems() -> list[str]:
     """Names of the CSV files, sorted."""
-    found = {path.stem for folder in folders() for path in folder.glob("*.csv")}
+    found = {path.stem for folder in folders() for path in folder.glob("[!.]*.csv")}
     return sorted(stem for stem in found if _NAME.match(stem))
 
 
@@ -154,16 +154,13 @@ def read(path: Path) -> PublishedTable:
     """Parse and check one file; `RecordError` names file, line and column."""
     if not _NAME.match(path.stem):
         raise RecordError(f"{path.name}: the name should be <paper>_<table>.csv in small letters")
-    try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(), strict=True))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise RecordError(f"{path.name}: not readable as CSV: {error}") from error
+    lines = records_of(text_of(path, RecordError, allowed="a CSV file"), path.name, RecordError)
     if not lines:
         raise RecordError(f"{path.name}: empty")
-    columns = tuple(lines[0])
+    columns = tuple(lines[0][1])
     _check_columns(path.name, columns)
     rows: dict[str, PublishedRow] = {}
-    for line, fields in enumerate(lines[1:], start=2):
+    for line, fields in lines[1:]:
         if len(fields) != len(columns):
             raise RecordError(f"{path.name} line {line}: {len(fields)} fields for {len(columns)} columns")
         row = _row(path.name, line, dict(zip(columns, fields, strict=True)))

@@ -13,6 +13,7 @@ import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
 from repro.core.errors import RecordError, ReproError
+from repro.core.names import PATTERN
 from repro.core.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
 
 #: the widest of a CPU's vector instructions -> how it is told beside the name
@@ -25,7 +26,7 @@ _NEEDED = ("python", "packages", "device", "threads", "flags", "git")
 #: version of the document; `records/upgrade.py` turns older ones into it
 SCHEMA_VERSION: Literal[2] = 2
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@=-]{0,119}$")]
+Name = Annotated[str, Field(pattern=PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Percent = Annotated[float, Field(ge=0, le=100)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from repro import registry
-from repro.core.errors import BadOption, UnknownName, WeightsError
+from repro.core.environment import machine
+from repro.core.errors import BadOption, DataError, UnknownName, WeightsError
+from repro.core.names import name_like
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.data import label_maps
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index as Videos
 from repro.data.index import read_csv, read_splits
+from repro.data.splits import known_split
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
@@ -20,24 +24,27 @@ from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.records.index import Index
 from repro.runner.execute import execute
-from repro.runner.jobs import Job
+from repro.runner.jobs import Job, record_of
 
 
 def dataset_name(text: str) -> str:
     """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec.
 
-    The name holds a digest of the file, its class names, and names and sizes of its videos: two copies that differ are
-    two datasets.
+    The name holds a digest of the class names, and of names, labels and contents of its videos: two copies that differ
+    are two datasets.
     """
     if not is_csv(text):
         registry.datasets[text]
         return text
     path = Path(text).expanduser()
-    name = f"{path.stem}@{_fingerprint(path)[:12]}"
+    stem = name_like(path.stem)
+    name = f"{stem}@{_fingerprint(path)[:12]}"
     count = num_classes(text)
+    called = f"records call {path.name!r} {stem!r}: they take letters, digits and _ . + = - alone"
 
     def open_split(_: str, split: str) -> Videos:
-        return read_csv(path, split)
+        made = read_csv(path, split)
+        return made if stem == path.stem else replace(made, name=stem, notes=(*made.notes, called))
 
     registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
     return name
@@ -48,6 +55,11 @@ def _fingerprint(path: Path) -> str:
     for split in read_splits(path):
         digest.update(f"{split}:{read_csv(path, split).fingerprint};".encode())
     return digest.hexdigest()
+
+
+def split_name(text: str) -> str:
+    """`train`, `val` or `test` for any known spelling; another name as it is, which the dataset may know."""
+    return known_split(text) or text
 
 
 def with_weights(model: Model, path: Path) -> Model:
@@ -71,8 +83,7 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
-        flip_labels = registry.datasets[name].fact("flip_labels", ())
-        train = replace(train, flip_labels=tuple(flip_labels))
+        train = replace(train, flip_labels=_flip_labels(name))
         measure = Accuracy(dataset=name, train=train, test=test)
     assert measure.train is not None
     known = to_dict(measure.train)
@@ -82,6 +93,15 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment
     return Experiment(model=model, measure=replace(measure, train=replace(measure.train, **changes)))
 
 
+def _flip_labels(name: str) -> tuple[Any, ...]:
+    """The labels that change places in a mirrored clip. They are told in the official order, and hold in no other."""
+    told = tuple(registry.datasets[name].fact("flip_labels", ()))
+    official = label_maps.official(name)
+    if told and official and label_maps.difference(open_index(name, "train").classes, official):
+        return ()
+    return told
+
+
 def run_single(
     experiment: Experiment,
     how: Execution,
@@ -89,24 +109,71 @@ def run_single(
     out: Path,
     seed: int = 0,
     weights: Path | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
 ) -> tuple[store.Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
-    The training's log lies beside the record.
+    The training's log lies beside the record. A finished record of the same experiment on the same data is returned as
+    it is; `on_note` is told that, and what else was not done as asked.
     """
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
-    _preflight(experiment, measure, weights)
+    splits = _preflight(experiment, measure, weights)
+    for text in _notes(splits, experiment, weights, how.workers):
+        on_note(text)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
     saved = None if weights else path.with_suffix(".safetensors")
     files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
-    return execute(job, how, index=Index(out), files=files), path
+    index = Index(out)
+    before = record_of(job, index)
+    changed = _changed(before, splits)
+    if changed:
+        on_note(changed)
+    made = execute(job, how, index=index, files=files, replace=bool(changed))
+    if made == before and made.status == "done":
+        if changed:  # the new attempt failed, and left the record of the old videos where it is
+            raise DataError(f"{changed}, which failed", fix="--out FOLDER, another one, where its reason is told")
+        on_note(f"stored result of {made.finished}, nothing was measured anew: weights, data and protocol are the same")
+    return made, path
 
 
-def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> None:
-    """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded."""
+def _notes(
+    splits: Mapping[str, Videos], experiment: Experiment, weights: Path | None, workers: int | None
+) -> Iterator[str]:
+    """What is read, mapped or bounded otherwise than it was written."""
+    from repro.engine import class_order
+    from repro.engine.accuracy import bounded
+
+    yield from dict.fromkeys(note for index in splits.values() for note in index.notes)
+    most = max(map(len, splits.values()))
+    if workers and bounded(workers, most) < workers:
+        yield f"{bounded(workers, most)} processes decode, not {workers}: there are {most} videos, {machine()[1]} cores"
+    measure = experiment.measure
+    if weights is not None and isinstance(measure, Accuracy):
+        found = class_order.matched(weights, splits[measure.test_split], experiment.model.num_classes)
+        if found.note:
+            yield found.note
+
+
+def _changed(found: store.Record | None, splits: Mapping[str, Videos]) -> str | None:
+    """What to say where a finished record of this experiment was measured on other videos under the same name."""
+    if found is None or found.status != "done":
+        return None
+    before = found.dataset or {}
+    old = {str(one.get("split")): one.get("fingerprint") for one in (before, before.get("train") or {})}
+    differ = [name for name, index in splits.items() if old.get(name) not in (None, index.fingerprint)]
+    if not differ:
+        return None
+    told = " and ".join(differ)
+    return f"the videos of {told} have changed since record {found.name} was written; they are measured anew"
+
+
+def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Videos]:
+    """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded. Returns the
+    splits that are used.
+    """
     from repro.models.build import build_meta
     from repro.models.weights import load_weights
 
@@ -114,13 +181,14 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
     rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]
     for rule in rules:
         require_frames(model, rule)
-    for split in (measure.test_split, *(["train"] if measure.train else [])):
-        open_index(measure.dataset, split)
+    used = (measure.test_split, *(["train"] if measure.train else []))
+    splits = {split: open_index(measure.dataset, split) for split in used}
     if 0 < measure.test.resize < measure.test.crop:
         raise BadOption(f"crop {measure.test.crop} does not fit into a short side of {measure.test.resize}")
     module = build_meta(model)
     if weights is not None:
         load_weights(module.to_empty(device="cpu"), weights, model)
+    return splits
 
 
 def summary(made: store.Record, path: Path) -> str:

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from repro.core.errors import DataError, UnknownName
-from repro.data.annotations import FORMATS, read, split_of
+from repro.core.errors import DataError, ReproError, UnknownName
+from repro.data.annotations import FORMATS, read
+from repro.data.splits import split_of_file_name
 
 KINETICS = 'label,youtube_id,time_start,time_end,split,is_cc\n"archery",abc-DEF_123,13,23,validate,0\n'
 TEST_CSV = "youtube_id,time_start,time_end,split\nabc-DEF_123,13,23,test\n"
@@ -32,6 +33,13 @@ LISTS = [
     ('path,label\n"a, b.mp4",archery\n', "csv", ("a, b.mp4",), "archery", None),
     ("abc-DEF_123\n-----------\n", "ids", ("abc-DEF_123",), None, None),
     ("label,path,split\n3,a.mp4,val\n", "csv", ("a.mp4",), 3, None),
+    ("Label,Path\r\n3.0,a.mp4\r\n\r\n", "csv", ("a.mp4",), 3, None),
+    ("a/v1.mp4     0\nlong/v2.mp4  1\n", "videos", ("a/v1.mp4",), 0, None),
+    ("a/v1   12     0\nlong/v2  7  1\n", "rawframes", ("a/v1",), 0, 12),
+    ("run 1.mp4\t\t 5\n\n", "videos", ("run 1.mp4",), 5, None),
+    ("clip 3\t0\nclip 4\t1\n", "videos", ("clip 3",), 0, None),
+    ("a.mp4 ,  5\nb c.mp4, 6\n", "videos", ("a.mp4",), 5, None),
+    ("\ufeffa.mp4 5\r\nb.mp4 6\r\n", "videos", ("a.mp4",), 5, None),
 ]
 
 
@@ -73,7 +81,24 @@ def test_label_files_are_recognised_and_ordered_by_number(tmp_path, text):
     ],
 )
 def test_the_split_is_told_by_the_name(tmp_path, name, split):
-    assert split_of(tmp_path / name) == split
+    assert split_of_file_name((tmp_path / name).stem) == split
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("label,youtube_id,time_start,time_end,split\nyoga,abc,0,10,vall\n", "line 2 'vall'; did you mean val"),
+        ("label,youtube_id,time_start,time_end,split\nyoga,abc,0,1e999,val\n", "line 2"),
+        ("label,youtube_id,time_start,time_end,split\n,abc,0,10,val\n", "line 2"),
+        ("path,label,split\na.mp4,x,holdout\n", "line 2 'holdout'"),
+        ("path,label\na.mp4,x,y\n", "line 2: 3 fields"),
+        ("path,label,path\na.mp4,x,b.mp4\n", "a column stands twice"),
+    ],
+)
+def test_no_line_is_left_out_or_guessed(tmp_path, text, told):
+    (tmp_path / "x_val.csv").write_text(text)
+    with pytest.raises(ReproError, match=told):
+        read(tmp_path / "x_val.csv")
 
 
 def test_unlabelled_test_lines_are_left_out_and_a_test_file_alone_is_an_error(tmp_path):
@@ -90,7 +115,7 @@ def test_unlabelled_test_lines_are_left_out_and_a_test_file_alone_is_an_error(tm
         ('[{"id": 1', "line 1: not well-formed JSON"),
         ("label,youtube_id,time_start,time_end,split\narchery,abc,x,23,train\n", "line 2"),
         ('{"a": "0", "b": "2"}', "not 0 to 1"),
-        ("Holding\nHolding\n", "line 2: class 'Holding' stands there twice"),
+        ("Holding\nHolding\n", "line 2: 'Holding' stands on line 1 already"),
     ],
 )
 def test_what_is_broken_is_named(tmp_path, text, part):

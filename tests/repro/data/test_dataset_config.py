@@ -6,6 +6,7 @@ from repro.core import paths
 from repro.core.errors import DataError, NotConfigured, ReproError
 from repro.data import dataset_config
 from repro.data.datasets import is_configured, open_index
+from repro.data.label_maps import official
 
 
 def write_csv(folder, classes=27, splits=("train", "val")):
@@ -27,6 +28,16 @@ def test_a_dataset_is_found_once_its_place_is_told(tmp_path):
     assert dataset_config.remove("jester")
     assert not dataset_config.remove("jester")
     assert not is_configured("jester")
+
+
+def test_names_of_the_release_are_numbered_in_its_order(tmp_path):
+    names = official("jester")
+    rows = [f"{split}/{number}.mp4,{name},{split}" for split in ("train", "val") for number, name in enumerate(names)]
+    (tmp_path / "jester.csv").write_text("path,label,split\n" + "\n".join(rows) + "\n")
+    dataset_config.add("jester", tmp_path / "jester.csv", 27)
+    index = open_index("jester", "val")
+    assert index.classes == names != tuple(sorted(names))
+    assert [video.label for video in index.videos] == list(range(27))
 
 
 @pytest.mark.parametrize("wrong", [{"classes": 26}, {"splits": ("train",)}])

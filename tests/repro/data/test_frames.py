@@ -44,6 +44,24 @@ def test_the_template_is_found_and_flow_is_left_alone(tmp_path):
     assert frame_count(folder, decoder="pyav") == 9
 
 
+def test_pictures_of_16_bits_are_scaled_not_cut_off(tmp_path):
+    greys = [0, 255, 256, 12_850, 32_768, 65_535]
+    for number, grey in enumerate(greys):
+        Image.fromarray(np.full((32, 40), grey, np.uint16)).save(tmp_path / f"depth_{number}.png")
+    frames = read_frames(tmp_path, range(len(greys)), resize_short=0)
+    assert frames[:, 0, 0, 1].tolist() == [0, 1, 1, 50, 128, 255] and frames.shape == (6, 32, 40, 3)
+
+
+def test_what_systems_leave_in_a_folder_is_no_frame(tmp_path):
+    folder = write_frames(tmp_path / "a", "img_{:05d}.jpg", count=9)
+    for name in [file.name for file in folder.iterdir()]:
+        (folder / f"._{name}").write_bytes(b"\x00\x05\x16\x07" + bytes(100))
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini", ".img_00010.jpg"):
+        (folder / name).write_bytes(b"junk")
+    assert frame_count(folder) == 9 and list_folder(folder).template == "img_{:05d}.jpg"
+    assert not is_picture("._img_00001.jpg")
+
+
 @given(st.integers(0, 99999), st.sampled_from(["", "img_", "image_", "frame", "v2_"]))
 @settings(max_examples=30)
 def test_numbered_names_are_pictures(number, prefix):

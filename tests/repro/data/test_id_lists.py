@@ -20,6 +20,33 @@ def test_a_registered_copy_is_found_again(tmp_path):
     assert id_lists.ids_of("copy:mine") == ["a.mp4", "b.mp4"], "the user's own file is not needed any more"
 
 
+def test_names_with_spaces_stay_whole(tmp_path):
+    names = ["push.mp4", "push up 2.mp4", "run 1.mp4", "run.mp4"]
+    (tmp_path / "list.txt").write_bytes(b'\xef\xbb\xbfpush up 2.mp4\r\n\r\n"run 1.mp4"\r\n')
+    for found in (
+        id_lists.ids_of(str(tmp_path / "list.txt")),
+        id_lists.ids_of(str(tmp_path / "list.txt"), "val", names),
+    ):
+        assert id_lists.match(found, names) == {"push up 2.mp4": 1, "run 1.mp4": 2}
+    id_lists.register("mine", tmp_path / "list.txt")
+    assert id_lists.ids_of("copy:mine") == ["push up 2.mp4", "run 1.mp4"]
+    (tmp_path / "list.txt").write_text("push 2\nrun 1\n")
+    assert id_lists.read_list(tmp_path / "list.txt", ["push 2", "run 1", "else"]) == ["push 2", "run 1"]
+    assert id_lists.read_list(tmp_path / "list.txt", ["push", "run", "else"]) == ["push", "run"]
+    assert id_lists.read_list(tmp_path / "list.txt", ["push.mp4", "push 2.mp4", "run 1.mp4"]) == ["push 2", "run 1"]
+    with pytest.raises(DataError, match="both are scored"):
+        id_lists.read_list(tmp_path / "list.txt", ["push 2", "run 1", "push", "run"])
+
+
+def test_a_dot_in_a_name_is_no_suffix():
+    assert id_lists.match(["v1.2 clip"], ["v1.mp4"]) == {}
+    assert id_lists.match(["v1.2 clip"], ["a/v1.2 clip.webm", "v1.mp4"]) == {"v1.2 clip": 0}
+
+
+def test_unicode_forms_of_an_id_are_one():
+    assert id_lists.match(["caf\u00e9.mp4"], ["cafe\u0301.mp4"]) == {"caf\u00e9.mp4": 0}
+
+
 def test_an_unknown_copy_says_how_to_register_it(tmp_path):
     with pytest.raises(UnknownName, match=r"scores --register K400-19761 LIST\.txt"):
         id_lists.ids_of("copy:K400-19761")
@@ -39,7 +66,7 @@ def test_a_list_of_another_size_than_the_name_promises(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "why"), [(b"", "holds no id"), (b"a\nb\na\n", "'a' 2 times"), (b"\xff\xfe\x00", "not a list of ids")]
+    ("content", "why"), [(b"", "holds no id"), (b"a\nb\na\n", "'a' 2 times"), (b"\xff\xfe\x00", "not UTF-8")]
 )
 def test_bad_lists(tmp_path, content, why):
     (tmp_path / "list.txt").write_bytes(content)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.errors import DataError, UnknownName
-from repro.data.index import Index, Video, read_classes, read_csv
+from repro.data.index import Index, Video, read_classes, read_csv, read_splits
 
 
 def test_names_are_sorted_and_paths_relative_to_the_csv(tmp_path, write_csv):
@@ -78,7 +78,12 @@ def test_faults_are_named(tmp_path, text, said):
 
 @pytest.mark.parametrize(
     ("label", "said"),
-    [("3", "label '3' is not in"), ("hop", "label 'hop' is not in"), ("1.0", "label '1.0' is not in")],
+    [
+        ("3", "label '3' is not in"),
+        ("hop", "label 'hop' is not in"),
+        ("1.5", "label '1.5' is not in"),
+        ("4.0", "label '4.0' is not in"),
+    ],
 )
 def test_labels_outside_the_map(tmp_path, write_csv, label, said):
     (tmp_path / "labels.txt").write_text("a\nb\nc\n")
@@ -107,6 +112,91 @@ def test_unreadable_files(tmp_path):
         read_csv(tmp_path / "latin.csv", "val")
 
 
+@pytest.mark.parametrize("label", ["{}", "{}.0", '"{},0"', "+{}", "0{}", " {} "])
+def test_numbers_are_classes_however_a_program_wrote_them(tmp_path, write_csv, label):
+    rows = [(f"{number}.mp4", label.format(number)) for number in range(12)]
+    index = read_csv(write_csv(tmp_path / "my.csv", rows, header="path,label"), "val")
+    assert [video.label for video in index.videos] == list(range(12)) and index.classes[10] == "10"
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (("0", "-1"), "line 3: label '-1'"),
+        (("0.5", "1"), "line 2: label '0.5'"),
+        (("0.0", "nan"), "line 3: label 'nan'"),
+        (("1e0", "1"), "line 2: label '1e0'"),
+        (('"1,000"', "1"), "line 2: label '1,000'"),
+        (("push", "2.0"), "line 3: label '2.0'"),
+        (("0", "999999999"), "line 3: label '999999999'.*0 to 99999"),
+        (("0", "9" * 5000), "line 3: label"),
+        (("push", "pu\uff53h"), "look alike"),
+    ],
+)
+def test_labels_that_may_mean_something_else_are_refused(tmp_path, write_csv, labels, said):
+    rows = [(f"{place}.mp4", label) for place, label in enumerate(labels)]
+    with pytest.raises(DataError, match=said):
+        read_csv(write_csv(tmp_path / "my.csv", rows, header="path,label"), "val")
+
+
+def test_unicode_forms_of_a_name_are_one_class(tmp_path, write_csv):
+    rows = [
+        ("a.mp4", "caf\u00e9"),
+        ("b.mp4", "cafe\u0301"),
+        ("c.mp4", "caf\u00e9\u200b"),
+        ("d.mp4", "x\u00a0 y"),
+        ("e", "x y"),
+    ]
+    index = read_csv(write_csv(tmp_path / "my.csv", rows, header="path,label"), "val")
+    assert index.classes == ("caf\u00e9", "x y") and [video.label for video in index.videos] == [0, 0, 0, 1, 1]
+
+
+def test_splits_are_read_by_their_meaning_and_it_is_told(tmp_path, write_csv):
+    rows = [
+        (f"{place}.mp4", "x", split) for place, split in enumerate(("val", "Val", "dev", " VALIDATION", "Training"))
+    ]
+    file = write_csv(tmp_path / "my.csv", rows)
+    assert len(read_csv(file, "val")) == len(read_csv(file, "validation")) == 4 and len(read_csv(file, "train")) == 1
+    assert read_splits(file) == ("train", "val") and "'dev' as val" in read_csv(file, "val").notes[0]
+    for wrong in ("vall", "holdout", "fold1"):
+        with pytest.raises(UnknownName, match=f"line 3 '{wrong}'"):
+            read_csv(write_csv(file, [("a.mp4", "x", "val"), ("b.mp4", "x", wrong)]), "val")
+
+
+def test_a_file_is_of_one_split_and_label_however_it_is_named(tmp_path, write_csv):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "link.mp4").symlink_to("a.mp4")
+    (tmp_path / "hard.mp4").hardlink_to(tmp_path / "a.mp4")
+    (tmp_path / "folder").symlink_to("sub")
+    names = ["./a.mp4", "sub/../a.mp4", "link.mp4", "hard.mp4", str(tmp_path / "a.mp4"), "sub//../a.mp4"]
+    for name in names:
+        with pytest.raises(DataError, match=r"line 2 already|one file, of train and val"):
+            read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "x", "train"), (name, "x", "val")]), "val")
+        with pytest.raises(DataError, match=r"line 2 already|one file, two labels"):
+            read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "x", "val"), (name, "y", "val")]), "val")
+    with pytest.raises(DataError, match="stands on line 2 already"):
+        read_csv(write_csv(tmp_path / "my.csv", [("sub", "x", "train"), ("sub/", "x", "val")]), "val")
+    with pytest.raises(DataError, match="one file, of train and val"):
+        read_csv(write_csv(tmp_path / "my.csv", [("sub", "x", "train"), ("folder", "x", "val")]), "val")
+    assert len(read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "x", "train"), ("b.mp4", "x", "val")]), "val")) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["\ufeffPath,LABEL\r\na.mp4,1\r\n\r\n", "path,label\n\n\na.mp4,1\n,\n", "path , label\ra.mp4,1\r"]
+)
+def test_what_programs_add_to_a_csv_makes_no_difference(tmp_path, text):
+    (tmp_path / "my.csv").write_bytes(text.encode())
+    assert [(video.id, video.label) for video in read_csv(tmp_path / "my.csv", "val").videos] == [("a.mp4", 1)]
+
+
+def test_a_header_in_the_label_map_is_no_class(tmp_path, write_csv):
+    (tmp_path / "labels.txt").write_text("id,name\n0,wave\n1,run\n")
+    index = read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "run"), ("b.mp4", "0")], header="path,label"), "val")
+    assert index.classes == ("wave", "run") and [video.label for video in index.videos] == [1, 0]
+
+
 def test_unknown_split(tmp_path, write_csv):
     with pytest.raises(UnknownName, match="allowed: train, val"):
         read_csv(write_csv(tmp_path / "my.csv", [("a", "1", "train"), ("b", "1", "val")]), "test")
@@ -121,6 +211,11 @@ def test_fingerprint_tells_copies_apart_but_not_places(tmp_path, write_csv):
         ).fingerprint
 
     assert made("one", 5) == made("two", 5)
+    (tmp_path / "two" / "a.mp4").write_bytes(b"12345")
+    assert (
+        read_csv(tmp_path / "two" / "x.csv", "val").fingerprint
+        != read_csv(tmp_path / "one" / "x.csv", "val").fingerprint
+    )
     assert len({made("three", 5), made("four", 6), made("five", 5, "0")}) == 3
 
 

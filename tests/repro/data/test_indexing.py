@@ -38,11 +38,24 @@ def test_a_copy_elsewhere_has_the_same_fingerprint_and_a_re_encoded_one_another(
     first = open_after_add(mini)
     shutil.copytree(mini.root, tmp_path / "moved" / "deep")
     assert open_after_add(mini, root=tmp_path / "moved") == first
-    changed = next((tmp_path / "moved").rglob("*.mp4"))
+    changed = open_index("diving48", "train").videos[0].path
     data = bytearray(changed.read_bytes())
     data[-1] ^= 1
     changed.write_bytes(data)
-    assert open_after_add(mini, root=tmp_path / "moved") != first
+    again = open_index("diving48", "train").fingerprint
+    assert again != first, "without data add, too"
+    assert open_after_add(mini, root=tmp_path / "moved") == again
+
+
+def test_one_file_in_two_splits_is_refused(tmp_path, miniatures_module):
+    miniatures_module.write_frames(tmp_path / "root" / "abseiling" / "v0", 0)
+    (tmp_path / "root" / "abseiling" / "v1").symlink_to("v0")
+    for other in ("./abseiling/v0", "abseiling/v1"):
+        (tmp_path / "train_videofolder.txt").write_text("abseiling/v0 12 0\n")
+        (tmp_path / "val_videofolder.txt").write_text(f"{other} 12 0\n")
+        files = tuple(str(tmp_path / f"{split}_videofolder.txt") for split in ("train", "val"))
+        with pytest.raises(DataError, match=r"abseiling/v.' is of two splits: train .* val as"):
+            add("kinetics400", Source(tmp_path / "root", files))
 
 
 def open_after_add(mini, **more):

@@ -31,6 +31,11 @@ def test_an_id_is_found_in_any_folder(tmp_path, place, name):
     assert found is not None and (tmp_path / found).exists() and str(found).startswith(f"{place}abc")
 
 
+def test_what_other_systems_leave_is_no_place(tmp_path):
+    files(tmp_path, "__MACOSX/v/abc/._00001.jpg", "v/@eaDir/abc/x.jpg", "v/abc/00001.jpg", "v/._abc.mp4")
+    assert str(locate(tmp_path, [by_id("abc")])[0]) == "v/abc"
+
+
 def test_of_two_places_the_one_of_the_split_is_taken(tmp_path):
     files(tmp_path, "a_train/abc.mp4", "val_256/abc.mp4", "zzz/abc.mp4")
     assert str(locate(tmp_path, [by_id("abc")])[0]) == "val_256/abc.mp4"

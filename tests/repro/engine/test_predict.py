@@ -95,10 +95,26 @@ def test_fewer_classes_than_five_and_names_of_a_file_or_a_dataset(place, tmp_pat
     (tmp_path / "labels.txt").write_text("x\ny\nz\n")
     _, out, _ = told(place, capsys, *weights, "--labels", str(tmp_path / "labels.txt"), "--json")
     assert {one["name"] for one in json.loads(out)["classes"]} == {"x", "y", "z"}
-    _, out, _ = told(place, capsys, "--dataset", "twin-temporal", "--json")
+    network(MODEL, tmp_path / "nameless.safetensors", ())
+    _, out, _ = told(
+        place, capsys, "--weights", str(tmp_path / "nameless.safetensors"), "--dataset", "twin-temporal", "--json"
+    )
     assert json.loads(out)["classes"][0]["name"] in (
         "right left down up growing shrinking clockwise counterclockwise".split()
     )
+
+
+def test_names_in_another_order_stay_those_of_the_weights_and_it_is_told(place, tmp_path, capsys):
+    _, before, _ = told(place, capsys, "--json")
+    names = NAMES
+    (tmp_path / "labels.txt").write_text("\n".join(reversed(names)))
+    _, out, _ = told(place, capsys, "--labels", str(tmp_path / "labels.txt"), "--json")
+    assert json.loads(out)["classes"] == json.loads(before)["classes"]
+    assert "another order" in json.loads(out)["note"]
+    assert "another order" in told(place, capsys, "--labels", str(tmp_path / "labels.txt"))[1]
+    (tmp_path / "labels.txt").write_text("\n".join([*names[:-1], "else"]))
+    code, _, err = told(place, capsys, "--labels", str(tmp_path / "labels.txt"))
+    assert code == 2 and "do not know: 'else'" in err and repr(names[-1]) in err
 
 
 @pytest.mark.parametrize("name", ["frame_{}.png", "{}.jpg", "img_{:05d}.png"])
@@ -148,7 +164,7 @@ def test_what_cannot_be_read_is_told_in_one_line(place, tmp_path, capsys, name, 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (["--dataset", "kinetics400"], "400 class names for 8 classes"),
+        (["--dataset", "kinetics400"], "classes that the weights do not know: 'abseiling'"),
         (["--dataset", "twin-temporall"], "twin-temporal"),
         (["--dataset", "twin-temporal", "--labels", "x.txt"], "one of them"),
         (["--labels", "x.txt"], "x.txt"),
