@@ -7,19 +7,19 @@ protocol and the names of its classes.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from repro.core.errors import BadOption, ReproError, WeightsError
+from repro.core.paths import expand
 from repro.core.spec import Accuracy, Model, Views, measure_from_dict, model_from_dict, replace
 from repro.data.loader import normalize
 from repro.data.sampling import clip_length_of, frames_of
+from repro.models import checkpoint_reader
 from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.weights import load_weights
@@ -71,25 +71,24 @@ class Trained:
 
 def saved(path: str | Path) -> Saved:
     """What a file of weights says of itself; `WeightsError` where it is none of ours."""
-    file = Path(path).expanduser()
+    file = expand(path)
     fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
     if not file.is_file():
         raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
     try:
-        with safe_open(file, framework="pt") as content:
-            facts = content.metadata() or {}
-    except (OSError, SafetensorError) as error:
+        facts = checkpoint_reader.metadata_of(file)
+    except WeightsError as error:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train: {error}", fix=fix) from error
     if "repro.model" not in facts:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)
     try:
-        told = facts.get("repro.protocol")
-        protocol = measure_from_dict(json.loads(told)) if told else None
+        told = checkpoint_reader.fact(path, facts, "repro.protocol", dict, "{}")
+        protocol = measure_from_dict(told) if told else None
         if not isinstance(protocol, Accuracy | None):
             raise TypeError(f"a protocol of {type(protocol).__name__}")
-        classes = tuple(json.loads(facts.get("repro.classes", "[]")))
-        return Saved(model_from_dict(json.loads(facts["repro.model"])), protocol, classes)
-    except (ReproError, ValueError, TypeError, KeyError) as error:
+        classes = tuple(map(str, checkpoint_reader.fact(path, facts, "repro.classes", list, "[]")))
+        return Saved(model_from_dict(checkpoint_reader.fact(path, facts, "repro.model", dict, "{}")), protocol, classes)
+    except (ReproError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"{str(path)!r} holds facts that this version cannot read: {error}") from error
 
 
