@@ -111,7 +111,17 @@ def keep_aside(record: Record, root: Path, *, scores: Path | None = None) -> Pat
 
 
 def _next_number(aside: Path, name: str) -> int:
-    return 1 + len(list(aside.glob(f"{name}.*.json")))
+    """One more than the largest there, of records and of scores: some may have been removed by hand."""
+    numbers = (path.name.removeprefix(f"{name}.").partition(".")[0] for path in aside.glob(f"{name}.*"))
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def is_document_of(path: Path, record: Record) -> bool:
+    """Whether a file holds exactly this record, under whatever name."""
+    try:
+        return path.is_file() and path.read_bytes() == _document(record)
+    except OSError:
+        return False
 
 
 def load(path: Path) -> Record:

@@ -72,6 +72,7 @@ def test_options_go_where_submitit_takes_them():
     assert made["slurm_time"] == 120
     assert made["slurm_additional_parameters"] == {"requeue": True, "reservation": "r"}
 
+
 @pytest.mark.parametrize(
     "option",
     ["account=0123", "comment=true", "qos=1e3", "wckey=007", "reservation=00", "nodelist=0", "dependency=afterok:012",
