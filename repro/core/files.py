@@ -95,8 +95,12 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """A JSON document; `ValueError` for what is none, also where it is nested too deep to be read."""
+    """A JSON document; `ValueError` for what is none: also for NaN and infinity, and where it is nested too deep."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("JSON that is nested too deep") from error
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a JSON number")
