@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -36,8 +37,16 @@ def _below_home(variable: str, usual: str, ours: str) -> Path:
         return Path(os.environ[variable]) / "repro"
     try:
         return Path.home() / usual / "repro"
-    except RuntimeError as error:
-        raise NotConfigured(_HOMELESS, fix=f"export {ours}=/a/folder, or HOME") from error
+    except RuntimeError:
+        return _without_home(ours) / usual.removeprefix(".")
+
+
+def _without_home(ours: str) -> Path:
+    """A folder of this user's number beside other temporary files; never one that somebody else has put there."""
+    folder = Path(tempfile.gettempdir()) / f"repro-{os.getuid()}"
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
+        raise NotConfigured(f"{_HOMELESS}; {str(folder)!r} is another's", fix=f"export {ours}=/a/folder, or HOME")
+    return folder
 
 
 def results() -> Path:
@@ -62,7 +71,9 @@ def figures() -> Path:
 
 
 def cache() -> Path:
-    """`REPRO_CACHE`, else `~/.cache/repro`: twins, decoded frames, checkpoints of unfinished runs; safe to delete."""
+    """`REPRO_CACHE`, else `~/.cache/repro` (without a home, a temporary folder): twins, decoded frames, checkpoints of
+    unfinished runs; safe to delete.
+    """
     return _folder("REPRO_CACHE", lambda: _below_home("XDG_CACHE_HOME", ".cache", "REPRO_CACHE"))
 
 
@@ -72,7 +83,7 @@ def weights() -> Path:
 
 
 def config() -> Path:
-    """`REPRO_CONFIG`, else `~/.config/repro`: where this user's datasets are."""
+    """`REPRO_CONFIG`, else `~/.config/repro` (without a home, a temporary folder): where this user's datasets are."""
     return _folder("REPRO_CONFIG", lambda: _below_home("XDG_CONFIG_HOME", ".config", "REPRO_CONFIG"))
 
 
