@@ -60,7 +60,7 @@ _LOOKS = frozenset(
 #: operators that only allocate or move data; they have no arithmetic to count
 _MOVES = frozenset(
     "empty empty_like new_empty empty_strided zeros new_zeros zeros_like ones full fill_ zero_ copy_ clone _to_copy "
-    "cat stack detach index index_select constant_pad_nd arange promote_types lift_fresh _unsafe_view "
+    "cat stack detach index index_select constant_pad_nd pad arange promote_types lift_fresh _unsafe_view "
     "contiguous roll".split()
 )
 
