@@ -190,7 +190,8 @@ def test_null_lengths_of_a_sampling_rule_are_told(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ["[" * 100_000, '{"a": NaN}', '{"spec": [], "tensors": {}}', '{"spec": {"model": []}, "tensors": [[1]]}',
-     "9" * 5000, '{"spec": {"model": "tsn", "backbone": "tiny_resnet", "frames": 2, "num_classes": 1e999}, "tensors": []}'],
+     "9" * 5000,
+     '{"spec": {"model": "tsn", "backbone": "tiny_resnet", "frames": 2, "num_classes": 1e999}, "tensors": []}'],
 )  # fmt: skip
 def test_nonsense_is_a_sentence(tmp_path, text):
     (tmp_path / "g.json").write_text(text)
