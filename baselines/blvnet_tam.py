@@ -30,7 +30,7 @@ from torch.nn.functional import interpolate
 
 from baselines.options import refuse_unknown, require_choice, require_count
 from baselines.resnet import initialize_convolutions
-from baselines.temporal import temporal_filter
+from baselines.temporal import filter_over_time
 from baselines.video import VideoResNet, split_options
 
 LITTLE_WIDTH = 2
@@ -140,7 +140,7 @@ class Aggregation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*T, C, H, W), mixed over time."""
         taps = torch.stack([part.weight.flatten() for part in (self.prev, self.curr, self.next)])
-        return temporal_filter(x, taps[:, None, None].expand(-1, x.shape[0] // self.frames, self.frames, -1)).relu()
+        return filter_over_time(x, taps[:, None, None].expand(-1, x.shape[0] // self.frames, self.frames, -1)).relu()
 
 
 class Bottleneck(nn.Module):

@@ -101,6 +101,11 @@ class GateShift(nn.Module):
         halves = x.unflatten(0, (-1, self.frames)).unflatten(2, (2, -1))  # (N, T, 2, C / 2, H, W)
         moving = halves * self.gates(x)[:, :, :, None]
         out = halves - moving
-        out[:, :-1, 0] += moving[:, 1:, 0]
-        out[:, 1:, 1] += moving[:, :-1, 1]
+        if torch.jit.is_tracing():  # the exporter of traces to ONNX loses in silence what is written into a part
+            ahead = pad(moving[:, 1:, 0], (0, 0, 0, 0, 0, 0, 0, 1))
+            back = pad(moving[:, :-1, 1], (0, 0, 0, 0, 0, 0, 1, 0))
+            out = out + torch.stack((ahead, back), 2)
+        else:
+            out[:, :-1, 0] += moving[:, 1:, 0]
+            out[:, 1:, 1] += moving[:, :-1, 1]
         return out.unflatten(3, (2, -1)).transpose(3, 4).flatten(2, 4).flatten(0, 1)

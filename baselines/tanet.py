@@ -20,7 +20,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from baselines.resnet import OpenBottleneck
-from baselines.temporal import TAPS, gated_taps, temporal_filter
+from baselines.temporal import TAPS, filter_over_time, gated_taps
 from baselines.video import VideoResNet, build, require_bottlenecks
 
 
@@ -62,7 +62,7 @@ class TemporalAdaptive(nn.Module):
         pooled = x.mean((2, 3)).unflatten(0, (-1, self.frames)).transpose(1, 2).contiguous()  # (N, C, T)
         kernel = self.G(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])  # (N, C, 3)
         gate = self.L(pooled).transpose(1, 2)  # (N, T, C)
-        return temporal_filter(x, gated_taps(kernel, gate))
+        return filter_over_time(x, gated_taps(kernel, gate))
 
 
 class AdaptiveBottleneck(OpenBottleneck):

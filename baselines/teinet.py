@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from baselines.resnet import OpenBottleneck
-from baselines.temporal import LearnableShift, gated_taps, temporal_filter
+from baselines.temporal import LearnableShift, filter_over_time, gated_taps
 from baselines.video import VideoResNet, build, require_bottlenecks
 
 REDUCTION = 8
@@ -69,7 +69,7 @@ class EnhancementInteraction(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*T, C, H, W) -> the same."""
         gate = self.mem(x.mean((2, 3)).unflatten(0, (-1, self.frames)))
-        return temporal_filter(x, gated_taps(self.tim.kernel, gate))
+        return filter_over_time(x, gated_taps(self.tim.kernel, gate))
 
 
 class EnhancedBottleneck(OpenBottleneck):

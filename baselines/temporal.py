@@ -14,15 +14,31 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils.flop_counter import register_flop_formula
 
 TAPS = 3
 SHIFT_DIV = 8
 
 
+def filter_over_time(x: Tensor, w: Tensor) -> Tensor:
+    """`x` filtered over time by `w`; for export by operators that every runtime has."""
+    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting():
+        return _portable(x, w)
+    return temporal_filter(x, w)
+
+
+def _portable(x: Tensor, w: Tensor) -> Tensor:
+    clips = x.unflatten(0, (-1, w.shape[2]))
+    before, here, after = w.to(x.dtype)[..., None, None].unbind(0)
+    earlier = pad(clips[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
+    later = pad(clips[:, 1:], (0, 0, 0, 0, 0, 0, 0, 1))
+    return (clips * here + earlier * before + later * after).flatten(0, 1)
+
+
 @torch.library.custom_op("repro_video::temporal_filter", mutates_args=())
 def temporal_filter(x: Tensor, w: Tensor) -> Tensor:
-    """`x` filtered over time by `w`; the layout of memory stays that of `x`."""
+    """As one operator; the layout of memory stays that of `x`."""
     frames = w.shape[2]
     before, here, after = w.to(x.dtype)[..., None, None].contiguous().unbind(0)
     x_clips = x.unflatten(0, (-1, frames))
@@ -96,4 +112,4 @@ class LearnableShift(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*T, C, H, W), filtered over time."""
         taps = self.conv.weight[:, 0].t()[:, None, None]  # (3, 1, 1, C)
-        return temporal_filter(x, taps.expand(TAPS, x.shape[0] // self.frames, self.frames, -1))
+        return filter_over_time(x, taps.expand(TAPS, x.shape[0] // self.frames, self.frames, -1))

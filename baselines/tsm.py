@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from baselines.bninception import InceptionModule, SecondConvolutions
 from baselines.temporal import SHIFT_DIV
@@ -48,7 +49,9 @@ def tsm(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, *
 
 def temporal_shift(x: Tensor, frames: int, div: int = SHIFT_DIV) -> Tensor:
     """(N*T, C, H, W) with an eighth of the channels taken from the next frame and an eighth from the previous one."""
-    if x.requires_grad and torch.is_grad_enabled() and not torch.jit.is_tracing():
+    if torch.jit.is_tracing():
+        return _traceable_shift(x, frames, int(x.shape[1]) // div)
+    if x.requires_grad and torch.is_grad_enabled():
         return _Shift.apply(x, frames, x.shape[1] // div, False)
     return _shift(x, frames, x.shape[1] // div, False)
 
@@ -149,6 +152,14 @@ def _shifted_product(x: Tensor, weight: Tensor, bias: Tensor | None, frames: int
             new[1:].baddbmm_(before.expand(frames - 1, -1, -1), old[:-1, fold : 2 * fold])
         out = out.unflatten(-1, (height, width))
     return out if bias is None else out.add_(bias[:, None, None])
+
+
+def _traceable_shift(x: Tensor, frames: int, fold: int) -> Tensor:
+    """The shift without writing into parts of a tensor, which the exporter of traces to ONNX loses in silence."""
+    after, before, stay = x.unflatten(0, (-1, frames)).split((fold, fold, int(x.shape[1]) - 2 * fold), 2)
+    after = pad(after[:, 1:], (0, 0, 0, 0, 0, 0, 0, 1))
+    before = pad(before[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
+    return torch.cat((after, before, stay), 2).flatten(0, 1)
 
 
 def _shift(x: Tensor, frames: int, fold: int, reverse: bool) -> Tensor:

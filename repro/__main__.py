@@ -2,48 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import re
 import sys
 
 from repro.core import stop_signal
 from repro.core.errors import ReproError
+from repro.core.plain_text import one_line, use_on
 
 OURS = ("repro", "baselines", "methods")
 INSTALL = "in the folder of pyproject.toml: pip install -e ."
+#: of a disk that takes no more: the disk, the user's share, the largest file
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error, 75 stopped by a signal and to be
-    started again, 130 interrupted.
+    """Run one command; 0 done, 1 a measurement failed or missed, 2 a usage error or one that nothing foresaw (its
+    traceback goes into a file that is named), 75 stopped by a signal and to be started again, 130 interrupted.
     """
+    use_on((sys.stdout, sys.stderr))
     try:
-        return _run(argv)
-    except ModuleNotFoundError as error:
-        package = (error.name or "").partition(".")[0]
-        if package in OURS:
-            raise
-        print(f"repro: the package {package!r} is not installed; {INSTALL}", file=sys.stderr)
-        return 2
-    except ReproError as error:
-        print(f"repro: {error}", file=sys.stderr)
-        return 2
+        code = _run(argv)
+        if sys.stdout is not None:
+            sys.stdout.flush()  # what is left may find a closed pipe or a full disk
+        return code
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_no_more()
         return 0
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)  # a write does not tell of which file it was
-        if error.filename is None and not full:
-            raise
-        where = "a disk is full (REPRO_CACHE, REPRO_RESULTS, --out)" if full else repr(str(error.filename))
-        print(f"repro: {where}: {error.strerror}", file=sys.stderr)
-        return 2
-    except stop_signal.Stopped:
-        print("repro: stopped on request; the same command goes on from here", file=sys.stderr)
-        return stop_signal.EXIT_STOPPED
     except KeyboardInterrupt:
-        print("repro: interrupted; the same command resumes", file=sys.stderr)
-        return 130
+        return _say("interrupted; the same command resumes", 130)
+    except stop_signal.Stopped:
+        return _say("stopped on request; the same command goes on from here", stop_signal.EXIT_STOPPED)
+    except ReproError as error:
+        return _say(str(error), 2)
+    except Exception as error:
+        return _say(_sentence(error), 2)
 
 
 def _run(argv: list[str] | None) -> int:
@@ -55,6 +50,44 @@ def _run(argv: list[str] | None) -> int:
         parser.print_help()
         return 0
     return int(args.run(args))
+
+
+def _say(text: str, code: int) -> int:
+    with contextlib.suppress(OSError, ValueError):  # nobody hears it
+        print(f"repro: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    _write_no_more()
+    return code
+
+
+def _write_no_more() -> None:
+    """Let nothing that is still held back be written, and fail, when the process ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _sentence(error: Exception) -> str:
+    """What went wrong, of the kinds that the system and the installation bring about; else where the account lies."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] not in OURS:
+        return f"the package {(error.name or '').partition('.')[0]!r} is not installed; {INSTALL}"
+    text = str(error)
+    # a write does not tell of which file it was; libraries wrap the system's number in their own errors
+    wrapped = re.search(r"\(os error (27|28|122)\)|PytorchStreamWriter failed writing", text)
+    if wrapped or (isinstance(error, OSError) and error.errno in _FULL and error.filename is None):
+        reason = f": {error.strerror}" if isinstance(error, OSError) and error.strerror else ""
+        return f"a disk is full, or a file larger than allowed (REPRO_CACHE, REPRO_RESULTS, --out){reason}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{str(error.filename)!r}: {error.strerror}"
+    if isinstance(error, RuntimeError) and text.startswith("Could not determine home directory"):
+        return "a path begins with ~, and there is no such user, or this one has no home; write the whole path"
+    from repro.core.error_log import write
+
+    what = f"{type(error).__name__}: {one_line(text)[:300]}" if text.strip() else type(error).__name__
+    place = write(error, sys.argv[1:])
+    return f"unexpected {what}; {f'the whole account is in {place}' if place else 'no file could be written'}"
 
 
 if __name__ == "__main__":

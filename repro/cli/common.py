@@ -32,13 +32,21 @@ def verb(
     return parser
 
 
+class Screen(Console):
+    """A console that leaves a closed pipe to `repro.__main__`; rich ends the process with status 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Called where nobody reads on."""
+        raise BrokenPipeError
+
+
 def prepare(args: argparse.Namespace) -> Console:
     """The screen; the user's own modules are loaded first. Of several processes only the first has a screen."""
     if torchrun():  # torch would tell each process that a flag, which some networks need, costs time in others
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     for module in getattr(args, "module", []):
         load_module(module)
-    console = Console(highlight=False, soft_wrap=True, quiet=not first_process())
+    console = Screen(highlight=False, soft_wrap=True, quiet=not first_process())
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = _WIDTH_WITHOUT_TERMINAL
     return console

@@ -29,6 +29,11 @@ def _add_weights(commands: Commands) -> None:
     add_model_options(parser)
     parser.add_argument("--partial", action="store_true", help="leave layers that the file lacks as initialised")
     parser.add_argument("--new-classifier", action="store_true", help="leave the file's classifier out")
+    parser.add_argument(
+        "--weights-key",
+        metavar="KEY",
+        help="which weights, where the file holds raw and averaged ones: a key of the file, or a part of it (ema)",
+    )
     parser.add_argument("--out", type=Path, required=True)
     add_module(parser)
 
@@ -53,7 +58,12 @@ def import_weights(args: argparse.Namespace) -> int:
     console = prepare(args)
     try:
         found = write_imported(
-            args.file, model_of(args), args.out, partial=args.partial, new_classifier=args.new_classifier
+            args.file,
+            model_of(args),
+            args.out,
+            partial=args.partial,
+            new_classifier=args.new_classifier,
+            key=args.weights_key,
         )
     except Misfit as error:
         console.print(render_report(error.report), markup=False)

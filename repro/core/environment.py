@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core import paths
+from repro.core.errors import DataError
 
 _PACKAGES = (
     "torch", "torchvision", "timm", "fvcore", "ptflops", "decord", "av", "numpy", "safetensors", "pandas", "pydantic",
@@ -143,3 +144,51 @@ def command() -> list[str]:
     name = Path(sys.argv[0]).name
     head = ["python", "-m", "repro"] if name in {"__main__.py", "repro"} else [name]
     return [*head, *(Path(a).name if Path(a).is_absolute() else a for a in sys.argv[1:])]
+
+
+def memory_at_hand() -> int | None:
+    """Bytes that this process can still take: what the system has free, no more than its control group leaves."""
+    found = []
+    info = Path("/proc/meminfo")
+    free = re.search(r"^MemAvailable:\s*(\d+) kB", info.read_text(), re.M) if info.exists() else None
+    if free:
+        found.append(int(free[1]) * 1024)
+    for group, limit, used in _GROUPS:
+        told, taken = _number_in(group / limit), _number_in(group / used)
+        if told is not None and taken is not None and told < 2**60:
+            found.append(max(0, told - taken + _dropped_on_demand(group)))
+    return min(found, default=None)
+
+
+def require_memory(claimed: int, what: str) -> None:
+    """Raise `DataError` unless so many bytes are at hand."""
+    free = memory_at_hand()
+    if free is not None and claimed > free:
+        raise DataError(
+            f"{what} claims {claimed / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of memory are free here",
+            fix="a machine with more memory, or a whole file in place of a damaged one",
+        )
+
+
+#: this process's control group, of version 2 and version 1, and its files of limit and use
+_GROUPS = (
+    (Path("/sys/fs/cgroup"), "memory.max", "memory.current"),
+    (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+
+
+def _dropped_on_demand(group: Path) -> int:
+    """Bytes of files that the group has in memory, which count as used and make way."""
+    try:
+        found = re.search(r"^inactive_file (\d+)", (group / "memory.stat").read_text(), re.M)
+    except (OSError, UnicodeDecodeError):
+        return 0
+    return int(found[1]) if found else 0
+
+
+def _number_in(file: Path) -> int | None:
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return int(text) if text.isascii() and text.isdigit() else None

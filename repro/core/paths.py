@@ -3,19 +3,56 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+
+from repro.core.errors import NotConfigured, ReproError
 
 _ROOT = Path(__file__).resolve().parents[2]
 
 
-def _folder(variable: str, default: Path) -> Path:
-    return Path(os.environ[variable]).expanduser() if os.environ.get(variable) else default
+def expand(path: str | Path) -> Path:
+    """A path that begins with `~` or `~name` as one that does not."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        user = Path(path).parts[0][1:]
+        what = f"{str(path)!r}: this system has no user {user!r}" if user else f"{str(path)!r}: {_HOMELESS}"
+        raise ReproError(
+            what, allowed="a path that does not begin with ~", fix=f"./{path} for a file of that name"
+        ) from error
+
+
+#: where neither HOME nor the list of users tells a home, as in a container of a bare user number
+_HOMELESS = "HOME is not set, and the user that this process runs as has no home folder"
+
+
+def _folder(variable: str, default: Callable[[], Path]) -> Path:
+    return expand(os.environ[variable]) if os.environ.get(variable) else default()
+
+
+def _below_home(variable: str, usual: str, ours: str) -> Path:
+    if os.environ.get(variable):
+        return Path(os.environ[variable]) / "repro"
+    try:
+        return Path.home() / usual / "repro"
+    except RuntimeError:
+        return _without_home(ours) / usual.removeprefix(".")
+
+
+def _without_home(ours: str) -> Path:
+    """A folder of this user's number beside other temporary files; never one that somebody else has put there."""
+    folder = Path(tempfile.gettempdir()) / f"repro-{os.getuid()}"
+    if folder.is_symlink() or (folder.exists() and folder.stat().st_uid != os.getuid()):
+        raise NotConfigured(f"{_HOMELESS}; {str(folder)!r} is another's", fix=f"export {ours}=/a/folder, or HOME")
+    return folder
 
 
 def results() -> Path:
     """`REPRO_RESULTS`, else `results/` of this checkout, else `results/` of the current folder."""
     checkout = (_ROOT / "pyproject.toml").exists()
-    return _folder("REPRO_RESULTS", _ROOT / "results" if checkout else Path.cwd() / "results")
+    return _folder("REPRO_RESULTS", lambda: _ROOT / "results" if checkout else Path.cwd() / "results")
 
 
 def published() -> Path:
@@ -39,20 +76,20 @@ def figures() -> Path:
 
 
 def cache() -> Path:
-    """`REPRO_CACHE`, else `~/.cache/repro`: twins, decoded frames, checkpoints of unfinished runs; safe to delete."""
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return _folder("REPRO_CACHE", base / "repro")
+    """`REPRO_CACHE`, else `~/.cache/repro` (without a home, a temporary folder): twins, decoded frames, checkpoints of
+    unfinished runs; safe to delete.
+    """
+    return _folder("REPRO_CACHE", lambda: _below_home("XDG_CACHE_HOME", ".cache", "REPRO_CACHE"))
 
 
 def weights() -> Path:
     """Imported checkpoints."""
-    return _folder("REPRO_WEIGHTS", cache() / "weights")
+    return _folder("REPRO_WEIGHTS", lambda: cache() / "weights")
 
 
 def config() -> Path:
-    """`REPRO_CONFIG`, else `~/.config/repro`: where this user's datasets are."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return _folder("REPRO_CONFIG", base / "repro")
+    """`REPRO_CONFIG`, else `~/.config/repro` (without a home, a temporary folder): where this user's datasets are."""
+    return _folder("REPRO_CONFIG", lambda: _below_home("XDG_CONFIG_HOME", ".config", "REPRO_CONFIG"))
 
 
 def work(content_id: str, seed: int) -> Path:
@@ -72,7 +109,7 @@ def scheduler_job() -> str | None:
 def scheduler_restarts() -> int:
     """How often SLURM has started this job again."""
     count = os.environ.get("SLURM_RESTART_COUNT", "0")
-    return int(count) if count.isdigit() else 0
+    return int(count) if count.isdecimal() else 0
 
 
 def visible_gpus() -> list[str] | None:
@@ -89,12 +126,12 @@ def show_gpu(device: str) -> None:
 def processes_here() -> int:
     """How many processes torchrun started on this machine; else 1."""
     told = os.environ.get("LOCAL_WORLD_SIZE", "")
-    return int(told) if torchrun() and told.isdigit() else 1
+    return int(told) if torchrun() and told.isdecimal() else 1
 
 
 def torchrun() -> tuple[int, int, int] | None:
     """Rank, number of processes, and rank on this machine, where torchrun started several; else None."""
     told = [os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")]
-    if not all(text.isdigit() for text in told) or int(told[1]) < 2:
+    if not all(text.isdecimal() for text in told) or int(told[1]) < 2:
         return None
     return int(told[0]), int(told[1]), int(told[2])

@@ -2,7 +2,8 @@
 
 PyTorch files go through `torch.load(weights_only=True)`, which builds tensors and plain containers only. Files of
 mmengine and of training scripts also hold bookkeeping (loss histories, numpy scalars, argument namespaces). These are
-known by name and become inert stand-ins; any other foreign name is refused, with its name.
+known by name and become inert stand-ins; any other foreign name is refused, with its name. Which of a file's sets of
+weights is meant is decided in `weight_sets`. What a file claims to hold is held against memory before it is read.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from repro.core.errors import WeightsError
-
-#: where a checkpoint keeps its state dict; the first that holds tensors counts
-_PLACES = ("state_dict", "model", "model_state", "model_state_dict", "module", "net")
+from repro.core.environment import require_memory
+from repro.core.errors import DataError, WeightsError
+from repro.core.files import parse_json
+from repro.core.paths import expand
+from repro.models import weight_sets
 
 #: bookkeeping that training frameworks leave beside the tensors: whole packages, and single names
 _BOOKKEEPING_PACKAGES = ("mmengine", "mmcv", "mmaction", "numpy", "addict", "yacs", "easydict", "pathlib", "datetime")
@@ -36,6 +38,11 @@ _PLAIN = {
     *("collections.OrderedDict", "collections.Counter", "_codecs.encode"),
     *("builtins.set", "builtins.bytearray", "builtins.complex"),
 }
+#: what weights can be; a whole number can only be a counter
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
+#: a file whose tensors are this much larger than itself, and this large, is none that a training wrote
+_INFLATED, _LARGE = 100, 2**30
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
@@ -58,20 +65,56 @@ class Checkpoint:
     tensors: dict[str, torch.Tensor]
     sha256: str
     metadata: Mapping[str, str]
+    key: str = weight_sets.TOP
+    """Which of the file's sets of weights the tensors are."""
+    others: tuple[str, ...] = ()
+    """The keys of the other sets."""
 
 
-def read(path: str | Path) -> Checkpoint:
-    """Read a PyTorch or safetensors file; raises `WeightsError` for one that is unreadable, unsafe or no checkpoint."""
-    file = Path(path).expanduser()
+def read(path: str | Path, key: str | None = None) -> Checkpoint:
+    """Read a PyTorch or safetensors file; raises `WeightsError` for one that is unreadable, unsafe or no checkpoint,
+    and where raw and averaged weights stand side by side, unless `key` names one of them.
+    """
+    file = expand(path)
     if not file.is_file():
         raise WeightsError(f"{str(path)!r} is not a file", allowed="a .pth, .pt, .tar or .safetensors checkpoint")
     metadata: Mapping[str, str] = {}
     if file.suffix == ".safetensors":
         tensors, metadata = _read_safetensors(file)
+        whole = weight_sets.WeightSet(weight_sets.TOP, tensors)
+        found = [whole] if "repro.model" in metadata else weight_sets.split(whole)
     else:
-        tensors = _state_dict(file, _read_torch(file))
-    _require_finite(file, tensors)
-    return Checkpoint(file, tensors, sha256(file), metadata)
+        content = _read_torch(file)
+        if not isinstance(content, Mapping):
+            raise WeightsError(f"{str(file)!r} holds a {type(content).__name__}", allowed="a state dict")
+        found = weight_sets.sets_of(content)
+        _require_state_dict(file, content, found)
+    chosen = weight_sets.choose(str(file), found, key)
+    if chosen.others:
+        raise _no_state_dict(file, chosen.others)
+    _require_weights(file, chosen.tensors)
+    others = tuple(one.key for one in found if one is not chosen)
+    return Checkpoint(file, chosen.tensors, sha256(file), metadata, chosen.key, others)
+
+
+def metadata_of(path: Path) -> Mapping[str, str]:
+    """The metadata of a safetensors file, read without its tensors; `WeightsError` where it is none."""
+    try:
+        with safe_open(path, framework="pt") as opened:
+            return opened.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{str(path)!r} is not a readable safetensors file: {error}") from error
+
+
+def fact(path: str | Path, metadata: Mapping[str, str], name: str, kind: type | tuple[type, ...], default: str) -> Any:
+    """JSON under a name of the metadata; `WeightsError` where it is not of that kind."""
+    try:
+        value = parse_json(metadata.get(name, default))
+    except ValueError as error:
+        raise WeightsError(f"{str(path)!r}: its {name} is not JSON: {error}") from error
+    if not isinstance(value, kind):
+        raise WeightsError(f"{str(path)!r}: its {name} holds {str(metadata.get(name, default))[:80]}")
+    return value
 
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
@@ -101,16 +144,18 @@ def sha256(path: Path) -> str:
 
 
 def _read_safetensors(file: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
+    _require_room(file, file.stat().st_size)  # its tensors are as large as the file
     try:
         with safe_open(file, framework="pt") as opened:
             # safe_open is no mapping: it has keys() but does not iterate
             return {name: opened.get_tensor(name) for name in opened.keys()}, opened.metadata() or {}
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError, AttributeError, RuntimeError, ValueError) as error:
         raise WeightsError(f"{str(file)!r} is not a readable safetensors file: {error}") from error
 
 
 def _read_torch(file: Path) -> Any:
     """The unpickled content, plain containers and tensors only."""
+    _require_room(file, _unpacked_bytes(file))
     stand_ins = [(_StandIn, name) for name in sorted(foreign_names(file)) if _is_bookkeeping(name)]
     try:
         # numpy's and mmengine's names resolve to the stand-in, never to the real thing
@@ -121,8 +166,8 @@ def _read_torch(file: Path) -> Any:
             raise WeightsError(f"{str(file)!r} is no PyTorch checkpoint ({_start(file)})") from error
         refused = sorted(name for name in foreign_names(file) if not _is_bookkeeping(name))
         raise _refusal(file, refused, error) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except (Exception, RecursionError) as error:  # the bytes decide what torch's reader trips over
+        reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
         raise WeightsError(f"{str(file)!r} is damaged or no PyTorch checkpoint ({_start(file)}): {reason}") from error
 
 
@@ -191,31 +236,73 @@ def _opcodes(file: Path) -> Iterator[tuple[str, Any]]:
         with file.open("rb") as stream:
             for _ in range(5):  # magic number, protocol, system facts, the object, storage keys
                 yield from ((op.name, arg) for op, arg, _ in pickletools.genops(stream))
-    except (ValueError, OSError, zipfile.BadZipFile, UnicodeDecodeError):
-        return  # not a pickle (any more): torch.load gives the reason
+    except Exception:  # not a pickle (any more), or an archive that cannot be read: torch.load gives the reason
+        return
 
 
-def _state_dict(file: Path, content: Any) -> dict[str, torch.Tensor]:
-    """The mapping of tensors inside a checkpoint."""
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{str(file)!r} holds a {type(content).__name__}", allowed="a state dict")
-    for place in _PLACES:
-        inner = content.get(place)
-        if isinstance(inner, Mapping) and any(isinstance(value, torch.Tensor) for value in inner.values()):
-            content = inner
-            break
-    others = [str(name) for name, value in content.items() if not isinstance(value, torch.Tensor)]
-    tensors = {str(name): value.detach() for name, value in content.items() if isinstance(value, torch.Tensor)}
-    if not tensors or others:
-        found = ", ".join(others[:5]) or "nothing"
-        raise WeightsError(
-            f"{str(file)!r} has no state dict of tensors; other entries: {found}",
-            allowed=f"a state dict, plain or under {', '.join(_PLACES)}",
-        )
-    return tensors
+def _require_state_dict(file: Path, content: Mapping[Any, Any], found: list[weight_sets.WeightSet]) -> None:
+    if not found:
+        others = tuple(str(name) for name, value in content.items() if not isinstance(value, torch.Tensor))
+        raise _no_state_dict(file, others)
 
 
-def _require_finite(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+def _no_state_dict(file: Path, others: tuple[str, ...]) -> WeightsError:
+    return WeightsError(
+        f"{str(file)!r} has no state dict of tensors; other entries: {', '.join(others[:5]) or 'nothing'}",
+        allowed=f"a state dict, plain or under {', '.join(weight_sets.PLACES)}",
+    )
+
+
+def _require_weights(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Plain finite floats and whole numbers, that fit into memory."""
+    for name, value in tensors.items():
+        kind = _odd_kind(value)
+        if kind:
+            raise WeightsError(
+                f"{str(file)!r}: tensor {name} is {kind}, which are no weights of a network to be evaluated",
+                allowed="plain tensors of " + ", ".join(str(one).removeprefix("torch.") for one in _FLOATS),
+                fix="a checkpoint from before it was converted",
+            )
+    claimed, held = sum(value.numel() * value.element_size() for value in tensors.values()), file.stat().st_size
+    _require_room(file, claimed, held)
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(f"{str(file)!r}: tensor {name} holds NaN or infinity", fix="fetch the file again")
+
+
+def _odd_kind(value: torch.Tensor) -> str:
+    """What a tensor is that is no plain one; empty for those that are."""
+    if value.is_meta:
+        return "on the meta device: a shape without values"
+    if value.is_nested or value.layout != torch.strided:
+        return f"sparse or nested ({str(value.layout).removeprefix('torch.')})"
+    if value.is_quantized:
+        return f"quantized ({str(value.dtype).removeprefix('torch.')})"
+    return "" if value.dtype in (*_FLOATS, *_INTEGERS) else f"of {str(value.dtype).removeprefix('torch.')}"
+
+
+def _require_room(file: Path, claimed: int, held: int | None = None) -> None:
+    """Raise `WeightsError` where the tensors do not fit into memory, or are many times what the file (of `held` bytes)
+    can have meant.
+    """
+    held = file.stat().st_size if held is None else held
+    if claimed > _LARGE and claimed > _INFLATED * held:
+        raise WeightsError(
+            f"{str(file)!r} of {held / 1e6:.1f} MB claims {claimed / 2**30:.1f} GiB of tensors; it was not read",
+            fix="fetch the file again",
+        )
+    try:
+        require_memory(claimed, f"{str(file)!r}")
+    except DataError as error:
+        raise WeightsError(error.what, fix=error.fix) from error
+
+
+def _unpacked_bytes(file: Path) -> int:
+    """What the archive says that it holds; the file's own size where it is none."""
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                return sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # a damaged directory: torch.load gives the reason
+        pass
+    return file.stat().st_size

@@ -10,6 +10,7 @@ from repro.core import spec
 from repro.core.errors import WeightsError
 from repro.models import formats
 from repro.models.formats import Contract
+from repro.models.weight_sets import PLACES, TOP
 
 _CLASSIFIER = re.compile(r"((relations|networks)\.\d+\.|policy\.)?fc\.(weight|bias)")
 
@@ -46,6 +47,10 @@ class Report:
     """Other reasons why the file is not of this network."""
     partial: bool = False
     """Whether missing, unexpected and `problems` were allowed."""
+    key: str = ""
+    """Which of the file's sets of weights was taken."""
+    others: tuple[str, ...] = ()
+    """The sets that were not."""
 
     @property
     def fits(self) -> bool:
@@ -102,6 +107,10 @@ def render_report(report: Report, most: int = 12) -> str:
         f"  input      {contract.order}, 0..{contract.scale:g}, mean {list(contract.mean)}, std {list(contract.std)}",
         f"  matched    {len(report.matched)} tensors",
     ]
+    if report.others:
+        lines.insert(2, f"  weights    {report.key}; the file also holds {', '.join(report.others)} (--weights-key)")
+    elif report.key not in ("", TOP, *PLACES):
+        lines.insert(2, f"  weights    {report.key}, the only ones in the file")
     shapes = [f"{name}: {list(there)} in the file, {list(here)} here" for name, there, here in report.shapes]
     lines += _section("renamed", [f"{old} -> {new}" for old, new in report.renamed], min(most, 3))
     lines += _section("missing", report.missing, most)

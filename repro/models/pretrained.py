@@ -7,20 +7,20 @@ protocol and the names of its classes.
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from repro.core.errors import BadOption, ReproError, WeightsError
+from repro.core.paths import expand
 from repro.core.spec import Accuracy, Model, Views, measure_from_dict, model_from_dict, replace
 from repro.data.class_names import match, named
 from repro.data.loader import normalize
 from repro.data.sampling import clip_length_of, frames_of
+from repro.models import checkpoint_reader
 from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.weights import load_weights
@@ -76,46 +76,41 @@ def saved(path: str | Path) -> Saved:
     """What a file of weights says of itself; `WeightsError` where it is none of ours."""
     facts = _facts(path)
     try:
-        told = facts.get("repro.protocol")
-        protocol = measure_from_dict(json.loads(told)) if told else None
+        told = checkpoint_reader.fact(path, facts, "repro.protocol", dict, "{}")
+        protocol = measure_from_dict(told) if told else None
         if not isinstance(protocol, Accuracy | None):
             raise TypeError(f"a protocol of {type(protocol).__name__}")
-        return Saved(model_from_dict(json.loads(facts["repro.model"])), protocol, class_names(path))
-    except (ReproError, ValueError, TypeError, KeyError) as error:
+        model = model_from_dict(checkpoint_reader.fact(path, facts, "repro.model", dict, "{}"))
+        return Saved(model, protocol, class_names(path))
+    except (ReproError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"{str(path)!r} holds facts that this version cannot read: {error}") from error
 
 
 def class_names(path: str | Path) -> tuple[str, ...]:
     """The names of the classes that a file of weights holds, in the order of its outputs; none where it holds none."""
-    try:
-        names = json.loads(_facts(path).get("repro.classes", "[]"))
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{str(path)!r} holds names of classes that are no JSON: {error}") from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+    names = checkpoint_reader.fact(path, _facts(path), "repro.classes", list, "[]")
+    if not all(isinstance(name, str) for name in names):
         raise WeightsError(f"{str(path)!r} holds names of classes that are no list of names")
     return tuple(names)
 
 
 def number_of_classes(path: str | Path) -> int:
     """How many classes the network of a file of weights has."""
-    try:
-        return int(json.loads(_facts(path)["repro.model"])["num_classes"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        if isinstance(error, ReproError):
-            raise
-        raise WeightsError(f"{str(path)!r} does not tell its number of classes") from error
+    found = checkpoint_reader.fact(path, _facts(path), "repro.model", dict, "{}").get("num_classes")
+    if not isinstance(found, int):
+        raise WeightsError(f"{str(path)!r} does not tell its number of classes")
+    return found
 
 
 def _facts(path: str | Path) -> dict[str, str]:
     """The metadata of one of our files of weights."""
-    file = Path(path).expanduser()
+    file = expand(path)
     fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
     if not file.is_file():
         raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
     try:
-        with safe_open(file, framework="pt") as content:
-            facts = content.metadata() or {}
-    except (OSError, SafetensorError) as error:
+        facts = checkpoint_reader.metadata_of(file)
+    except WeightsError as error:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train: {error}", fix=fix) from error
     if "repro.model" not in facts:
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)

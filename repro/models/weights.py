@@ -7,22 +7,26 @@ whole report, unless it is known to be of no use, or `partial` allows it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from repro.core import spec
 from repro.core.errors import WeightsError
+from repro.core.paths import expand
 from repro.models import checkpoint_reader, formats
 from repro.models.formats import Contract, Format
 from repro.models.import_report import Misfit, Report, is_classifier, misfit, render_report, some
+from repro.models.weight_sets import AVERAGING_COUNTERS, equal
 
 __all__ = [
     "Loaded",
@@ -56,10 +60,16 @@ class Loaded:
 
 
 def import_weights(
-    file: str | Path, model: spec.Model, out: str | Path, *, partial: bool = False, new_classifier: bool = False
+    file: str | Path,
+    model: spec.Model,
+    out: str | Path,
+    *,
+    partial: bool = False,
+    new_classifier: bool = False,
+    key: str | None = None,
 ) -> Report:
     """Import a checkpoint and write it as safetensors; nothing is written unless the report fits."""
-    tensors, report = import_checkpoint(file, model, partial=partial, new_classifier=new_classifier)
+    tensors, report = import_checkpoint(file, model, partial=partial, new_classifier=new_classifier, key=key)
     save_weights(
         out,
         tensors,
@@ -69,30 +79,48 @@ def import_weights(
         source=Path(file).name,
         source_sha256=report.sha256,
         left_new=report.left_new,
+        more={"repro.source_key": report.key} if report.others else None,
     )
     return report
 
 
 def import_checkpoint(
-    path: str | Path, model: spec.Model, *, partial: bool = False, new_classifier: bool = False
+    path: str | Path,
+    model: spec.Model,
+    *,
+    partial: bool = False,
+    new_classifier: bool = False,
+    key: str | None = None,
 ) -> tuple[Tensors, Report]:
     """The tensors of a checkpoint under our names, and the report.
 
     `partial` allows layers that the file lacks (they stay as initialised) or has in excess; `new_classifier` leaves the
-    file's classifier out, for another class count. Raises `Misfit` when the file does not fit otherwise.
+    file's classifier out, for another class count; `key` chooses among raw and averaged weights. Raises `Misfit` when
+    the file does not fit otherwise.
     """
-    checkpoint = checkpoint_reader.read(path)
-    known = checkpoint.metadata.get("repro.contract")
-    return import_tensors(
+    checkpoint = checkpoint_reader.read(path, key)
+    tensors, report = import_tensors(
         checkpoint.tensors,
         model,
         shapes_of(model),
         source=str(path),
         sha256=checkpoint.sha256,
-        contract=Contract.from_dict(json.loads(known)) if known else None,
+        contract=_contract(path, checkpoint.metadata) if "repro.contract" in checkpoint.metadata else None,
         partial=partial,
         new_classifier=new_classifier,
     )
+    return tensors, replace(report, key=checkpoint.key, others=checkpoint.others)
+
+
+def _contract(path: str | Path, metadata: Mapping[str, str]) -> Contract:
+    told = checkpoint_reader.fact(path, metadata, "repro.contract", dict, "{}")
+    try:
+        return Contract.from_dict(told)
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(
+            f"{str(path)!r}: its repro.contract is none that this suite writes: {error}",
+            allowed="order, scale, mean and std of the input, or no repro.contract",
+        ) from error
 
 
 def shapes_of(model: spec.Model) -> dict[str, tuple[int, ...]]:
@@ -117,9 +145,10 @@ def import_tensors(
     """`import_checkpoint` for tensors in memory; `wanted` has the network's names and shapes, `format` the naming
     where it is known (it must then suit the names).
     """
-    plain = {formats.strip_wrappers(name): value for name, value in tensors.items()}
+    plain = _unwrapped(tensors)
     rule = _rule(plain, wanted, format)
     found, dropped = _rename(plain, wanted, rule)
+    _require_floats(source, found, wanted)
     if new_classifier:
         dropped += [(old, "a new classifier was asked for") for new, (old, _) in found.items() if is_classifier(new)]
         found = {new: pair for new, pair in found.items() if not is_classifier(new)}
@@ -150,6 +179,29 @@ def import_tensors(
     return fill, report
 
 
+def _unwrapped(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    """By the names without what DataParallel and torch.compile put before them."""
+    found: dict[str, tuple[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        plain = formats.strip_wrappers(name)
+        if plain in found and not equal(found[plain][1], value):
+            raise WeightsError(f"{found[plain][0]} and {name} are one tensor by their names, {plain}, but differ")
+        found.setdefault(plain, (name, value))
+    return {plain: value for plain, (_, value) in found.items()}
+
+
+def _require_floats(source: str, found: Mapping[str, tuple[str, torch.Tensor]], wanted: Shapes) -> None:
+    """Raise `WeightsError` where whole numbers would become weights: without their scale they are none."""
+    for new, (old, value) in found.items():
+        if new in wanted and not new.endswith(_COUNTER) and not value.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise WeightsError(
+                f"{source!r}: {old} holds {kind}, and whole numbers are no weights; the file is quantized, or masks",
+                allowed="floats",
+                fix="a checkpoint from before it was quantized",
+            )
+
+
 def _rule(plain: Mapping[str, torch.Tensor], wanted: Shapes, format: str | None) -> Format:
     if format is None:
         return formats.detect(plain, wanted)
@@ -172,9 +224,11 @@ def _rename(
         reason = rule.reason_unused(new) if new not in wanted else None
         if reason is None and new not in wanted and new.endswith(_COUNTER):
             reason = "a counter of training steps that this network does not keep"
+        if reason is None and new not in wanted and new in AVERAGING_COUNTERS and value.numel() == 1:
+            reason = "a counter of the averaging"
         if reason is not None:
             dropped.append((old, reason))
-        elif new in found and not torch.equal(found[new][1], value):
+        elif new in found and not equal(found[new][1], value):
             raise WeightsError(f"{found[new][0]} and {old} both become {new}, but differ")
         else:
             found.setdefault(new, (old, value))
@@ -223,7 +277,7 @@ def save_weights(
 
     Weights that were trained here have no source; their own sha256 names them. `more` is kept beside the facts.
     """
-    target = Path(path).expanduser()
+    target = expand(path)
     if target.suffix != ".safetensors":
         raise WeightsError(f"cannot write weights to {str(path)!r}", allowed="a name that ends in .safetensors")
     metadata = {
@@ -236,15 +290,16 @@ def save_weights(
         "repro.left_new": json.dumps(list(left_new)),
         **(more or {}),
     }
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         checkpoint_reader.write(temporary, tensors, metadata)
         temporary.replace(target)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:  # the library wraps the system's errors, a full disk among them
         raise WeightsError(f"{str(target)!r} cannot be written: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the folder could not be made
+            temporary.unlink(missing_ok=True)
     return target
 
 
@@ -258,20 +313,24 @@ def load_weights(module: nn.Module, path: str | Path, model: spec.Model | None =
         fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
         raise WeightsError(f"{str(path)!r} is not a file of import-weights or train", fix=fix)
     if model is not None:
-        _require_same_network(str(path), json.loads(facts["repro.model"]), model)
+        _require_same_network(str(path), checkpoint_reader.fact(path, facts, "repro.model", dict, "{}"), model)
     wanted = module.state_dict()
-    left_new = set(json.loads(facts.get("repro.left_new", "[]")))
+    left_new = {str(name) for name in checkpoint_reader.fact(path, facts, "repro.left_new", list, "[]")}
     lacking = [n for n in wanted if n not in checkpoint.tensors and n not in left_new and not n.endswith(_COUNTER)]
     excess = [name for name in checkpoint.tensors if name not in wanted]
     differ = [n for n, v in checkpoint.tensors.items() if n in wanted and v.shape != wanted[n].shape]
     for kind, names in (("lacks", lacking), ("has in excess", excess), ("has in another shape", differ)):
         if names:
             raise WeightsError(f"{str(path)!r} {kind} {some(names)}", fix="build the network the file was written for")
+    whole = [n for n, v in checkpoint.tensors.items() if wanted[n].is_floating_point() and not v.is_floating_point()]
+    if [name for name in whole if not name.endswith(_COUNTER)]:
+        raise WeightsError(f"{str(path)!r} holds whole numbers for the weights {some(whole)}", allowed="floats")
+    contract = _contract(path, facts)
     module.load_state_dict(checkpoint.tensors, strict=False)
     return Loaded(
         sha256=facts.get("repro.source_sha256") or checkpoint.sha256,
-        format=facts["repro.format"],
-        contract=Contract.from_dict(json.loads(facts["repro.contract"])),
+        format=facts.get("repro.format", _OURS),
+        contract=contract,
         source=facts.get("repro.source", ""),
     )
 

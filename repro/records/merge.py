@@ -9,6 +9,7 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
+from repro.core.files import file_sha256, only_writer, write_atomic
 from repro.records import store
 from repro.records.index import load_all
 from repro.records.schema import Record
@@ -21,13 +22,13 @@ class Merged:
 
     added: tuple[str, ...]
     same: tuple[str, ...]
-    """Here already, byte for byte the same measurement."""
+    """Here already, byte for byte the same measurement, in its place or in `superseded/`."""
     aside: tuple[str, ...]
     """A finished record of the same experiment and seed is here; the other one lies in `superseded/`."""
     weaker: tuple[str, ...]
     """Failed there, and something is here: nothing was taken."""
     refused: tuple[store.Problem, ...]
-    """Damaged files; nothing was taken."""
+    """Damaged files, and records that cannot stand here; nothing was taken."""
 
 
 def find(records: Sequence[Record], name: str) -> Record:
@@ -49,10 +50,11 @@ def _place(one: Record) -> str:
 
 
 def merge(other: Path, root: Path | None = None) -> Merged:
-    """Take every usable record of `other`, with its scores, into `root`. Nothing here is changed or lost.
+    """Take every usable record of `other`, with its scores, into `root`. Nothing here is changed or lost, and the same
+    merge again finds all of it here.
 
-    A record that is here already is kept; a finished one replaces a failed one; of two different finished ones the own
-    stays and the other is kept aside.
+    A record that is here already is kept, and scores that are gone from beside it are taken; a finished one replaces a
+    failed or damaged one; of two different finished ones the own stays and the other is kept aside.
     """
     root = store.default_root() if root is None else root
     if not other.is_dir():
@@ -66,22 +68,25 @@ def merge(other: Path, root: Path | None = None) -> Merged:
         path = one.relative_path.as_posix()
         try:
             scores = store.scores_path(one, other) if one.scores else None
+            found[_take(one, scores, root)].append(path)
         except RecordError as error:
             refused.append(store.Problem(path, error.what))
-            continue
-        found[_take(one, scores, root)].append(path)
     if not theirs.records and not refused:
         raise RecordError(f"{other}: holds no records", allowed="the records folder of another checkout")
     return Merged(**{name: tuple(paths) for name, paths in found.items()}, refused=tuple(refused))
 
 
 def _take(one: Record, scores: Path | None, root: Path) -> str:
-    place = root / one.relative_path
-    mine = store.load(place) if place.is_file() else None
+    target = root / one.relative_path
+    mine = _usable(target)
+    same_scores = mine is not None and mine.scores and one.scores and mine.scores.sha256 == one.scores.sha256
+    replaced = _replaced_scores(scores, target) if same_scores else False
     if mine == one:
-        return "same"
+        return "added" if replaced else "same"
     if mine is not None and one.status == "failed":
         return "weaker"
+    if mine is not None and mine.status == "done" and _is_aside(one, scores, target):
+        return "same"
     try:
         store.write(one, root, scores=scores)
     except RecordExists:
@@ -104,6 +109,33 @@ def publish(own: Path, reference: Path, tables: Collection[str] = ()) -> list[st
             file.unlink(missing_ok=True)
         moved.append(one.relative_path.as_posix())
     return moved
+
+
+def _usable(target: Path) -> Record | None:
+    """The own record; a damaged one counts as none, and `store.write` keeps it aside."""
+    try:
+        return store.load(target) if target.is_file() else None
+    except RecordError:
+        return None
+
+
+def _replaced_scores(scores: Path | None, target: Path) -> bool:
+    """Whether the scores beside the own record were gone or damaged, and now are those of the other folder."""
+    beside = target.with_suffix(".npz")
+    if scores is None or (beside.is_file() and file_sha256(beside) == file_sha256(scores)):
+        return False
+    with only_writer(target.parent):
+        write_atomic(beside, scores)
+    return True
+
+
+def _is_aside(one: Record, scores: Path | None, target: Path) -> bool:
+    """Whether the same record, with its scores, lies in `superseded/` already."""
+    for path in (target.parent / store.SUPERSEDED).glob(f"{target.stem}.*.json"):
+        if store.is_document_of(path, one):
+            _replaced_scores(scores, path)
+            return True
+    return False
 
 
 def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tuple[Path, str]]:

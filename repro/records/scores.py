@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import mmap
 import os
 import uuid
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,9 +21,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from repro.core.environment import require_memory
 from repro.core.errors import DataError
+from repro.core.files import parse_json
 
 _FILE_VERSION = 2
+#: the most that a byte of an archive can unpack to
+_DEFLATE = 1033
 _BLOCK = 256
 
 
@@ -87,33 +93,85 @@ class Scores:
 
     @staticmethod
     def load(path: Path, sha256: str | None = None) -> Scores:
-        """Read what `save` wrote; with `sha256`, only that very file."""
+        """Read what `save` wrote; with `sha256`, only that very file. `DataError` for anything else."""
+        if not path.is_file():
+            raise DataError(f"scores {path}: no such file", allowed="an .npz that `test` or `train` wrote")
         try:
             with path.open("rb") as file:
                 if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                     raise DataError(f"scores {path} do not fit the sha256 that is recorded for them")
                 file.seek(0)
+                _require_room(file)
+                file.seek(0)
                 return _read(file)
         except DataError:
             raise
-        except (OSError, KeyError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"scores {path} cannot be read: {error}") from error
+        except (Exception, RecursionError) as error:  # the bytes decide what numpy and zlib trip over
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise DataError(f"scores {path} cannot be read: {reason}", fix="the same test again writes them") from error
+
+
+def _require_room(file: IO[bytes]) -> None:
+    """Raise before anything is allocated where arrays claim more than the archive can hold, or than memory does."""
+    total = 0
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+        if len(set(names)) != len(names):
+            raise ValueError("it holds an array twice")
+        for entry in archive.infolist():
+            with archive.open(entry) as member:
+                read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+                shape, _, dtype = read[np.lib.format.read_magic(member)](member)
+            claimed = math.prod(shape) * dtype.itemsize
+            if claimed > min(entry.file_size, _DEFLATE * entry.compress_size + _BLOCK):
+                raise ValueError(f"{entry.filename} claims {claimed / 2**30:.3g} GiB, which the file does not hold")
+            total += claimed
+    require_memory(total, "the file")
 
 
 def _read(file: IO[bytes]) -> Scores:
     with np.load(file, allow_pickle=False) as data:
-        clips, crops = data["views"].tolist()
-        problems = zip(data["problem_ids"].tolist(), data["problems"].tolist(), strict=True)
+        version = int(data["version"]) if "version" in data else 1
+        if not 1 <= version <= _FILE_VERSION:
+            raise ValueError(f"it is of version {version}; this program reads up to {_FILE_VERSION}")
+        views = _array(data, "views", "iu", 1)
+        if views.shape != (2,) or not (0 < views).all() or not (views < 2**31).all():
+            raise ValueError(f"views {views.tolist()}; allowed: clips and crops")
+        clips, crops = views.tolist()
+        problems = zip(_texts(data, "problem_ids"), _texts(data, "problems"), strict=True)
         listed = [{"id": name, "problem": why} for name, why in problems]
-        about = json.loads(str(data["about"])) if "about" in data else {}
-        logits, labels, ids = data["logits"], data["labels"], data["ids"].tolist()
-        stats = data["stats"] if "stats" in data else None
-        names = tuple(data["stat_names"].tolist()) if stats is not None else ()
+        about = parse_json(str(data["about"])) if "about" in data else {}
+        if not isinstance(about, dict):
+            raise ValueError(f"`about` holds a {type(about).__name__}")
+        logits, labels, ids = _array(data, "logits", "f", 3), _array(data, "labels", "iu", 1), _texts(data, "ids")
+        stats = _array(data, "stats", "f", 3) if "stats" in data else None
+        names = tuple(_texts(data, "stat_names")) if stats is not None else ()
+    if not ids or not logits.shape[2]:
+        raise ValueError("it holds no videos" if not ids else "it holds no classes")
+    if len(set(ids)) != len(ids):
+        twice = next(name for name, count in Counter(ids).items() if count > 1)
+        raise ValueError(f"video {twice!r} stands in it twice")
     if logits.shape[:2] != (len(ids), clips * crops) or labels.shape != (len(ids),):
         raise ValueError(f"logits {logits.shape}, labels {labels.shape} and {len(ids)} ids do not fit each other")
+    if labels.min() < 0 or labels.max() >= logits.shape[2]:
+        raise ValueError(f"labels from {labels.min()} to {labels.max()} for {logits.shape[2]} classes")
     if stats is not None and stats.shape != (*logits.shape[:2], len(names)):
         raise ValueError(f"figures {stats.shape}, named {len(names)}, do not fit logits {logits.shape}")
     return Scores(logits, labels, ids, listed, clips, crops, about, stats, names)
+
+
+def _array(data: Any, name: str, kinds: str, axes: int) -> np.ndarray:
+    found = data[name]
+    if found.dtype.kind not in kinds or found.ndim != axes:
+        raise ValueError(f"{name} is an array of {found.dtype} with {found.ndim} axes, not {axes}")
+    return np.asarray(found)
+
+
+def _texts(data: Any, name: str) -> list[str]:
+    found = data[name]
+    if found.ndim != 1 or (found.size and found.dtype.kind != "U"):
+        raise ValueError(f"{name} is an array of {found.dtype} with {found.ndim} axes, not a list of texts")
+    return [str(text) for text in found.tolist()]
 
 
 def blocks(logits: np.ndarray, size: int = _BLOCK) -> Iterator[np.ndarray]:

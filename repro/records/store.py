@@ -22,7 +22,7 @@ import pydantic
 
 from repro.core import paths
 from repro.core.errors import RecordError
-from repro.core.files import file_sha256, only_writer, write_atomic
+from repro.core.files import file_sha256, only_writer, parse_json, write_atomic
 from repro.records.schema import SCHEMA_VERSION, Record, Scores, faults
 
 __all__ = [
@@ -131,7 +131,17 @@ def keep_aside(record: Record, root: Path, *, scores: Path | None = None) -> Pat
 
 
 def _next_number(aside: Path, name: str) -> int:
-    return 1 + len(list(aside.glob(f"{name}.*.json")))
+    """One more than the largest there, of records and of scores: some may have been removed by hand."""
+    numbers = (path.name.removeprefix(f"{name}.").partition(".")[0] for path in aside.glob(f"{name}.*"))
+    return 1 + max((int(number) for number in numbers if number.isdecimal()), default=0)
+
+
+def is_document_of(path: Path, record: Record) -> bool:
+    """Whether a file holds exactly this record, under whatever name."""
+    try:
+        return path.is_file() and path.read_bytes() == _document(record)
+    except OSError:
+        return False
 
 
 def load(path: Path) -> Record:
@@ -167,10 +177,10 @@ def _content(path: Path) -> bytes:
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     """The JSON object of a record; numbers are finite, text is Unicode."""
     try:
-        document = json.loads(content, parse_constant=_no_constant)
+        document = parse_json(content)
         if _SUSPECT.search(content):  # what only few files have: a large exponent, or half of a surrogate pair
             json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RecordError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(document, dict):
         raise RecordError(f"{path}: holds {type(document).__name__}, not a record")
@@ -209,10 +219,6 @@ def _load_or_none(path: Path) -> Record | None:
     with contextlib.suppress(RecordError):
         return load(path)
     return None
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a JSON number")
 
 
 def validated(document: dict[str, Any], path: Path) -> Record:

@@ -37,7 +37,22 @@ MAX_RESTARTS = 100
 
 _OWN = ("array", "error", "job_name", "open_mode", "output", "requeue", "signal")
 _ONE = ("nodes", "ntasks", "ntasks_per_node", "tasks_per_node")
-_TIME = re.compile(r"(?:(?P<d>\d+)-)?(?P<a>\d+)(?::(?P<b>\d+))?(?::(?P<c>\d+))?")
+#: parameters of submitit that are no options of sbatch
+_SUBMITITS = (
+    *("setup", "teardown", "srun_args", "use_srun", "stderr_to_stdout", "additional_parameters", "map_count"),
+    *("folder", "command", "num_gpus"),
+)
+#: options that submitit calculates with; all others are passed on as they are written, `account=0123` with its zero
+_NUMBERS = (
+    *("nodes", "ntasks_per_node", "cpus_per_task", "cpus_per_gpu", "gpus_per_node", "gpus_per_task"),
+    *("array_parallelism", "signal_delay_s"),
+)
+#: options of sbatch that stand without a value: `true` gives them, `false` leaves them out
+_FLAGS = (
+    *("contiguous", "exclusive", "get_user_env", "hold", "ignore_pbs", "no_kill", "overcommit", "oversubscribe"),
+    *("reboot", "spread_job", "use_min_nodes", "disable_stdout_job_summary", "kill_on_invalid_dep", "nice"),
+)
+_TIME = re.compile(r"(?:(?P<d>\d{1,9})-)?(?P<a>\d{1,9})(?::(?P<b>\d{1,9}))?(?::(?P<c>\d{1,9}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -163,9 +178,9 @@ def _parameters(options: list[str]) -> dict[str, Any]:
     for option in options:
         key, equals, text = option.partition("=")
         key = key.strip().lstrip("-").replace("-", "_")
-        if not equals or not key or not text:
+        if not equals or not re.fullmatch(r"[A-Za-z]\w*", key, re.ASCII) or not text or not text.isprintable():
             raise BadOption(f"--slurm {option!r}", allowed="KEY=VALUE of sbatch", fix="--slurm partition=gpu")
-        if key in _OWN:
+        if key in (*_OWN, *_SUBMITITS):
             raise BadOption(f"--slurm {option!r}: the launcher sets {key} itself", allowed="other options of sbatch")
         if key in _ONE and text != "1":
             raise BadOption(
@@ -173,11 +188,10 @@ def _parameters(options: list[str]) -> dict[str, Any]:
                 allowed=f"{key}=1",
                 fix="--processes N for trainings on N processes of a node",
             )
-        value = minutes(text) if key == "time" else _plain(text)
-        if key in known:
-            found[f"slurm_{key}"] = value
-        else:
-            more[key] = value
+        value = minutes(text) if key == "time" else _as_written(key, text)
+        if value is not None:
+            found.update({f"slurm_{key}": value} if key in known else {})
+            more.update({key: value} if key not in known else {})
     return {**found, "slurm_additional_parameters": more}
 
 
@@ -199,8 +213,13 @@ def _known_to_submitit() -> Iterable[str]:
     return SlurmExecutor._valid_parameters()
 
 
-def _plain(text: str) -> Any:
-    return int(text) if text.isdigit() else {"true": True, "false": None}.get(text.lower(), text)
+def _as_written(key: str, text: str) -> Any:
+    """The text itself; a number where submitit calculates with it; True or None for a flag that is given or not."""
+    if key in _NUMBERS and text.isascii() and text.isdigit() and len(text) < 10:
+        return int(text)
+    if key in _FLAGS and text.lower() in ("true", "false"):
+        return True if text.lower() == "true" else None
+    return text
 
 
 def minutes(text: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from repro.core.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
+ORDERS = ("RGB", "BGR")
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,16 @@ class Contract:
 
     @staticmethod
     def from_dict(data: Mapping[str, Any]) -> Contract:
-        """The inverse of `to_dict`."""
-        return Contract(data["order"], float(data["scale"]), tuple(data["mean"]), tuple(data["std"]))
+        """The inverse of `to_dict`; KeyError, TypeError or ValueError for what cannot be a network's input."""
+        order, scale = data["order"], float(data["scale"])
+        mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
+        if order not in ORDERS:
+            raise ValueError(f"order {order!r}; allowed: {', '.join(ORDERS)}")
+        if (len(mean), len(std)) != (3, 3) or not all(map(math.isfinite, (scale, *mean, *std))):
+            raise ValueError(f"mean {list(mean)} and std {list(std)}; allowed: three numbers each")
+        if scale <= 0 or min(std) <= 0:
+            raise ValueError(f"scale {scale:g} and std {list(std)}; allowed: numbers above 0")
+        return Contract(order, scale, mean, std)
 
 
 IMAGENET = Contract()

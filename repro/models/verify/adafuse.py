@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from repro.core.errors import DataError
-from repro.models.verify.case import CHECKS, FLOAT64_LIMIT, PREPARATIONS, Case, Outcome
+from repro.models.verify.case import CHECKS, FLOAT64_LIMIT, NULL, PREPARATIONS, Case, Outcome, left_out
 
 _WITHOUT_NOISE = "none"
 
@@ -90,7 +90,7 @@ def _difference(codes: np.ndarray, entry: Mapping[str, Any]) -> str:
         "frames": ["".join(map(str, frame)) for frame in frames],
         "sha256": hashlib.sha256(np.ascontiguousarray(frames.astype(np.uint8)).tobytes()).hexdigest(),
     }
-    return ", ".join(key for key, value in found.items() if key in entry and entry[key] != value)
+    return ", ".join(key for key, value in found.items() if entry.get(key) not in (None, value))
 
 
 def _check_cost(case: Case, adafuse: Any) -> Outcome:
@@ -103,16 +103,21 @@ def _check_cost(case: Case, adafuse: Any) -> Outcome:
         "per_frame_real_last_frame_fixed": adafuse.gmacs("real", last_frame_fault=False) / frames,
         "clip_real": adafuse.gmacs("real", last_frame_fault=True),
     }
-    names = [name for name in ours if name in facts]
-    if not names:
+    listed = [name for name in ours if name in facts]
+    if not listed:
         raise DataError("the golden's gflops hold no known figure", allowed=", ".join(ours))
+    names = [name for name in listed if facts[name] is not None]
+    nulls = ", ".join(name for name in listed if name not in names)
+    if not names:
+        return left_out(case.name, "GMACs", nulls)
     mine = np.array([float(ours[name].double().mean()) for name in names])
-    theirs = np.array([facts[name] for name in names])
+    theirs = np.array([float(facts[name]) for name in names])
     errors = np.abs(mine - theirs) / np.abs(theirs)
     worst = int(errors.argmax())
     note = (
         f"{len(names)} figures, largest at {names[worst]}: {mine[worst]:.9f} here, {theirs[worst]:.9f} in the reference"
     )
+    note += f"; {nulls} left out: {NULL}" if nulls else ""
     return Outcome(case.name, "GMACs", float(errors[worst]), FLOAT64_LIMIT, bool(errors[worst] <= FLOAT64_LIMIT), note)
 
 

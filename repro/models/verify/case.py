@@ -88,12 +88,26 @@ def relative_error(ours: np.ndarray, reference: np.ndarray, floor: float = 0.0) 
 
 
 def compare(case: Case, what: str, ours: np.ndarray, reference: Any, limit: float, note: str = "") -> Outcome:
-    """An `Outcome` of two arrays."""
-    expected = np.asarray(reference, dtype=np.float64)
-    error = relative_error(np.asarray(ours, dtype=np.float64), expected)
+    """An `Outcome` of two arrays; figures that are null in the reference are left out, and told."""
+    expected = np.asarray(reference, dtype=np.float64)  # null becomes NaN, which no JSON holds
     if ours.shape != expected.shape:
         note = f"shape {list(ours.shape)}, reference {list(expected.shape)}"
+        return Outcome(case.name, what, float("inf"), limit, False, note)
+    known = np.isfinite(expected) | np.isinf(expected)
+    if not known.any() and expected.size:
+        return left_out(case.name, what, "all figures")
+    error = relative_error(np.asarray(ours, dtype=np.float64)[known], expected[known])
+    if not known.all():
+        note = "; ".join(filter(None, (note, f"{int((~known).sum())} of {known.size} figures left out: {NULL}")))
     return Outcome(case.name, what, error, limit, error <= limit, note)
+
+
+NULL = "null in the reference"
+
+
+def left_out(name: str, what: str, which: str) -> Outcome:
+    """Nothing compared, and why."""
+    return Outcome(name, what, None, None, True, f"{which} left out: {NULL}")
 
 
 def check_streams(name: str, data: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> list[Outcome]:
@@ -150,7 +164,7 @@ def _check_train(case: Case) -> list[Outcome]:
     outcomes = [compare(case, "train logits", logits.detach().numpy(), facts["logits"], FLOAT64_LIMIT)]
     gradients = {name: float(value.grad.norm()) for name, value in module.named_parameters() if value.grad is not None}
     # a bias before a batch normalization has gradient 0 but for rounding: small norms count against the largest
-    floor = 1e-3 * max(facts["grad_norm"].values())
+    floor = 1e-3 * max((value for value in facts["grad_norm"].values() if value is not None), default=0.0)
     outcomes.append(_compare_named(case, "train gradient norms", gradients, facts["grad_norm"], floor))
     running = {
         name: [float(value.mean()), float(value.std())] for name, value in module.named_buffers() if "running_" in name
@@ -165,15 +179,24 @@ def _compare_named(
 ) -> Outcome:
     """The largest error over named figures, relative to each or to `floor`; a name without counterpart is a miss."""
     worst, worst_name = 0.0, ""
-    for name, expected in reference.items():
+    known = {name: value for name, value in reference.items() if not _has_null(value)}
+    if not known:
+        return left_out(case.name, what, "all figures")
+    for name, expected in known.items():
         mine = ours.get(case.our_name(name))
         if mine is None:
             return Outcome(case.name, what, None, None, False, f"{case.our_name(name)} has no value here")
         error = relative_error(np.atleast_1d(np.asarray(mine)), np.atleast_1d(np.asarray(expected)), floor)
         if error > worst:
             worst, worst_name = error, name
-    note = f"{len(reference)} tensors" + (f", largest at {worst_name}" if worst_name else "")
+    note = f"{len(known)} tensors" + (f", largest at {worst_name}" if worst_name else "")
+    nulls = [name for name in reference if name not in known]
+    note += f"; {', '.join(nulls[:3])}{', ...' if nulls[3:] else ''} left out: {NULL}" if nulls else ""
     return Outcome(case.name, what, worst, FLOAT64_LIMIT, worst <= FLOAT64_LIMIT, note)
+
+
+def _has_null(value: Any) -> bool:
+    return value is None or (isinstance(value, list) and None in value)
 
 
 #: section of a golden -> what it asks for before the checks

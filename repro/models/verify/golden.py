@@ -7,7 +7,6 @@ logits it gave. The values are not stored: each tensor's generator is seeded by 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 import zlib
@@ -17,7 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from repro.core.environment import require_memory
 from repro.core.errors import DataError
+from repro.core.files import parse_json
+from repro.core.paths import expand
 from repro.core.spec import Model, frozen
 from repro.registry import models
 
@@ -31,12 +33,12 @@ LAYOUTS: dict[str, tuple[int, ...]] = {
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file, or a `DataError` that says what is wrong with it."""
-    file = Path(path).expanduser()
+    file = expand(path)
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{str(path)!r} cannot be read: {error}", allowed="a golden JSON file") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise DataError(f"{str(path)!r} is not JSON: {error}", allowed="a golden JSON file") from error
     if not isinstance(data, dict):
         raise DataError(f"{str(path)!r} holds a {type(data).__name__}", allowed="a golden: a JSON object")
@@ -69,6 +71,7 @@ def state_dict(golden: Mapping[str, Any]) -> dict[str, np.ndarray]:
     aliases: Mapping[str, str] = golden.get("aliases") or {}
     rules = (golden.get("tensor_scale") or {}).get("items", [])
     scales = [(re.compile(pattern), float(factor)) for pattern, factor in rules]
+    require_memory(sum(_bytes_of(shape) for _, shape, _ in golden["tensors"]), "the golden's tensors")
     made: dict[str, np.ndarray] = {}
     shared: dict[str, np.ndarray] = {}
     for name, shape, dtype in golden["tensors"]:
@@ -86,8 +89,14 @@ def state_dict(golden: Mapping[str, Any]) -> dict[str, np.ndarray]:
 def raw_input(golden: Mapping[str, Any]) -> np.ndarray:
     """Standard normal float32 in the golden's own layout."""
     facts = golden["input"]
+    require_memory(_bytes_of(facts["shape"]), "the golden's input")
     generator = np.random.Generator(np.random.PCG64(facts["seed"]))
     return generator.standard_normal(tuple(facts["shape"])).astype(np.float32)
+
+
+def _bytes_of(shape: Sequence[int]) -> int:
+    """Of an array of float64."""
+    return 8 * math.prod(int(side) for side in shape)
 
 
 def network_input(golden: Mapping[str, Any]) -> np.ndarray:

@@ -191,3 +191,73 @@ def test_missing_and_damaged_safetensors(tmp_path):
     (tmp_path / "bad.safetensors").write_bytes(b"12345678{")
     with pytest.raises(WeightsError, match=r"bad\.safetensors"):
         checkpoint_reader.read(tmp_path / "bad.safetensors")
+
+
+def quantized(x: torch.Tensor) -> torch.Tensor:
+    return torch.quantize_per_tensor(x, 0.1, 0, torch.qint8)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda x: x.to(torch.float8_e4m3fn), "float8_e4m3fn"),
+        (lambda x: x.to(torch.float8_e5m2), "float8_e5m2"),
+        (lambda x: x.to(torch.complex64), "complex64"),
+        (lambda x: x.to_sparse(), "sparse"),
+        (lambda x: x.to_sparse_csr(), "sparse"),
+        (lambda x: x.to("meta"), "meta device"),
+        (quantized, "quantized"),
+        (lambda x: torch.nested.nested_tensor([x, x[:1]]), "nested"),
+    ],
+    ids=["fp8", "fp8 e5m2", "complex", "sparse", "csr", "meta", "quantized", "nested"],
+)
+def test_tensors_that_are_no_plain_numbers_are_refused_in_a_sentence(tmp_path, make, said):
+    file = tmp_path / "odd.pth"
+    torch.save({**STATE, "layer1.weight": make(torch.eye(3))}, file)
+    with pytest.raises(WeightsError, match=rf"odd\.pth.*tensor layer1\.weight is.*{said}") as caught:
+        checkpoint_reader.read(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_fp8_safetensors_are_refused_too(tmp_path):
+    save_file({"a.weight": torch.ones(3).to(torch.float8_e4m3fn)}, tmp_path / "odd.safetensors")
+    with pytest.raises(WeightsError, match=r"odd\.safetensors.*float8"):
+        checkpoint_reader.read(tmp_path / "odd.safetensors")
+
+
+def expanded(file: Path) -> None:
+    """One number that calls itself three thousand million."""
+    torch.save({**STATE, "fc.weight": torch.zeros(1).expand(3 * 10**9)}, file)
+
+
+def shared(file: Path) -> None:
+    """Four megabytes under three thousand names."""
+    values = torch.zeros(10**6)
+    torch.save({f"layer{number}.weight": values for number in range(3000)}, file)
+
+
+def deflated(file: Path) -> None:
+    """Zeros, which an archive stores a thousand times smaller."""
+    torch.save(STATE, file.with_suffix(".whole"))
+    with zipfile.ZipFile(file.with_suffix(".whole")) as old, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+        with new.open(f"{old.namelist()[0].partition('/')[0]}/data/9", "w", force_zip64=True) as member:
+            for _ in range(1100):
+                member.write(bytes(2**20))
+
+
+@pytest.mark.parametrize("write", [expanded, shared, deflated])
+def test_a_small_file_that_claims_much_is_refused_before_it_is_read(tmp_path, write):
+    file = tmp_path / "bomb.pth"
+    write(file)
+    with pytest.raises(WeightsError, match=r"bomb\.pth.* claims [\d.]+ GiB of tensors"):
+        checkpoint_reader.read(file)
+
+
+def test_more_than_memory_holds_is_refused(tmp_path, monkeypatch):
+    torch.save(STATE, tmp_path / "c.pth")
+    monkeypatch.setattr("repro.core.environment.memory_at_hand", lambda: 100)
+    with pytest.raises(WeightsError, match=r"c\.pth.*memory are free"):
+        checkpoint_reader.read(tmp_path / "c.pth")

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 
 from repro.core.errors import WeightsError
-from repro.core.spec import Model, frozen, replace
+from repro.core.spec import Model, canonical_json, frozen, replace
 from repro.models import checkpoint_reader, formats, weights
 from repro.models.build import build
 
@@ -230,3 +230,97 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, states, monkeypatch):
     with pytest.raises(WeightsError, match="no space left"):
         weights.save_weights(ours, states["tsm"], model=MODELS["tsm"], contract=formats.IMAGENET)
     assert ours.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["a.safetensors"]
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_one_tensor_under_two_names_with_two_values_is_an_error(tmp_path, states, prefix):
+    more = {prefix + name: value + 1 for name, value in states["tsn"].items()}
+    file = write(tmp_path / "a.pth", {**states["tsn"], **more})
+    with pytest.raises(WeightsError, match=r"conv1\.weight.*differ"):
+        weights.import_checkpoint(file, TSN)
+    same = {prefix + name: value.clone() for name, value in states["tsn"].items()}
+    file = write(tmp_path / "b.pth", {**states["tsn"], **same})
+    assert weights.import_checkpoint(file, TSN)[1].fits
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.int32, torch.int64, torch.bool])
+@pytest.mark.parametrize("which", ["all", "one"])
+def test_whole_numbers_are_no_weights(tmp_path, states, dtype, which):
+    odd = {
+        name: value.to(dtype) if value.is_floating_point() and (which == "all" or name == "fc.weight") else value
+        for name, value in states["tsn"].items()
+    }
+    with pytest.raises(WeightsError, match=rf"{str(dtype).removeprefix('torch.')}.*no weights"):
+        weights.import_checkpoint(write(tmp_path / "a.pth", odd), TSN)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_other_floats_are_weights(tmp_path, states, dtype):
+    other = {name: value.to(dtype) if value.is_floating_point() else value for name, value in states["tsn"].items()}
+    assert weights.import_checkpoint(write(tmp_path / "a.pth", other), TSN)[1].fits
+
+
+FOREIGN = [
+    "{}",
+    "[]",
+    "none",
+    '"RGB"',
+    "[" * 100_000,
+    '{"order": "XYZ", "scale": 1, "mean": [0, 0, 0], "std": [1, 1, 1]}',
+    '{"order": "RGB", "scale": 1, "mean": [0, 0, 0], "std": [1, 0, 1]}',
+    '{"order": "RGB", "scale": 1, "mean": [0, 0], "std": [1, 1, 1]}',
+    '{"order": "RGB", "scale": 1, "mean": [NaN, 0, 0], "std": [1, 1, 1]}',
+    '{"order": "RGB", "scale": "x", "mean": 3, "std": [1, 1, 1]}',
+    '{"order": ["RGB"], "scale": 1e999, "mean": [0, 0, 0], "std": [1, 1, 1]}',
+]
+
+
+@pytest.mark.parametrize("contract", FOREIGN)
+def test_a_foreign_contract_is_told_in_a_sentence(tmp_path, states, contract):
+    from safetensors.torch import save_file
+
+    file = tmp_path / "a.safetensors"
+    save_file(states["tsn"], file, {"repro.contract": contract})
+    with pytest.raises(WeightsError, match=r"a\.safetensors.*repro\.contract"):
+        weights.import_checkpoint(file, TSN)
+    save_file(states["tsn"], file, {"repro.model": canonical_json(TSN), "repro.contract": contract})
+    with pytest.raises(WeightsError, match=r"a\.safetensors.*repro\.contract"):
+        weights.load_weights(build(TSN), file, TSN)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("repro.model", "{"), ("repro.model", "3"), ("repro.left_new", "7"), ("repro.left_new", "[")]
+)
+def test_metadata_that_are_no_json_are_told(tmp_path, states, name, value):
+    from safetensors.torch import save_file
+
+    file = tmp_path / "a.safetensors"
+    facts = {"repro.model": canonical_json(TSN), "repro.contract": '{"order": "RGB"}', name: value}
+    save_file(states["tsn"], file, facts)
+    with pytest.raises(WeightsError, match=r"a\.safetensors.*" + re.escape(name)):
+        weights.load_weights(build(TSN), file, TSN)
+
+
+def test_which_weights_were_taken_is_reported(tmp_path, states):
+    ema = {name: value + 1 if value.is_floating_point() else value for name, value in states["tsn"].items()}
+    file = write(tmp_path / "a.pth", states["tsn"], state_dict_ema={"n_averaged": torch.tensor(3), **ema})
+    with pytest.raises(WeightsError, match="state_dict, state_dict_ema"):
+        weights.import_weights(file, TSN, tmp_path / "a.safetensors")
+    report = weights.import_weights(file, TSN, tmp_path / "a.safetensors", key="ema")
+    assert "weights    state_dict_ema; the file also holds state_dict" in weights.render_report(report)
+    assert ("n_averaged", "a counter of the averaging") in report.dropped
+    net = build(TSN)
+    weights.load_weights(net, tmp_path / "a.safetensors", TSN)
+    assert torch.equal(net.state_dict()["conv1.weight"], ema["conv1.weight"])
+
+
+def test_a_disk_that_takes_no_more_is_told(tmp_path, states):
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(WeightsError, match=r"a\.safetensors.*cannot be written"):
+            weights.save_weights(tmp_path / "a.safetensors", states["tsn"], model=TSN, contract=formats.IMAGENET)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []

@@ -136,3 +136,80 @@ def test_the_verb_lists_shows_and_compares(folders, capsys):
     assert "model.name" in told and "environment" not in told
     assert main(["records", "diff", "table6/tsn_r50/static", "table6/tsn_r50/static"]) == 0
     assert main(["records", "show", "nothing"]) == 2
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def accuracy_again(theirs, mine):
+    """The same accuracy experiment with its scores, by both; the other's took a second longer."""
+    one = next(r for r in load_all(ROWS.parents[1], paper="dnr").records if r.kind == "accuracy" and r.scores)
+    scores = store.scores_path(one, ROWS.parents[1])
+    store.write(one, mine, scores=scores)
+    other = one.model_copy(update={"wall_s": one.wall_s + 1})
+    store.write(other, theirs, scores=scores)
+    return one, other
+
+
+def test_any_number_of_merges_is_the_same_as_one(tmp_path):
+    mine, theirs = tmp_path / "mine", tmp_path / "theirs"
+    _, other = accuracy_again(theirs, mine)
+    assert merge(theirs, mine).aside == (other.relative_path.as_posix(),)
+    once = tree(mine)
+    for _ in range(3):
+        found = merge(theirs, mine)
+        assert found.same == (other.relative_path.as_posix(),) and not found.aside
+        assert tree(mine) == once
+
+
+@pytest.mark.parametrize("gone", ["json", "npz", "superseded/1.json", "superseded/1.npz", "superseded", "both"])
+def test_a_merge_goes_on_after_something_was_removed_by_hand(tmp_path, gone):
+    mine, theirs, third = tmp_path / "mine", tmp_path / "theirs", tmp_path / "third"
+    one, other = accuracy_again(theirs, mine)
+    more = other.model_copy(update={"wall_s": one.wall_s + 2})
+    store.write(more, third, scores=store.scores_path(other, theirs))
+    for folder in (theirs, third):
+        merge(folder, mine)
+    whole = tree(mine)
+    at = mine / one.relative_path
+    aside = at.parent / store.SUPERSEDED
+    removed = {
+        "json": [at],
+        "npz": [at.with_suffix(".npz")],
+        "superseded/1.json": [aside / f"{at.stem}.1.json"],
+        "superseded/1.npz": [aside / f"{at.stem}.1.npz"],
+        "superseded": list(aside.iterdir()),
+        "both": [at, at.with_suffix(".npz")],
+    }[gone]
+    for path in removed:
+        path.unlink()
+    if gone == "superseded":
+        aside.rmdir()
+    for _ in range(2):
+        merge(theirs, mine)
+        merge(third, mine)
+    again = tree(mine)
+    merge(theirs, mine)
+    merge(third, mine)
+    assert tree(mine) == again
+    assert not load_all(mine).problems
+    kept = {name for name, content in again.items() if name.endswith(".json")}
+    walls = {json.loads(again[name])["wall_s"] for name in kept}
+    assert walls >= {other.wall_s, more.wall_s} and len(kept) <= 3
+    assert gone in ("json", "both") or {json.loads(whole[n])["wall_s"] for n in whole if n.endswith(".json")} == walls
+    for name in kept:
+        assert (mine / name).with_suffix(".npz").is_file()
+
+
+def test_a_damaged_own_record_makes_way_and_a_smoke_record_is_passed(folders):
+    mine, theirs = folders
+    own = next(one for one in load_all(mine).records if one.kind == "static")
+    (mine / own.relative_path).write_text("{")
+    smoke = own.model_copy(update={"smoke": True, "seed": 7})
+    store.write(smoke, theirs)
+    found = merge(theirs, mine)
+    assert own.relative_path.as_posix() in found.added
+    assert [problem.path for problem in found.refused] == [smoke.relative_path.as_posix()]
+    assert store.load(mine / own.relative_path) == own
+    assert len(merge(theirs, mine).same) == len(load_all(mine).records)

@@ -54,7 +54,7 @@ def test_times_as_sbatch_reads_them(text, expected):
     assert slurm.minutes(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "0", "soon", "1:2:3:4", "-5"])
+@pytest.mark.parametrize("text", ["", "0", "soon", "1:2:3:4", "-5", "²", "9" * 5000])
 def test_other_times_are_refused(text):
     with pytest.raises(BadOption):
         slurm.minutes(text)
@@ -73,6 +73,41 @@ def test_options_go_where_submitit_takes_them():
     assert made["slurm_gpus_per_node"] == 2
     assert made["slurm_time"] == 120
     assert made["slurm_additional_parameters"] == {"requeue": True, "reservation": "r"}
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["account=0123", "comment=true", "qos=1e3", "wckey=007", "reservation=00", "nodelist=0", "dependency=afterok:012",
+     "job-id=true", "licenses=false", "mem=064G", "mem=4000", "constraint=01&02", "gpus=0x10", "comment=a b"],
+)  # fmt: skip
+def test_options_are_passed_on_as_they_are_written(option):
+    key, _, text = option.partition("=")
+    made = slurm._parameters([option])
+    found = {**made, **made["slurm_additional_parameters"]}
+    key = key.replace("-", "_")
+    assert found.get(f"slurm_{key}", found.get(key)) == text
+
+
+def test_what_sbatch_is_given_holds_the_option_as_written(tmp_path):
+    pytest.importorskip("submitit")
+    from submitit.slurm.slurm import _make_sbatch_string
+
+    made = slurm._parameters(["account=0123", "mem=4000", "exclusive=true", "comment=true", "cpus-per-task=08"])
+    known = {key.removeprefix("slurm_"): value for key, value in made.items() if key.startswith("slurm_")}
+    text = _make_sbatch_string(command="x", folder=tmp_path, **known)
+    for line in ("--account=0123", "--mem=4000", "--exclusive", "--comment=true", "--cpus-per-task=8", "--requeue"):
+        assert f"#SBATCH {line}\n" in text
+
+
+def test_flags_are_given_or_left_out():
+    made = slurm._parameters(["hold=true", "contiguous=false"])["slurm_additional_parameters"]
+    assert made["hold"] is True and "contiguous" not in made
+
+
+@pytest.mark.parametrize("option", ["setup=rm", "srun-args=x", "additional_parameters={}", "a b=1", "²=3", "x=a\nb"])
+def test_what_is_no_option_of_sbatch_is_refused(option):
+    with pytest.raises(BadOption, match="--slurm"):
+        slurm._parameters([option])
 
 
 def test_a_line_that_is_told_to_stop_passes_it_on():

@@ -140,3 +140,81 @@ def test_relative_error():
     assert case.relative_error(np.array([np.nan]), np.array([1.0])) == float("inf")
     assert case.relative_error(np.zeros(2), np.zeros(2)) == 0.0
     assert case.relative_error(np.array([0.5]), np.array([0.25]), floor=1.0) == 0.25
+
+
+def test_figures_that_are_null_are_left_out_and_told(tmp_path):
+    data = golden_data("adafuse_tsn_resnet18.json")
+    data["gflops"]["per_frame_real_last_frame_fixed"] = None
+    data["logits"][0][0] = None
+    data["params"] = None
+    found = {outcome.what: outcome for outcome in outcomes_of(tmp_path, data)}
+    assert all(outcome.passed for outcome in found.values())
+    assert "per_frame_real_last_frame_fixed left out: null" in found["GMACs"].note
+    assert found["GMACs"].relative_error is not None and "4 figures" in found["GMACs"].note
+    assert "1 of" in found["logits float64"].note and "left out: null" in found["logits float64"].note
+    assert "left out: null" in found["params"].note
+
+
+def test_a_reference_of_nulls_alone_compares_nothing_and_says_so(tmp_path):
+    data = golden_data("layouts/tsm_resnet18.json")
+    facts = {"grad_norm": {"a": None, "b": 1.0}, "running": {"m": [None, 1.0]}}
+    outcome = case._compare_named(case_of(data), "gradients", {"b": 1.0}, facts["grad_norm"])
+    assert outcome.passed and "1 tensors" in outcome.note and "a left out: null" in outcome.note
+    outcome = case._compare_named(case_of(data), "running", {"m": [0.0, 1.0]}, facts["running"])
+    assert outcome.passed and outcome.relative_error is None and "all figures left out" in outcome.note
+    outcome = case.compare(case_of(data), "logits", np.zeros((1, 2)), [[None, None]], 1e-9)
+    assert outcome.passed and outcome.relative_error is None and "all figures left out" in outcome.note
+    outcome = case.compare(case_of(data), "logits", np.zeros((1, 2)), [[None, 1.0]], 1e-9)
+    assert not outcome.passed and "1 of 2 figures left out" in outcome.note
+
+
+class case_of:
+    """As much of a case as a comparison needs."""
+
+    def __init__(self, data):
+        self.name = data["name"] if "name" in data else "g"
+
+    def our_name(self, name):
+        return name
+
+
+def test_null_lengths_of_a_sampling_rule_are_told(tmp_path):
+    good = golden_data("sampling.json")["mmaction2.uniform_test_8"]
+    some, none = {**good, "13": None}, dict.fromkeys(good)
+    (outcome,) = outcomes_of(tmp_path, {"mmaction2.uniform_test_8": some})
+    assert outcome.passed and "13 frames left out: null" in outcome.note
+    (outcome,) = outcomes_of(tmp_path, {"mmaction2.uniform_test_8": none})
+    assert outcome.passed and "all lengths left out" in outcome.note
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, '{"a": NaN}', '{"spec": [], "tensors": {}}', '{"spec": {"model": []}, "tensors": [[1]]}',
+     "9" * 5000,
+     '{"spec": {"model": "tsn", "backbone": "tiny_resnet", "frames": 2, "num_classes": 1e999}, "tensors": []}'],
+)  # fmt: skip
+def test_nonsense_is_a_sentence(tmp_path, text):
+    (tmp_path / "g.json").write_text(text)
+    (outcome,) = verify.verify_file(tmp_path / "g.json")
+    assert not outcome.passed and outcome.what == "read" and outcome.note
+
+
+@pytest.mark.parametrize("what", ["tensors", "input", "classes"])
+def test_a_reference_that_claims_more_than_memory_is_refused(tmp_path, what):
+    data = golden_data("layouts/tsm_resnet18.json")
+    if what == "tensors":
+        data["tensors"][0][1] = [2**20, 2**20, 7, 7]
+    elif what == "input":
+        data |= {"input": {"shape": [2**20, 8, 3, 2**10, 2**10], "seed": 1}, "logits": [[0.0]]}
+    else:
+        data["spec"]["num_classes"] = 10**10
+    (outcome,) = outcomes_of(tmp_path, data)
+    assert not outcome.passed and "GiB" in outcome.note
+
+
+@pytest.mark.parametrize("section", [3, "x", {"a": 1}, [[1, 2], 3], {"target": None, "logits": None}])
+@pytest.mark.parametrize("name", ["params", "train"])
+def test_a_garbled_section_is_a_miss_of_that_section(tmp_path, name, section):
+    data = {**golden_data("layouts/tsm_resnet18.json"), name: section}
+    outcomes = outcomes_of(tmp_path, data)
+    assert [outcome for outcome in outcomes if not outcome.passed]
