@@ -6,6 +6,7 @@ An item of a table's group is `NAME`, `NAME@CELL` or either with another key in 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from repro.core.errors import BadOption, UnknownName
@@ -14,6 +15,7 @@ from repro.papers.table import ColumnSpec
 from repro.papers.text import Text, read, said, shared
 
 
+@cache
 def registry() -> Text:
     """Every named column."""
     path = published.find("columns.toml")
@@ -33,8 +35,9 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
                 raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
     keys = [column.key for column in found]
     for name in text.data.get("columns", {}):
-        if not any(fnmatchcase(key, name) for key in keys):
-            raise text.fault(f"no column {name!r}", "columns", name, allowed=", ".join(keys))
+        for pattern in name.split():
+            if not any(fnmatchcase(key, pattern) for key in keys):
+                raise text.fault(f"no column {pattern!r}", "columns", name, allowed=", ".join(keys))
     return tuple(found)
 
 
@@ -49,7 +52,7 @@ def _column(item: str, group: str, text: Text) -> ColumnSpec:
     key = wanted or facts.pop("key", name).rstrip("_")
     for changes in filter(None, (shared(text), text)):
         for pattern, changed in changes.data.get("columns", {}).items():
-            if fnmatchcase(key, pattern):
+            if any(fnmatchcase(key, one) for one in pattern.split()):
                 facts |= {field: _said(changes, value, pattern, field) for field, value in changed.items()}
     missing = {"title", "source"} - set(facts)
     if missing:

@@ -110,13 +110,11 @@ class PublishedTable:
 
 def folders() -> list[Path]:
     """Where printed values lie: `results/published`, then beside the modules of others' tables."""
-    return list(dict.fromkeys([paths.published(), *map(folder_of, registry.tables.in_order())]))
+    others = [_folder_of(entry) for entry in registry.tables.in_order() if entry.origin != "repro"]
+    return list(dict.fromkeys([paths.published(), *others]))
 
 
-def folder_of(entry: Entry) -> Path:
-    """The folder of a table's CSV and texts."""
-    if entry.origin == "repro":
-        return paths.published()
+def _folder_of(entry: Entry) -> Path:
     if not isinstance(entry.target, str):
         return Path(inspect.getfile(inspect.unwrap(entry.target))).parent
     module = importlib.util.find_spec(entry.target.partition(":")[0])

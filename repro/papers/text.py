@@ -116,8 +116,8 @@ def read(path: Path, form: str = "TABLE") -> Text:
 
 def shared(text: Text) -> Text | None:
     """What a paper's files share, for one of them."""
-    path = published.find(f"{text.path.stem.partition('_')[0]}.toml")
-    return read(path, "SHARED") if path else None
+    path = text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml")
+    return read(path, "SHARED") if path.is_file() else None
 
 
 def said(text: Text, value: str, *trail: str | int) -> str:
