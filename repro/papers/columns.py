@@ -1,6 +1,7 @@
 """The columns that tables show: names out of one registry, `columns.toml`, with what a table says of them.
 
-An item of a table's group is `NAME`, `NAME@CELL` or either with another key in front, `KEY=NAME@CELL`.
+An item of a table's group is `NAME`, `NAME@CELL`, or `NAME@` of the group's own `cell`; another key may stand in front,
+`KEY=NAME@CELL`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
         title = said(text, group.get("title", ""), "groups", number, "title")
         for item in group.get("columns", "").split():
             try:
-                found.append(_column(item, title, text))
+                found.append(_column(item + group.get("cell", "") * item.endswith("@"), title, text))
             except (BadOption, UnknownName) as error:
                 raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
     keys = [column.key for column in found]
