@@ -66,6 +66,16 @@ class Entry:
                 fix=f"pip install -U {self.origin}",
             ) from error
 
+    @property
+    def code(self) -> str:
+        """sha256 of the user's file, or the package's module, that this is defined in; empty for the suite's own."""
+        if self.origin == "repro":
+            return ""
+        name = self.target.partition(":")[0] if isinstance(self.target, str) else self.target.__module__
+        module = sys.modules.get(name)
+        file = module.__file__ if module else getattr(importlib.util.find_spec(name), "origin", None)
+        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else ""
+
 
 class Registry:
     """A plain dict of entries of one kind."""
@@ -125,6 +135,13 @@ backbones = Registry("backbone")
 methods = Registry("method")
 datasets = Registry("dataset")
 tables = Registry("table")
+
+
+def code_of(model: str, backbone: str, method: str | None) -> str:
+    """What a spec holds of a user's own code: the sha256 of the file that network or method is of, or of several."""
+    entries = [models[model], backbones[backbone], *([methods[method]] if method else [])]
+    found = list(dict.fromkeys(entry.code for entry in entries if entry.code))
+    return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest() if found else ""
 
 
 def load_all() -> None:

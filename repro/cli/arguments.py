@@ -10,7 +10,7 @@ from typing import Any
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import find
-from repro.registry import backbones, methods, models
+from repro.registry import backbones, code_of, methods, models
 
 
 def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -159,7 +159,8 @@ def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
             raise BadOption("--method-option without a method", fix="--method dnr")
         options = changes.get("method_options", base.method_options)
         changes["method_options"] = frozen(options, **options_of(args.method_option))
-    return replace(base, **changes)
+    made = replace(base, **changes)
+    return replace(made, code=code_of(made.name, made.backbone, made.method))
 
 
 def row_model(name: str) -> Model | None:

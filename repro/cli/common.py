@@ -50,6 +50,13 @@ def first_process() -> bool:
     return told is None or told[0] == 0
 
 
+def duration(seconds: float) -> str:
+    """`40 seconds`, `5 minutes`, `2.5 hours`: how long, to be read."""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} seconds"
+    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"
+
+
 def print_named(console: Console, heading: str, lines: dict[str, str]) -> None:
     """A heading and a line for each name."""
     console.print(f"[bold]{heading}[/]")
@@ -62,6 +69,11 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     """TABLE, and --with for methods of the user's own."""
     parser.add_argument("table", metavar="TABLE")
     add_with(parser)
+
+
+def add_reference(parser: argparse.ArgumentParser) -> None:
+    """--reference: what is committed alone."""
+    parser.add_argument("--reference", action="store_true", help="from the committed records alone, without your own")
 
 
 def add_with(parser: argparse.ArgumentParser) -> None:

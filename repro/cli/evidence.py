@@ -48,14 +48,14 @@ def _add_check(commands: Commands) -> None:
 def claims(args: argparse.Namespace) -> int:
     """The claims with their verdicts and evidence."""
     from repro.evidence.claims import find, judge
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report.claims import FORMATS
 
     console = prepare(args)
     which = args.which or None
     one = which is not None and "-" in which
     wanted = [find(papers.claims(), which)] if one and which else papers.claims(which)
-    judged = judge(wanted, Index().records())
+    judged = judge(wanted, shown_records().records())
     if args.verdict:
         judged = [found for found in judged if args.verdict in (found.by_print, found.by_runs)]
     if args.format == "text":
@@ -68,11 +68,11 @@ def claims(args: argparse.Namespace) -> int:
 def check(args: argparse.Namespace) -> int:
     """Findings, worst first; 1 when a file of yours or an own record holds an error."""
     from repro.evidence.check import check_all, check_tables, read_tables
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report.findings import FORMATS
 
     console = prepare(args)
-    records = Index().records()
+    records = shown_records().records()
     if args.paths:
         found = check_tables(read_tables(args.paths), records)
         failed = any(finding.severity == "error" for finding in found)

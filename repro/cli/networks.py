@@ -217,10 +217,11 @@ def train(args: argparse.Namespace) -> int:
     from repro.runner.one_experiment import recipe
 
     with together(args.device) as device:
-        experiment = recipe(model_of(args), args.dataset, options_of(args.set), args.decoder)
+        experiment = recipe(model_of(args), args.dataset, options_of(args.set))
         how = Execution(
             device=device,
             threads=args.threads,
+            decoder=args.decoder,
             workers=args.workers,
             micro_batch=args.micro_batch,
             video_timeout_s=float(args.video_timeout),
@@ -247,10 +248,10 @@ def test(args: argparse.Namespace) -> int:
             resize=args.resize,
             fusion=args.fusion,
         )
-        measure = Accuracy(dataset=name, test=views, test_split=args.split, decoder=args.decoder)
+        measure = Accuracy(dataset=name, test=views, test_split=args.split)
         model = with_weights(model_of(args), args.weights)
         model = model if args.classes else replace(model, num_classes=num_classes(name))
-        how = Execution(device=device, threads=args.threads, workers=args.workers)
+        how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)
         return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 
 

@@ -27,11 +27,11 @@ def add(commands: Commands) -> None:
 def plan(args: argparse.Namespace) -> int:
     """The plan, from records and stated assumptions; measures nothing."""
     from repro.evidence.plan import plan as make
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report.plan import FORMATS, print_plan
 
     console = prepare(args)
-    made = make(papers.find(args.table), Index().records(), device=args.device, count=args.count)
+    made = make(papers.find(args.table), shown_records().records(), device=args.device, count=args.count)
     if args.format == "text":
         print_plan(made, console)
     else:

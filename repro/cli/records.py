@@ -40,6 +40,12 @@ def add(commands: Commands) -> None:
     joined = actions.add_parser("merge", help="take in the records of another checkout or machine")
     joined.add_argument("folder", type=Path, metavar="FOLDER")
     joined.set_defaults(run=merge)
+    given = actions.add_parser("publish", help="own results become the reference: they move into results/records")
+    given.add_argument("tables", nargs="*", metavar="TABLE", help="default: all")
+    given.set_defaults(run=publish)
+    renewed = actions.add_parser("upgrade", help="rewrite records of an older form, where they lie")
+    renewed.add_argument("folder", type=Path, nargs="?", metavar="FOLDER", help="default: this checkout's records")
+    renewed.set_defaults(run=upgrade)
     cleared = actions.add_parser("prune", help="superseded records and scores without a record")
     cleared.add_argument("--yes", action="store_true", help="remove it; without this it is only listed")
     cleared.add_argument("--unknown", action="store_true", help="also records that no table holds (those of --with!)")
@@ -48,10 +54,10 @@ def add(commands: Commands) -> None:
 
 def ls(args: argparse.Namespace) -> int:
     """One line a record."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report.records import print_records
 
-    console, index = prepare(args), Index()
+    console, index = prepare(args), shown_records()
     found = index.of_table(papers.full_name(args.table), ()) if args.table else index.records()
     print_records(found, console)
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in index.problems()])
@@ -60,20 +66,20 @@ def ls(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """One record as JSON."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
 
     prepare(args)
-    print(_find(Index().records(), args.name).model_dump_json(indent=1))
+    print(_find(shown_records().records(), args.name).model_dump_json(indent=1))
     return 0
 
 
 def diff(args: argparse.Namespace) -> int:
     """Fields that differ, by section; 1 where there are some."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report.records import differences, print_differences
 
     console = prepare(args)
-    records = Index().records()
+    records = shown_records().records()
     found = differences(*(_find(records, name) for name in args.names))
     print_differences(found, console)
     return 1 if found else 0
@@ -84,7 +90,7 @@ def merge(args: argparse.Namespace) -> int:
     from repro.records.merge import merge as take_in
 
     console = prepare(args)
-    found = take_in(args.folder, paths.records())
+    found = take_in(args.folder, paths.own())
     console.print(
         f"{len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the same experiments kept "
         f"aside in superseded/, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
@@ -92,6 +98,31 @@ def merge(args: argparse.Namespace) -> int:
     )
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])
     return 1 if found.refused else 0
+
+
+def publish(args: argparse.Namespace) -> int:
+    """Finished own records move into the reference, over what stands there of the same experiment and seed."""
+    from repro.records.merge import publish as move
+
+    console = prepare(args)
+    wanted = [papers.full_name(name) for name in args.tables]
+    moved = move(paths.own(), paths.records(), wanted)
+    console.print(f"{len(moved)} records moved into {paths.records()}", markup=False)
+    return 0
+
+
+def upgrade(args: argparse.Namespace) -> int:
+    """Records of an older form become records of this one; 1 where some were damaged."""
+    from repro.records.upgrade import upgrade as renew
+
+    console = prepare(args)
+    refused = 0
+    for root in [args.folder] if args.folder else [paths.own(), paths.records()]:
+        found = renew(root)
+        console.print(f"{root}: {len(found.done)} rewritten, {len(found.refused)} not usable", markup=False)
+        _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])
+        refused += len(found.refused)
+    return 1 if refused else 0
 
 
 def prune(args: argparse.Namespace) -> int:
@@ -102,8 +133,8 @@ def prune(args: argparse.Namespace) -> int:
     console = prepare(args)
     tables = map(papers.find, papers.TABLES) if args.unknown else ()
     known = {experiment.id for table in tables for row in table.rows for experiment in row.cells.values()}
-    found = list(leftovers(paths.records(), known if args.unknown else None))
-    _tell(console, [f"{path.relative_to(paths.records())}: {reason}" for path, reason in found])
+    found = [one for root in (paths.own(), paths.records()) for one in leftovers(root, known if args.unknown else None)]
+    _tell(console, [f"{path.relative_to(paths.results())}: {reason}" for path, reason in found])
     if args.yes:
         console.print(f"removed {remove([path for path, _ in found])} files", markup=False)
     else:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from repro.cli.arguments import natural, positive
-from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
+from repro.cli.common import Commands, add_table, duration, first_process, prepare, table_of, verb
 from repro.cli.tables import tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
 
 if TYPE_CHECKING:
-    from repro.records.index import Index
+    from repro.papers.table import TableSpec
 
 
 def add(commands: Commands) -> None:
@@ -31,7 +31,7 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--seeds", type=positive, metavar="N", help="train with seeds 0 .. N-1 (default: the table's own number)"
+        "--seeds", type=_seeds, default=1, metavar="N", help="train with seeds 0 .. N-1; all: as many as the table has"
     )
     seeds.add_argument("--seed", type=natural, metavar="S", help="train with this seed alone")
     which = parser.add_mutually_exclusive_group()
@@ -42,10 +42,15 @@ def _add_run(commands: Commands) -> None:
     ):
         which.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="undone", help=text)
     parser.add_argument("--smoke", action="store_true", help="toy sizes on two tiny clips; never shown as results")
+    parser.add_argument("--reference", action="store_true", help="measure nothing; show the table of the reference")
     parser.add_argument("--jobs", type=positive, help="jobs side by side (default: one a core)")
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda")
     parser.add_argument("--records-only", action="store_true", help="print no table and write no report at the end")
     _add_launcher(parser)
+
+
+def _seeds(text: str) -> int | str:
+    return text if text == "all" else positive(text)
 
 
 def _add_launcher(parser: argparse.ArgumentParser) -> None:
@@ -88,28 +93,30 @@ def run(args: argparse.Namespace) -> int:
     from repro.papers.smoke import smoke_table
     from repro.records import store
     from repro.records.index import Index
-    from repro.runner.jobs import jobs_of, select
+    from repro.runner.jobs import device_kind, jobs_of, select
 
     console = prepare(args)
     table = table_of(args)
     table = smoke_table(table) if args.smoke else table
-    seeds = args.seeds if args.seed is None else [args.seed]
+    seeds = (None if args.seeds == "all" else args.seeds) if args.seed is None else [args.seed]
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
     index = Index(store.default_root(args.smoke))
-    todo = select(jobs, args.mode, index)
+    todo = select(jobs, args.mode, index, device_kind(args.device))
     _check_launcher(args)
+    if args.reference:
+        return _finish(args, console, failed=0, anew=False)
     if args.dry_run:
         return _print_lines(todo, args)
     if torchrun():
         failed = _launch_together(todo, args, console, table.full_name)
     elif todo and args.launcher == "slurm":
-        return _queue(todo, args, console, index)
+        return _queue(todo, args, console)
     elif todo:
         failed = _launch(todo, args, console, table.full_name)
     else:
         failed = _nothing(args, console, table.full_name)
     if first_process():
-        _finish(args, console, index.refresh(), failed, anew=bool(todo))
+        _finish(args, console, failed, anew=bool(todo))
     return 1 if failed else 0
 
 
@@ -144,7 +151,7 @@ def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) 
     from repro.models.device import device_of
     from repro.runner.local import run_local
 
-    console.print(f"{title}: {len(todo)} cells to measure")
+    _print_plan(todo, console, title, args)
     gpus = _gpus(args) if args.launcher == "gpus" else []
     device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
     with Display(console, title, len(gpus) or args.jobs) as display:
@@ -158,6 +165,22 @@ def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) 
             time_together=args.time_together,
         )
     return state.failed
+
+
+def _print_plan(todo: list, console: Console, title: str, args: argparse.Namespace) -> None:
+    """What is going to be measured, cheapest first, and about how long it takes; nothing is lost by Ctrl-C."""
+    from repro.records.index import Index
+    from repro.runner.jobs import expected_seconds
+    from repro.runner.local import cores
+
+    seconds, width = expected_seconds(todo, Index(paths.records())), args.jobs or cores()
+    parts = []
+    for kind, what in (("static", "counts"), ("speed", "times"), ("accuracy", "trainings")):
+        count = sum(job.kind == kind for job in todo)
+        if count:
+            left = seconds[kind] / (1 if kind == "speed" else min(width, count))
+            parts.append(f"{count} {what if count > 1 else what[:-1]}, {duration(left)}")
+    console.print(f"{title}: {'; then '.join(parts)}. Ctrl-C stops, the same command goes on.", markup=False)
 
 
 def _check_launcher(args: argparse.Namespace) -> None:
@@ -175,7 +198,7 @@ def _check_launcher(args: argparse.Namespace) -> None:
         raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")
 
 
-def _queue(todo: list, args: argparse.Namespace, console: Console, index: Index) -> int:
+def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
     """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
     from repro.runner import slurm
 
@@ -198,7 +221,7 @@ def _queue(todo: list, args: argparse.Namespace, console: Console, index: Index)
     if not args.wait:
         return 0
     failed = slurm.wait(todo)
-    _finish(args, console, index.refresh(), failed)
+    _finish(args, console, failed)
     return 1 if failed else 0
 
 
@@ -227,26 +250,45 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
     return 0
 
 
-def _finish(args: argparse.Namespace, console: Console, index: Index, failed: int, *, anew: bool = True) -> None:
-    """The table and the report, unless only the records were wanted."""
+def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bool = True) -> int:
+    """The table, how the reference held up and the report, unless only the records were wanted."""
+    from repro.records import store
+    from repro.records.index import shown_records
     from repro.report import build, is_current, print_text
 
     if args.smoke:
-        console.print(f"smoke run: records in {index.root}; they are not results and no table shows them")
-        return
+        console.print(f"smoke run: records in {store.default_root(True)}; they are not results and no table shows them")
+        return 0
     if args.records_only:
-        return
-    table = table_of(args)
-    shown = build(table, index)
+        return 0
+    index, table = shown_records(reference=args.reference), table_of(args)
+    made = build(table, index)
     tell_damaged(index)
-    print_text(shown, console)
-    target = paths.results() / "report.html"
-    if anew or args.methods or not is_current(target, index):
-        write_report(target, index, args.methods, {table.full_name: shown})
-    console.print(f"report: {target}")
+    print_text(made, console)
+    if not args.reference:
+        _print_held_up(table, console)
+        target = paths.results() / "report.html"
+        if anew or args.methods or not is_current(target, index):
+            write_report(target, index, args.methods, {table.full_name: made})
+        console.print(f"report: {target}")
     if failed:
         again = f"python -m repro run {args.table} --failed"
         console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
+    return 0
+
+
+def _print_held_up(table: TableSpec, console: Console) -> None:
+    """The last word of a run: what the reference says and this machine confirms, and what it does not."""
+    from repro.evidence.held_up import held_up
+    from repro.records.index import Index
+
+    found = held_up(table, Index(paths.own()), Index(paths.records()))
+    for one in found:
+        console.print(f"reference, {one.what}: {one.agreed} of {one.compared} {one.words} here", markup=False)
+        for told in one.others[:10]:
+            console.print(f"    {told}", markup=False)
+        if len(one.others) > 10:
+            console.print(f"    and {len(one.others) - 10} more")
 
 
 def status(args: argparse.Namespace) -> int:
@@ -254,10 +296,11 @@ def status(args: argparse.Namespace) -> int:
     from repro.cli.status import render_status
     from repro.papers.smoke import smoke_table
     from repro.records import store
-    from repro.records.index import Index
+    from repro.records.index import Index, shown_records
 
     console = prepare(args)
-    found, index = table_of(args), Index(store.default_root(args.smoke))
+    found = table_of(args)
+    index = Index(store.default_root(True)) if args.smoke else shown_records()
     render_status(smoke_table(found) if args.smoke else found, index, console, smoke=args.smoke)
     index.of_table(found.full_name, found.ids)
     tell_damaged(index)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from repro import papers, registry
 from repro.cli.arguments import add_module
-from repro.cli.common import Commands, add_table, add_with, prepare, print_named, table_of, verb
+from repro.cli.common import Commands, add_reference, add_table, add_with, prepare, print_named, table_of, verb
 from repro.core import paths
 from repro.core.files import write_atomic
 from repro.papers.table import TableSpec
@@ -47,6 +47,7 @@ def _add_table(commands: Commands) -> None:
     add_table(parser)
     parser.add_argument("--format", default="text", choices=["text", "markdown", "latex", "html", "csv"])
     parser.add_argument("--out", type=Path, help="write to a file")
+    add_reference(parser)
 
 
 def _add_report(commands: Commands) -> None:
@@ -54,6 +55,7 @@ def _add_report(commands: Commands) -> None:
         commands, "report", report, "one self-contained HTML file from all records", "report --out report.html"
     )
     parser.add_argument("--out", type=Path, help="default: report.html in the results folder")
+    add_reference(parser)
     add_with(parser)
 
 
@@ -71,10 +73,10 @@ def list_names(args: argparse.Namespace) -> int:
 
 def show(args: argparse.Namespace) -> int:
     """A table's rows and cells with their state, or how its protocols differ from a source's."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
 
     console = prepare(args)
-    found, index = table_of(args), Index()
+    found, index = table_of(args), shown_records()
     if args.diff is not None:
         from repro.report import print_protocols
 
@@ -88,15 +90,15 @@ def show(args: argparse.Namespace) -> int:
 
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
     from repro.report import build, print_text, render
 
     console = prepare(args)
-    found, index = table_of(args), Index()
+    found, index = table_of(args), shown_records(reference=args.reference)
     if args.out is None and args.format == "text":
-        shown = build(found, index)
+        made = build(found, index)
         tell_damaged(index)
-        print_text(shown, console)
+        print_text(made, console)
         return 0
     text = render(found, args.format, index)
     tell_damaged(index)
@@ -116,9 +118,9 @@ def tell_damaged(index: Index) -> None:
 
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
-    from repro.records.index import Index
+    from repro.records.index import shown_records
 
-    prepare(args).print(f"report: {write_report(args.out, Index(), args.methods)}")
+    prepare(args).print(f"report: {write_report(args.out, shown_records(reference=args.reference), args.methods)}")
     return 0
 
 

@@ -24,8 +24,13 @@ def published() -> Path:
 
 
 def records() -> Path:
-    """Finished measurements, written once."""
+    """The reference: measurements of the lab that publishes them, committed with the code."""
     return results() / "records"
+
+
+def own() -> Path:
+    """What this machine's user has measured; no part of the repository until `records publish` moves it."""
+    return results() / "own"
 
 
 def figures() -> Path:

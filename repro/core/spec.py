@@ -119,6 +119,8 @@ class Model(Checked):
     """Registered method, or None for the plain network."""
     method_options: Options = field(default_factory=frozen)
     """Options of the method's `insert`; a missing one has its default."""
+    code: str = added("")
+    """sha256 of the user's own file that the network or its method comes from: edited, it is another one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,7 +242,6 @@ class Accuracy(Checked):
     test: Views
     train: Train | None = None
     test_split: str = "val"
-    decoder: str = "decord"
     kind: str = "accuracy"
     initial: Experiment | None = added(None)  # noqa: RUF009 - it is a field
     """A training whose weights this one starts from, at the same seed, all but the classifier; None starts afresh."""

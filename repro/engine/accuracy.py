@@ -58,9 +58,9 @@ def measure_accuracy(
         test_index,
         accuracy.test,
         device=how.device,
-        decoder=accuracy.decoder,
+        decoder=how.decoder,
         workers=how.workers or 0,
-        cache=_cache(test_index, accuracy, accuracy.test.resize, how.workers or 0),
+        cache=_cache(test_index, accuracy, accuracy.test.resize, how),
         seed=seed,
         normalize=normalize,
         on_progress=how.on_progress,
@@ -71,7 +71,7 @@ def measure_accuracy(
         **_told(scores, accuracy, workdir),
         "effective": {**trained["effective"], "views_per_batch": scores.about["views_per_batch"]},
         "dataset": {**describe(test_index), **({"train": trained["dataset"]} if trained["dataset"] else {})},
-        "decoder": used_decoder(accuracy.decoder, scores.about["decoders"]),
+        "decoder": used_decoder(how.decoder, scores.about["decoders"]),
         "weights_sha256": weights_sha256(module.state_dict()),
     }
 
@@ -195,7 +195,7 @@ def _training_data(accuracy: Accuracy, how: Execution) -> tuple[Index, Any]:
     """The videos that a recipe trains on, and their decoded frames."""
     assert accuracy.train is not None
     index = open_index(accuracy.dataset, "train").first(accuracy.train.videos)
-    return index, _cache(index, accuracy, accuracy.train.resize, how.workers or 0)
+    return index, _cache(index, accuracy, accuracy.train.resize, how)
 
 
 def _start(
@@ -225,11 +225,11 @@ def _with_workers(how: Execution) -> Execution:
     return replace(how, workers=share if how.device.startswith("cuda") else 1)
 
 
-def _cache(index: Any, accuracy: Accuracy, resize: int, workers: int) -> Any:
+def _cache(index: Any, accuracy: Accuracy, resize: int, how: Execution) -> Any:
     """The decoded frames of a registered dataset that calls itself small; None for others."""
     entry = registry.datasets[accuracy.dataset] if accuracy.dataset in registry.datasets else None
     if entry is None or not entry.fact("small", False):
         return None
     from repro.data.cache import open_cache
 
-    return open_cache(index, decoder=accuracy.decoder, resize=resize, workers=workers)
+    return open_cache(index, decoder=how.decoder, resize=resize, workers=how.workers or 0)

@@ -18,6 +18,8 @@ class Execution:
     """As torch names it; whoever starts the process has resolved `auto`."""
     threads: int | None = None
     """CPU threads of the network; None: as torch has them."""
+    decoder: str = "auto"
+    """Which library reads videos: whichever is named, a frame asked for by its number is that frame."""
     workers: int | None = None
     """Processes that decode videos; None: a GPU's share of the cores, 1 on a CPU."""
     micro_batch: int | None = None

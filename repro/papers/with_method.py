@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from repro.core.errors import BadOption
 from repro.core.spec import Accuracy, Experiment, Speed, frozen, replace
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.registry import code_of
 
 
 def with_method(table: TableSpec, method: str) -> TableSpec:
@@ -73,4 +74,5 @@ def _put(experiment: Experiment, method: str) -> Experiment:
     model, measure = experiment.model, experiment.measure
     if isinstance(measure, Speed):
         measure = replace(measure, against=model)
-    return Experiment(model=replace(model, method=method, method_options=frozen()), measure=measure)
+    code = code_of(model.name, model.backbone, method)
+    return Experiment(model=replace(model, method=method, method_options=frozen(), code=code), measure=measure)

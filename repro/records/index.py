@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -43,36 +43,109 @@ def finishing(records: Iterable[Record]) -> list[Record]:
 
 
 class Index:
-    """All records below `root`; what `refresh` finds unchanged is not read again."""
+    """All records below some folders; what `refresh` finds unchanged is not read again.
 
-    def __init__(self, root: Path | None = None) -> None:
-        self.root = store.default_root() if root is None else Path(root)
-        self._of_results = self.root.resolve() == paths.records().resolve()
-        self._folders: dict[str, _Folder] = {}
-        self._by_start: dict[str, list[str]] = {}
-        self._read: dict[str, Record | Problem] = {}
+    Of an experiment that several folders have finished, the one with the most seeds is shown, of equal ones the first:
+    own results stand before the reference, and are never mixed with it.
+    """
+
+    def __init__(self, *roots: Path) -> None:
+        self.roots = [_Root(root) for root in roots or (store.default_root(),)]
         self.refresh()
+
+    @property
+    def root(self) -> Path:
+        """The first folder: where what is measured now is written."""
+        return self.roots[0].folder
 
     def refresh(self) -> Index:
         """Take note of what was written or removed since."""
-        before, self._folders, self._by_start = self._folders, {}, defaultdict(list)
+        for root in self.roots:
+            root.refresh()
+        return self
+
+    def _standing(self, found: Iterable[list[Record]]) -> list[Record]:
+        """The records of each folder without those of experiments that another one shows."""
+        folders = list(found)
+        if len(folders) == 1:
+            return folders[0]
+        seeds: dict[str, list[set[int]]] = defaultdict(lambda: [set() for _ in folders])
+        for number, records in enumerate(folders):
+            for one in records:
+                if one.status == "done":
+                    seeds[one.id][number].add(one.seed)
+        most = {id: max(range(len(folders)), key=lambda number: len(sets[number])) for id, sets in seeds.items()}
+        kept = [one for number, records in enumerate(folders) for one in records if most.get(one.id, number) == number]
+        return sorted(kept, key=lambda one: one.relative_path.parts)
+
+    def records(self) -> list[Record]:
+        """Every usable record, sorted by path."""
+        return self._standing(root.usable(lambda start, path: True) for root in self.roots)
+
+    def of(self, id: str) -> list[Record]:
+        """Records of one experiment, finished or failed, of whatever table."""
+        found = self._standing(root.of(id[:_DIGITS]) for root in self.roots)
+        return [record for record in found if record.id == id]
+
+    def of_table(self, full_name: str, ids: Collection[str]) -> list[Record]:
+        """What concerns a table: records of its experiments wherever they lie, and all that lie in its own folder."""
+        starts, own = {id[:_DIGITS] for id in ids}, f"{full_name}/"
+        wanted = [root.usable(lambda start, path: start in starts or path.startswith(own)) for root in self.roots]
+        return self._standing(wanted)
+
+    def problems(self) -> list[Problem]:
+        """Of the files read so far those that should be records and are not usable, by their path below `base`."""
+        found = [
+            Problem((root.folder / one.path).relative_to(self.base).as_posix(), one.reason)
+            for root in self.roots
+            for one in root.read.values()
+            if isinstance(one, Problem)
+        ]
+        return sorted(found, key=lambda one: one.path)
+
+    @property
+    def base(self) -> Path:
+        """The folder that holds all of them; the only one itself."""
+        return self.root if len(self.roots) == 1 else Path(os.path.commonpath([root.folder for root in self.roots]))
+
+    def rows(self, full_name: str) -> list[str]:
+        """Rows of a table that have a folder of records."""
+        found = [root.folders[full_name].folders for root in self.roots if full_name in root.folders]
+        return sorted({row for rows in found for row in rows})
+
+    def newest(self) -> float:
+        """When the newest file of a record was written, in seconds since the epoch; 0 where there is none."""
+        return max((root.newest() for root in self.roots), default=0.0)
+
+
+class _Root:
+    """One folder of records."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self._of_results = store.holds_results(self.folder)
+        self.folders: dict[str, _Folder] = {}
+        self._by_start: dict[str, list[str]] = {}
+        self.read: dict[str, Record | Problem] = {}
+
+    def refresh(self) -> None:
+        before, self.folders, self._by_start = self.folders, {}, defaultdict(list)
         left = [""]
         while left:
             place = left.pop()
             found = self._list(place, before.get(place))
             if found is None:
                 continue
-            self._folders[place] = found
+            self.folders[place] = found
             start = f"{place}/" if place else ""
             left += [start + name for name in found.folders]
             for name in found.names:
                 self._by_start[name[:_DIGITS]].append(start + name)
-        kept = {place for place, found in self._folders.items() if before.get(place) is found}
-        self._read = {path: one for path, one in self._read.items() if path.rpartition("/")[0] in kept}
-        return self
+        kept = {place for place, found in self.folders.items() if before.get(place) is found}
+        self.read = {path: one for path, one in self.read.items() if path.rpartition("/")[0] in kept}
 
     def _list(self, place: str, before: _Folder | None) -> _Folder | None:
-        folder = self.root / place
+        folder = self.folder / place
         now = time.time_ns()
         try:
             changed = folder.stat().st_mtime_ns
@@ -83,51 +156,41 @@ class Index:
             return None
         shown = [entry for entry in entries if not entry.name.startswith(".") and entry.name != store.SUPERSEDED]
         names = sorted(entry.name for entry in shown if entry.name.endswith(".json"))
-        folders = sorted(e.name for e in shown if not e.name.endswith((".json", ".npz")) and e.is_dir())
+        folders = sorted(e.name for e in shown if not e.name.endswith((".json", ".npz")) and _is_folder(e))
         return _Folder(changed if now - changed > _SETTLED_NS else -1, folders, names)
 
-    def _usable(self, found: Iterable[str]) -> list[Record]:
-        paths_ = sorted(found, key=lambda path: path.split("/"))
-        for path in paths_:
-            if path not in self._read:
-                self._read[path] = store.read(self.root, path, results=self._of_results)
-        return [one for one in map(self._read.__getitem__, paths_) if isinstance(one, Record)]
+    def of(self, start: str) -> list[Record]:
+        return self._records(self._by_start.get(start, ()))
+
+    def usable(self, wanted: Callable[[str, str], bool]) -> list[Record]:
+        return self._records(path for start, listed in self._by_start.items() for path in listed if wanted(start, path))
+
+    def _records(self, found: Iterable[str]) -> list[Record]:
+        listed = sorted(found, key=lambda path: path.split("/"))
+        for path in listed:
+            if path not in self.read:
+                self.read[path] = store.read(self.folder, path, results=self._of_results)
+        return [one for one in map(self.read.__getitem__, listed) if isinstance(one, Record)]
 
     def newest(self) -> float:
-        """When the newest file of a record was written, in seconds since the epoch; 0 where there is none."""
-        found = (self.root / path for listed in self._by_start.values() for path in listed)
+        found = (self.folder / path for listed in self._by_start.values() for path in listed)
         return max((path.stat().st_mtime for path in found), default=0.0)
 
-    def records(self) -> list[Record]:
-        """Every usable record, sorted by path."""
-        return self._usable(path for listed in self._by_start.values() for path in listed)
 
-    def problems(self) -> list[Problem]:
-        """Of the files read so far those that should be records and are not usable."""
-        return sorted((one for one in self._read.values() if isinstance(one, Problem)), key=lambda one: one.path)
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
-    def of(self, id: str) -> list[Record]:
-        """Records of one experiment, finished or failed, of whatever table."""
-        return [record for record in self._usable(self._by_start.get(id[:_DIGITS], ())) if record.id == id]
 
-    def of_table(self, full_name: str, ids: Collection[str]) -> list[Record]:
-        """What concerns a table: records of its experiments wherever they lie, and all that lie in its own folder."""
-        starts, own = {id[:_DIGITS] for id in ids}, f"{full_name}/"
-        return self._usable(
-            path
-            for start, listed in self._by_start.items()
-            for path in listed
-            if start in starts or path.startswith(own)
-        )
-
-    def rows(self, full_name: str) -> list[str]:
-        """Rows of a table that have a folder of records."""
-        found = self._folders.get(full_name)
-        return found.folders if found else []
+def shown_records(*, reference: bool = False) -> Index:
+    """The records that tables show: own results before the reference, or the reference alone."""
+    return Index(paths.records()) if reference else Index(paths.own(), paths.records())
 
 
 def load_all(root: Path | None = None) -> Loaded:
-    """All usable records below `root`, and the files that are not usable."""
-    index = Index(root)
+    """All usable records below `root`, by default all that tables show, and the files that are not usable."""
+    index = shown_records() if root is None else Index(root)
     records = index.records()
     return Loaded(records, index.problems())

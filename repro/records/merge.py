@@ -89,6 +89,22 @@ def _take(one: Record, scores: Path | None, root: Path) -> str:
     return "added"
 
 
+def publish(own: Path, reference: Path, tables: Collection[str] = ()) -> list[str]:
+    """Move finished records, with their scores, from the own results into the reference, over what stands there.
+
+    Paths of those that moved. A record is in the reference before it leaves the own results.
+    """
+    moved = []
+    for one in load_all(own).records if own.is_dir() else ():
+        if one.status != "done" or (tables and f"{one.paper}/{one.table}" not in tables):
+            continue
+        store.put(one, reference, store.scores_path(one, own) if one.scores else None)
+        for file in (own / one.relative_path, (own / one.relative_path).with_suffix(".npz")):
+            file.unlink(missing_ok=True)
+        moved.append(one.relative_path.as_posix())
+    return moved
+
+
 def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tuple[Path, str]]:
     """Files that no table needs, each with its reason: superseded records and scores without a record.
 

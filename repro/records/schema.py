@@ -22,6 +22,9 @@ _WORDS = {
 }  # fmt: skip
 _NEEDED = ("python", "packages", "device", "threads", "flags", "git")
 
+#: version of the document; `records/upgrade.py` turns older ones into it
+SCHEMA_VERSION: Literal[2] = 2
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+@=-]{0,119}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -97,9 +100,35 @@ class AccuracyResult(Rate):
     videos: Annotated[int, Field(ge=1)]
     left_out: list[dict[str, Any]]
     aggregations: dict[str, Rate] = {}
+    extra: dict[str, float] = {}
+    cost: dict[str, Any] = {}
 
 
 _RESULTS: dict[str, type[_Result]] = {"static": StaticResult, "speed": SpeedResult, "accuracy": AccuracyResult}
+
+
+class Git(_Result):
+    """State of the code."""
+
+    commit: str | None
+    dirty: bool | None = None
+
+
+class Environment(_Result):
+    """What a finished record was measured on; more may be told."""
+
+    python: str
+    packages: dict[str, str]
+    device: str
+    threads: Any
+    flags: dict[str, Any]
+    git: Git
+    device_name: str = ""
+    cpu: str | None = None
+    cores: int | None = None
+    platform: str | None = None
+    memory_gib: float | None = None
+    vectors: list[str] = []
 
 
 class Scores(BaseModel):
@@ -116,7 +145,7 @@ class Record(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, ser_json_inf_nan="constants")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = SCHEMA_VERSION
     spec_version: int = SPEC_VERSION
     id: Sha256
     """Content id of `spec`."""
@@ -164,7 +193,8 @@ class Record(BaseModel):
     def _consistent(self) -> Record:
         if not self._names_its_spec():
             raise ValueError("id is not the content id of spec")
-        kind = self.spec.get("measure", {}).get("kind")
+        measure = self.spec.get("measure")
+        kind = measure.get("kind") if isinstance(measure, dict) else measure
         if kind != self.kind:
             raise ValueError(f"kind is {self.kind!r}, but spec measures {kind!r}")
         if self.status == "failed":
@@ -175,6 +205,7 @@ class Record(BaseModel):
         missing = [key for key in _NEEDED if key not in self.environment]
         if missing:
             raise ValueError(f"environment lacks {', '.join(missing)}")
+        Environment.model_validate(self.environment)
         return self
 
     def _names_its_spec(self) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable
+import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -22,17 +23,17 @@ import pydantic
 from repro.core import paths
 from repro.core.errors import RecordError
 from repro.core.files import file_sha256, only_writer, write_atomic
-from repro.records.schema import Record, Scores, faults
+from repro.records.schema import SCHEMA_VERSION, Record, Scores, faults
 
 __all__ = [
     "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "path_of", "read", "scores_path",
-    "state", "upgraders", "write",
+    "signed", "state", "validated", "write",
 ]  # fmt: skip
 
-#: version of the document; raise it with an upgrader from the version before
-SCHEMA_VERSION = 1
-#: version -> function that turns a document of that version into one of the next
-upgraders: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+#: bytes of a record at most
+_LARGEST = 50_000_000
+_LAST = b'"digest":'
+_SUSPECT = re.compile(rb"[eE]\+?\d{3}|\\u[dD][89a-fA-F]")
 
 #: folder beside the records for those that made way
 SUPERSEDED = "superseded"
@@ -59,8 +60,13 @@ class Loaded(NamedTuple):
 
 
 def default_root(smoke: bool = False) -> Path:
-    """The folder of results; that of smoke runs lies elsewhere."""
-    return paths.cache() / "smoke-records" if smoke else paths.records()
+    """Where a measurement is written: among the own results; smoke runs lie elsewhere."""
+    return paths.cache() / "smoke-records" if smoke else paths.own()
+
+
+def holds_results(root: Path) -> bool:
+    """Whether a folder is that of the reference or of the own results, where no smoke record may stand."""
+    return root.resolve() in (paths.records().resolve(), paths.own().resolve())
 
 
 def path_of(root: Path, paper: str, table: str, row: str, id: str, seed: int = 0) -> Path:
@@ -81,7 +87,7 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
     moves the old one to `superseded/`.
     """
     root = default_root(record.smoke) if root is None else Path(root)
-    if record.smoke and root.resolve() == paths.records().resolve():
+    if record.smoke and holds_results(root):
         raise RecordError(
             "a smoke record cannot stand among the results", fix="leave the root to default_root(smoke=True)"
         )
@@ -94,6 +100,20 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
             write_atomic(target, scores, over=False)
             record = record.model_copy(update={"scores": Scores(file=target.name, sha256=file_sha256(target))})
         write_atomic(path, _document(record), over=over)
+    return path
+
+
+def put(record: Record, root: Path, scores: Path | None) -> Path:
+    """Store a record in its place over what lies there, and its `scores` beside it: a record of another form of it."""
+    path = root / record.relative_path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = path.with_suffix(".npz")
+    with only_writer(path.parent):
+        if scores is not None and scores != target:
+            write_atomic(target, scores)
+        if record.scores is not None:
+            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=record.scores.sha256)})
+        write_atomic(path, _document(record))
     return path
 
 
@@ -115,20 +135,46 @@ def _next_number(aside: Path, name: str) -> int:
 
 
 def load(path: Path) -> Record:
-    """One record, of this or an older schema version, checked; `RecordError` names the file and the fault."""
-    try:
-        document = json.loads(Path(path).read_bytes(), parse_constant=_no_constant)
-    except (OSError, ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise RecordError(f"{path}: holds {type(document).__name__}, not a record")
-    digest = document.pop("digest", None)
-    if digest != _digest(document):
+    """One record, checked; `RecordError` names the file and the fault."""
+    content = _content(path)
+    document = _parsed(path, content)
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise RecordError(
+            f"{path}: schema version {document.get('schema_version')!r}; this program reads {SCHEMA_VERSION}",
+            fix="python -m repro records upgrade",
+        )
+    if document.pop("digest", None) != _digest(content):
         raise RecordError(f"{path}: content does not fit its own sha256; it was damaged or edited")
-    record = _validated(_upgraded(document, path), path)
+    record = validated(document, path)
     if Path(path).name != f"{record.name}.json":
         raise RecordError(f"{path}: the name should be {record.name}.json")
     return record
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a file of reasonable size; of nothing else, such as a pipe, which would never end."""
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):
+            raise RecordError(f"{path}: no file")
+        if facts.st_size > _LARGEST:
+            raise RecordError(f"{path}: {facts.st_size / 1e6:.0f} MB; a record has at most {_LARGEST / 1e6:.0f}")
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordError(f"{path}: not readable: {error.strerror}") from error
+
+
+def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+    """The JSON object of a record; numbers are finite, text is Unicode."""
+    try:
+        document = json.loads(content, parse_constant=_no_constant)
+        if _SUSPECT.search(content):  # what only few files have: a large exponent, or half of a surrogate pair
+            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise RecordError(f"{path}: not readable as JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise RecordError(f"{path}: holds {type(document).__name__}, not a record")
+    return document
 
 
 def read(root: Path, path: str, *, results: bool) -> Record | Problem:
@@ -141,7 +187,8 @@ def read(root: Path, path: str, *, results: bool) -> Record | Problem:
             raise RecordError(f"{root / path}: a smoke record among the results")
         return record
     except RecordError as error:
-        return Problem(path, error.what.removeprefix(f"{root / path}: "))
+        told = error.what.removeprefix(f"{root / path}: ") + (f"; {error.fix}" if error.fix else "")
+        return Problem(path.encode(errors="backslashreplace").decode(), told)
 
 
 def scores_path(record: Record, root: Path | None = None) -> Path:
@@ -168,38 +215,30 @@ def _no_constant(text: str) -> Any:
     raise ValueError(f"{text} is not a JSON number")
 
 
-def _upgraded(document: dict[str, Any], path: Path) -> dict[str, Any]:
-    version = document.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise RecordError(f"{path}: schema version {version!r}; this program reads up to {SCHEMA_VERSION}")
-    while version < SCHEMA_VERSION:
-        if version not in upgraders:
-            raise RecordError(f"{path}: schema version {version} is no longer read")
-        document = upgraders[version](document)
-        version += 1
-        document["schema_version"] = version
-    return document
-
-
-def _validated(document: dict[str, Any], path: Path) -> Record:
+def validated(document: dict[str, Any], path: Path) -> Record:
+    """The document as a record; `RecordError` names the first fields at fault."""
     try:
         return Record.model_validate(document)
     except pydantic.ValidationError as error:
         raise RecordError(f"{path}: {faults(error)}") from error
 
 
-def _digest(document: dict[str, Any]) -> str:
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def _digest(content: bytes) -> str:
+    """sha256 of a file's bytes before its digest, the last field; ends of lines as they were written."""
+    return hashlib.sha256(content.replace(b"\r\n", b"\n").rpartition(_LAST)[0]).hexdigest()
 
 
 def _document(record: Record) -> bytes:
     try:
-        data = record.model_dump(mode="json")
-        data["digest"] = _digest(data)
+        return signed(record.model_dump(mode="json"))
     except ValueError as error:  # pydantic's for what is no plain data, json's for NaN and infinity
         raise RecordError(f"record {record.name} holds what JSON cannot: {error}") from error
-    return (json.dumps(data, indent=1, allow_nan=False) + "\n").encode()
+
+
+def signed(document: dict[str, Any]) -> bytes:
+    """A document as a file's bytes, its digest last."""
+    text = json.dumps({**document, "digest": ""}, indent=1, allow_nan=False).encode()
+    return text.rpartition(_LAST)[0] + _LAST + f' "{_digest(text)}"\n}}\n'.encode()
 
 
 def _make_way(path: Path, replace: bool) -> bool:

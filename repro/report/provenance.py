@@ -29,7 +29,7 @@ def _accuracy(record: Record) -> str:
     views = test["clips"] * test["crops"]
     return (
         f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {model['frames']} segments, "
-        f"{views} view{'s' if views != 1 else ''} of {test['crop']} × {test['crop']} a video, {measure['decoder']}"
+        f"{views} view{'s' if views != 1 else ''} of {test['crop']} × {test['crop']} a video"
     )
 
 

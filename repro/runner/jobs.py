@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from repro.core.environment import is_here
+from repro.core.environment import gpu_ids, is_here
 from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.table import RowSpec, TableSpec
@@ -102,32 +102,33 @@ def runnable(experiment: Experiment) -> bool:
     return all(map(is_configured, measure.datasets))
 
 
-def select(jobs: list[Job], mode: str, index: Index) -> list[Job]:
+def select(jobs: list[Job], mode: str, index: Index, device: str = "") -> list[Job]:
     """Of these jobs: `missing` (no record), `failed` (last attempt failed), `undone` (both), `force` (all).
 
-    Of rows that share an experiment, the first measures it.
+    Of rows that share an experiment, the first measures it. With `device` (cpu or cuda), a time counts that was taken
+    on it alone.
     """
     jobs = list({(job.experiment.id, job.seed): job for job in reversed(jobs)}.values())[::-1]
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
-    return [job for job in jobs if state_of(job, index) in wanted]
+    return [job for job in jobs if state_of(job, index, device) in wanted]
 
 
-def state_of(job: Job, index: Index) -> Literal["done", "failed", "missing"]:
+def state_of(job: Job, index: Index, device: str = "") -> Literal["done", "failed", "missing"]:
     """What is known of a job, whichever table of whichever paper measured it."""
-    found = record_of(job, index)
+    found = record_of(job, index, device)
     return found.status if found else "missing"
 
 
-def record_of(job: Job, index: Index) -> Record | None:
+def record_of(job: Job, index: Index, device: str = "") -> Record | None:
     """The record that finishes a job, else one that tells why it failed.
 
     A time that another machine took finishes nothing: speed is a fact of a machine.
     """
     found = [record for record in index.of(job.experiment.id) if record.seed == job.seed]
     if job.kind == "speed":
-        found = [record for record in found if not from_elsewhere(record)]
+        found = [record for record in found if not from_elsewhere(record, device)]
     done = finishing(found)
     return done[0] if done else next(iter(found), None)
 
@@ -137,6 +138,22 @@ def place_of(job: Job, root: Path) -> Path:
     return store.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
 
 
-def from_elsewhere(record: Record) -> bool:
-    """Whether a finished record was made on another kind of machine than this one."""
-    return record.status == "done" and not is_here(record.environment)
+def from_elsewhere(record: Record, device: str = "") -> bool:
+    """Whether a finished time was taken on another kind of machine than this one, or on another device than asked."""
+    if record.status != "done":
+        return False
+    return not is_here(record.environment) or not record.results["device"].startswith(device)
+
+
+def device_kind(name: str) -> str:
+    """What `--device` means here, cpu or cuda, told without torch."""
+    return "cuda" if name.startswith("cuda") or (name == "auto" and gpu_ids()) else "cpu"
+
+
+def expected_seconds(jobs: Iterable[Job], reference: Index) -> dict[str, float]:
+    """Seconds that the jobs of each kind took in the reference; what it lacks, by a first guess."""
+    found = dict.fromkeys(EXPECTED_SECONDS, 0.0)
+    for job in jobs:
+        made = finishing(reference.of(job.experiment.id))
+        found[job.kind] += made[0].wall_s if made else EXPECTED_SECONDS[job.kind]
+    return found

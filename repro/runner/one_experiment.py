@@ -59,7 +59,7 @@ def with_weights(model: Model, path: Path) -> Model:
     return replace(model, pretrained=f"sha256:{digest}")
 
 
-def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str | None = None) -> Experiment:
+def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:
     """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset."""
     name = dataset_name(dataset)
     if not is_configured(name):
@@ -73,8 +73,7 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any], decoder: str 
         train, test = KINETICS[model.name]
         flip_labels = registry.datasets[name].fact("flip_labels", ())
         train = replace(train, flip_labels=tuple(flip_labels))
-        measure = Accuracy(dataset=name, train=train, test=test, decoder="auto")
-    measure = replace(measure, decoder=decoder or measure.decoder)
+        measure = Accuracy(dataset=name, train=train, test=test)
     assert measure.train is not None
     known = to_dict(measure.train)
     for key in changes:

@@ -19,15 +19,15 @@ _VARIABLES = {"cache": "REPRO_CACHE", "results": "REPRO_RESULTS"}
 
 def records_folder() -> str:
     """Records can be written, whole or not at all, and every one that is there is valid."""
-    root = paths.records()
+    root = paths.own()
     _require_writable(root, "results", "records")
-    loaded = load_all(root)
+    loaded = load_all()
     if loaded.problems:
         first = loaded.problems[0]
         raise Failed(
-            f"{len(loaded.problems)} files in {root} are no valid records ({len(loaded.records)} are), "
+            f"{len(loaded.problems)} files in {paths.results()} are no valid records ({len(loaded.records)} are), "
             f"first {first.path}: {first.reason}",
-            f"git checkout {root} restores committed ones; move others away and run their table again",
+            f"git checkout {paths.records()} restores committed ones; move others away and run their table again",
         )
     return f"{root} can be written; {len(loaded.records)} records, all valid"
 

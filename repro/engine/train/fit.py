@@ -75,7 +75,7 @@ def fit(
     index = index or _training_split(accuracy)
     check_labels(index, model.num_classes)
     patience = {"timeout_s": how.video_timeout_s} if how.video_timeout_s else {}
-    reading = {"workers": how.workers or 0, "cache": cache, **patience}
+    reading = {"decoder": how.decoder, "workers": how.workers or 0, "cache": cache, **patience}
     if ranks.rank == 0:
         workdir.mkdir(parents=True, exist_ok=True)
         clear_left(workdir)

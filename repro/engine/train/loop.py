@@ -203,7 +203,6 @@ class Run:
             epoch=self.step // self.plan.steps_per_epoch,
             micro_batch=self.plan.micro_batch,
             start=(self.step % self.plan.steps_per_epoch) * self.plan.accumulation,
-            decoder=self.accuracy.decoder,
             problems=self.problems,
             used=self.used,
             rank=self.ranks.rank,

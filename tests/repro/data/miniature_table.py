@@ -36,7 +36,7 @@ def experiment(dataset: str) -> Experiment:
         frames=8,
         dropout=0.0,
     )
-    return Experiment(model=model, measure=Accuracy(dataset=dataset, test=TEST, train=TRAIN, decoder="auto"))
+    return Experiment(model=model, measure=Accuracy(dataset=dataset, test=TEST, train=TRAIN))
 
 
 def table() -> TableSpec:

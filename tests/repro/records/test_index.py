@@ -99,3 +99,28 @@ def test_the_last_measured_of_each_seed_finishes_an_experiment(records):
 def test_no_folder_is_no_record(tmp_path):
     index = Index(tmp_path / "nothing")
     assert (index.records(), index.problems(), index.rows("dnr/table6")) == ([], [], [])
+
+
+def test_own_results_stand_before_the_reference_unless_it_has_more_seeds(tmp_path, layout, records):
+    own, reference = tmp_path / "own", tmp_path / "records"
+    for record in records:
+        store.write(record, reference)
+    counted = records[0].model_copy(update={"wall_s": 1.0})
+    trained = next(one for one in records if one.kind == "accuracy" and one.status == "done")
+    store.write(counted, own)
+    store.write(trained.model_copy(update={"wall_s": 1.0}), own)
+    index = Index(own, reference)
+    assert index.of(counted.id) == [counted]
+    assert [one.seed for one in index.of(trained.id)] == [0, 1] and index.of(trained.id)[0].wall_s == 60.0
+    store.write(trained.model_copy(update={"wall_s": 1.0, "seed": 1}), own)
+    assert [one.wall_s for one in index.refresh().of(trained.id)] == [1.0, 1.0]
+    assert len(index.records()) == len(records) == len(index.of_table(layout.full_name, layout.ids))
+    assert index.root == own and index.base == tmp_path
+
+
+def test_a_failure_of_ones_own_hides_no_finished_reference(tmp_path, records):
+    own, reference = tmp_path / "own", tmp_path / "records"
+    store.write(records[0], reference)
+    failed = {"status": "failed", "reason": "no memory", "results": {}}
+    store.write(Record.model_validate(records[0].model_dump() | failed), own)
+    assert Index(own, reference).of(records[0].id) == [records[0]]
