@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
 from repro.records import store
 from repro.records.index import load_all
@@ -56,7 +57,7 @@ def merge(other: Path, root: Path | None = None) -> Merged:
     root = store.default_root() if root is None else root
     if not other.is_dir():
         raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
-    if other.resolve() == root.resolve():
+    if other.resolve() in (root.resolve(), paths.records().resolve()):
         raise RecordError(f"{other}: this is the folder to merge into", allowed="the folder of another checkout")
     theirs = load_all(other)
     found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}
