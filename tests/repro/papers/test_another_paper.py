@@ -49,7 +49,7 @@ def test_it_runs_by_module_and_renders_as_a_package(folder: Path, tmp_path: Path
     run = ("run", "other/table1", "--module", folder / "other.py", "--only", "static", "--records-only")
     done = repro("-m", "repro", *run, "--rows", "tsn", "tsn_dnr", **results)
     assert done.returncode == 0, done.stderr
-    assert len(list((tmp_path / "results/records/other/table1").rglob("*.json"))) == 2
+    assert len(list((tmp_path / "results").rglob("other/table1/*/*.json"))) == 2
 
     package = _installed(folder, tmp_path / "site")
     forms = {form: tmp_path / f"table.{form}" for form in ("text", "markdown", "latex", "html", "csv")}
@@ -78,6 +78,17 @@ def _installed(folder: Path, site: Path) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[repro.tables]\nother/table1 = other_package.other:table1\n")
     return site
+
+
+def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: Path) -> None:
+    info = tmp_path / "gone-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[repro.tables]\ngone/table1 = gone.tables:table1\n")
+    assert "gone/table1" in repro("-m", "repro", "list", extra=str(tmp_path)).stdout
+    assert repro("-m", "repro", "show", "dnr/supp1", extra=str(tmp_path)).returncode == 0
+    done = repro("-m", "repro", "show", "gone/table1", extra=str(tmp_path))
+    assert done.returncode == 2 and "package gone cannot be loaded" in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(
