@@ -173,6 +173,9 @@ def _print_plan(todo: list, console: Console, title: str, args: argparse.Namespa
     from repro.runner.jobs import expected_seconds
     from repro.runner.local import cores
 
+    if args.smoke:
+        console.print(f"{title}: {len(todo)} smoke cells, toy sizes")
+        return
     seconds, width = expected_seconds(todo, Index(paths.records())), args.jobs or cores()
     parts = []
     for kind, what in (("static", "counts"), ("speed", "times"), ("accuracy", "trainings")):

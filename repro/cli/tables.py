@@ -113,7 +113,7 @@ def table(args: argparse.Namespace) -> int:
 def tell_damaged(index: Index) -> None:
     """Of the files that were read, those that should be records and are not: no renderer shows them."""
     for problem in index.problems():
-        print(f"repro: skipped {index.root / problem.path}: {problem.reason}", file=sys.stderr)
+        print(f"repro: skipped {index.base / problem.path}: {problem.reason}", file=sys.stderr)
 
 
 def report(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from repro.evidence.differences import differences, sources_of
 from repro.papers.recipes.protocol import NOT_STATED
 from repro.records.schema import Record
 from repro.report.differences import render_differences_html, render_differences_markdown
+from tests.repro.made_table import ENVIRONMENT
 
 NOW = "2026-01-31T12:00:00+00:00"
 TABLE6 = papers.find("dnr/table6")
@@ -90,7 +91,7 @@ def test_a_record_tells_what_was_used():
         status="done", spec=to_dict(experiment), started=NOW, finished=NOW, wall_s=1.0,
         results={"top1": 70.0, "top5": 90.0, "videos": 10, "left_out": []},
         effective={"batch": 64, "world_size": 2, "accumulation": 4, "micro_batch": 8, "lr": 0.02},
-        environment={key: {} for key in ("python", "packages", "device", "threads", "flags", "git")},
+        environment=ENVIRONMENT,
     )  # fmt: skip
     found = {difference.rows: difference for difference in differences(TABLE6, [record])}
     own = found[("TSM",)]

@@ -173,6 +173,6 @@ def test_the_report_is_made_of_what_lies_in_the_results_folder(
     paths.work(layout.row("tsm_r50").cells["speed"].id, 0).mkdir(parents=True)
     write_report(tmp_path / "report.html", [layout], Index())
     page = (tmp_path / "report.html").read_text()
-    assert written[0].relative_to(tmp_path / "records").as_posix() in page and "not readable as JSON" in page
+    assert written[0].relative_to(tmp_path / "own").as_posix() in page and "not readable as JSON" in page
     assert "28.37" in page and "24.33" in page
     assert "running, or interrupted" in page

@@ -19,7 +19,7 @@ from repro.core import paths
 from repro.core.spec import replace
 from repro.papers.table import FigureSpec, TableSpec
 from repro.records.figures import Clip, Facts, Figure, Network
-from repro.records.index import Index
+from repro.records.index import shown_records
 from repro.records.schema import Record
 from repro.records.store import Problem
 from repro.report import write_report
@@ -104,7 +104,7 @@ def test_every_cell_has_an_address_and_names_its_records(page: str, layout: Tabl
 def test_the_report_of_this_checkout_is_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Every table, record, claim, finding and figure that is there: ids are unique and links arrive."""
     monkeypatch.setenv("REPRO_RESULTS", str(paths.published().parent))
-    write_report(tmp_path / "report.html", [papers.find(name) for name in papers.TABLES], Index())
+    write_report(tmp_path / "report.html", [papers.find(name) for name in papers.TABLES], shown_records())
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
     found = Page(text)
     arrives = {*found.ids, *(one["name"] for one in _packed_records(text))}
