@@ -68,14 +68,22 @@ class Entry:
             ) from error
 
     @property
-    def code(self) -> str:
-        """sha256 of the user's file, or the package's module, that this is defined in; empty for the suite's own."""
+    def file(self) -> Path | None:
+        """The user's file, or the package's module, that this is defined in; None for the suite's own."""
         if self.origin == "repro":
-            return ""
+            return None
         name = self.target.partition(":")[0] if isinstance(self.target, str) else self.target.__module__
         module = sys.modules.get(name)
-        file = module.__file__ if module else getattr(importlib.util.find_spec(name), "origin", None)
-        return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file and Path(file).is_file() else ""
+        try:
+            found = module.__file__ if module else getattr(importlib.util.find_spec(name), "origin", None)
+        except ImportError:  # of a package that is not there: loading it tells so
+            return None
+        return Path(found) if found and Path(found).is_file() else None
+
+    @property
+    def code(self) -> str:
+        """sha256 of that file; empty for the suite's own."""
+        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
 
 
 class Registry:

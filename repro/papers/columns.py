@@ -1,11 +1,13 @@
 """The columns that tables show: names out of one registry, `columns.toml`, with what a table says of them.
 
-An item of a table's group is `NAME`, `NAME@CELL` or either with another key in front, `KEY=NAME@CELL`.
+An item of a table's group is `NAME`, `NAME@CELL`, or `NAME@` of the group's own `cell`; another key may stand in front,
+`KEY=NAME@CELL`.
 """
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from repro.core.errors import BadOption, UnknownName
@@ -14,6 +16,7 @@ from repro.papers.table import ColumnSpec
 from repro.papers.text import Text, read, said, shared
 
 
+@cache
 def registry() -> Text:
     """Every named column."""
     path = published.find("columns.toml")
@@ -28,13 +31,14 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
         title = said(text, group.get("title", ""), "groups", number, "title")
         for item in group.get("columns", "").split():
             try:
-                found.append(_column(item, title, text))
+                found.append(_column(item + group.get("cell", "") * item.endswith("@"), title, text))
             except (BadOption, UnknownName) as error:
                 raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
     keys = [column.key for column in found]
     for name in text.data.get("columns", {}):
-        if not any(fnmatchcase(key, name) for key in keys):
-            raise text.fault(f"no column {name!r}", "columns", name, allowed=", ".join(keys))
+        for pattern in name.split():
+            if not any(fnmatchcase(key, pattern) for key in keys):
+                raise text.fault(f"no column {pattern!r}", "columns", name, allowed=", ".join(keys))
     return tuple(found)
 
 
@@ -49,7 +53,7 @@ def _column(item: str, group: str, text: Text) -> ColumnSpec:
     key = wanted or facts.pop("key", name).rstrip("_")
     for changes in filter(None, (shared(text), text)):
         for pattern, changed in changes.data.get("columns", {}).items():
-            if fnmatchcase(key, pattern):
+            if any(fnmatchcase(key, one) for one in pattern.split()):
                 facts |= {field: _said(changes, value, pattern, field) for field, value in changed.items()}
     missing = {"title", "source"} - set(facts)
     if missing:

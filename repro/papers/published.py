@@ -11,8 +11,6 @@ The files of the three papers lie in `results/published`, those of another packa
 
 from __future__ import annotations
 
-import importlib.util
-import inspect
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,7 +21,6 @@ from repro import registry
 from repro.core import paths
 from repro.core.csv_text import records_of, text_of
 from repro.core.errors import RecordError, UnknownName
-from repro.registry import Entry
 
 #: columns of text; every other column holds numbers of the kinds below
 TEXT = frozenset(
@@ -110,17 +107,8 @@ class PublishedTable:
 
 def folders() -> list[Path]:
     """Where printed values lie: `results/published`, then beside the modules of others' tables."""
-    return list(dict.fromkeys([paths.published(), *map(folder_of, registry.tables.in_order())]))
-
-
-def folder_of(entry: Entry) -> Path:
-    """The folder of a table's CSV and texts."""
-    if entry.origin == "repro":
-        return paths.published()
-    if not isinstance(entry.target, str):
-        return Path(inspect.getfile(inspect.unwrap(entry.target))).parent
-    module = importlib.util.find_spec(entry.target.partition(":")[0])
-    return Path(module.origin).parent if module and module.origin else paths.published()
+    others = [entry.file.parent for entry in registry.tables.in_order() if entry.file]
+    return list(dict.fromkeys([paths.published(), *others]))
 
 
 def find(name: str) -> Path | None:

@@ -6,7 +6,7 @@ file beside them. `repro.papers.quoted` makes rows of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +44,21 @@ _BASE = Model(name="tsn", backbone="resnet50")
 
 def networks() -> dict[str, Network]:
     """By the name that a CSV's column `network` has."""
-    return dict(_all())
+    return {name: _network(facts) for name, facts in _told().items()}
 
 
 def find(name: str) -> Network:
     """The network of this name; an unknown one raises with the nearest."""
-    known = networks()
+    known = _told()
     if name not in known:
         raise UnknownName("quoted network", name, known, fix="an entry in networks.toml")
-    return known[name]
+    return _network(known[name])
 
 
-def _all() -> Iterator[tuple[str, Network]]:
-    for folder in reversed(published.folders()):
-        if (folder / "networks.toml").is_file():
-            for name, facts in read(folder / "networks.toml", "NETWORKS").data.items():
-                yield name, _network(facts)
+def _told() -> dict[str, Mapping[str, Any]]:
+    """What the files say of each; what others' files say of a network of this suite does not count."""
+    files = [folder / "networks.toml" for folder in reversed(published.folders())]
+    return {name: facts for file in files if file.is_file() for name, facts in read(file, "NETWORKS").data.items()}
 
 
 def _network(facts: Mapping[str, Any]) -> Network:

@@ -35,15 +35,15 @@ TABLE: dict[str, Any] = {
     **SHARED,
     "title": str,
     "caption": str,
-    "printed": str,
+    "printed": str,  # the CSV without its ending, if its name is not the table's
     "footnotes": [str],
-    "groups": [{"title": str, "columns": str}],
-    "labels": {"*": str},
-    "reasons": [_SAID],
-    "explained": [_SAID],
-    "notes": [_SAID],
+    "groups": [{"title": str, "columns": str, "cell": str}],  # see `repro.papers.columns`
+    "labels": {"*": str},  # of rows that are not printed
+    "reasons": [_SAID],  # why a cell or column is empty in these rows as long as no record fills it
+    "explained": [_SAID],  # what is said of a value, such as why it is not the printed one
+    "notes": [_SAID],  # footnotes of rows
     "figures": [dict.fromkeys("title x y note cheap".split(), str)],
-    "comparisons": {"*": COMPARISON},
+    "comparisons": {"*": COMPARISON},  # what the table asks; claims may name them
 }
 _MODEL: dict[str, Any] = {"name": str, "backbone": str, "frames": int, "dropout": float, "options": {"*": object}}
 NETWORKS: dict[str, Any] = {
@@ -116,8 +116,8 @@ def read(path: Path, form: str = "TABLE") -> Text:
 
 def shared(text: Text) -> Text | None:
     """What a paper's files share, for one of them."""
-    path = published.find(f"{text.path.stem.partition('_')[0]}.toml")
-    return read(path, "SHARED") if path else None
+    path = text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml")
+    return read(path, "SHARED") if path.is_file() else None
 
 
 def said(text: Text, value: str, *trail: str | int) -> str:

@@ -65,8 +65,6 @@ TDN_STHV2 = replace(TDN_STHV1, flip_labels=FLIP_STHV2)
 
 #: one clip, centre crop of 224
 TSM_TEST_1x1 = Views(sampling="tsm.uniform_test_8", crop=224, fusion="logits")
-#: one clip x 10 crops of 224
-TSM_TEST_1x10 = replace(TSM_TEST_1x1, crops=10)
 #: two clips (`--twice_sample`) x 3 crops of 256 (`--full_res`)
 TSM_TEST_2x3 = Views(sampling="tsm.twice_test_8", clips=2, crops=3, fusion="logits")
 #: ten dense clips x 3 crops of 256

@@ -75,8 +75,6 @@ GSM_STHV1 = Train(
     resize=0,
     flip_labels=FLIP_STHV1,
 )
-#: train_rgb.sh: Inception-v3, 16 frames
-GSM_STHV1_V3 = replace(GSM_STHV1, sampling="tsm.uniform_train_16", crop=229)
 #: test_models.py: one clip, centre crop
 GSM_TEST_1x1 = Views(sampling="tsm.uniform_test_8", crop=224, fusion="logits")
 #: eval_scripts/eval_IncV3_seg16_1clip.sh: short side 261

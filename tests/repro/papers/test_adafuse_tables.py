@@ -6,24 +6,13 @@ import pytest
 
 from repro.core.spec import Accuracy, diff
 from repro.models.build import build_meta
-from repro.papers import TABLES, find
-from repro.papers.adafuse.networks import LONG, SEEDS, SMALL
+from repro.papers import find
+from repro.papers.adafuse.networks import LONG
 from repro.papers.twins import APPEARANCE, TEMPORAL
-
-NAMES = [name for name in TABLES if name.startswith("adafuse/table")]
 
 
 def cell(table, row, name):
     return find(f"adafuse/{table}").row(row).cells[name]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_reasons_and_explanations_name_columns(name):
-    table = find(name)
-    keys = {column.key for column in table.columns} | {column.cell for column in table.columns if column.measured}
-    for row in table.rows:
-        if row.section != "quoted":
-            assert set(row.explained) <= keys and set(row.reasons) <= keys | {*SEEDS, SMALL}, row.key
 
 
 def test_plain_twins_are_the_experiments_of_dnrs_tables():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
+from pathlib import Path
+
 import pytest
 
 from repro.core.spec import content_id
 from repro.models.build import build_meta
-from repro.papers import TABLES, find, published
+from repro.papers import TABLES, find, full_name, published
 
 PRINTED = [name for name in TABLES if find(name).published_csv]
 
@@ -25,6 +28,16 @@ def test_every_printed_row_is_there_once(name):
     if table.paper == "adafuse":  # by dataset here, by network there
         rows, printed = sorted(rows), sorted(printed)
     assert rows == printed
+
+
+def test_tox_has_an_environment_for_every_table():
+    """Full names with a dash, and the short names that stand for one."""
+    tox = configparser.ConfigParser(interpolation=None)
+    tox.read(Path(__file__).resolve().parents[3] / "tox.ini", encoding="utf-8")
+    (section,) = [name for name in tox.sections() if name.startswith("testenv:{")]
+    names = section.removeprefix("testenv:{").removesuffix("}").split(",")
+    assert [name for name in names if "-" in name] == [name.replace("/", "-") for name in TABLES]
+    assert {full_name(name) for name in names} == set(TABLES) and len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", TABLES)
