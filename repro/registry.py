@@ -99,7 +99,7 @@ class Registry:
         """Register `target` under `name`, which must be one that a record can bear. The same name twice is refused,
         unless it is the same target.
         """
-        if not is_name(name):
+        if not all(map(is_name, name.split("/", 1) if self.kind == "table" else [name])):
             raise BadOption(
                 f"{self.kind} {name!r} of {origin}",
                 allowed=f"up to {MOST_SIGNS} letters, digits and _ . + @ = - with a letter or digit first",
