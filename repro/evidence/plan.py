@@ -155,7 +155,7 @@ class _Cell:
         """Cells without a dataset of their own: as long as they took, on whatever machine."""
         made = next((record for record in self.records if record.id == self.experiment.id), None)
         if made is not None:
-            self._note(f"record {made.relative_path.as_posix()}: {made.wall_s:.0f} s there, taken as 0.3 to 1.5 of it")
+            self._note(f"record {made.place}: {made.wall_s:.0f} s there, taken as 0.3 to 1.5 of it")
             hours = made.wall_s / 3600
             return Estimate(hours, 0.3 * hours, 1.5 * hours)
         kind = "twin" if isinstance(measure, Accuracy) else self.experiment.measure.kind
@@ -207,7 +207,7 @@ class _Cell:
         if here is not None:
             per_view = here.results["median_s"] / here.results["batch"]
             spread = [time / here.results["batch"] for time in here.results["times_s"]]
-            self._note(f"record {here.relative_path.as_posix()}: measured on {here.results['device_name']}")
+            self._note(f"record {here.place}: measured on {here.results['device_name']}")
             found = Estimate(per_view, min(spread), max(spread))
             return self._scaled(found, here.results["size"], crop)
         peak, precision = self._peak(train)
@@ -216,7 +216,7 @@ class _Cell:
             per_view = made.results["median_s"] / made.results["batch"]
             ratio = (_peak_of(made) or 0) / peak
             self._note(
-                f"record {made.relative_path.as_posix()}: {per_view:.3g} s a view on {made.results['device_name']}, "
+                f"record {made.place}: {per_view:.3g} s a view on {made.results['device_name']}, "
                 f"times {_peak_of(made):.3g}/{peak:.4g} TMAC/s ({precision} peak of {self.device})"
             )
             self._note(facts.KEPT_SHARE.source)
@@ -231,7 +231,7 @@ class _Cell:
             return None
         size = min((int(text) for text in static.results["sizes"]), key=lambda known: abs(known - crop))
         gmacs = static.results["sizes"][str(size)]["gmacs"]
-        self._note(f"record {static.relative_path.as_posix()}: {gmacs:.4g} GMACs at {size}")
+        self._note(f"record {static.place}: {gmacs:.4g} GMACs at {size}")
         self._note(f"{facts.SHARE.source}; {precision} peak of {self.device} {peak:.4g} TMAC/s")
         seconds = gmacs / 1e3 / peak
         return self._scaled(Estimate(seconds, seconds, seconds).over(facts.SHARE), size, crop)
@@ -262,7 +262,7 @@ class _Cell:
         static = next((record for record in self._of_network() if record.kind == "static"), None)
         parameters = static.results["params"] if static else None
         if static is not None:
-            self._note(f"record {static.relative_path.as_posix()}: {static.results['params']:,} parameters")
+            self._note(f"record {static.place}: {static.results['params']:,} parameters")
         else:
             self._note("assumption: 20 to 50 million parameters")
         state = 4 * 2 * 2 / 1e9  # 4 bytes, weights and momentum, two checkpoints

@@ -76,7 +76,7 @@ class Index:
                     seeds[one.id][number].add(one.seed)
         most = {id: max(range(len(folders)), key=lambda number: len(sets[number])) for id, sets in seeds.items()}
         kept = [one for number, records in enumerate(folders) for one in records if most.get(one.id, number) == number]
-        return sorted(kept, key=lambda one: one.relative_path.parts)
+        return sorted(kept, key=lambda one: (one.paper, one.table, one.row, one.name))
 
     def records(self) -> list[Record]:
         """Every usable record, sorted by path."""

@@ -33,7 +33,7 @@ class Merged:
 
 def find(records: Sequence[Record], name: str) -> Record:
     """The record of this name, beginning of a name, or `table/row/cell`; `RecordError` where none or several fit."""
-    exact = [one for one in records if name in (one.name, one.relative_path.as_posix())]
+    exact = [one for one in records if name in (one.name, one.place)]
     place = [one for one in records if name in (_place(one), f"{one.paper}/{_place(one)}")]
     fitting = exact or place or [one for one in records if len(name) >= 4 and one.name.startswith(name)]
     different = {one.relative_path: one for one in fitting}
@@ -65,7 +65,7 @@ def merge(other: Path, root: Path | None = None) -> Merged:
     found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}
     refused = list(theirs.problems)
     for one in theirs.records:
-        path = one.relative_path.as_posix()
+        path = one.place
         try:
             scores = store.scores_path(one, other) if one.scores else None
             found[_take(one, scores, root)].append(path)
@@ -107,7 +107,7 @@ def publish(own: Path, reference: Path, tables: Collection[str] = ()) -> list[st
         store.put(one, reference, store.scores_path(one, own) if one.scores else None)
         for file in (own / one.relative_path, (own / one.relative_path).with_suffix(".npz")):
             file.unlink(missing_ok=True)
-        moved.append(one.relative_path.as_posix())
+        moved.append(one.place)
     return moved
 
 

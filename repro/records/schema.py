@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -210,7 +208,13 @@ class Record(BaseModel):
         return self
 
     def _names_its_spec(self) -> bool:
-        return _is_id(self.id, self.spec_version, json.dumps(self.spec))
+        key = (self.id, self.spec_version)
+        if _KNOWN.get(key) == self.spec:
+            return True
+        found = _is_id(self.id, self.spec_version, self.spec)
+        if found:
+            _KNOWN[key] = self.spec
+        return found
 
     @property
     def name(self) -> str:
@@ -230,9 +234,14 @@ class Record(BaseModel):
         return _WORDS["bf16"] if (self.results.get("machine") or {}).get("cpu_bf16") else ""  # older records
 
     @property
-    def relative_path(self) -> Path:
+    def place(self) -> str:
         """Where the record lies below its root."""
-        return Path(self.paper, self.table, self.row, f"{self.name}.json")
+        return f"{self.paper}/{self.table}/{self.row}/{self.name}.json"
+
+    @property
+    def relative_path(self) -> Path:
+        """The same as a path."""
+        return Path(self.place)
 
     def experiment(self) -> Experiment:
         """The spec as dataclasses; refused when it was written under another meaning of the fields."""
@@ -241,13 +250,12 @@ class Record(BaseModel):
         return experiment_from_dict(self.spec)
 
 
-@lru_cache(maxsize=100_000)
-def _is_id(id: str, version: int, spec: str) -> bool:
-    """Whether `id` is the content id of a spec in JSON, be its later fields written out at their defaults or not.
+#: content id and version -> a spec that it was found to be of; seeds, and tables that share an experiment, ask again
+_KNOWN: dict[tuple[str, int], dict[str, Any]] = {}
 
-    Seeds, and tables that share an experiment, ask the same again: the answers are kept.
-    """
-    plain = json.loads(spec)
+
+def _is_id(id: str, version: int, plain: dict[str, Any]) -> bool:
+    """Whether `id` is the content id of a plain spec, be its later fields written out at their defaults or not."""
     text = f"{version}:Experiment:{canonical_json(plain)}"
     if hashlib.sha256(text.encode()).hexdigest() == id:
         return True

@@ -33,7 +33,7 @@ __all__ = [
 #: bytes of a record at most
 _LARGEST = 50_000_000
 _LAST = b'"digest":'
-_SUSPECT = re.compile(rb"[eE]\+?\d{3}|\\u[dD][89a-fA-F]")
+_SUSPECT = re.compile(rb"[\s:,\[]-?\d+(?:\.\d+)?[eE]\+?\d{3}|\\u[dD][89a-fA-F]")
 
 #: folder beside the records for those that made way
 SUPERSEDED = "superseded"
@@ -191,8 +191,8 @@ def read(root: Path, path: str, *, results: bool) -> Record | Problem:
     """The record at `path` below `root`, or what is wrong with it; among the `results` there is no smoke record."""
     try:
         record = load(root / path)
-        if record.relative_path.as_posix() != path:
-            raise RecordError(f"{root / path}: belongs at {record.relative_path.as_posix()}")
+        if record.place != path:
+            raise RecordError(f"{root / path}: belongs at {record.place}")
         if record.smoke and results:
             raise RecordError(f"{root / path}: a smoke record among the results")
         return record

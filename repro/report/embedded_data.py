@@ -62,7 +62,7 @@ def document(record: Record) -> dict[str, Any]:
     """The record as plain data; its values are so already, and are not copied."""
     fields = {name: getattr(record, name) for name in type(record).model_fields}
     scores = record.scores.model_dump() if record.scores else None
-    return fields | {"name": record.name, "path": record.relative_path.as_posix(), "scores": scores}
+    return fields | {"name": record.name, "path": record.place, "scores": scores}
 
 
 def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]:
