@@ -112,6 +112,12 @@ def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: P
         ("other_table1.toml", 'rows = "tsn_dnr"', 'rows = "tsn_dnrr"', "line 9: 'tsn_dnrr' fits nothing"),
         ("other_table1.toml", 'worse = "tsn"', 'worse = "tsm"', "question 'Does DNR read order?' names no row"),
         ("other_table1.csv", "tea_8", "tea_9", "unknown quoted network 'tea_9'; did you mean"),
+        (
+            "other_table1.csv",
+            "tsn_dnr,",
+            "tsn_dnrr,",
+            "rows of other_table1.csv that the table does not have: tsn_dnrr",
+        ),
         ("other_table1.csv", "TSN+DNR", "", "row 'tsn_dnr' has no label"),
         ("other.py", "blocks=2", "blocks=1 / 0", "failed: ZeroDivisionError"),
         ("other.py", "Static(sizes=(32,))", "Static(size=32)", "cannot be built: TypeError"),
