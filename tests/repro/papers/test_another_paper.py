@@ -116,7 +116,7 @@ def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: P
             "other_table1.csv",
             "tsn_dnr,",
             "tsn_dnrr,",
-            "rows of other_table1.csv that the table does not have: tsn_dnrr",
+            "that the table does not have: tsn_dnrr",
         ),
         ("other_table1.csv", "TSN+DNR", "", "row 'tsn_dnr' has no label"),
         ("other.py", "blocks=2", "blocks=1 / 0", "failed: ZeroDivisionError"),
