@@ -57,11 +57,14 @@ def comparison(facts: Mapping[str, Any], table: str = "") -> Comparison:
     """What a file says of one; `BadOption` where it says too little."""
     made = {"table": table, **facts}
     points, beyond = made.get("points", ()), made.get("beyond")
-    if any(len(point) != 3 for point in points) or (beyond is not None and len(beyond) != 2):
+    numbers = [point[0] for point in points if len(point) == 3 and isinstance(point[0], int | float)]
+    if len(numbers) < len(points) or (beyond is not None and len(beyond) != 2):
         raise BadOption(
             "a comparison's points or rows", allowed="points [NUMBER, BETTER, WORSE], beyond [BETTER, WORSE]"
         )
     if not made["table"] or (len(points) < 2 and not (made.get("better") and made.get("worse"))):
         raise BadOption(f"a comparison of {dict(facts)}", allowed="a table and rows: better and worse, or two points")
+    if made.get("sign", 1) not in (-1, 1):
+        raise BadOption(f"sign {made['sign']} of a comparison", allowed="1, -1")
     made["points"] = tuple((float(x), str(a), str(b)) for x, a, b in points)
     return Comparison(**{**made, "beyond": tuple(beyond) if beyond else None})

@@ -62,6 +62,9 @@ def _asked(text: Text, key: str, facts: Mapping[str, Any], table: str) -> Compar
 def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: PublishedTable, text: Text) -> list[RowSpec]:
     """The rows with their labels, sections and sentences."""
     labels, keys = text.data.get("labels", {}), [row.key for row in rows]
+    if missing := [key for key in printed.rows if key not in keys]:
+        told = f"rows of {printed.stem}.csv that the table does not have: {', '.join(missing)}"
+        raise text.fault(told, "title", allowed="a row of each in the spec, or its network in the CSV, and quoted()")
     places = list(dict.fromkeys(place for column in shown for place in (column.key, column.cell) if place))
     notes: dict[str, dict[str, dict[str, str]]] = {}
     for kind in ("reasons", "explained", "notes"):

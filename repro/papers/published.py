@@ -4,15 +4,17 @@ Columns, as everywhere in these files: `row` (unique key), `top1`/`top5` and col
 `delta_*` in percentage points, `gflops` of ONE view as printed (the papers print multiply-accumulates under that name),
 `views` = clips x crops, `params_m` in millions, `videos_per_s` as printed, `note` on what was unclear. An empty cell is
 a value that the paper leaves out or that could not be read; the note says which. Two columns are not printed: `label`,
-the row's name here, and `network`, of a row that the paper quotes: which one it is (`networks.toml`).
+the row's name here, and `network`, of a row that the paper quotes: which one it is (`networks.toml`). A column of
+another name is another paper's own: numbers if its first value is one, else text.
 
 The files of the three papers lie in `results/published`, those of another package's table beside its module.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,7 +24,7 @@ from repro.core import paths
 from repro.core.csv_text import records_of, text_of
 from repro.core.errors import RecordError, UnknownName
 
-#: columns of text; every other column holds numbers of the kinds below
+#: columns of text; the next three hold numbers of their kind, and a column of another name numbers or text
 TEXT = frozenset(
     "row model method backbone pretrain frames dataset setting relay norm location relay_direction quantity unit "
     "design fusion max_receptive_field irregular multi_scale skip reuse adaptive ir_interactions dropout_rate "
@@ -36,6 +38,9 @@ NOT_NEGATIVE = frozenset("params_m lambda value".split())
 #: columns that this suite adds to what is printed
 ABOUT = ("label", "network")
 
+#: what numbers a column may hold: a test and its wording
+Rule = tuple[Callable[[float], bool], str]
+_COLUMN = re.compile(r"^[a-z][a-z0-9_]*$")
 _NAME = re.compile(r"^(?P<paper>[a-z0-9]+)_(?P<table>[a-z0-9_]+)$")
 _KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
 _NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
@@ -147,11 +152,12 @@ def read(path: Path) -> PublishedTable:
         raise RecordError(f"{path.name}: empty")
     columns = tuple(lines[0][1])
     _check_columns(path.name, columns)
+    rules = {name: _rule(name) or _own_rule(columns.index(name), lines) for name in columns if name not in TEXT}
     rows: dict[str, PublishedRow] = {}
     for line, fields in lines[1:]:
         if len(fields) != len(columns):
             raise RecordError(f"{path.name} line {line}: {len(fields)} fields for {len(columns)} columns")
-        row = _row(path.name, line, dict(zip(columns, fields, strict=True)))
+        row = _row(path.name, line, dict(zip(columns, fields, strict=True)), rules)
         if row.key in rows:
             raise RecordError(f"{path.name} line {line}, column row: {row.key!r} stands twice")
         rows[row.key] = row
@@ -162,11 +168,14 @@ def read(path: Path) -> PublishedTable:
 
 def _check_columns(name: str, columns: tuple[str, ...]) -> None:
     for number, column in enumerate(columns, start=1):
-        if column not in {*TEXT, *ABOUT} and _rule(column) is None:
-            allowed = ", ".join(sorted(TEXT | WHOLE | POSITIVE | NOT_NEGATIVE | {*ABOUT, "top1", "top5"}))
+        known = {*TEXT, *WHOLE, *POSITIVE, *NOT_NEGATIVE, *ABOUT, "top1", "top5"}
+        sure = column in known or _rule(column) is not None
+        near = [] if sure else sorted(difflib.get_close_matches(column, known, cutoff=0.8))
+        if near or not _COLUMN.match(column):
+            told = f"; did you mean {' or '.join(near)}?" if near else ""
             raise RecordError(
-                f"{name} line 1, column {number}: unknown column {column!r}",
-                allowed=f"{allowed}, or a name that ends in _pct or begins with delta_",
+                f"{name} line 1, column {number}: unknown column {column!r}{told}",
+                allowed="small letters, digits and _, and no name that is nearly one of this suite's",
             )
         if columns.index(column) != number - 1:
             raise RecordError(f"{name} line 1, column {number}: {column!r} stands twice")
@@ -175,8 +184,14 @@ def _check_columns(name: str, columns: tuple[str, ...]) -> None:
             raise RecordError(f"{name} line 1: column {needed!r} is missing")
 
 
-def _rule(column: str) -> tuple[Callable[[float], bool], str] | None:
-    """What numbers a column may hold: a test and its wording; None for an unknown column."""
+def _own_rule(index: int, lines: Sequence[tuple[int, Sequence[str]]]) -> Rule | None:
+    """Of a column that another paper has: numbers if its first value is one, else text."""
+    values = [fields[index] for _, fields in lines[1:] if index < len(fields) and fields[index]]
+    return ((lambda x: True), "a number, as above it") if values and _NUMBER.match(values[0]) else None
+
+
+def _rule(column: str) -> Rule | None:
+    """What numbers a column may hold: a test and its wording; None for a column of text, or of another name."""
     if column in {"top1", "top5"} or column.endswith("_pct"):
         return (lambda x: 0 <= x <= 100), "a percentage from 0 to 100"
     if column.startswith("delta_"):
@@ -190,7 +205,7 @@ def _rule(column: str) -> tuple[Callable[[float], bool], str] | None:
     return None
 
 
-def _row(name: str, line: int, fields: dict[str, str]) -> PublishedRow:
+def _row(name: str, line: int, fields: dict[str, str], rules: Mapping[str, Rule | None]) -> PublishedRow:
     def fault(column: str, allowed: str) -> RecordError:
         return RecordError(f"{name} line {line}, column {column}: {fields[column]!r}", allowed=allowed)
 
@@ -202,7 +217,7 @@ def _row(name: str, line: int, fields: dict[str, str]) -> PublishedRow:
             raise fault(column, "text without surrounding spaces or control characters")
         if column in {"row", "note", *ABOUT} or not text:
             continue
-        rule = _rule(column)
+        rule = rules.get(column)
         number = None
         if rule is not None:
             if not _NUMBER.match(text) or not rule[0](float(text)):

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repro.core.errors import UnknownName
+from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Model, frozen, replace
 from repro.papers import published
-from repro.papers.text import read
+from repro.papers.text import Text, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ _BASE = Model(name="tsn", backbone="resnet50")
 
 def networks() -> dict[str, Network]:
     """By the name that a CSV's column `network` has."""
-    return {name: _network(facts) for name, facts in _told().items()}
+    return {name: _network(text, name) for name, text in _told().items()}
 
 
 def find(name: str) -> Network:
@@ -52,21 +52,28 @@ def find(name: str) -> Network:
     known = _told()
     if name not in known:
         raise UnknownName("quoted network", name, known, fix="an entry in networks.toml")
-    return _network(known[name])
+    return _network(known[name], name)
 
 
-def _told() -> dict[str, Mapping[str, Any]]:
-    """What the files say of each; what others' files say of a network of this suite does not count."""
+def _told() -> dict[str, Text]:
+    """Name -> the file that has it; what others' files say of a network of this suite does not count."""
     files = [folder / "networks.toml" for folder in reversed(published.folders())]
-    return {name: facts for file in files if file.is_file() for name, facts in read(file, "NETWORKS").data.items()}
+    texts = [read(file, "NETWORKS") for file in files if file.is_file()]
+    return {name: text for text in texts for name in text.data}
 
 
-def _network(facts: Mapping[str, Any]) -> Network:
-    model = _changed(_BASE, facts.get("model", {}))
-    told = {**facts, "model": model, "sizes": tuple(facts.get("sizes", (224, 256)))}
-    if "twin" in facts:
-        told["twin"] = _changed(model, facts["twin"])
-    return Network(**told)
+def _network(text: Text, name: str) -> Network:
+    facts = text.data[name]
+    if "not_run" not in facts and ("model" not in facts or ("twin" in facts) == ("no_twin" in facts)):
+        raise text.fault(f"network {name!r}", name, allowed="a model with twin or no_twin, or not_run")
+    try:
+        model = _changed(_BASE, facts.get("model", {}))
+        told = {**facts, "model": model, "sizes": tuple(facts.get("sizes", (224, 256)))}
+        if "twin" in facts:
+            told["twin"] = _changed(model, facts["twin"])
+        return Network(**told)
+    except (BadOption, TypeError) as error:
+        raise text.fault(str(error), name) from error
 
 
 def _changed(model: Model, facts: Mapping[str, Any]) -> Model:

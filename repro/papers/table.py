@@ -13,6 +13,7 @@ A column's `source` is one of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,7 @@ from repro.papers.comparison import Comparison
 #: one of a table that no paper prints
 Section = Literal["quoted", "reproduced", "added", "own"]
 
+_ENDS, _SEEDS = (None, "higher", "lower"), ("deviation", "interval")
 #: sources that read records
 _MEASURED = ("record", "gain", "ratio")
 _PARTS = {"published": (1, 2), "difference": (1, 2), "slowdown": (1, 2), **dict.fromkeys(_MEASURED, (2, 2))}
@@ -66,6 +68,11 @@ class ColumnSpec:
         low, high = _PARTS.get(kind, (1, 0))
         if not low <= len(parts) <= high or not all(parts):
             raise BadOption(f"column {self.key!r}: source {self.source!r}", allowed="see repro.papers.table")
+        if not 0 <= self.digits <= 12 or not math.isfinite(self.scale):
+            raise BadOption(f"column {self.key!r}: digits {self.digits}, scale {self.scale}", allowed="0 to 12, finite")
+        for name, value, allowed in (("better", self.better, _ENDS), ("seeds", self.seeds, _SEEDS)):
+            if value not in allowed:
+                raise BadOption(f"column {self.key!r}: {name} {value!r}", allowed=", ".join(filter(None, allowed)))
 
     @property
     def measured(self) -> bool:
@@ -114,6 +121,10 @@ class FigureSpec:
     """What a reader must know: which of the two is printed, which measured."""
     cheap: Literal["lower", "higher"] = "lower"
     """Which end of x is better: lower for GMACs, higher for views/s. The Pareto front is drawn towards it."""
+
+    def __post_init__(self) -> None:
+        if self.cheap not in ("lower", "higher"):
+            raise BadOption(f"figure {self.title!r}: cheap {self.cheap!r}", allowed="lower, higher")
 
 
 @dataclass(frozen=True, kw_only=True)

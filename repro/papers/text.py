@@ -107,7 +107,7 @@ def read(path: Path, form: str = "TABLE") -> Text:
     """A file of one of the forms above, by its name."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise RecordError(f"{path.name}: not readable as TOML: {error}") from error
     text = Text(path, data)
     _check(text, data, globals()[form], ())

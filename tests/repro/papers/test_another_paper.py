@@ -80,6 +80,19 @@ def _installed(folder: Path, site: Path) -> Path:
     return site
 
 
+def test_it_may_quote_networks_of_its_own_and_share_texts(folder: Path, tmp_path: Path) -> None:
+    for one in folder.glob("other*.*"):
+        text = one.read_text(encoding="utf-8").replace("tea_8", "mine")
+        text = re.sub('caption = ".*"', 'caption = "@said"', text)
+        (tmp_path / one.name).write_text(text, encoding="utf-8")
+    network = '[mine]\nmodel = { name = "tsm", backbone = "tiny_resnet" }\ntwin = {}\nnote = "Read from the paper."\n'
+    (tmp_path / "networks.toml").write_text(network, encoding="utf-8")
+    (tmp_path / "other.toml").write_text('[texts]\nsaid = "What all of its tables say."\n', encoding="utf-8")
+    done = repro("-m", "repro", "table", "other/table1", "--module", tmp_path / "other.py", "--format", "markdown")
+    assert done.returncode == 0, done.stderr
+    assert "What all of its tables say." in done.stdout and "Read from the paper." in done.stdout
+
+
 def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: Path) -> None:
     info = tmp_path / "gone-1.0.dist-info"
     info.mkdir()
@@ -99,6 +112,12 @@ def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: P
         ("other_table1.toml", 'rows = "tsn_dnr"', 'rows = "tsn_dnrr"', "line 9: 'tsn_dnrr' fits nothing"),
         ("other_table1.toml", 'worse = "tsn"', 'worse = "tsm"', "question 'Does DNR read order?' names no row"),
         ("other_table1.csv", "tea_8", "tea_9", "unknown quoted network 'tea_9'; did you mean"),
+        (
+            "other_table1.csv",
+            "tsn_dnr,",
+            "tsn_dnrr,",
+            "that the table does not have: tsn_dnrr",
+        ),
         ("other_table1.csv", "TSN+DNR", "", "row 'tsn_dnr' has no label"),
         ("other.py", "blocks=2", "blocks=1 / 0", "failed: ZeroDivisionError"),
         ("other.py", "Static(sizes=(32,))", "Static(size=32)", "cannot be built: TypeError"),

@@ -58,7 +58,9 @@ def test_unknown_names_are_told_with_the_nearest() -> None:
         ("row,top1,note\na, 1,\n", "line 2, column top1"),
         ("row,top1\na,1\n", "column 'note' is missing"),
         ("row,top1,top1,note\na,1,1,\n", "column 3: 'top1' stands twice"),
-        ("row,top,note\na,1,\n", "line 1, column 2: unknown column 'top'"),
+        ("row,top,note\na,1,\n", "line 1, column 2: unknown column 'top'; did you mean top1 or top5"),
+        ("row,Top-1,note\na,1,\n", "line 1, column 2: unknown column 'Top-1'"),
+        ("row,latency_ms,note\na,1.5,\nb,fast,\n", "line 3, column latency_ms: 'fast'; allowed: a number"),
         ("row,note\n", "no rows"),
         ("", "empty"),
         ('row,note\n"a,\n', "not readable as CSV"),
@@ -76,3 +78,11 @@ def test_a_file_needs_a_fitting_name(tmp_path: Path) -> None:
     file.write_text("row,note\na,\n")
     with pytest.raises(RecordError, match="<paper>_<table>"):
         published.read(file)
+
+
+def test_a_column_of_another_paper_holds_numbers_or_text(tmp_path: Path) -> None:
+    file = tmp_path / "p_t.csv"
+    file.write_text("row,latency_ms,sampler,note\na,,dense,\nb,-1.50,,\n")
+    table = published.read(file)
+    assert table.value("b", "latency_ms") == published.Value("-1.50", -1.5) and table.value("a", "latency_ms") is None
+    assert table.value("a", "sampler") == published.Value("dense", None)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from repro.core.spec import content_id
 from repro.models.build import build_meta
 from repro.papers import TABLES, find, full_name, published
 
+ROOT = Path(__file__).resolve().parents[3]
 PRINTED = [name for name in TABLES if find(name).published_csv]
 
 
@@ -30,10 +33,18 @@ def test_every_printed_row_is_there_once(name):
     assert rows == printed
 
 
+def test_naming_the_tables_imports_no_paper_and_no_torch():
+    code = "import sys; from repro.papers import TABLES; print(len(TABLES), *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    count, *modules = done.stdout.split()
+    assert int(count) == len(TABLES)
+    assert not {"torch", "numpy", "tomllib", "repro.papers.table", "repro.papers.dnr"} & set(modules)
+
+
 def test_tox_has_an_environment_for_every_table():
     """Full names with a dash, and the short names that stand for one."""
     tox = configparser.ConfigParser(interpolation=None)
-    tox.read(Path(__file__).resolve().parents[3] / "tox.ini", encoding="utf-8")
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
     (section,) = [name for name in tox.sections() if name.startswith("testenv:{")]
     names = section.removeprefix("testenv:{").removesuffix("}").split(",")
     assert [name for name in names if "-" in name] == [name.replace("/", "-") for name in TABLES]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import csv
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from repro import papers
 from repro.core.errors import RecordError
 from repro.core.spec import replace
 from repro.papers import published
-from repro.papers.columns import registry
+from repro.papers.columns import columns, registry
 from repro.papers.comparison import Comparison
 from repro.papers.text import read
 
@@ -90,3 +94,31 @@ def test_a_fault_names_file_and_line(tmp_path: Path, text: str, told: str) -> No
     with pytest.raises(RecordError) as error:
         read(file)
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["dnr_table3", "adafuse_table6", "networks", "psn_claims"])
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused(name: str, data: st.DataObject) -> None:
+    """Signs put in or taken out anywhere give an error that names the file, or another text; nothing else."""
+    whole = (FILES[0].with_name(f"{name}.toml")).read_text(encoding="utf-8")
+    start = data.draw(st.integers(0, len(whole)))
+    end = data.draw(st.integers(start, min(len(whole), start + 40)))
+    put = data.draw(st.text(alphabet='ab"[]{}=.,@\n\\ 1-', max_size=6))
+    with tempfile.TemporaryDirectory() as folder:
+        for other in ("dnr.toml", "adafuse.toml"):
+            shutil.copy(FILES[0].with_name(other), folder)
+        file = Path(folder) / f"{name}.toml"
+        file.write_text(whole[:start] + put + whole[end:], encoding="utf-8")
+        try:
+            text = read(file, form(file))
+            if form(file) == "TABLE":
+                columns(text)
+        except RecordError as error:
+            assert ".toml" in str(error)
+
+
+def test_a_file_without_end_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "a_b.toml"
+    file.write_text(f"footnotes = {'[' * 100_000}", encoding="utf-8")
+    with pytest.raises(RecordError, match=r"a_b\.toml: not readable"):
+        read(file)
