@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from repro.core.errors import BadOption
+from repro.core.files import parse_json
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import find
 from repro.registry import backbones, code_of, methods, models
@@ -47,7 +47,7 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text) if text.isdigit() else 0
+    value = int(text) if _is_whole(text) else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
@@ -56,9 +56,13 @@ def _positive(text: str) -> int:
 positive = _positive
 
 
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 19
+
+
 def natural(text: str) -> int:
     """A whole number from 0."""
-    if not text.isdigit():
+    if not _is_whole(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0")
     return int(text)
 
@@ -135,8 +139,8 @@ def options_of(pairs: list[str]) -> dict[str, Any]:
         if not equals or not key:
             raise BadOption(f"option {pair!r} has no '='", allowed="NAME=VALUE", fix="--method-option relay_distance=2")
         try:
-            value = json.loads(text)
-        except json.JSONDecodeError:
+            value = parse_json(text)
+        except ValueError:
             value = {"True": True, "False": False, "None": None}.get(text, text)
         found[key] = tuple(value) if isinstance(value, list) else value
     return found

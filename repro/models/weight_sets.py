@@ -87,7 +87,7 @@ def choose(file: str, found: list[WeightSet], key: str | None) -> WeightSet:
     first = first or (found[0] if len(found) == 1 else None)
     rivals = [one for one in found if one is not first and (first is None or _rival(one, first))]
     if first is not None and not rivals:
-        return first
+        return _with_names(file, first, [one.key for one in found if not one.nameless])
     listed = [first, *rivals] if first else rivals
     keys = [one.key for one in listed if one is not None]
     what = "raw and averaged weights" if any(one.averaged for one in rivals) else "several sets of weights"
@@ -107,9 +107,14 @@ def _named(file: str, found: list[WeightSet], key: str) -> WeightSet:
     if len(fitting) != 1:
         many = "no" if not fitting else f"{len(fitting)}"
         raise WeightsError(f"{file!r} holds {many} set(s) of weights called {key!r}", allowed=keys)
-    if fitting[0].nameless:
-        raise WeightsError(f"{file!r}: {fitting[0].key} is a list of tensors without names", allowed=keys)
-    return fitting[0]
+    return _with_names(file, fitting[0], [one.key for one in found if not one.nameless])
+
+
+def _with_names(file: str, one: WeightSet, named: list[str]) -> WeightSet:
+    if one.nameless:
+        allowed = ", ".join(named) or "a state dict"
+        raise WeightsError(f"{file!r}: {one.key} is a list of tensors without names", allowed=allowed)
+    return one
 
 
 def _rival(one: WeightSet, first: WeightSet) -> bool:

@@ -34,6 +34,8 @@ LAYOUTS: dict[str, tuple[int, ...]] = {
 def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file, or a `DataError` that says what is wrong with it."""
     file = expand(path)
+    if not file.is_file():  # a pipe would be waited for
+        raise DataError(f"{str(path)!r} is not a file", allowed="a golden JSON file")
     try:
         data = parse_json(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

@@ -88,6 +88,9 @@ def test_averages_without_names_are_told_and_not_taken(tmp_path):
     with pytest.raises(WeightsError, match="without names"):
         checkpoint_reader.read(tmp_path / "c.pth", "shadow_params")
     assert checkpoint_reader.read(tmp_path / "c.pth", "model").tensors.keys() == RAW.keys()
+    torch.save({"ema": list(MEAN.values())}, tmp_path / "c.pth")
+    with pytest.raises(WeightsError, match="ema is a list of tensors without names; allowed: a state dict"):
+        checkpoint_reader.read(tmp_path / "c.pth")
 
 
 @pytest.mark.parametrize(
