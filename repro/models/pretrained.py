@@ -7,7 +7,7 @@ protocol and the names of its classes.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,7 +102,7 @@ def number_of_classes(path: str | Path) -> int:
     return found
 
 
-def _facts(path: str | Path) -> dict[str, str]:
+def _facts(path: str | Path) -> Mapping[str, str]:
     """The metadata of one of our files of weights."""
     file = expand(path)
     fix = f"python -m repro import-weights {path} --model MODEL --backbone BACKBONE --out w.safetensors"
