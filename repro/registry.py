@@ -97,8 +97,8 @@ class Registry:
     def add(
         self, name: str, target: str | Callable[..., Any], summary: str = "", *, origin: str = "repro", **facts: Any
     ) -> None:
-        """Register `target` under `name`, which must be one that a record can bear; a table's is `paper/table`. The same
-        name twice is refused, unless it is the same target.
+        """Register `target` under `name`, which must be one that a record can bear; a table's is `paper/table`. The
+        same name twice is refused, unless it is the same target.
         """
         if not all(map(is_name, name.split("/", 1) if self.kind == "table" else [name])):
             raise BadOption(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from repro.core.errors import ReproError
 from repro.data import annotations, dataset_config, id_lists, label_maps
 from repro.data.index import read_classes, read_csv, read_splits
+from repro.papers.published import read as read_published
 
 WORDS = st.sampled_from(
     "path label split train val test Val vall youtube_id time_start time_end id name template vid_name a.mp4 ./a.mp4 "
