@@ -80,12 +80,10 @@ def clip(text: str) -> Path:
     return Path(text)
 
 
-def add_decoder(parser: argparse.ArgumentParser, default: str | None = "auto", more: str = "") -> None:
-    """Which library decodes video files."""
+def add_decoder(parser: argparse.ArgumentParser) -> None:
+    """Which library decodes video files; a frame asked for by its number is that frame, whichever it is."""
     known = ["auto", "decord", "pyav"]
-    parser.add_argument(
-        "--decoder", default=default, choices=known, help=f"auto: the faster one; all give the same frames{more}"
-    )
+    parser.add_argument("--decoder", default="auto", choices=known, help="auto: the faster one; frames are the same")
 
 
 def add_views(parser: argparse.ArgumentParser) -> None:

@@ -83,7 +83,7 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument(
         "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
     )
-    add_decoder(parser, None, "; default: auto, of twins as in the tables: decord")
+    add_decoder(parser)
     parser.add_argument("--micro-batch", type=positive, metavar="N", help="clips in one forward pass on one device")
     _add_workers(parser)
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one video")

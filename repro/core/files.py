@@ -29,22 +29,22 @@ _OLD_S = 86_400.0
 
 
 @contextlib.contextmanager
-def writing(path: Path, *, over: bool = True) -> Iterator[IO[bytes]]:
-    """A binary file that takes the name `path` when the block ends well; only with `over` in place of another file.
+def filling(path: Path, *, over: bool = True) -> Iterator[Path]:
+    """A temporary file, for a library to write, that takes the name `path` when the block ends well; only with `over`
+    in place of another file.
 
     Raises FileExistsError where it may not, and ReproError where the disk has no room.
     """
     temporary = _temporary(path, _FILE)
     try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
+        _sync(temporary)
         if over:
             temporary.replace(path)
         else:
             _link(temporary, path)
-        _sync(path.parent)
+        with contextlib.suppress(OSError):  # the name too, where the file system lets a folder be synced
+            _sync(path.parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
@@ -55,6 +55,14 @@ def writing(path: Path, *, over: bool = True) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path, *, over: bool = True) -> Iterator[IO[bytes]]:
+    """The same as an open binary file."""
+    with filling(path, over=over) as temporary, temporary.open("xb") as file:
+        yield file
+        file.flush()
 
 
 def write_atomic(path: Path, content: bytes | Path, *, over: bool = True) -> None:
@@ -151,14 +159,12 @@ def _link(temporary: Path, path: Path) -> None:
         temporary.rename(path)
 
 
-def _sync(folder: Path) -> None:
-    """The name too is on the disk, where the file system lets a folder be synced."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def parse_json(text: str | bytes) -> Any:

@@ -5,12 +5,13 @@ A camera pans over a textured plane with grain, and a square moves over it: 0.2 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
+
+from repro.core.files import filling
 
 _FRAMES, _RATE = 300, 30
 _B_FRAMES = 3
@@ -32,14 +33,13 @@ def clip_file(name: str, folder: Path, frames: int = _FRAMES) -> Path:
     path = folder / f"{name.replace(' ', '-')}-{frames}-v{_VERSION}.mp4"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        part = folder / f".{os.getpid()}-{path.name}"
-        _write(part, size, gop, frames)
-        part.replace(path)
+        with filling(path) as part:
+            _write(part, size, gop, frames)
     return path
 
 
 def _write(path: Path, size: tuple[int, int], gop: int, frames: int) -> None:
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format="mp4") as container:
         options = {"preset": "fast", "crf": "28", "threads": "1"}
         stream = container.add_stream("libx264", rate=_RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"

@@ -311,7 +311,7 @@ class _Bits:
     """Bits from the highest on; IndexError at the end."""
 
     def __init__(self, data: bytes) -> None:
-        self._text = "".join(f"{byte:08b}" for byte in data)
+        self._text = format(int.from_bytes(data, "big"), f"0{8 * len(data)}b") if data else ""
         self._at = 0
 
     def skip(self, count: int) -> None:

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 
 from repro.core import paths
 from repro.core.errors import BadOption, DataError
+from repro.core.files import building, clear_left, write_atomic
 from repro.data import decode
 from repro.data.index import Index
 from repro.data.pool import Pool, Problem
@@ -98,23 +98,12 @@ def _open(folder: Path, key: str) -> FrameCache | None:
 
 def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float) -> None:
     """Write into a temporary folder; of two processes that build at once, the later one's work is dropped."""
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
-    part.mkdir(parents=True)
-    try:
+    with building(folder) as part:
         table = _write_frames(part / "frames.bin", index, decoder, resize, workers, timeout_s)
-        with (part / "table.json").open("w") as file:
-            json.dump(table, file)
-            file.flush()
-            os.fsync(file.fileno())
+        write_atomic(part / "table.json", json.dumps(table).encode())
         if folder.exists() and _open(folder, "") is None:
             shutil.rmtree(folder, ignore_errors=True)
-        try:
-            part.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    clear_left(folder.parent)
 
 
 def _write_frames(

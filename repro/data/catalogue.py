@@ -13,7 +13,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -24,6 +23,7 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import DataError, UnknownName
+from repro.core.files import write_atomic
 from repro.data import content, label_maps
 from repro.data.index import Index, Video
 
@@ -165,17 +165,10 @@ def write(folder: Path, header: Mapping[str, Any], rows: Sequence[Row]) -> Path:
     lines.writerows(map(_FIELDS, rows))
     data = text.getvalue().encode("utf-8", "surrogateescape")
     (folder / INDEX).unlink(missing_ok=True)
-    replace_file(folder / _VIDEOS, data)
+    write_atomic(folder / _VIDEOS, data)
     stated = {**header, "version": VERSION, "videos_sha256": hashlib.sha256(data).hexdigest()}
-    replace_file(folder / INDEX, json.dumps(stated, indent=1).encode())
+    write_atomic(folder / INDEX, json.dumps(stated, indent=1).encode())
     return folder / INDEX
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a small file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
 
 
 def read(file: Path) -> Catalogue:
@@ -234,7 +227,7 @@ def read_quarantine(folder: Path) -> dict[tuple[str, str], str]:
 def write_quarantine(folder: Path, problems: Mapping[tuple[str, str], str]) -> Path:
     """Set videos aside: nothing of the dataset is touched, deleting the file undoes it."""
     listed = [{"split": split, "id": name, "problem": why} for (split, name), why in sorted(problems.items())]
-    replace_file(folder / _QUARANTINE, json.dumps(listed, indent=1, ensure_ascii=True).encode())
+    write_atomic(folder / _QUARANTINE, json.dumps(listed, indent=1, ensure_ascii=True).encode())
     return folder / _QUARANTINE
 
 

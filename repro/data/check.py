@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from repro.core.errors import BadOption, DataError, NotConfigured
+from repro.core.files import write_atomic
 from repro.core.paths import expand
 from repro.data import annotations as reading
 from repro.data import catalogue, dataset_config, decode, decode_decord, locate
@@ -190,7 +191,7 @@ def _differences(frame: np.ndarray, video: str, number: int, decoder: str) -> tu
 def _save(file: Path, done: Check) -> None:
     facts: dict[str, Any] = {key: value for key, value in vars(done).items() if key != "findings"}
     facts["findings"] = [vars(finding) for finding in done.findings]
-    catalogue.replace_file(file, json.dumps(facts, indent=1).encode())
+    write_atomic(file, json.dumps(facts, indent=1).encode())
 
 
 def last(name: str) -> Check | None:

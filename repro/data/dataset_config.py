@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
 from repro.core import paths
 from repro.core.errors import DataError
+from repro.core.files import write_atomic
 from repro.data.index import read_classes, read_csv
 
 _SPLITS = ("train", "val")
@@ -71,6 +71,4 @@ def _read() -> dict[str, str]:
 def _write(data: dict[str, str]) -> None:
     file = _file()
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
-    temporary.replace(file)
+    write_atomic(file, json.dumps(data, indent=1, sort_keys=True).encode())

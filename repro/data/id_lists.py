@@ -8,7 +8,6 @@ to whoever made them and do not ship. A registered list lies in the user's confi
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -18,6 +17,7 @@ from pathlib import Path
 from repro.core import paths
 from repro.core.csv_text import lines_of, text_of
 from repro.core.errors import DataError, UnknownName
+from repro.core.files import write_atomic
 from repro.data import annotations as reading
 from repro.data.index import read_csv
 from repro.data.known_datasets import KNOWN
@@ -42,9 +42,7 @@ def register(name: str, source: Path) -> int:
         )
     target = _folder() / f"{name}.txt"
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text("".join(f"{one}\n" for one in ids), encoding="utf-8")
-    temporary.replace(target)
+    write_atomic(target, "".join(f"{one}\n" for one in ids).encode())
     return len(ids)
 
 

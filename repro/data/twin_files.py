@@ -18,7 +18,6 @@ import os
 import shutil
 import subprocess
 import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from repro.core.errors import DataError
+from repro.core.files import building, clear_left, write_atomic
 from repro.data.twin_render import FRAMES, SIDE, render
 
 #: raised when a file's content changes; it is part of the folder's name and of every seed
@@ -52,24 +52,14 @@ def ensure(folder: Path, kind: str, sizes: Sizes) -> None:
 
 def write(folder: Path, kind: str, sizes: Sizes, *, processes: int | None = None) -> None:
     """Render, encode and list a dataset in a temporary folder, which then takes its name: it is whole or absent."""
-    part = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}.part")
-    try:
+    with building(folder) as part:
         for split in SPLITS:
             (part / split).mkdir(parents=True)
         entries = _write_all(part, kind, sizes, processes or min(4, os.cpu_count() or 1))
-        with (part / "manifest.json").open("w") as file:
-            json.dump({"version": VERSION, "kind": kind, "splits": _listing(entries)}, file, indent=0)
-            file.flush()
-            os.fsync(file.fileno())
+        listing = {"version": VERSION, "kind": kind, "splits": _listing(entries)}
+        write_atomic(part / "manifest.json", json.dumps(listing, indent=0).encode())
         if folder.exists() and not (folder / "manifest.json").exists():
             shutil.rmtree(folder)
-        try:
-            part.rename(folder)
-        except OSError:
-            if not (folder / "manifest.json").is_file():  # otherwise another process was first, with the same content
-                raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def listed(folder: Path, split: str) -> dict[str, Any]:
@@ -215,6 +205,5 @@ def _lock(folder: Path) -> Iterator[None]:
         return
     with folder.with_name(f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        for left in folder.parent.glob(f".{folder.name}.*.part"):  # by a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
+        clear_left(folder.parent)
         yield

@@ -52,7 +52,7 @@ def score(
     views: Views,
     *,
     device: str = "cpu",
-    decoder: str = "decord",
+    decoder: str = "auto",
     workers: int = 0,
     memory_budget_bytes: int | None = None,
     chunk: int | None = None,

@@ -7,10 +7,8 @@ whole report, unless it is known to be of no use, or `partial` allows it.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from torch import nn
 
 from repro.core import spec
 from repro.core.errors import WeightsError
+from repro.core.files import filling
 from repro.core.paths import expand
 from repro.models import checkpoint_reader, formats
 from repro.models.formats import Contract, Format
@@ -290,16 +289,12 @@ def save_weights(
         "repro.left_new": json.dumps(list(left_new)),
         **(more or {}),
     }
-    temporary = target.parent / f".{target.name}.{uuid.uuid4().hex}.tmp"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint_reader.write(temporary, tensors, metadata)
-        temporary.replace(target)
+        with filling(target) as temporary:
+            checkpoint_reader.write(temporary, tensors, metadata)
     except (OSError, SafetensorError) as error:  # the library wraps the system's errors, a full disk among them
         raise WeightsError(f"{str(target)!r} cannot be written: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):  # where the folder could not be made
-            temporary.unlink(missing_ok=True)
     return target
 
 

@@ -10,8 +10,6 @@ import hashlib
 import json
 import math
 import mmap
-import os
-import uuid
 import zipfile
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +21,7 @@ import numpy as np
 
 from repro.core.environment import require_memory
 from repro.core.errors import DataError
-from repro.core.files import parse_json
+from repro.core.files import file_sha256, parse_json, writing
 
 _FILE_VERSION = 2
 #: the most that a byte of an archive can unpack to
@@ -56,18 +54,9 @@ class Scores:
     def save(self, path: Path) -> str:
         """Write an npz, whole or not at all; returns its sha256. Equal scores give equal bytes."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                self._write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            with temporary.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        return digest
+        with writing(path) as file:
+            self._write(file)
+        return file_sha256(path)
 
     def _write(self, file: IO[bytes]) -> None:
         small = {

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 
@@ -253,6 +254,7 @@ def test_without_locks_the_first_writer_wins(tmp_path):
 def test_a_killed_writer_leaves_nothing_behind(tmp_path):
     folder = tmp_path / "twin"
     (tmp_path / ".twin.0123.part" / "train").mkdir(parents=True)
+    os.utime(tmp_path / ".twin.0123.part", (0, 0))
     (folder / "train").mkdir(parents=True)  # a folder without a manifest is no dataset
     twin_files.ensure(folder, "temporal", {"train": 2, "val": 2})
     assert sorted(path.name for path in tmp_path.iterdir()) == [".twin.lock", "twin"]
