@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.names import MOST_SIGNS, is_name
+from repro.core.paths import expand
 
 T = TypeVar("T")
 
@@ -96,8 +97,8 @@ class Registry:
     def add(
         self, name: str, target: str | Callable[..., Any], summary: str = "", *, origin: str = "repro", **facts: Any
     ) -> None:
-        """Register `target` under `name`, which must be one that a record can bear. The same name twice is refused,
-        unless it is the same target.
+        """Register `target` under `name`, which must be one that a record can bear; a table's is `paper/table`. The
+        same name twice is refused, unless it is the same target.
         """
         if not all(map(is_name, name.split("/", 1) if self.kind == "table" else [name])):
             raise BadOption(
@@ -176,7 +177,7 @@ def load_all() -> None:
 
 def load_module(path: str | Path) -> None:
     """Run a user's file so that its decorators register; its sha256 is noted for the records."""
-    file = Path(path).expanduser().resolve()
+    file = expand(path).resolve()
     if not file.is_file():
         raise BadOption(f"--module {str(path)!r} is not a file", allowed="the path of a .py file")
     name = f"repro_module_{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"

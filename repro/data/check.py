@@ -14,6 +14,7 @@ import numpy as np
 
 from repro.core.errors import BadOption, DataError, NotConfigured
 from repro.core.files import write_atomic
+from repro.core.paths import expand
 from repro.data import annotations as reading
 from repro.data import catalogue, dataset_config, decode, decode_decord, locate
 from repro.data import check_rules as findings
@@ -120,8 +121,8 @@ def _beside(videos: Path | None, rows: Sequence[Row]) -> dict[str, str]:
     if videos is None:
         return {}
     entries = [reading.Entry((row.id,), row.label, row.split) for row in rows]
-    found = locate.locate(videos.expanduser().absolute(), entries)
-    return {row.id: str(videos.expanduser().absolute() / path) for row, path in zip(rows, found, strict=True) if path}
+    found = locate.locate(expand(videos).absolute(), entries)
+    return {row.id: str(expand(videos).absolute() / path) for row, path in zip(rows, found, strict=True) if path}
 
 
 def _decode(

@@ -25,7 +25,7 @@ def add(name: str, csv: Path, classes: int) -> dict[str, int]:
 
     The file needs a `split` column with `train` and `val`, and exactly the dataset's number of classes.
     """
-    file = csv.expanduser().resolve()
+    file = paths.expand(csv).resolve()
     found = len(read_classes(file))
     if found != classes:
         raise DataError(

@@ -7,10 +7,10 @@ An entry's target is called as `target(name, split)` and returns an `Index`; a t
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.core.errors import NotConfigured
+from repro.core.paths import expand
 from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
 
@@ -60,7 +60,7 @@ def is_csv(name: str) -> bool:
 def is_configured(name: str) -> bool:
     """Whether the dataset can be opened on this machine; an unknown name is an error."""
     if is_csv(name):
-        return Path(name).expanduser().is_file()
+        return expand(name).is_file()
     if datasets[name].facts.get("shipped", True):
         return True
     from repro.data.dataset_config import place

@@ -22,6 +22,7 @@ from typing import Any
 
 from repro.core.csv_text import records_of, text_of
 from repro.core.errors import DataError, UnknownName
+from repro.core.paths import expand
 from repro.data import content, label_maps
 from repro.data.class_names import MOST_CLASSES, looks_like_number, normal, number_of, require_different
 from repro.data.splits import respelled, split_of
@@ -95,7 +96,7 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     else class names are the labels that occur in the whole file, sorted. Missing video files are no error here: they
     are reported when they are read. A file that stands in two splits is.
     """
-    file = Path(path).expanduser()
+    file = expand(path)
     rows = _read_rows(file)
     classes = _classes(file, rows, labels)
     numbers = _numbers(file, rows, classes)
@@ -118,13 +119,13 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
 
 def read_classes(path: str | Path, *, labels: str | Path | None = None) -> tuple[str, ...]:
     """The class names of a CSV, over all its splits."""
-    file = Path(path).expanduser()
+    file = expand(path)
     return _classes(file, _read_rows(file), labels)
 
 
 def read_splits(path: str | Path) -> tuple[str, ...]:
     """The splits that a CSV names, sorted; without a `split` column `val`, which any tested split may be."""
-    return tuple(sorted({row.split or "val" for row in _read_rows(Path(path).expanduser())}))
+    return tuple(sorted({row.split or "val" for row in _read_rows(expand(path))}))
 
 
 def fingerprint(videos: Sequence[Video], classes: Sequence[str], root: Path) -> str:
@@ -235,7 +236,7 @@ def _notes(rows: Sequence[Row], classes: Sequence[str]) -> tuple[str, ...]:
 def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tuple[str, ...]:
     """Class names from the label map, else from the labels of the whole file."""
     beside = (file.with_name(f"{file.stem}.labels.txt"), file.with_name("labels.txt"))
-    found = Path(labels).expanduser() if labels else next((place for place in beside if place.is_file()), None)
+    found = Path(labels) if labels else next((place for place in beside if place.is_file()), None)
     if found is not None:
         return label_maps.read(found)
     by_name = {row.label: row for row in reversed(rows)}

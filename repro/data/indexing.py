@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from repro.core.errors import BadOption, DataError
+from repro.core.paths import expand
 from repro.data import annotations as reading
 from repro.data import catalogue, check_rules, dataset_config, labelling, locate, subsets
 from repro.data.annotations import Annotations, Entry
@@ -59,7 +60,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     entries, doubles = _entries([made for made in files if made.format != "ids"])
     entries, notes = subsets.select(name, entries, given, [made for made in files if made.format == "ids"])
     named = labelling.number(name, entries, given, source.first_label)
-    root = source.root.expanduser().absolute()
+    root = expand(source.root).absolute()
     found = locate.locate(root, entries)
     _refuse_shared(root, entries, found)
     journal = Journal("indexing", name, str(root))
@@ -88,8 +89,8 @@ def _read(text: str, source: Source) -> Annotations:
     """An argument of --annotations: FILE or SPLIT=FILE."""
     split, equals, file = text.partition("=")
     if equals and (named := known_split(split)):
-        return reading.read(Path(file).expanduser(), format=source.format, split=named)
-    made = reading.read(Path(text).expanduser(), format=None if _is_labels(text) else source.format)
+        return reading.read(Path(file), format=source.format, split=named)
+    made = reading.read(Path(text), format=None if _is_labels(text) else source.format)
     if made.entries and any(entry.split is None for entry in made.entries):
         raise DataError(
             f"{text!r} does not say which split its videos belong to",
@@ -109,7 +110,7 @@ def _label_file(files: Sequence[Annotations], labels: Path | None) -> tuple[str,
     """Class names, from --labels or from the one label file among the annotations."""
     found = [made.classes for made in files if made.format == "labels"]
     if labels is not None:
-        found.append(reading.read(labels.expanduser(), format="labels").classes)
+        found.append(reading.read(labels, format="labels").classes)
     if len(found) > 1 and len(set(found)) > 1:
         raise BadOption("two different label files are given", allowed="one", fix="--labels FILE")
     return found[0] if found else ()
@@ -196,7 +197,7 @@ def _content(root: Path, rows: Sequence[Row]) -> str:
 
 
 def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.expanduser().read_bytes()).hexdigest()
+    return hashlib.sha256(expand(file).read_bytes()).hexdigest()
 
 
 def summary(added: Added) -> list[str]:

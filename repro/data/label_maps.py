@@ -148,7 +148,7 @@ def _number_first(line: str) -> tuple[int, str] | None:
 
 
 def _number_last(line: str) -> tuple[int, str] | None:
-    found = number_at_end(line, " \t;,")
+    found = number_at_end(line, "\t;,")  # behind a space it belongs to the name: `class 0`, `class 1`
     return found[::-1] if found else None
 
 

@@ -11,6 +11,7 @@ from repro import registry
 from repro.core.environment import machine
 from repro.core.errors import BadOption, DataError, UnknownName, WeightsError
 from repro.core.names import name_like
+from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
 from repro.data import label_maps
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
@@ -36,7 +37,7 @@ def dataset_name(text: str) -> str:
     if not is_csv(text):
         registry.datasets[text]
         return text
-    path = Path(text).expanduser()
+    path = expand(text)
     stem = name_like(path.stem)
     name = f"{stem}@{_fingerprint(path)[:12]}"
     count = num_classes(text)

@@ -42,3 +42,6 @@ def test_what_no_record_takes_is_not_registered(name: str) -> None:
     with pytest.raises(BadOption, match="letters, digits"):
         registry.register(name)(print)
     registry.add("a.b_c+d-2", "module:thing")
+    Registry("table").add("paper/table", "module:thing")
+    with pytest.raises(BadOption, match="letters, digits"):
+        Registry("table").add("paper/a/b", "module:thing")

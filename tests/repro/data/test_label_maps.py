@@ -25,7 +25,7 @@ NAMES = ("run", "jump, high", "skip")
         'id,name\n0,run\n1,"jump, high"\n2,skip\n',
         "label_id;label\n1;jump, high\n0;run\n2;skip\n",
         "name,id\nrun,0\nskip,2\njump, high,1\n",
-        "run 0\njump, high 1\nskip 2\n",
+        "run,0\njump, high\t1\nskip;2\n",
         "id,name\n\n0,run\n1,jump, high\n\n2,skip\n",
         json.dumps(NAMES),
         json.dumps({"skip": "2", "run": 0, "jump, high": 1}),
@@ -69,6 +69,8 @@ def test_what_may_be_meant_in_two_ways_is_refused(tmp_path: Path, text: str, tol
 def test_names_may_begin_with_numbers(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("3 point shot\n2 hands up\n3 hands up\n")
     assert read(tmp_path / "labels.txt") == ("3 point shot", "2 hands up", "3 hands up")
+    (tmp_path / "labels.txt").write_text("sign 1\nsign 0\n")
+    assert read(tmp_path / "labels.txt") == ("sign 1", "sign 0"), "and end in them"
 
 
 def test_long_maps(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.core.errors import ReproError
-from repro.core.paths import published
 from repro.data import annotations, dataset_config, id_lists, label_maps
 from repro.data.index import read_classes, read_csv, read_splits
+from repro.papers.published import read as read_published
 
 WORDS = st.sampled_from(
     "path label split train val test Val vall youtube_id time_start time_end id name template vid_name a.mp4 ./a.mp4 "
@@ -63,7 +63,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "label map": label_maps.read,
     "list of ids": id_lists.read_list,
     "list of ids with scores": lambda file: id_lists.read_list(file, ["a.mp4", "run 1", "a"]),
-    "published": published.read,
+    "published": read_published,
     "datasets.json": lambda file: dataset_config.add("jester", file, 27),
 }
 

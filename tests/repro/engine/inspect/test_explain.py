@@ -28,9 +28,9 @@ PLAIN = Model(
 NAMES = tuple("abcdefgh")
 
 
-def weights_of(model, path, seed=0):
+def weights_of(model, path, seed=0, names=NAMES):
     seed_all(seed)
-    told = trained_on(twin_accuracy("twin-temporal", model.name), NAMES)
+    told = trained_on(twin_accuracy("twin-temporal", model.name), names)
     return save_weights(path, build(model).state_dict(), model=model, contract=IMAGENET, more=told)
 
 
@@ -90,8 +90,10 @@ def test_the_same_question_gives_the_same_bytes_and_another_one_another_file(pla
 def test_class_layer_scale_columns_labels(place, tmp_path):
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"sign {number}" for number in range(8)))
+    weights_of(PLAIN, place / "nameless.safetensors", names=())
     given = ["--class", "sign 3", "--layer", "layer1", "--scale", "frame", "--columns", "3", "--labels", str(labels)]
-    assert run(place, "--weights", "host.safetensors", *given, "--out", str(tmp_path / "o")) == 0
+    assert run(place, "--weights", "host.safetensors", *given, "--out", str(tmp_path / "o")) == 2, "it has other names"
+    assert run(place, "--weights", "nameless.safetensors", *given, "--out", str(tmp_path / "o")) == 0
     facts, _ = facts_of(tmp_path / "o")
     (one,) = facts["details"]["networks"]
     assert one["class"]["number"] == 3 and one["layer"] == "layer1" and one["map_size"] == [8, 8, 8]
