@@ -8,7 +8,8 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import figures, store
-from repro.records.index import Index, finishing, load_all
+from repro.records.index import Index, finishing
+from repro.records.store import load_all
 from repro.runner.jobs import jobs_of
 
 #: tables whose records are still to be measured; `python -m repro run TABLE`, then take the name off

@@ -37,7 +37,11 @@ def add(commands: Commands) -> None:
     pair = actions.add_parser("diff", help="what differs in spec, environment and results of two records")
     pair.add_argument("names", nargs=2, metavar="RECORD")
     pair.set_defaults(run=diff)
-    joined = actions.add_parser("merge", help="take in the records of another checkout or machine")
+    joined = actions.add_parser(
+        "merge",
+        help="take in the records of another checkout or machine: a folder `own` into the own results, another one "
+        "into the reference",
+    )
     joined.add_argument("folder", type=Path, metavar="FOLDER")
     joined.set_defaults(run=merge)
     given = actions.add_parser("publish", help="own results become the reference: they move into results/records")
@@ -90,9 +94,10 @@ def merge(args: argparse.Namespace) -> int:
     from repro.records.merge import merge as take_in
 
     console = prepare(args)
-    found = take_in(args.folder, paths.own())
+    target = paths.own() if args.folder.resolve().name == paths.own().name else paths.records()
+    found = take_in(args.folder, target)
     console.print(
-        f"{len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the same experiments kept "
+        f"into {target}: {len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the same experiments kept "
         f"aside in superseded/, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
         markup=False,
     )

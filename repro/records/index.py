@@ -16,7 +16,7 @@ from typing import NamedTuple
 from repro.core import paths
 from repro.records import store
 from repro.records.schema import Record
-from repro.records.store import Loaded, Problem
+from repro.records.store import Problem
 
 #: a folder that changed so shortly before it was listed may change again within one tick of its clock
 _SETTLED_NS = 2_000_000_000
@@ -187,10 +187,3 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 def shown_records(*, reference: bool = False) -> Index:
     """The records that tables show: own results before the reference, or the reference alone."""
     return Index(paths.records()) if reference else Index(paths.own(), paths.records())
-
-
-def load_all(root: Path | None = None) -> Loaded:
-    """All usable records below `root`, by default all that tables show, and the files that are not usable."""
-    index = shown_records() if root is None else Index(root)
-    records = index.records()
-    return Loaded(records, index.problems())

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
 from repro.core.files import file_sha256, only_writer, write_atomic
 from repro.records import store
-from repro.records.index import load_all
 from repro.records.schema import Record
-from repro.records.store import RecordExists
+from repro.records.store import RecordExists, load_all
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def merge(other: Path, root: Path | None = None) -> Merged:
     root = store.default_root() if root is None else root
     if not other.is_dir():
         raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
-    if other.resolve() in (root.resolve(), paths.records().resolve()):
+    if other.resolve() == root.resolve():
         raise RecordError(f"{other}: this is the folder to merge into", allowed="the folder of another checkout")
     theirs = load_all(other)
     found: dict[str, list[Any]] = {"added": [], "same": [], "aside": [], "weaker": []}

@@ -26,8 +26,8 @@ from repro.core.files import file_sha256, only_writer, parse_json, write_atomic
 from repro.records.schema import SCHEMA_VERSION, Record, Scores, faults
 
 __all__ = [
-    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "path_of", "read", "scores_path",
-    "signed", "state", "validated", "write",
+    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "load_all", "path_of", "read",
+    "scores_path", "signed", "state", "validated", "write",
 ]  # fmt: skip
 
 #: bytes of a record at most
@@ -199,6 +199,24 @@ def read(root: Path, path: str, *, results: bool) -> Record | Problem:
     except RecordError as error:
         told = error.what.removeprefix(f"{root / path}: ") + (f"; {error.fix}" if error.fix else "")
         return Problem(path.encode(errors="backslashreplace").decode(), told)
+
+
+def load_all(root: Path | None = None, *, paper: str | None = None, table: str | None = None) -> Loaded:
+    """All usable records below a folder, by path, and the files that are not usable; `paper` and `table` narrow it.
+
+    For a folder as a whole, such as another machine's; what is asked of again and again is asked of an `Index`.
+    """
+    root = default_root() if root is None else Path(root)
+    below = root.joinpath(*filter(None, (paper, table if paper else None)))
+    listed = [path.relative_to(root).as_posix() for path in below.rglob("*.json") if _may_be_record(path)]
+    wanted = [path for path in listed if paper or not table or path.split("/")[1:2] == [table]]
+    found = [read(root, path, results=holds_results(root)) for path in sorted(wanted, key=lambda path: path.split("/"))]
+    records = [one for one in found if isinstance(one, Record)]
+    return Loaded(records, [one for one in found if isinstance(one, Problem)])
+
+
+def _may_be_record(path: Path) -> bool:
+    return not path.name.startswith(".") and path.parent.name != SUPERSEDED
 
 
 def scores_path(record: Record, root: Path | None = None) -> Path:

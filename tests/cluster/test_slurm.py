@@ -25,8 +25,9 @@ from repro.engine.train import log as train_log
 from repro.engine.train.resume import TOLERANCE
 from repro.papers.smoke import smoke_table
 from repro.records import store
-from repro.records.index import Index, load_all
+from repro.records.index import Index
 from repro.records.scores import Scores
+from repro.records.store import load_all
 from repro.runner import slurm as launch_slurm
 from repro.runner.jobs import jobs_of, record_of
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repro.cli.doctor_checks.check import Check, Failed
 from repro.core import paths
-from repro.records.index import load_all
+from repro.records.index import shown_records
 
 #: GiB that should be free: the twins with their decoded frames and checkpoints; records with their scores
 _NEEDED = {"cache": 2.0, "results": 0.2}
@@ -21,15 +21,16 @@ def records_folder() -> str:
     """Records can be written, whole or not at all, and every one that is there is valid."""
     root = paths.own()
     _require_writable(root, "results", "records")
-    loaded = load_all()
-    if loaded.problems:
-        first = loaded.problems[0]
+    index = shown_records()
+    records, problems = index.records(), index.problems()
+    if problems:
+        first = problems[0]
         raise Failed(
-            f"{len(loaded.problems)} files in {paths.results()} are no valid records ({len(loaded.records)} are), "
+            f"{len(problems)} files in {paths.results()} are no valid records ({len(records)} are), "
             f"first {first.path}: {first.reason}",
             f"git checkout {paths.records()} restores committed ones; move others away and run their table again",
         )
-    return f"{root} can be written; {len(loaded.records)} records, all valid"
+    return f"{root} can be written; {len(records)} records, all valid"
 
 
 def _require_writable(root: Path, name: str, what: str) -> None:

@@ -15,7 +15,8 @@ from repro.data.known_datasets import KNOWN
 from repro.engine.execution import Execution
 from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
-from repro.records.index import Index, load_all
+from repro.records.index import Index
+from repro.records.store import load_all
 from repro.report import FORMATS, render
 from repro.runner.execute import execute
 from repro.runner.jobs import jobs_of

@@ -20,8 +20,8 @@ from repro.__main__ import main
 from repro.data.known_datasets import KNOWN
 from repro.engine.train.resume import TOLERANCE
 from repro.records import store
-from repro.records.index import load_all
 from repro.records.scores import Scores
+from repro.records.store import load_all
 
 TABLE = Path(__file__).with_name("miniature_table.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]

@@ -15,7 +15,7 @@ from repro.core import paths
 from repro.core.errors import BadOption
 from repro.engine import process_group
 from repro.records import store
-from repro.records.index import load_all
+from repro.records.store import load_all
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
 TORCHRUN += ["--rdzv-endpoint", "localhost:0"]

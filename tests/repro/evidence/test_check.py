@@ -9,7 +9,7 @@ from repro.__main__ import main
 from repro.core.errors import RecordError
 from repro.evidence.check import check_all, check_records, check_tables, read_tables
 from repro.papers import published
-from repro.records.index import load_all
+from repro.records.store import load_all
 
 
 def tables(folder, **texts):

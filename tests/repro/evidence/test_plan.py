@@ -18,7 +18,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.noise import TEST_VIDEOS
 from repro.evidence.plan import device_name, plan
 from repro.evidence.plan_seeds import decide, deviation_of_test
-from repro.records.index import load_all
+from repro.records.store import load_all
 
 #: read where they are committed, before a test's own folders take their place
 _COMMITTED = paths.records()

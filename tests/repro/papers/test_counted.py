@@ -8,7 +8,7 @@ import pytest
 
 from repro.papers import TABLES, find
 from repro.records import store
-from repro.records.index import load_all
+from repro.records.store import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing
 

@@ -9,7 +9,7 @@ import pytest
 
 from repro.core.spec import Accuracy, Speed, diff
 from repro.papers import TABLES, find, published
-from repro.records.index import load_all
+from repro.records.store import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing
 from repro.runner.jobs import jobs_of

@@ -16,7 +16,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import Speed, diff
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
-from repro.records.index import load_all
+from repro.records.store import load_all
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
 from repro.report.html import render_html

@@ -9,8 +9,8 @@ import pytest
 from repro.__main__ import main
 from repro.core.errors import RecordError, UnknownName
 from repro.records import store
-from repro.records.index import load_all
 from repro.records.merge import find, leftovers, merge, prune
+from repro.records.store import load_all
 
 ROWS = Path(__file__).parents[3] / "results" / "records" / "dnr" / "table6"
 

@@ -17,9 +17,9 @@ import pytest
 from repro.core import paths, spec
 from repro.core.errors import RecordError
 from repro.records import schema, store
-from repro.records.index import Index, load_all
+from repro.records.index import Index
 from repro.records.schema import Record
-from repro.records.store import RecordExists
+from repro.records.store import RecordExists, load_all
 
 ENVIRONMENT = {
     "python": "3.11.9", "packages": {"torch": "2.11.0"}, "device": "cpu", "device_name": "A CPU", "threads": 1,

@@ -12,8 +12,9 @@ import pytest
 
 from repro.core.spec import to_dict
 from repro.records import store
-from repro.records.index import Index, load_all
+from repro.records.index import Index
 from repro.records.schema import Record, Scores
+from repro.records.store import load_all
 from repro.records.upgrade import upgrade
 from tests.repro.made_table import layout, records
 

@@ -21,8 +21,8 @@ from repro.core import paths
 from repro.core.spec import Experiment, replace, to_dict
 from repro.papers.table import RowSpec, TableSpec
 from repro.records import store
-from repro.records.index import load_all
 from repro.records.schema import Record
+from repro.records.store import load_all
 
 
 @cache
