@@ -54,7 +54,7 @@ def merge(other: Path, root: Path | None = None) -> Merged:
     A record that is here already is kept, and scores that are gone from beside it are taken; a finished one replaces a
     failed or damaged one; of two different finished ones the own stays and the other is kept aside.
     """
-    root = store.default_root() if root is None else root
+    root = paths.records() if root is None else root
     if not other.is_dir():
         raise RecordError(f"{other}: no folder", allowed="the records folder of another checkout, .../results/records")
     if other.resolve() == root.resolve():
