@@ -97,8 +97,8 @@ def merge(args: argparse.Namespace) -> int:
     target = paths.own() if args.folder.resolve().name == paths.own().name else paths.records()
     found = take_in(args.folder, target)
     console.print(
-        f"into {target}: {len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the same "
-        f"experiments kept aside in superseded/, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
+        f"into {target}: {len(found.added)} added, {len(found.same)} here already, {len(found.aside)} of the "
+        f"same experiments kept aside, {len(found.weaker)} failures not taken, {len(found.refused)} not usable",
         markup=False,
     )
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in found.refused])

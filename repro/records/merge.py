@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
 from repro.core.files import file_sha256, only_writer, write_atomic
 from repro.records import store
