@@ -51,8 +51,8 @@ def test_scores_have_a_row_per_video_and_a_view_per_clip_and_crop(scores: evalua
 def test_every_decoder_gives_the_scores_bit_for_bit_and_is_named(
     net: nn.Module, index: Index, tiny_accuracy: Accuracy, scores: evaluate.Scores
 ) -> None:
-    assert scores.about["decoders"] == {"decord": 5}
-    for decoder, used in (("pyav", "pyav"), ("auto", "pyav")):
+    assert scores.about["decoders"] == {"pyav": 5}
+    for decoder, used in (("pyav", "pyav"), ("decord", "decord")):
         cache = open_cache(index, decoder=decoder, resize=tiny_accuracy.test.resize)
         for options in ({}, {"cache": cache}):
             found = evaluate.score(net, index, tiny_accuracy.test, decoder=decoder, **options)
@@ -251,7 +251,7 @@ def test_a_killed_test_goes_on_where_it_stopped(
     found = evaluate.score(net, spoiled, tiny_accuracy.test, on_progress=steps.append, folder=tmp_path)
     assert [facts["step"] for facts in steps] == [4, 5], "three are done"
     assert found.ids == [index.videos[at].id for at in (0, 2, 3, 4)]
-    assert found.about["decoders"] == {"decord": 4}, "two before the kill, two after it"
+    assert found.about["decoders"] == {"pyav": 4}, "two before the kill, two after it"
     assert [problem["id"] for problem in found.problems] == [index.videos[1].id]
     assert np.array_equal(found.logits, scores.logits[[0, 2, 3, 4]])
     assert not list(tmp_path.glob("test-*")), "what served is gone"

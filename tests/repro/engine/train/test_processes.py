@@ -104,7 +104,7 @@ def test_two_processes_see_the_batches_of_one(plain: tuple[Model, Accuracy], alo
     assert (effective["world_size"], effective["micro_batch"], effective["accumulation"]) == (2, 2, 1)
     assert (effective["norm_batch"], effective["deviations"]) == (4, [])
     assert effective["synchronised_bn"] > 0
-    assert effective["training_decoders"] == alone.effective["training_decoders"] == {"decord": 24}
+    assert effective["training_decoders"] == alone.effective["training_decoders"] == {"pyav": 24}
 
 
 def test_a_smaller_last_batch_counts_each_clip_once(plain: tuple[Model, Accuracy], tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_from_one_process_to_two_and_back(plain: tuple[Model, Accuracy], alone: 
     assert all("sums in another order" in move["tolerance"] for move in moves)
     assert "on 1 instead of 2 processes" in last.notes[0]
     assert last.effective["resumes"] == 2
-    assert last.effective["training_decoders"] == {"decord": 24}
+    assert last.effective["training_decoders"] == {"pyav": 24}
 
 
 def test_statistics_or_masks_that_change_are_told(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:
