@@ -11,6 +11,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import socket
@@ -168,11 +169,20 @@ def _sync(path: Path) -> None:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """A JSON document; `ValueError` for what is none: also for NaN and infinity, and where it is nested too deep."""
+    """A JSON document; `ValueError` for what is none: for NaN, infinity and numbers beyond all floats too, and for one
+    that is nested too deep.
+    """
     try:
-        return json.loads(text, parse_constant=_no_constant)
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("JSON that is nested too deep") from error
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return value
 
 
 def _no_constant(text: str) -> Any:

@@ -204,7 +204,7 @@ class Record(BaseModel):
         missing = [key for key in _NEEDED if key not in self.environment]
         if missing:
             raise ValueError(f"environment lacks {', '.join(missing)}")
-        Environment.model_validate(self.environment)
+        _check_environment(self.environment)
         return self
 
     def _names_its_spec(self) -> bool:
@@ -252,6 +252,16 @@ class Record(BaseModel):
 
 #: content id and version -> a spec that it was found to be of; seeds, and tables that share an experiment, ask again
 _KNOWN: dict[tuple[str, int], dict[str, Any]] = {}
+
+
+def _check_environment(facts: dict[str, Any]) -> None:
+    """Most records of a folder share a machine: the last sound one is remembered."""
+    if _SOUND.get("environment") != facts:
+        Environment.model_validate(facts)
+        _SOUND["environment"] = facts
+
+
+_SOUND: dict[str, dict[str, Any]] = {}
 
 
 def _is_id(id: str, version: int, plain: dict[str, Any]) -> bool:

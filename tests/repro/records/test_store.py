@@ -105,7 +105,7 @@ def _edit(path: Path, sign: bool = True, **changes: object) -> None:
         (lambda p: _edit(p, id="0" * 64), "content id"),
         (lambda p: _edit(p, schema_version=99), "schema version 99"),
         (lambda p: _edit(p, surprise=1), "surprise"),
-        (lambda p: p.write_bytes(p.read_bytes().replace(b"32.704", b"1e999")), "not readable as JSON: Out of range"),
+        (lambda p: p.write_bytes(p.read_bytes().replace(b"32.704", b"1e999")), "1e999 is out of range"),
         (lambda p: p.write_bytes(p.read_bytes().replace(b"tsn_r50", b"\\ud800")), "not readable as JSON"),
         (lambda p: _edit(p, spec={"measure": [], "model": {}}), "content id"),
         (lambda p: _edit(p, environment=ENVIRONMENT | {"git": None}), "git"),
