@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 from repro.papers.recipes import papers as recipes
-from repro.papers.table import RowSpec
+from repro.papers.table import RowSpec, Section
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
@@ -124,6 +124,7 @@ def row(
     twins: tuple[str, ...] = (),
     sizes: tuple[int, ...] = (224,),
     baseline: str | None = None,
+    section: Section = "reproduced",
 ) -> RowSpec:
     """Static counts, the dataset of the row, time in turn with `against`, twins."""
     plain = _without_loss(replace(model, pretrained="none"))
@@ -139,4 +140,4 @@ def row(
     if twins:
         cells[SMALL] = small_static(model)
     cells |= {name: twin(model, name) for name in twins}
-    return RowSpec(key=key, cells=cells, baseline=baseline)
+    return RowSpec(key=key, cells=cells, baseline=baseline, section=section)
