@@ -63,7 +63,7 @@ def table5() -> TableSpec:
     for dataset in ("sthv1", "sthv2"):
         for start, model in _hosts(dataset).items():
             twins = BOTH if dataset == "sthv1" and start != "tsn_inc" else ()
-            rows.append(row(f"{start}_{dataset}", model, dataset, twins=twins, section="quoted"))
+            rows.append(row(f"{start}_{dataset}", model, dataset, twins=twins, quoted=True))
         rows += quoted("adafuse/table5", twin=ablation_twin, counted="static", dataset=dataset)
     return table("adafuse/table5", (*rows, *_adafuse("sthv1"), *_adafuse("sthv2")), seeds=SEEDS)
 

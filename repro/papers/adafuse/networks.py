@@ -124,9 +124,9 @@ def row(
     twins: tuple[str, ...] = (),
     sizes: tuple[int, ...] = (224,),
     baseline: str | None = None,
-    section: Section = "reproduced",
+    quoted: bool = False,
 ) -> RowSpec:
-    """Static counts, the dataset of the row, time in turn with `against`, twins."""
+    """Static counts, the dataset of the row, time in turn with `against`, twins; `quoted`: its printed values are."""
     plain = _without_loss(replace(model, pretrained="none"))
     base = "tsm" if model.name == "tsm" else "tsn"
     accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
@@ -140,4 +140,5 @@ def row(
     if twins:
         cells[SMALL] = small_static(model)
     cells |= {name: twin(model, name) for name in twins}
-    return RowSpec(key=key, cells=cells, baseline=baseline, section=section)
+    section: Section = "quoted" if quoted else "reproduced"
+    return RowSpec(key=key, cells=cells, baseline=baseline, section=section, host=quoted)

@@ -9,6 +9,7 @@ from repro.models.build import build_meta
 from repro.papers import find
 from repro.papers.adafuse.networks import LONG
 from repro.papers.twins import APPEARANCE, TEMPORAL
+from repro.papers.with_method import with_method
 
 
 def cell(table, row, name):
@@ -39,6 +40,15 @@ def test_networks_that_differ_in_depth_share_their_small_form():
         }  # fmt: skip
         assert len(ids) == 1
     assert cell("table6", "ada_skip", TEMPORAL).id != cell("table6", "ada_reuse", TEMPORAL).id
+
+
+def test_values_that_the_paper_quotes_stand_apart_and_their_networks_are_hosts():
+    rows = {row.key: row for row in find("adafuse/table5").rows}
+    hosts = [key for key, row in rows.items() if row.host]
+    assert hosts == [f"{net}_{data}" for data in ("sthv1", "sthv2") for net in ("tsn_inc", "tsn_r50", "tsm_r50")]
+    assert {rows[key].section for key in hosts} == {"quoted"} and not any(rows[key].quoted_network for key in hosts)
+    added = with_method(find("adafuse/table5"), "dnr").row("tsn_r50_sthv1_dnr")
+    assert added.section == "added" and added.baseline == "tsn_r50_sthv1"
 
 
 def test_recipes_are_those_of_the_scripts():
