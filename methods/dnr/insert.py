@@ -8,11 +8,12 @@ from one block of a stage to the next (CL, cross-layer, one cell for the stage).
 place: methods/dnr/relay.py; the layers: methods/dnr/norm.py; where they go: methods/dnr/places.py.
 
 Known differences
-1. `relay_distance` is 4 frames, as in the paper (4.1, supplement C); the released code has 2.
-2. `channel_interlacing` (supplement B) is on; the released code lacks it. It is TSM's shift of the residual branch's
-   input (of an Inception module's whole input), in evaluation too. A block whose input is shifted already (TSM) is left
-   as it is. On volumes it is not done: their convolutions read neighbouring frames themselves, and the supplement
-   begins by unfolding maps along time, which only 2D networks have to.
+1. `relay_distance` is 4 frames, as in the paper (4.2, supplement C); the released code has 2.
+2. `channel_interlacing` is on, whatever is inserted; supplement B puts it before each pair of CL and CT, and the tables
+   turn it off where one stands alone. The released code lacks it. It is TSM's shift of the residual branch's input (of
+   an Inception module's whole input), in evaluation too. A block whose input is shifted already (TSM) is left as it is.
+   On volumes it is not done: their convolutions read neighbouring frames themselves, and the supplement begins by
+   unfolding maps along time, which only 2D networks have to.
 3. The state of CL is zero at the first block of each stage, as in the code; the text speaks of all layers as one
    system, which the changing channel counts do not allow. For the same reason a stage of Inception modules has a cell,
    from zeros, for each branch and run of equal channels.
@@ -63,7 +64,7 @@ class Options:
     stages: tuple[int, ...] | None = None
     """Stages (1 to 4) whose blocks are changed; None is all that the network has."""
     relay_distance: int = 4
-    """Frames in one group of CT; it divides the frames of a clip (DNR 4.1: d_r = 4)."""
+    """Frames in one group of CT; it divides the frames of a clip (DNR 4.2: d_r = 4)."""
     cl_distance: int = 1
     """Blocks from one with CL to the next in a stage (Table 1b: 1 or 2)."""
     relay: str = "lstm"
@@ -71,9 +72,9 @@ class Options:
     direction: str = "uni"
     """CT from first to last group, `uni`, or the mean of both directions, `bi` (supplement, Table 1)."""
     reduction: int = 4
-    """Channels over the width inside the cell's projections (DNR 4.1: r = 4)."""
-    depth: int = 1
-    """LSTM layers one on top of the other (Table 1c: 1 or 2)."""
+    """Channels over the width inside the cell's projections (DNR 4.2: r = 4)."""
+    units: int = 1
+    """Bottleneck units of the cell's projections, one behind the other: the paper's depth d (Table 1c: 1 or 2)."""
     channel_interlacing: bool | None = None
     """Shift an eighth of the channels each way in time at each changed block's input. None: on maps, not on volumes."""
 
@@ -123,7 +124,7 @@ def _sites(stages: list[Stage], place: str | None, every: int) -> list[list[Site
 
 def _cross_temporal(site: Site, clip: Clip, settings: Options) -> CrossTemporalNorm:
     cells = [
-        make_cell(settings.relay, site.channels, settings.reduction, settings.depth)
+        make_cell(settings.relay, site.channels, settings.reduction, settings.units)
         for _ in range(1 + DIRECTIONS.index(settings.direction))
     ]
     return CrossTemporalNorm(site.norm, clip, min(settings.relay_distance, clip.frames), *cells)
@@ -134,7 +135,7 @@ def _insert_cl(stage: Stage, sites: list[Site], clips: Mapping[str, Clip], setti
     new = RelayStage(*stage.blocks)
     chains = list(_chains(sites))
     for chain in chains:
-        cell = make_cell(settings.relay, chain[0].channels, settings.reduction, settings.depth)
+        cell = make_cell(settings.relay, chain[0].channels, settings.reduction, settings.units)
         relay = Relay(cell)
         for site in chain:
             ends = {"first": site is chain[0], "last": site is chain[-1]}
@@ -174,7 +175,7 @@ def _read(options: Mapping[str, Any]) -> Options:
         raise ValueError(f"{OWNER}: cl and ct are both {settings.cl!r}; allowed: two different layers, or one None")
     if settings.stages is not None and (not isinstance(settings.stages, tuple) or not settings.stages):
         raise ValueError(f"{OWNER}: stages {settings.stages!r} is no list; allowed: None, or numbers from 1 to 4")
-    for name in ("relay_distance", "cl_distance", "reduction", "depth"):
+    for name in ("relay_distance", "cl_distance", "reduction", "units"):
         require_count(OWNER, name, getattr(settings, name))
     require_choice(OWNER, "relay", settings.relay, RELAYS)
     require_choice(OWNER, "direction", settings.direction, DIRECTIONS)
@@ -184,8 +185,8 @@ def _read(options: Mapping[str, Any]) -> Options:
 
 
 def _check_relay(settings: Options) -> None:
-    if settings.depth > 1 and settings.relay != "lstm":
-        raise ValueError(f"{OWNER}: depth {settings.depth} with relay {settings.relay!r}; allowed: 1, or relay lstm")
+    if settings.units > 1 and settings.relay != "lstm":
+        raise ValueError(f"{OWNER}: units {settings.units} with relay {settings.relay!r}; allowed: 1, or relay lstm")
     if settings.direction == "bi" and (settings.ct is None or settings.relay == "none"):
         without = "ct None" if settings.ct is None else "relay 'none'"
         raise ValueError(f"{OWNER}: direction 'bi' is of CT's relay; with {without} there is none; allowed: uni")

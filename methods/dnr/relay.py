@@ -4,16 +4,16 @@ Tensors: N clips, C channels; pooled (N, C) or (N, G, C) for G groups of frames.
 two are scale and shift; None stands for zeros. DNR equations 3 to 7, section 3.3 and 4.2, Table 1c and 1d.
   lstm  gates i, f, g, o = x(pooled) + h(scale before), x and h each Linear(C, C/r), ReLU, Linear(C/r, 4C);
         shift = sigmoid(f) shift before + sigmoid(i) tanh(g), scale = sigmoid(o) sigmoid(shift).
-        5/2 C^2 + 17/2 C parameters at r = 4, as many again for each further layer.
+        5/2 C^2 + 17/2 C parameters at r = 4, and C^2 + 5/2 C for each further bottleneck unit of x and h.
   se    a, b = Linear(C/r, 2C) ReLU Linear(3C, C/r) of [pooled, scale before, shift before]; scale = sigmoid(a),
         shift = b. 5/4 C^2 + 9/4 C at r = 4.
   fc    the same with a single Linear(3C, 2C): 6 C^2 + 2 C.
   none  the LSTM where nothing was before: i, g, o = x(pooled), no h, no f. C^2 + 13/4 C at r = 4.
 
 What the paper leaves open
-1. Depth: "number of bottleneck units" (4.2). A second layer reads the first one's hidden state and has a state of its
-   own, as stacked LSTMs have; scale and shift are the last layer's. The authors' class does not stack: with two layers
-   each would read the same input.
+1. Depth: "the number of bottleneck units d" (4.2), a unit being equation 7, W2 relu(W1 x). With `units` d, x and h are
+   each d units one behind the other, of which the last has the width of the gates. The authors' class has a number of
+   layers instead, each of which would read the same input.
 2. `fc` and `se` are "shared attentive relay aggregating current features and previously estimated channel statistics"
    (4.2), no more. Both parts of the statistics enter, and the scale is a sigmoid, as a unit of attention has.
 """
@@ -29,10 +29,10 @@ RELAYS = ("lstm", "se", "fc", "none")
 State = tuple[Tensor, ...]
 
 
-def make_cell(relay: str, channels: int, reduction: int, depth: int) -> RelayCell:
+def make_cell(relay: str, channels: int, reduction: int, units: int) -> RelayCell:
     """The cell of kind `relay` for layers of `channels` channels."""
     if relay == "lstm":
-        return LstmCell(channels, reduction) if depth == 1 else StackedCell(channels, reduction, depth)
+        return LstmCell(channels, reduction, units)
     if relay == "se":
         return ExciteCell(channels, reduction)
     return LinearCell(channels) if relay == "fc" else AloneCell(channels, reduction)
@@ -56,12 +56,12 @@ class RelayCell(nn.Module):
 
 
 class LstmCell(RelayCell):
-    """The paper's cell, one layer."""
+    """The paper's cell."""
 
-    def __init__(self, channels: int, reduction: int) -> None:
+    def __init__(self, channels: int, reduction: int, units: int) -> None:
         super().__init__()
-        self.x = _bottleneck(channels, channels // reduction, 4 * channels)
-        self.h = _bottleneck(channels, channels // reduction, 4 * channels)
+        self.x = _bottleneck(channels, channels // reduction, 4 * channels, units)
+        self.h = _bottleneck(channels, channels // reduction, 4 * channels, units)
 
     def project(self, pooled: Tensor) -> Tensor:
         """The input's share of the four gates."""
@@ -79,29 +79,11 @@ class LstmCell(RelayCell):
         """h(0), one row. In training through the first layer as well, so that all parameters have a gradient."""
         if self.training:
             return self.h(like.new_zeros(1, like.shape[-1] // 4))
-        first, _, second = self.h
-        return second(first.bias.relu()[None])  # type: ignore[operator, union-attr]
-
-
-class StackedCell(RelayCell):
-    """LSTM layers one on top of the other; the state holds hidden and cell state of each."""
-
-    def __init__(self, channels: int, reduction: int, depth: int) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(LstmCell(channels, reduction) for _ in range(depth))
-
-    def project(self, pooled: Tensor) -> Tensor:
-        """The input's share of the first layer's gates."""
-        return self.layers[0].project(pooled)  # type: ignore[operator]
-
-    def step(self, projected: Tensor, state: State | None) -> State:
-        """One step of each layer."""
-        states: State = ()
-        for index, layer in enumerate(self.layers):
-            share = projected if index == 0 else layer.project(states[-2])  # type: ignore[operator]
-            before = None if state is None else state[2 * index : 2 * index + 2]
-            states += layer.step(share, before)  # type: ignore[operator]
-        return states
+        first, _, *others = self.h
+        row = first.bias.relu()[None]  # type: ignore[operator, union-attr]
+        for layer in others:
+            row = layer(row)
+        return row
 
 
 class AloneCell(RelayCell):
@@ -178,8 +160,11 @@ class Relay:
         return state
 
 
-def _bottleneck(channels: int, width: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(channels, width), nn.ReLU(inplace=True), nn.Linear(width, out))
+def _bottleneck(channels: int, width: int, out: int, units: int = 1) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for end in (*[channels] * (units - 1), out):
+        layers += [nn.Linear(channels, width), nn.ReLU(inplace=True), nn.Linear(width, end)]
+    return nn.Sequential(*layers)
 
 
 def _scaled(cell: Tensor, output_gate: Tensor) -> State:

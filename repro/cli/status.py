@@ -53,7 +53,7 @@ def render_overview(table: TableSpec, index: Index, console: Console) -> None:
 
 def _without_cells(row: RowSpec) -> str:
     """Why nothing of a row is run."""
-    return row.quoted_reason if row.section == "quoted" else next(iter(row.reasons.values()), "not applicable")
+    return row.quoted_reason if row.quoted_network else next(iter(row.reasons.values()), "not applicable")
 
 
 def _absent(table: TableSpec) -> set[str]:

@@ -29,9 +29,6 @@ def of_measured(
     if row.published_row is None or not values:
         return None
     printed = published.load(layout.published_csv)
-    if column.beside:
-        value, mean = printed_beside(layout, row, column), sum(values) / len(values)
-        return verdicts.of_count(mean, value, row.explained.get(column.key, "")) if value else None
     if kind == "record" and path in _SPEEDS:
         return _of_speed(layout, row, path, done[-1])
     if path in _RATES and done[-1].kind == "accuracy":
@@ -50,13 +47,6 @@ def of_measured_gain(here: Sequence[Record], there: Sequence[Record], path: str)
     import numpy as np
 
     return verdicts.of_seeds(welch(np.array(base), np.array(own))[0], (len(own), len(base)))
-
-
-def printed_beside(layout: TableSpec, row: RowSpec, column: ColumnSpec) -> Value | None:
-    """The printed number that a column with `beside` is set beside; None where the paper prints none."""
-    if not column.beside or row.published_row is None:
-        return None
-    return _numeric(published.load(layout.published_csv), row.published_row, column.beside)
 
 
 def of_printed_gain(table: PublishedTable, row: str, base: str, column: str) -> Verdict | None:

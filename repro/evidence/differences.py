@@ -109,7 +109,7 @@ def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
     return [
         (row, experiment)
         for row in table.rows
-        if row.section != "quoted"
+        if not row.quoted_network
         for experiment in row.cells.values()
         if isinstance(experiment.measure, Accuracy) and not experiment.measure.dataset.startswith(_TWIN)
     ]

@@ -1,11 +1,12 @@
 """What a cell says of the number that a paper prints: one of a few words, with the arithmetic. Pure; no torch.
 
-A count (parameters, GMACs) is exact: it has the printed digits or it has not. An accuracy is one draw: the printed one
-is held against the spread of our seeds, the size of the test set and the printed digits. A printed gain is the
-difference of two single runs, held against what chance alone may give two such runs: within that noise, or beyond it,
-which says that there is a difference and not that it was found again; so is a gain that was measured here, by the
-interval over the seeds of both networks. What was measured by another
-protocol, on other data or on another device is not held against print at all, and the verdict says what differs.
+A count (parameters, GFLOPs) is exact: the nearest of its counters has the printed digits or it has not; what depends on
+data that is not here needs data. An accuracy is one draw: the printed one is held against the spread of our seeds, the
+size of the test set and the printed digits. A printed gain is the difference of two single runs, held against what
+chance alone may give two such runs: within that noise, or beyond it, which says that there is a difference and not that
+it was found again; so is a gain that was measured here, by the interval over the seeds of both networks. What was
+measured by another protocol, on other data or on another device is not held against print at all, and the verdict says
+what differs.
 
 For a front page: `Table.verdicts` (repro.report.table) is `tally` of one table's cells; add the counters of several
 tables, show them in the order of `WORDS`, spelled out by it. `Cell.verdict` is a cell's own, or None.
@@ -14,7 +15,7 @@ tables, show them in the order of `WORDS`, spelled out by it. `Cell.verdict` is 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,20 +25,21 @@ from repro.evidence.noise import RUN_DEVIATION, Doubt, single_runs
 from repro.evidence.stats import Interval, prediction_interval, wilson_interval
 from repro.papers.published import Value
 
-Word = Literal["reproduced", "differs", "noise", "clear", "incomparable"]
+Word = Literal["reproduced", "differs", "data", "noise", "clear", "incomparable"]
 
 #: word -> what it means, in the order of a report
 WORDS: dict[Word, str] = {
     "reproduced": "reproduced",
     "differs": "differs",
+    "data": "needs data",
     "noise": "within the noise of one run",
     "clear": "beyond the noise of one run",
     "incomparable": "cannot be compared",
 }
 #: word -> sign behind a value in a table
-SIGNS: dict[Word, str] = {"reproduced": "=", "differs": "≠", "noise": "≈", "clear": "", "incomparable": ""}
+SIGNS: dict[Word, str] = {"reproduced": "=", "differs": "≠", "data": "", "noise": "≈", "clear": "", "incomparable": ""}
 LEGEND = (
-    "beside print: = reproduced, ≠ differs (of a count: by how much), ≈ within what chance gives single runs; no sign: "
+    "beside print: = reproduced, ≠ differs, ≈ within what chance gives single runs; no sign: "
     "nothing to compare with, or not comparable"
 )
 
@@ -71,12 +73,22 @@ def told_tally(counted: dict[Word, int]) -> str:
     return ", ".join(f"{number} {WORDS[word]}" for word, number in counted.items())
 
 
-def of_count(measured: float, printed: Value, why: str = "") -> Verdict:
-    """A count beside the printed one: equal when rounded to the printed digits. `why` explains a difference."""
-    number, digits = _number(printed), _digits(printed)
-    if round(measured, digits) == number:
-        return Verdict("reproduced", f"{measured:.{digits + 2}f} has the printed digits, {printed.text}")
-    told = f"{measured:.{digits + 2}f} here, {printed.text} printed: {measured - number:+.{max(digits, 2)}f}"
+def nearest(counted: Mapping[str, float], printed: Value) -> str:
+    """The counter whose number is nearest to the printed one."""
+    return min(counted, key=lambda name: abs(counted[name] - _number(printed)))
+
+
+def of_count(counted: Mapping[str, float], printed: Value, at: str, why: str = "") -> Verdict:
+    """A printed count beside the nearest of what was `counted`, by counter: equal when rounded to the printed digits.
+
+    `at`: the input, or what else it is of; `why` explains a difference.
+    """
+    number, digits, name = _number(printed), _digits(printed), nearest(counted, printed)
+    others = "".join(f", {other} {counted[other]:.{digits + 2}f}" for other in counted if other != name)
+    told = f"{counted[name]:.{digits + 2}f} by {name}{others}; {at}"
+    if round(counted[name], digits) == number:
+        return Verdict("reproduced", f"{told}; {printed.text} printed")
+    told += f"; {printed.text} printed: {counted[name] - number:+.{max(digits, 2)}f}"
     return Verdict("differs", f"{told}; {why}" if why else f"{told}, not explained")
 
 

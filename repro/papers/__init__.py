@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 _OURS = {
     "dnr/table1a": ("repro.papers.dnr.ablations:table1a", "DNR ablation: place of the relays in a block"),
     "dnr/table1b": ("repro.papers.dnr.ablations:table1b", "DNR ablation: relay distance"),
-    "dnr/table1c": ("repro.papers.dnr.ablations:table1c", "DNR ablation: reduction ratio and depth of the cell"),
+    "dnr/table1c": (
+        "repro.papers.dnr.ablations:table1c",
+        "DNR ablation: reduction ratio and bottleneck units of the cell",
+    ),
     "dnr/table1d": ("repro.papers.dnr.ablations:table1d", "DNR ablation: kind of relay"),
     "dnr/table2": ("repro.papers.dnr.tables:table2", "DNR on four backbones of TSN"),
     "dnr/table3": ("repro.papers.dnr.tables:table3", "DNR by normalization and clips on a device"),

@@ -21,7 +21,7 @@ from repro.papers import published
 from repro.papers.columns import columns
 from repro.papers.comparison import Comparison, comparison
 from repro.papers.published import PublishedTable
-from repro.papers.table import ColumnSpec, FigureSpec, RowSpec, TableSpec
+from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
 from repro.papers.text import Text, csv_of, of_table, said
 
 
@@ -71,6 +71,7 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
         notes[kind] = {key: {} for key in keys}
         for key, at, sentence in _sentences(text, kind, keys, places):
             notes[kind][key][at] = sentence
+    readings = _readings(text, keys, printed)
     found = []
     for row in rows:
         line = printed.rows.get(row.key)
@@ -88,6 +89,7 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
                 published_row=row.key if line else None,
                 reasons={**notes["reasons"][row.key], **row.reasons},
                 explained={**row.explained, **notes["explained"][row.key]},
+                readings={**readings[row.key], **row.readings},
                 note=notes["notes"][row.key].get("", row.note),
             )
         )
@@ -101,6 +103,22 @@ def _sentences(text: Text, kind: str, rows: Sequence[str], places: Sequence[str]
         wanted = _matching(one.get("rows", "*"), rows, text, kind, number, "rows")
         at = _matching(one.get("at", "*"), places, text, kind, number, "at") if kind != "notes" else [""]
         yield from ((row, place, sentence) for row in wanted for place in at)
+
+
+def _readings(text: Text, rows: Sequence[str], printed: PublishedTable) -> dict[str, dict[str, Reading]]:
+    """Row -> column of the CSV -> what its count is of."""
+    found: dict[str, dict[str, Reading]] = {key: {} for key in rows}
+    for number, one in enumerate(text.data.get("readings", ())):
+        told = {name: said(text, value, "readings", number, name) for name, value in one.items() if name != "times"}
+        reading = Reading(
+            times=one.get("times", 1), **{name: told.get(name, "") for name in ("source", "plus", "needs", "says")}
+        )
+        if reading.plus and reading.plus not in printed.rows:
+            raise text.fault(f"no printed row {reading.plus!r}", "readings", number, "plus", allowed=", ".join(rows))
+        for key in _matching(one.get("rows", "*"), rows, text, "readings", number, "rows"):
+            for column in _matching(one.get("at", ""), printed.columns, text, "readings", number, "at"):
+                found[key][column] = reading
+    return found
 
 
 def _matching(patterns: str, names: Sequence[str], text: Text, *trail: Any) -> list[str]:

@@ -13,7 +13,7 @@ def smoke_table(table: TableSpec) -> TableSpec:
 
 
 def _smoke_row(row: RowSpec) -> RowSpec:
-    if row.section == "quoted":  # some of their networks have no small form
+    if row.quoted_network:  # some of their networks have no small form
         return replace(row, cells={})
     small = {cell: _shrink(experiment) for cell, experiment in row.cells.items()}
     return replace(row, cells={cell: experiment for cell, experiment in small.items() if experiment is not None})

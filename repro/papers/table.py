@@ -52,10 +52,6 @@ class ColumnSpec:
     """Which end is best: bold, the second underlined, over all rows that are not quoted."""
     spread: str = ""
     """PATH in the same results of the interquartile range (a width, or its two ends), shown behind the value."""
-    beside: str = ""
-    """Column of the table's CSV whose printed value the measured one is set beside: behind it stands their difference,
-    or `=` where the measured value has the printed digits.
-    """
     seeds: Literal["deviation", "interval"] = "deviation"
     """What stands behind the mean of several seeds: their standard deviation, or the 95 % interval of the mean."""
     absent: str = "not applicable"
@@ -86,6 +82,22 @@ class ColumnSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reading:
+    """What a printed count of a row is of, where it is not the row's network at the first input of its cell."""
+
+    source: str = ""
+    """CELL:PATH of the number in the cell's results."""
+    times: int = 1
+    """Clips that the printed value is of."""
+    plus: str = ""
+    """Row whose printed value is added to ours."""
+    needs: str = ""
+    """What of the data it depends on; it is not counted then."""
+    says: str = ""
+    """How it is read."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RowSpec:
     """One row: what the paper prints under `published_row`, and the experiments that are run here."""
 
@@ -100,13 +112,22 @@ class RowSpec:
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Cell name or column key -> why it is empty as long as no record fills it."""
     explained: Mapping[str, str] = field(default_factory=dict)
-    """Column key -> footnote of the value that stands there, such as why it is not the printed one."""
+    """Column key -> footnote of the value that stands there; of a printed count, why ours is another."""
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    """Column of the CSV -> what its count is of; see `repro.evidence.counts`."""
     baseline: str | None = None
     """Key of the row that this one is compared with: the same network without the method."""
+    host: bool = False
+    """Of a quoted row: what is run is this suite's own host, by the table's recipe, and not the quoted network."""
     quoted_reason: str = "not run: the paper quotes this row from another publication"
     """Why the measured columns of a quoted row are empty."""
     note: str = ""
     """Footnote of the row."""
+
+    @property
+    def quoted_network(self) -> bool:
+        """Whether it is another publication's network, measured but no host of methods."""
+        return self.section == "quoted" and not self.host
 
 
 @dataclass(frozen=True, kw_only=True)

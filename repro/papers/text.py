@@ -19,9 +19,10 @@ from repro.core.errors import RecordError, UnknownName
 from repro.papers import published
 
 #: the form of a file: a type, `[form]` for a list of it, `{name: form}` for a table; `*` stands for any name
-_COLUMN = dict.fromkeys("key title source unit better spread beside seeds absent note".split(), str)
+_COLUMN = dict.fromkeys("key title source unit better spread seeds absent note".split(), str)
 COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float}
 _SAID = {"rows": str, "at": str, "says": str}
+_READING = {**_SAID, **dict.fromkeys("source plus needs".split(), str), "times": int}
 COMPARISON: dict[str, Any] = {
     **dict.fromkeys("table better worse cell metric worse_cell worse_metric beyond_cell asks claim along".split(), str),
     "beyond": [str],
@@ -40,7 +41,8 @@ TABLE: dict[str, Any] = {
     "groups": [{"title": str, "columns": str, "cell": str}],  # see `repro.papers.columns`
     "labels": {"*": str},  # of rows that are not printed
     "reasons": [_SAID],  # why a cell or column is empty in these rows as long as no record fills it
-    "explained": [_SAID],  # what is said of a value, such as why it is not the printed one
+    "explained": [_SAID],  # what is said of a value; of a printed count, why ours is another
+    "readings": [_READING],  # what a printed count is of, where it is not the row's network at its input
     "notes": [_SAID],  # footnotes of rows
     "figures": [dict.fromkeys("title x y note cheap".split(), str)],
     "comparisons": {"*": COMPARISON},  # what the table asks; claims may name them

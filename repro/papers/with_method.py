@@ -15,7 +15,7 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
 
     Gains over the plain network stand beside accuracies, of the table's own methods too.
     """
-    plain = [row for row in table.rows if row.cells and row.section != "quoted" and _method_of(row) is None]
+    plain = [row for row in table.rows if row.cells and not row.quoted_network and _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
     taken = {row.key for row in table.rows}
@@ -28,7 +28,7 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
         new = RowSpec(
             key=key,
             label=f"{row.label}+{method}",
-            section=row.section,
+            section="added" if row.host else row.section,
             cells=cells,
             reasons=row.reasons,
             baseline=row.key,

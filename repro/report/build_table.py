@@ -12,9 +12,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
-from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain, printed_beside
+from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain
 from repro.evidence.aggregate import average, gain, ratio
 from repro.evidence.comparisons import findings
+from repro.evidence.counts import counts
 from repro.evidence.deviations import deviations, of_row, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.multiple_comparisons import told_correction
@@ -24,7 +25,7 @@ from repro.papers.published import PublishedTable
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
-from repro.report.cell_format import INTERVAL, marked, off_print, spread_of_repeats, spread_of_seeds
+from repro.report.cell_format import INTERVAL, marked, spread_of_repeats, spread_of_seeds
 from repro.report.provenance import conditions, recipe
 from repro.report.table import Cell, Column, Row, Table
 
@@ -34,9 +35,6 @@ SECTIONS = {
     "added": "Not in this table of the paper; measured here",
     "own": "Measured here; no paper prints this table",
 }
-
-#: footnote of a count that differs from print where the row does not say why
-UNEXPLAINED = "differs from print; not explained"
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
 _SHORT = {
@@ -107,6 +105,7 @@ class _View:
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
+        self._counted = {(one.row, one.column): one.verdict for one in counts(self.layout, self.done)}
         self.deviations = {one: number for number, one in enumerate(deviations(self.layout), start=1)}
 
     def note(self, text: str) -> int:
@@ -145,7 +144,8 @@ class _View:
 
     def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
         """Its arithmetic, where that says more than the sign."""
-        return (self.note(verdict.full),) if verdict is not None and verdict.word == "noise" else ()
+        telling = verdict is not None and verdict.word in ("noise", "data", "differs")
+        return (self.note(verdict.full),) if verdict is not None and telling else ()
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
         """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
@@ -206,7 +206,10 @@ class _View:
             return self._empty("not published: the paper leaves this value out, or it could not be read")
         numbers = [value.number for value in found if value.number is not None]
         number = math.prod(numbers) if len(numbers) == len(found) else None
-        return Cell("published", " × ".join(value.text for value in found), number)
+        verdict = self._counted.get((key, names.partition("*")[0])) if table is self._printed else None
+        sign = verdict.sign if verdict else ""
+        text = " × ".join(value.text for value in found)
+        return Cell("published", text, number, sign, notes=self._note_of(verdict), verdict=verdict)
 
     def _derived(self, row: RowSpec, table: PublishedTable, kind: str, name: str, column: ColumnSpec) -> Cell:
         base = self.layout.row(row.baseline).published_row if row.baseline else None
@@ -247,18 +250,10 @@ class _View:
         mean = average(values)
         verdict = of_measured(self.layout, row, column, values, done)
         spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
-        spread.append(
-            off_print(mean, printed_beside(self.layout, row, column))
-            if column.beside
-            else verdict.sign
-            if verdict
-            else ""
-        )
+        spread.append(verdict.sign if verdict else "")
         notes = self._trouble(experiment, done)
         if column.key in row.explained:
             notes += (self.note(row.explained[column.key]),)
-        elif verdict is not None and verdict.word == "differs":
-            notes += (self.note(verdict.full if not column.beside else UNEXPLAINED),)
         notes += self._note_of(verdict)
         told = " ".join(part for part in spread if part)
         return Cell("measured", f"{mean:.{column.digits}f}", mean, told, notes=notes, records=names, verdict=verdict)
@@ -301,7 +296,7 @@ class _View:
     def _without_record(self, row: RowSpec, column: ColumnSpec, cell: str, experiment: Experiment | None) -> Cell:
         if experiment is None:
             reason = row.reasons.get(column.key) or row.reasons.get(cell)
-            return self._empty(reason or (row.quoted_reason if row.section == "quoted" else "not applicable"))
+            return self._empty(reason or (row.quoted_reason if row.quoted_network else "not applicable"))
         failed = [record for record in self._by_id.get(experiment.id, []) if record.status == "failed"]
         if failed:
             return replace(self._empty(f"failed: {failed[-1].reason}"), records=(failed[-1].name,))

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from repro.evidence.aggregate import spread_of
 from repro.evidence.metric import look_up
-from repro.papers.published import Value
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 from repro.report.table import Row
@@ -55,13 +54,3 @@ def marked(rows: Sequence[Row], columns: Sequence[ColumnSpec], mixed: Collection
         for place, value in shown.items():
             cells[place][index] = replace(cells[place][index], best=value == ranks[0], second=value == ranks[1])
     return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]
-
-
-def off_print(value: float, printed: Value | None) -> str:
-    """`=` where `value` has the printed digits, else its difference from print; nothing where none is printed."""
-    if printed is None or printed.number is None:
-        return ""
-    digits = len(printed.text.partition(".")[2])
-    if round(value, digits) == printed.number:
-        return "(=)"
-    return f"({value - printed.number:+.{max(digits, 2)}f})"

@@ -44,4 +44,4 @@ def _parts(cells: Sequence[Cell]) -> list[str]:
 
 def _harmless(text: str) -> str:
     text = " ".join(text.split())
-    return f"'{text}" if text[:1] in "=+-@" and text and not _NUMBER.match(text) else text
+    return f"'{text}" if text[:1] in "=+-@" and len(text) > 1 and not _NUMBER.match(text) else text

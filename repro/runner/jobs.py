@@ -81,7 +81,7 @@ def jobs_of(
 
 def _seeds_of(table: TableSpec, row: RowSpec, cell: str) -> int:
     """How many seeds a cell is trained with; a quoted network's small form with one."""
-    return 1 if row.section == "quoted" else table.seeds.get(cell, 1)
+    return 1 if row.quoted_network else table.seeds.get(cell, 1)
 
 
 def _choose(kind: str, names: Iterable[str], known: list[str]) -> set[str]:

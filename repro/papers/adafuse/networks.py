@@ -11,7 +11,7 @@ from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 from repro.papers.recipes import papers as recipes
-from repro.papers.table import RowSpec
+from repro.papers.table import RowSpec, Section
 from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
@@ -124,8 +124,9 @@ def row(
     twins: tuple[str, ...] = (),
     sizes: tuple[int, ...] = (224,),
     baseline: str | None = None,
+    quoted: bool = False,
 ) -> RowSpec:
-    """Static counts, the dataset of the row, time in turn with `against`, twins."""
+    """Static counts, the dataset of the row, time in turn with `against`, twins; `quoted`: its printed values are."""
     plain = _without_loss(replace(model, pretrained="none"))
     base = "tsm" if model.name == "tsm" else "tsn"
     accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
@@ -139,4 +140,5 @@ def row(
     if twins:
         cells[SMALL] = small_static(model)
     cells |= {name: twin(model, name) for name in twins}
-    return RowSpec(key=key, cells=cells, baseline=baseline)
+    section: Section = "quoted" if quoted else "reproduced"
+    return RowSpec(key=key, cells=cells, baseline=baseline, section=section, host=quoted)

@@ -30,8 +30,10 @@ def _cells(model: Model, host: Model | None, twins: tuple[str, ...]) -> dict[str
 
 
 def _row(key: str, *, twins: tuple[str, ...] = _BOTH, **changes: Any) -> RowSpec:
-    """The default row with `changes` of DNR's options."""
-    return RowSpec(key=key, cells=_cells(with_dnr(TSN_K200, **changes), TSN_K200, twins), baseline=_BASELINE)
+    """The default row with `changes` of DNR's options; CT or CL alone is no pair, and goes without interlacing."""
+    single = changes.get("cl", "bn1") is None or changes.get("ct", "bn2") is None
+    model = with_dnr(TSN_K200, **({"channel_interlacing": False} if single else {}), **changes)
+    return RowSpec(key=key, cells=_cells(model, TSN_K200, twins), baseline=_BASELINE)
 
 
 def _table(name: str, *rows: RowSpec, twins: tuple[str, ...] = _BOTH) -> TableSpec:
@@ -65,11 +67,11 @@ def table1b() -> TableSpec:
 
 
 def table1c() -> TableSpec:
-    """Width and depth of the relay cell."""
+    """Width of the relay cell, and bottleneck units of its projections."""
     return _table(
         "dnr/table1c",
         *(_row(f"r{r}", twins=_ONE, reduction=r) for r in (1, 2, 4, 8)),
-        *(_row(f"d{d}", twins=_ONE, depth=d) for d in (1, 2)),
+        *(_row(f"d{d}", twins=_ONE, units=d) for d in (1, 2)),
         twins=_ONE,
     )
 

@@ -1,7 +1,7 @@
 """DNR's networks and the cells of a row: shared by all its tables.
 
-Full-size rows follow the paper (relay distance 4, reduction 4, LSTM, channel interlacing on). The twins of the
-ablations have no interlacing; see `repro.papers.twins.ablation_twin`.
+Full-size rows follow the paper (relay distance 4, reduction 4, LSTM, channel interlacing at each pair of CL and CT).
+The twins of the ablations have no interlacing; see `repro.papers.twins.ablation_twin`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
 PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
 #: the same where nothing is said: left out, so that a row which names them is the same experiment as the default row
-_DEFAULTS = {"cl": "bn1", "ct": "bn2", "cl_distance": 1, "depth": 1, "relay": "lstm", "direction": "uni"}
+_DEFAULTS = {"cl": "bn1", "ct": "bn2", "cl_distance": 1, "units": 1, "relay": "lstm", "direction": "uni"}
 
 #: TSN-ResNet-50 as all of Table 1 trains it
 TSN_K200 = Model(name="tsn", backbone="resnet50", num_classes=200, dropout=0.4, options=frozen(head="clip"))

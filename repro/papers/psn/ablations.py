@@ -74,6 +74,7 @@ _DESIGNS: dict[str, dict[str, Any]] = {
     "avg_pool": {"pooling": "avg"},
     "max_pool": {},
     "no_max_pool": {"pooling": "none"},
+    "max_pool_again": {},
     "no_inter_relu": {"relu": False},
     "inter_relu": {},
     "no_dilation": {"dilated": False},

@@ -133,7 +133,7 @@ DNR_PAPER_K200 = replace(
     DNR_PAPER_K400,
     train=DNR_K200,
     said=frozen(DNR_PAPER_K400.said, **{"train.warmup_epochs": "60K iterations", "train.batch": "8 clips a GPU"}),
-    places=frozen(_FROM_SUPPLEMENT, **{"train.batch": "DNR section 4.2"}),
+    places=frozen(_FROM_SUPPLEMENT, **{"train.batch": "DNR section 4.4"}),
     unstated=tuple(name for name in DNR_PAPER_K400.unstated if name != "train.batch"),
 )
 
@@ -193,7 +193,7 @@ _ADAFUSE_SILENT = (
 
 def _adafuse(train: Train) -> Protocol:
     return Protocol(
-        where="AdaFuse section 4.1",
+        where='AdaFuse section 4, "Implementation details"',
         train=train,
         test=ADAFUSE_TEST,
         dropout=0.5,

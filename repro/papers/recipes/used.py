@@ -23,7 +23,7 @@ DNR_K400 = Train(
     crop_rule="multi_scale_5",
 )
 
-#: DNR, Kinetics-200 from scratch: 120 epochs, warm-up over 60,000 steps of about 1,250 an epoch; 8 clips a GPU (4.2)
+#: DNR, Kinetics-200 from scratch: 120 epochs, warm-up over 60,000 steps of about 1,250 an epoch; 8 clips a GPU (4.4)
 DNR_K200 = replace(DNR_K400, epochs=120, warmup_epochs=48, clips_per_device=8)
 
 #: DNR, Something-Something V1 and V2 from the weights of Kinetics-400. The supplement tells rate, epochs, momentum,

@@ -10,20 +10,20 @@ from methods.dnr.norm import Clip, CrossTemporalNorm
 from methods.dnr.relay import RELAYS, make_cell
 
 C = 16
-#: relay, depth -> parameters at reduction 4
+#: relay, bottleneck units -> parameters at reduction 4
 SIZES = {
     ("lstm", 1): lambda c: 5 * c * c // 2 + 17 * c // 2,
-    ("lstm", 2): lambda c: 5 * c * c + 17 * c,
-    ("lstm", 3): lambda c: 3 * (5 * c * c // 2 + 17 * c // 2),
+    ("lstm", 2): lambda c: 7 * c * c // 2 + 11 * c,
+    ("lstm", 3): lambda c: 9 * c * c // 2 + 27 * c // 2,
     ("se", 1): lambda c: 5 * c * c // 4 + 9 * c // 4,
     ("fc", 1): lambda c: 6 * c * c + 2 * c,
     ("none", 1): lambda c: c * c + 13 * c // 4,
 }
 
 
-def made(relay="lstm", depth=1, reduction=4):
+def made(relay="lstm", units=1, reduction=4):
     torch.manual_seed(0)
-    return make_cell(relay, C, reduction, depth).double()
+    return make_cell(relay, C, reduction, units).double()
 
 
 def layer(relay="lstm", group=2, frames=8, **more):
@@ -39,10 +39,10 @@ def values(*shape):
 
 
 @pytest.mark.parametrize("channels", [16, 64, 512])
-@pytest.mark.parametrize("relay, depth", SIZES)
-def test_parameters(relay, depth, channels):
-    cell = make_cell(relay, channels, 4, depth)
-    assert sum(p.numel() for p in cell.parameters()) == SIZES[relay, depth](channels)
+@pytest.mark.parametrize("relay, units", SIZES)
+def test_parameters(relay, units, channels):
+    cell = make_cell(relay, channels, 4, units)
+    assert sum(p.numel() for p in cell.parameters()) == SIZES[relay, units](channels)
 
 
 @pytest.mark.parametrize("reduction", [1, 2, 8])
@@ -64,10 +64,10 @@ def test_excitation_by_hand():
     torch.testing.assert_close(cell.step(cell.project(x), (scale, shift)), (torch.sigmoid(a), b))
 
 
-@pytest.mark.parametrize("relay", RELAYS)
+@pytest.mark.parametrize(("relay", "units"), SIZES)
 @pytest.mark.parametrize("training", [False, True])
-def test_no_state_is_a_state_of_zeros(relay, training):
-    cell, x = made(relay).train(training), values(3, C)
+def test_no_state_is_a_state_of_zeros(relay, units, training):
+    cell, x = made(relay, units).train(training), values(3, C)
     zeros = torch.zeros(3, C, dtype=torch.float64)
     torch.testing.assert_close(cell.step(cell.project(x), None), cell.step(cell.project(x), (zeros, zeros)))
 
@@ -82,15 +82,17 @@ def test_no_relay_is_the_lstm_from_zeros_without_its_state():
     torch.testing.assert_close(alone.step(alone.project(x), None), lstm.step(lstm.project(x), None))
 
 
-def test_second_layer_reads_the_first_ones_hidden_state():
-    stacked, xs = made(depth=2), values(3, 2, C)
-    first, second = stacked.layers
-    state, low, high = None, None, None
-    for x in xs.unbind(0):
-        state = stacked.step(stacked.project(x), state)
-        low = first.step(first.project(x), low)
-        high = second.step(second.project(low[0]), high)
-    torch.testing.assert_close(state, (*low, *high))
+def test_bottleneck_units_stand_one_behind_the_other():
+    cell, x, scale, shift = made(units=2), values(3, C), values(3, C), values(3, C)
+
+    def twice(projection, value):
+        for first in (projection[:3], projection[3:]):
+            value = first[2](torch.relu(first[0](value)))
+        return value
+
+    i, f, g, o = (twice(cell.x, x) + twice(cell.h, scale)).chunk(4, 1)
+    after = f.sigmoid() * shift + i.sigmoid() * g.tanh()
+    torch.testing.assert_close(cell.step(cell.project(x), (scale, shift)), (o.sigmoid() * after.sigmoid(), after))
 
 
 @pytest.mark.parametrize("relay", RELAYS)

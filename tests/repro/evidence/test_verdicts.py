@@ -38,12 +38,19 @@ def _value(text: str) -> Value:
     ],
 )
 def test_a_count_has_the_printed_digits_or_not(measured, printed, word):
-    assert of_count(measured, _value(printed)).word == word
+    assert of_count({"fvcore": measured}, _value(printed), "8 frames").word == word
+
+
+def test_a_count_is_held_against_the_nearest_of_its_counters():
+    found = of_count({"gmacs": 69.08, "fvcore": 69.49, "ptflops": 69.75}, _value("70"), "16 frames of 224x224")
+    assert found.word == "reproduced" and found.told.startswith(
+        "69.75 by ptflops, gmacs 69.08, fvcore 69.49; 16 frames"
+    )
 
 
 def test_a_difference_says_why_or_that_nobody_knows():
-    assert "not explained" in of_count(2.0, _value("1.0")).told
-    assert of_count(2.0, _value("1.0"), "another crop").told.endswith("another crop")
+    assert "not explained" in of_count({"fvcore": 2.0}, _value("1.0"), "8 frames").told
+    assert of_count({"fvcore": 2.0}, _value("1.0"), "8 frames", "another crop").told.endswith("another crop")
 
 
 def test_a_gain_of_065_on_kinetics_is_within_the_noise_of_one_run():
@@ -117,7 +124,7 @@ def test_the_margin_is_that_of_single_runs():
 
 
 def test_counts_stand_in_the_order_of_the_words():
-    found = tally([incomparable("a"), None, of_count(1.0, _value("1")), of_count(1.0, _value("1"))])
+    found = tally([incomparable("a"), None, *[of_count({"fvcore": 1.0}, _value("1"), "8 frames")] * 2])
     assert list(found) == ["reproduced", "incomparable"]
     assert told_tally(found) == "2 reproduced, 1 cannot be compared"
     assert tally([None]) == {}

@@ -56,8 +56,8 @@ def test_rows_of_an_ablation_differ_from_tsn_in_the_network_alone(name):
 @pytest.mark.parametrize(
     "same",
     [
-        [("table1", "psn"), ("table2", "off"), ("table3", "max_pool"), ("table3", "inter_relu"),
-         ("table3", "dilation"), ("table3", "d2_1")],
+        [("table1", "psn"), ("table2", "off"), ("table3", "max_pool"), ("table3", "max_pool_again"),
+         ("table3", "inter_relu"), ("table3", "dilation"), ("table3", "d2_1")],
         [("table1", "rf_l_inception"), ("table2", "grouping")],
         [("table1", "tsn"), ("table2", "tsn"), ("table3", "tsn")],
     ],

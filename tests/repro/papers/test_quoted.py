@@ -18,7 +18,7 @@ from repro.papers.twins import ablation_twin
 
 NETWORKS = {name: network for name, network in networks().items() if not network.not_run}
 QUOTATIONS = {name: network.not_run for name, network in networks().items() if network.not_run}
-ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.section == "quoted"]
+ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.quoted_network]
 
 
 def test_a_quoted_row_is_counted_and_timed_or_says_why_not():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from repro import papers
 from repro.core.spec import replace
 from repro.evidence.claims import judge
@@ -41,13 +43,22 @@ def test_reasons_that_differ_only_in_the_command_stand_together(layout: TableSpe
     assert not any(text.startswith(("not applicable", "quoted", "not published")) for text in found)
 
 
+def _costly(results: dict[str, Any]) -> dict[str, Any]:
+    """The counts of a network that costs twice as much."""
+    twice = {size: {"gmacs": 2 * found["gmacs"]} for size, found in results["sizes"].items()}
+    return {**results, "sizes": twice}
+
+
 def test_cells_that_differ_from_print_are_named(layout: TableSpec, records: list[Record]) -> None:
-    columns = tuple(replace(c, beside="top1") if c.key == "twin" else c for c in layout.columns)
-    table = table_view(replace(layout, columns=columns), records)
+    changed = [
+        r if r.results.get("sizes") is None else r.model_copy(update={"results": _costly(r.results)}) for r in records
+    ]
+    table = table_view(layout, changed)
     found = front([table], records, [], [])
     told = {word: count for word, _, count in found.verdicts if count}
     assert told == table.verdicts and told["differs"] == len(found.differing) > 0
-    assert [one.anchor for one in found.differing] == ["dnr/table6/tsn_r50/twin", "dnr/table6/tsn_r50_dnr/twin"]
+    rows = ("tsn_r50", "tsn_r50_dnr", "tsm_r50")
+    assert [one.anchor for one in found.differing] == [f"dnr/table6/{row}/gflops" for row in rows]
     assert not any(one.explained for one in found.differing)
 
 
