@@ -37,6 +37,8 @@ class ColumnSpec:
 
     key: str
     title: str
+    short: str = ""
+    """Title in the short form, where it is another one."""
     source: str
     """See the module's text."""
     group: str = ""
@@ -94,6 +96,10 @@ class RowSpec:
     """Cell name or column key -> why it is empty as long as no record fills it."""
     explained: Mapping[str, str] = field(default_factory=dict)
     """Column key -> footnote of the value that stands there, such as why it is not the printed one."""
+    briefly: Mapping[str, str] = field(default_factory=dict)
+    """Column key -> `explained` in a few words, for the short form."""
+    inferred: frozenset[str] = frozenset()
+    """Columns whose printed value is inferred: the paper does not print it in this row."""
     baseline: str | None = None
     """Key of the row that this one is compared with: the same network without the method."""
     quoted_reason: str = "not run: the paper quotes this row from another publication"
@@ -130,6 +136,10 @@ class TableSpec:
     rows: tuple[RowSpec, ...]
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    """Columns of the short form, in order: see `repro.report.short_form`; empty: all that are printed."""
+    across: tuple[str, ...] = ()
+    """Datasets that the short form sets side by side, where the paper has a column of each and a row is of one."""
     figures: tuple[FigureSpec, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     """What the table asks of its rows; the answers stand under it."""
