@@ -77,6 +77,13 @@ def short_form(
     return _Maker(table, layout).made(rows, columns, notes)
 
 
+def counterparts(table: Table, layout: TableSpec, column: str) -> tuple[int, ...]:
+    """Positions of this suite's columns that are set beside a printed one; of one of its own, that one."""
+    maker = _Maker(table, layout)
+    items = [text for text in layout.short if text.partition("=")[0] == column]
+    return maker.item(items[0] if items else column).here
+
+
 def chosen_rows(known: Iterable[str], rows: Sequence[str], table: str) -> set[str]:
     """The keys that patterns name; `quoted` names none by itself."""
     keys = list(known)
@@ -143,14 +150,15 @@ class _Maker:
 
     def _items(self, wanted: Sequence[str]) -> list[_Item]:
         """The columns asked for; one of this suite that stands beside a printed one does not stand by itself too."""
-        items = [self._item(one) for one in wanted]
+        items = [self.item(one) for one in wanted]
         paired = {index for one in items if one.printed is not None or one.csv for index in one.here}
         return [one for one in items if one.printed is not None or one.csv or not paired.issuperset(one.here)]
 
     def _empty(self, index: int) -> bool:
         return not any(row.cells[index].kind == "measured" for row in self.table.rows)
 
-    def _item(self, text: str) -> _Item:
+    def item(self, text: str) -> _Item:
+        """A column asked for by its text in the file."""
         key, given, rest = text.partition("=")
         names, _, unless = rest.partition("!")
         here = tuple(i for name in names.split(",") if name for i in self._matching(name))

@@ -131,7 +131,7 @@ def test_columns_are_chosen_with_ours_beside():
 
 
 def test_best_is_marked_only_beyond_the_noise_of_single_runs():
-    """Table 6's best, 77.05 and 76.93, may differ by chance; EfficientNet's 40.7 and 40.3 too; PSN's 16 frames do not."""
+    """Table 6's best, 77.05 and 76.93, may differ by chance; 40.7 and 40.3 too; PSN's 53.6 not."""
     for name, expected in (("dnr/table6", set()), ("adafuse/table2", set()), ("psn/table4", {"53.6"})):
         table = short(name)
         top1 = [row.cells[[column.title for column in table.columns].index("top-1")] for row in table.rows]
