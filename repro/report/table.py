@@ -139,6 +139,15 @@ class Table:
             start += count
         return spans
 
+    def parts(self, most: int) -> list[list[tuple[str, int, int]]]:
+        """Groups in order, as many in a part as have `most` columns together."""
+        found: list[list[tuple[str, int, int]]] = [[]]
+        for group in self.groups():
+            if found[-1] and group[2] - found[-1][0][1] > most:
+                found.append([])
+            found[-1].append(group)
+        return found
+
     def sections(self) -> Iterator[tuple[str, list[Row]]]:
         """(title, rows) of neighbours that share a section."""
         for title, rows in groupby(self.rows, key=lambda row: row.section):
