@@ -137,7 +137,7 @@ class TableSpec:
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
     short: tuple[str, ...] = ()
-    """Columns of the short form, in order: see `repro.report.short_form`; empty: all that are printed."""
+    """Columns of the short form, in order: a report reads them; empty: all that are printed."""
     across: tuple[str, ...] = ()
     """Datasets that the short form sets side by side, where the paper has a column of each and a row is of one."""
     figures: tuple[FigureSpec, ...] = ()

@@ -13,7 +13,7 @@ from repro.papers import published
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 from repro.report.provenance import machines
-from repro.report.short_form import counterparts
+from repro.report.short_columns import counterparts
 from repro.report.table import Cell, Table
 
 #: counters of a record -> what they are called
@@ -90,8 +90,9 @@ def _printed(layout: TableSpec, spec: RowSpec, column: str, cells: Mapping[str, 
         )
     if spec.published_row in printed.rows and printed.rows[spec.published_row or ""].note:
         yield "paper", printed.rows[spec.published_row or ""].note
-    if column in cells and cells[column].kind == "derived" and cells[column].verdict is not None:
-        yield "verdict", cells[column].verdict.full if cells[column].verdict else ""
+    verdict = cells[column].verdict if column in cells and cells[column].kind == "derived" else None
+    if verdict is not None:
+        yield "verdict", verdict.full
 
 
 def _here(

@@ -1,10 +1,6 @@
 """A table as one reads it: printed and here beside each other with one sign, and all else in a few lines below.
 
-Which columns it has says the table's file: `short`, a list of column keys in the order of the paper. Behind a key may
-stand what is set beside it, `KEY=HERE,HERE!UNLESS`: columns of this suite, of which the value nearest to print is shown
-(patterns with `*` are allowed), and a column that, where it has a value, says that a count cannot be set beside print.
-Without `=`, what stands beside a printed column are the columns that say so (`beside`), and the same metric on the
-row's dataset. A key may also be a column of the CSV that the full table does not show.
+Which columns it has says the table's file: see `short_columns`.
 """
 
 from __future__ import annotations
@@ -20,7 +16,8 @@ from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
-from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
+from repro.report.short_columns import RATES, Columns, Item
 from repro.report.short_lines import Line, Shown, Words, cut, lines_below
 from repro.report.table import Cell, Column, Row, Table
 
@@ -33,8 +30,6 @@ NEAREST = "  here: nearest count"
 INFERRED = "  [ ] inferred"
 NOT_RUN = "  · not run"
 
-_TWIN = "twin-"
-_RATES = ("top1", "top5")
 _SIGNS = {"reproduced": "=", "differs": "≠"}
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
@@ -42,20 +37,6 @@ _DATASETS = {
     "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester",
     "minikinetics": "Mini-Kinetics", "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Item:
-    """One printed column with what stands beside it, or one of this suite's own."""
-
-    key: str
-    title: str
-    printed: int | None = None
-    """Position of the printed column."""
-    csv: str = ""
-    """Column of the CSV that holds its number."""
-    here: tuple[int, ...] = ()
-    unless: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,13 +58,6 @@ def short_form(
     return _Maker(table, layout).made(rows, columns, notes)
 
 
-def counterparts(table: Table, layout: TableSpec, column: str) -> tuple[int, ...]:
-    """Positions of this suite's columns that are set beside a printed one; of one of its own, that one."""
-    maker = _Maker(table, layout)
-    items = [text for text in layout.short if text.partition("=")[0] == column]
-    return maker.item(items[0] if items else column).here
-
-
 def chosen_rows(known: Iterable[str], rows: Sequence[str], table: str) -> set[str]:
     """The keys that patterns name; `quoted` names none by itself."""
     keys = list(known)
@@ -97,13 +71,12 @@ class _Maker:
     def __init__(self, table: Table, layout: TableSpec) -> None:
         self.table, self.layout = table, layout
         self.printed = published.load(layout.published_csv)
-        self.at = {column.key: index for index, column in enumerate(layout.columns)}
         self.specs = {row.key: row for row in layout.rows}
 
     def made(self, rows: Sequence[str], columns: Sequence[str], notes: str) -> Table:
-        items = self._items(columns or self.layout.short or self._all())
+        items = Columns(self.table, self.layout).items(columns)
         wanted = chosen_rows(self.specs, rows, self.layout.full_name)
-        opened = bool(wanted) or "quoted" in rows
+        opened = bool(wanted) or "quoted" in rows or not any(row.reproduced for row in self.table.rows)
         members = [row for row in self.table.rows if not wanted or row.key in wanted]
         networks = self._networks(members, any((one.csv or one.key) == "backbone" for one in items))
         lines = [self._line(network, items) for network in networks]
@@ -138,66 +111,6 @@ class _Maker:
             deviations=self.table.deviations if notes == "full" else (),
         )
 
-    # which columns
-
-    def _all(self) -> list[str]:
-        """Of a table whose file says nothing: what is printed, then what stands beside nothing, as far as it goes."""
-        paired = {index for item in self.layout.columns for index in self._beside(item)}
-        own = [c.key for i, c in enumerate(self.layout.columns) if c.measured and i not in paired]
-        return [c.key for c in self.layout.columns if not c.measured] + [
-            key for key in own if not self._empty(self.at[key])
-        ][:6]
-
-    def _items(self, wanted: Sequence[str]) -> list[_Item]:
-        """The columns asked for; one of this suite that stands beside a printed one does not stand by itself too."""
-        items = [self.item(one) for one in wanted]
-        paired = {index for one in items if one.printed is not None or one.csv for index in one.here}
-        return [one for one in items if one.printed is not None or one.csv or not paired.issuperset(one.here)]
-
-    def _empty(self, index: int) -> bool:
-        return not any(row.cells[index].kind == "measured" for row in self.table.rows)
-
-    def item(self, text: str) -> _Item:
-        """A column asked for by its text in the file."""
-        key, given, rest = text.partition("=")
-        names, _, unless = rest.partition("!")
-        here = tuple(i for name in names.split(",") if name for i in self._matching(name))
-        other = self._matching(unless)[0] if unless and unless in self.at else None
-        if key not in self.at:
-            if key not in self.printed.columns:
-                known = [*self.at, *self.printed.columns]
-                raise UnknownName(f"column of {self.layout.full_name}", key, known)
-            facts = named.registry().data.get(key, {})
-            title = str(facts.get("short") or facts.get("title", key.replace("_", " ")))
-            return _Item(key, title, None, key, here, other)
-        column = self.layout.columns[self.at[key]]
-        if column.measured:
-            return _Item(key, column.short or column.title, None, "", (self.at[key], *here), other)
-        csv = column.source.split(":")[-1].split("*")[0] if column.source.startswith("published") else ""
-        return _Item(
-            key, column.short or column.title, self.at[key], csv, here if given else self._beside(column), other
-        )
-
-    def _matching(self, pattern: str) -> list[int]:
-        found = [index for key, index in self.at.items() if fnmatchcase(key, pattern)]
-        if not found:
-            raise UnknownName(f"column of {self.layout.full_name}", pattern, self.at)
-        return found
-
-    def _beside(self, column: ColumnSpec) -> tuple[int, ...]:
-        """Columns of this suite that say what the printed one says."""
-        kind, *parts = column.source.split(":")
-        if column.measured or len(parts) > 1:
-            return ()
-        name = parts[-1].split("*")[0]
-        found = []
-        for index, other in enumerate(self.layout.columns):
-            same = kind == "published" and other.beside == name
-            rate = kind == "published" and name in _RATES and other.source == f"record:{other.cell}:{name}"
-            if same or (rate and not other.cell.startswith(_TWIN)):
-                found.append(index)
-        return tuple(found)
-
     # rows and cells
 
     def _networks(self, rows: Sequence[Row], backbones: bool) -> list[_Network]:
@@ -218,10 +131,10 @@ class _Maker:
         return start if value and start and last.startswith(self._word("backbone", value.text)) else label
 
     def _dataset(self, row: Row) -> str:
-        key = self.specs[row.key].published_row
+        key = self.specs[row.key].published_row or ""
         return self.printed.dataset(key) if key in self.printed.rows else ""
 
-    def _line(self, network: _Network, items: Sequence[_Item]) -> Line:
+    def _line(self, network: _Network, items: Sequence[Item]) -> Line:
         cells: dict[tuple[int, str], tuple[Shown | None, Shown | None]] = {}
         for row in network.rows:
             dataset = self._dataset(row) if self.layout.across else ""
@@ -230,7 +143,7 @@ class _Maker:
                 cells[number, dataset] = (printed, self._here(item, row))
         return Line(network.label, network.rows, not network.rows[0].reproduced, cells)
 
-    def _printed(self, item: _Item, row: Row) -> Shown | None:
+    def _printed(self, item: Item, row: Row) -> Shown | None:
         spec = self.specs[row.key]
         if item.printed is not None:
             cell = row.cells[item.printed]
@@ -250,7 +163,7 @@ class _Maker:
         """A printed word in short: `R50` for `resnet50`."""
         return str(named.registry().data.get(key, {}).get("words", {}).get(text, text))
 
-    def _here(self, item: _Item, row: Row) -> Shown | None:
+    def _here(self, item: Item, row: Row) -> Shown | None:
         """The value of this suite: of several the one on the paper's data, then the nearest to print."""
         if not item.here:
             return None
@@ -293,7 +206,7 @@ class _Maker:
         experiment = spec.cells.get(self.layout.columns[index].cell)
         return experiment is not None and isinstance(experiment.measure, Static)
 
-    def _value(self, item: _Item, spec: RowSpec) -> Value | None:
+    def _value(self, item: Item, spec: RowSpec) -> Value | None:
         if not item.csv or spec.published_row not in self.printed.rows or item.csv not in self.printed.columns:
             return None
         value = self.printed.value(spec.published_row or "", item.csv)
@@ -315,7 +228,7 @@ class _Maker:
 
     # the table
 
-    def _kept(self, lines: Sequence[Line], items: Sequence[_Item], *, asked: bool) -> list[tuple[int, str, str]]:
+    def _kept(self, lines: Sequence[Line], items: Sequence[Item], *, asked: bool) -> list[tuple[int, str, str]]:
         """Places of the columns that stand: (item, dataset or none, printed or here)."""
         datasets = [one for one in self.layout.across if any((0, one) in line.cells for line in lines)] or [""]
         once = {n for n in range(len(items)) if len(datasets) > 1 and all(line.same(n) for line in lines)}
@@ -326,7 +239,7 @@ class _Maker:
         return [place for place in places if any(line.fills(*place, asked=asked) for line in lines)]
 
     def _column(
-        self, place: tuple[int, str, str], kept: Sequence[tuple[int, str, str]], items: Sequence[_Item]
+        self, place: tuple[int, str, str], kept: Sequence[tuple[int, str, str]], items: Sequence[Item]
     ) -> Column:
         number, dataset, side = place
         item = items[number]
@@ -351,26 +264,26 @@ class _Maker:
         first = line.rows[0]
         return Row(first.key, line.label, "", tuple(cells), (), first.reproduced, first.baseline)
 
-    def _ranked(self, rows: list[Row], kept: Sequence[tuple[int, str, str]], items: Sequence[_Item]) -> list[Row]:
+    def _ranked(self, rows: list[Row], kept: Sequence[tuple[int, str, str]], items: Sequence[Item]) -> list[Row]:
         """Best and second of the printed accuracies, where they differ by more than two single runs may."""
         cells = [list(row.cells) for row in rows]
         for index, (number, dataset, side) in enumerate(kept):
-            if side != "printed" or items[number].csv not in _RATES or items[number].printed is None:
+            if side != "printed" or items[number].csv not in RATES or items[number].printed is None:
                 continue
             of = dataset or next((name for row in rows if (name := self._dataset(row))), "")
             if of not in TEST_VIDEOS:
                 continue
             values = {n: row.cells[index].value or 0.0 for n, row in enumerate(rows) if row.reproduced}
             ranks = sorted((value for value in values.values() if value), reverse=True)
-            for place, word in enumerate(("best", "second")):
+            for place in (0, 1):
                 if len(ranks) > place + 1 and doubt((ranks[place], ranks[place + 1]), of).decided:
                     for n in (n for n, value in values.items() if value == ranks[place]):
-                        cells[n][index] = replace(cells[n][index], **{word: True})
+                        cells[n][index] = replace(cells[n][index], best=place == 0, second=place == 1)
                 else:
                     break
         return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]
 
-    def _further(self, lines: Sequence[Line], items: Sequence[_Item]) -> tuple[tuple[str, str], ...]:
+    def _further(self, lines: Sequence[Line], items: Sequence[Item]) -> tuple[tuple[str, str], ...]:
         name = self.layout.full_name
         cells = [(items[n].key, one) for line in lines for (n, _), (_, one) in line.cells.items() if one and one.column]
         first = [found for found in cells if found[1].word == "differs"] or cells
