@@ -68,7 +68,8 @@ def render(
     if form == "markdown":
         from repro.report.markdown import render_markdown
 
-        return render_markdown(table) + (_folded_differences(layout, index) if full and notes in ("", "full") else "")
+        whole = full and notes in ("", "full") and not rows and not columns
+        return render_markdown(table) + (_folded_differences(layout, index) if whole else "")
     if form == "latex":
         from repro.report.latex import render_latex
 

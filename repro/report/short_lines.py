@@ -100,7 +100,9 @@ def _told(shown: Shown, spec: RowSpec, *, full: bool) -> str:
     key = shown.column.key
     if key not in spec.explained:
         return "differs from print; not explained"
-    return spec.explained[key] if full else cut(spec.briefly.get(key) or spec.explained[key])
+    if full:
+        return spec.explained[key]
+    return _at_most(spec.briefly[key], _WIDTH - 5) if key in spec.briefly else cut(spec.explained[key])
 
 
 _SENTENCE = re.compile(r"(?<=[\w)%])[.;] (?=\w|`)")
@@ -108,7 +110,10 @@ _SENTENCE = re.compile(r"(?<=[\w)%])[.;] (?=\w|`)")
 
 def cut(text: str, width: int = _WIDTH - 5) -> str:
     """As much of a text as stands on one line: its first sentence, or the start of it."""
-    text = _SENTENCE.split(" ".join(text.split()))[0].rstrip(".")
+    return _at_most(_SENTENCE.split(" ".join(text.split()))[0].rstrip("."), width)
+
+
+def _at_most(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
 
 
@@ -129,7 +134,7 @@ def lines_below(
 def cut_line(text: str, head: str) -> str:
     """At most a line, with its head."""
     room = _WIDTH - 2 - (max(len(head), _LEAST) + 1 if head else 0)
-    return text if len(text) <= room else text[: room - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+    return _at_most(text, room)
 
 
 def _folded(lines: Sequence[Line]) -> str:

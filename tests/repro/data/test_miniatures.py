@@ -15,7 +15,7 @@ from repro.data.known_datasets import KNOWN
 from repro.engine.execution import Execution
 from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
-from repro.records.index import load_all
+from repro.records.index import Index, load_all
 from repro.report import FORMATS, render
 from repro.runner.execute import execute
 from repro.runner.jobs import jobs_of
@@ -77,7 +77,7 @@ def table():
 def test_the_cells_of_a_table_become_runnable_and_the_table_shows_them(miniature, miniatures_module):
     layout = table()
     assert jobs_of(layout) == []
-    assert "python -m repro data add sthv1 --root DIR" in render(layout, "markdown")
+    assert "python -m repro data add sthv1 --root DIR" in render(layout, "markdown", Index(), full=True)
     for name in NAMES:
         assert main(miniatures_module.add_arguments(miniature(name))) == 0
     jobs = jobs_of(layout)
@@ -85,7 +85,7 @@ def test_the_cells_of_a_table_become_runnable_and_the_table_shows_them(miniature
     made = [execute(job, Execution(device="cpu", threads=1)) for job in jobs]
     assert [one.status for one in made] == ["done"] * 7, [one.reason for one in made]
     for form in FORMATS:
-        shown = render(layout, form)
+        shown = render(layout, form, Index())
         assert all(f"{one.results['top1']:.2f}" in shown for one in made) and "not run" not in shown
     assert {one.dataset["fingerprint"] for one in load_all().records} == {one.dataset["fingerprint"] for one in made}
 
