@@ -93,6 +93,8 @@ class _Maker:
         signs += INFERRED * any(self.specs[row.key].inferred for row in members)
         signs += NOT_RUN * any(cell.text == "·" for row in made for cell in row.cells)
         told = lines_below(self.table, self.layout, lines, folded)
+        if not kept:
+            told.insert(0, ("", f"nothing was measured yet: python -m repro run {self.layout.full_name}"))
         return replace(
             self.table,
             title=cut(self.table.title, WIDTH - len(self.table.full_name) - 3),

@@ -146,7 +146,7 @@ class Table:
             if found[-1] and group[2] - found[-1][0][1] > most:
                 found.append([])
             found[-1].append(group)
-        return found
+        return found if found[0] else []
 
     def sections(self) -> Iterator[tuple[str, list[Row]]]:
         """(title, rows) of neighbours that share a section."""

@@ -53,7 +53,7 @@ def _print_short(table: Table, console: Console) -> None:
         _line(console, Text(_printable(text), style="dim"))
     sized = _Sized(table)
     left = _label_width(sized, width)
-    for columns in _blocks(sized, width, left) if table.rows else []:
+    for columns in _blocks(sized, width, left) if table.rows and table.columns else []:
         console.print()
         for line in _block(sized, columns, left):
             console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)

@@ -14,7 +14,9 @@ from repro.core import paths
 from repro.core.errors import UnknownName
 from repro.records.index import Index
 from repro.report import build, chosen, render, render_csv_notes
+from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
+from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.short_form import short_form
@@ -199,3 +201,16 @@ def test_what_failed_stands_in_its_cell():
 def test_a_table_that_no_paper_prints_has_no_signs(name):
     text = render_text(short(name), 100)
     assert "printed =" not in text and "≠" not in text
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_format_of_a_table_of_which_nothing_was_measured(name):
+    """Printed values alone; where nothing is printed, the command that measures."""
+    layout, nothing = papers.find(name), table_view(papers.find(name), [])
+    table = short_form(nothing, layout)
+    text = render_text(table, 100)
+    for shown in (text, render_latex(table), render_markdown(table), render_html(table, linked=True)):
+        assert f"repro explain {name}" in shown.replace("\\_", "_")
+    assert ("nothing was measured yet" in text) == (name in OWN)
+    assert len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 100
+    assert "≠" not in text.replace("≠ differs", "")
