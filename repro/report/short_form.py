@@ -93,8 +93,6 @@ class _Maker:
         signs += INFERRED * any(self.specs[row.key].inferred for row in members)
         signs += NOT_RUN * any(cell.text == "·" for row in made for cell in row.cells)
         told = lines_below(self.table, self.layout, lines, folded)
-        if not kept:
-            told.insert(0, ("", f"nothing was measured yet: python -m repro run {self.layout.full_name}"))
         return replace(
             self.table,
             title=cut(self.table.title, WIDTH - len(self.table.full_name) - 3),
@@ -290,7 +288,8 @@ class _Maker:
         cells = [(items[n].key, one) for line in lines for (n, _), (_, one) in line.cells.items() if one and one.column]
         first = [found for found in cells if found[1].word == "differs"] or cells
         own = [found for found in first if found[1].row.reproduced] or first
-        place = f"{name}/{own[0][1].row.key}/{own[0][0]}" if own else f"{name}/ROW/COLUMN"
+        row, column = (own[0][1].row.key, own[0][0]) if own else (self.layout.rows[0].key, self.layout.columns[0].key)
+        place = f"{name}/{row}/{column}"
         return (
             ("why a number", f"python -m repro explain {place}"),
             ("everything", f"python -m repro table {name} --full"),

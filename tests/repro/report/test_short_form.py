@@ -210,7 +210,10 @@ def test_every_format_of_a_table_of_which_nothing_was_measured(name):
     table = short_form(nothing, layout)
     text = render_text(table, 100)
     for shown in (text, render_latex(table), render_markdown(table), render_html(table, linked=True)):
-        assert f"repro explain {name}" in shown.replace("\\_", "_")
-    assert ("nothing was measured yet" in text) == (name in OWN)
+        assert f"repro explain {name}/" in shown.replace("\\_", "_")
+    assert f"NOT TESTED   nothing was measured yet: python -m repro run {name}" in text
     assert len(text.splitlines()) <= 40 and max(map(len, text.splitlines())) <= 100
     assert "≠" not in text.replace("≠ differs", "")
+    place = dict(table.further)["why a number"].split()[-1]
+    row, column = place.removeprefix(f"{name}/").split("/")
+    assert row in [one.key for one in layout.rows] and column
