@@ -84,6 +84,20 @@ def add_reference(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reference", action="store_true", help="from the committed records alone, without your own")
 
 
+def add_form(parser: argparse.ArgumentParser) -> None:
+    """--full, --rows, --columns, --notes: how much of a table is shown."""
+    parser.add_argument("--full", action="store_true", help="every row, column and note (default: the short form)")
+    parser.add_argument(
+        "--rows", nargs="+", default=[], metavar="KEY", help="these rows (* allowed); quoted: those of other papers too"
+    )
+    parser.add_argument(
+        "--columns", nargs="+", default=[], metavar="KEY", help="these columns; a printed one with ours beside it"
+    )
+    parser.add_argument(
+        "--notes", default="", choices=["none", "short", "full"], help="footnotes (default: as the form)"
+    )
+
+
 def add_with(parser: argparse.ArgumentParser) -> None:
     """--with, and --module for the file that the method stands in."""
     parser.add_argument(

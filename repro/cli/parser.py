@@ -5,10 +5,25 @@ from __future__ import annotations
 import argparse
 
 from repro import __version__
-from repro.cli import data, doctor, evidence, inspect, networks, plan, predict, records, run, scores, tables, weights
+from repro.cli import (
+    data,
+    doctor,
+    evidence,
+    explain,
+    inspect,
+    networks,
+    plan,
+    predict,
+    records,
+    run,
+    scores,
+    tables,
+    weights,
+)
 
 _SUBJECTS = (
     tables,
+    explain,
     run,
     plan,
     networks,

@@ -257,7 +257,7 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
     """The table, how the reference held up and the report, unless only the records were wanted."""
     from repro.records import store
     from repro.records.index import shown_records
-    from repro.report import build, is_current, print_text
+    from repro.report import build, chosen, is_current, print_text
 
     if args.smoke:
         console.print(f"smoke run: records in {store.default_root(True)}; they are not results and no table shows them")
@@ -267,7 +267,7 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
     index, table = shown_records(reference=args.reference), table_of(args)
     made = build(table, index)
     tell_damaged(index)
-    print_text(made, console)
+    print_text(chosen(made, table), console)
     if not args.reference:
         _print_held_up(table, console)
         target = paths.results() / "report.html"

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 
 from repro import papers, registry
 from repro.cli.arguments import add_module
-from repro.cli.common import Commands, add_reference, add_table, add_with, prepare, print_named, table_of, verb
+from repro.cli.common import (
+    Commands,
+    add_form,
+    add_reference,
+    add_table,
+    add_with,
+    prepare,
+    print_named,
+    table_of,
+    verb,
+)
 from repro.core import paths
 from repro.core.files import write_atomic
 from repro.papers.table import TableSpec
@@ -46,7 +56,8 @@ def _add_table(commands: Commands) -> None:
     parser = verb(commands, "table", table, "print a table from records; never computes", "table table6 --format latex")
     add_table(parser)
     parser.add_argument("--format", default="text", choices=["text", "markdown", "latex", "html", "csv"])
-    parser.add_argument("--out", type=Path, help="write to a file")
+    parser.add_argument("--out", type=Path, help="write to a file; notes of a CSV go into FILE.notes.csv")
+    add_form(parser)
     add_reference(parser)
 
 
@@ -91,22 +102,28 @@ def show(args: argparse.Namespace) -> int:
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     from repro.records.index import shown_records
-    from repro.report import build, print_text, render
+    from repro.report import build, chosen, print_text, render, render_csv_notes
 
     console = prepare(args)
     found, index = table_of(args), shown_records(reference=args.reference)
+    form = {"full": args.full, "rows": args.rows, "columns": args.columns, "notes": args.notes}
     if args.out is None and args.format == "text":
-        made = build(found, index)
+        made = chosen(build(found, index), found, **form)
         tell_damaged(index)
         print_text(made, console)
         return 0
-    text = render(found, args.format, index)
+    beside = args.format == "csv" and args.out is not None and not args.full
+    text = render(found, args.format, index, **(form | {"notes": "short"} if beside else form))
     tell_damaged(index)
     if args.out is None:
         print(text)
         return 0
     write_atomic(args.out, text.encode())
     console.print(f"wrote {args.out}")
+    if beside and args.notes != "none":
+        notes = args.out.with_name(f"{args.out.stem}.notes.csv")
+        write_atomic(notes, render_csv_notes(found, index, args.rows, args.columns).encode())
+        console.print(f"wrote {notes}")
     return 0
 
 

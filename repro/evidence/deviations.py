@@ -102,3 +102,31 @@ def told_numbers(numbers: Iterable[int]) -> str:
         else:
             runs.append([number])
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a network or method comes from."""
+
+    name: str
+    file: str
+    """Its file here, as a path below the project or the name of a module."""
+    says: str
+    """Paper, and the authors' file and commit; empty where the file tells neither."""
+
+
+def sources(row: RowSpec) -> list[Source]:
+    """Of the row's networks, then of its methods."""
+    models = [experiment.model for experiment in row.cells.values()]
+    wanted = [(registry.models, model.name) for model in models]
+    wanted += [(registry.methods, model.method) for model in models if model.method]
+    return [_source(known[name]) for known, name in dict.fromkeys(wanted) if name in known]
+
+
+def _source(entry: Entry) -> Source:
+    module = entry.target if isinstance(entry.target, str) else getattr(entry.target, "__module__", "")
+    file = module.partition(":")[0].replace(".", "/") + ".py"
+    head, _, _ = _split(_docstring(entry))
+    paper, code = _PAPER.search(head), _CODE.search(head)
+    says = "; ".join(part for part in (paper[1] if paper else "", code[0] if code else "") if part)
+    return Source(entry.name, file, " ".join(says.split()))

@@ -50,6 +50,8 @@ class Verdict:
 
     word: Word
     told: str
+    value: float | None = None
+    """Of a count: the one of ours that is nearest to print."""
 
     @property
     def sign(self) -> str:
@@ -87,9 +89,9 @@ def of_count(counted: Mapping[str, float], printed: Value, at: str, why: str = "
     others = "".join(f", {other} {counted[other]:.{digits + 2}f}" for other in counted if other != name)
     told = f"{counted[name]:.{digits + 2}f} by {name}{others}; {at}"
     if round(counted[name], digits) == number:
-        return Verdict("reproduced", f"{told}; {printed.text} printed")
+        return Verdict("reproduced", f"{told}; {printed.text} printed", counted[name])
     told += f"; {printed.text} printed: {counted[name] - number:+.{max(digits, 2)}f}"
-    return Verdict("differs", f"{told}; {why}" if why else f"{told}, not explained")
+    return Verdict("differs", f"{told}; {why}" if why else f"{told}, not explained", counted[name])
 
 
 def of_accuracy(measured: Sequence[float], videos: int, printed: Value, protocol: Sequence[str] = ()) -> Verdict:

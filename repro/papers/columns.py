@@ -54,7 +54,10 @@ def _column(item: str, group: str, text: Text) -> ColumnSpec:
     for changes in filter(None, (shared(text), text)):
         for pattern, changed in changes.data.get("columns", {}).items():
             if any(fnmatchcase(key, one) for one in pattern.split()):
+                if "title" in changed:
+                    facts.pop("short", None)
                 facts |= {field: _said(changes, value, pattern, field) for field, value in changed.items()}
+    facts.pop("words", None)
     missing = {"title", "source"} - set(facts)
     if missing:
         raise BadOption(f"column {key!r} has no {' and no '.join(sorted(missing))}")

@@ -22,7 +22,7 @@ from repro.papers.columns import columns
 from repro.papers.comparison import Comparison, comparison
 from repro.papers.published import PublishedTable
 from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
-from repro.papers.text import Text, csv_of, of_table, said
+from repro.papers.text import Text, csv_of, of_table, said, shared
 
 
 def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None = None) -> TableSpec:
@@ -42,6 +42,8 @@ def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None
             rows=tuple(_told(made, shown, printed, text)),
             columns=shown,
             footnotes=tuple(said(text, one, "footnotes") for one in text.data.get("footnotes", ())),
+            short=_short(text, shown),
+            across=tuple(text.data.get("across", "").split()),
             figures=tuple(FigureSpec(**one) for one in text.data.get("figures", ())),
             comparisons=tuple(_asked(text, key, one, name) for key, one in text.data.get("comparisons", {}).items()),
             seeds=seeds or {},
@@ -59,6 +61,15 @@ def _asked(text: Text, key: str, facts: Mapping[str, Any], table: str) -> Compar
         raise text.fault(error.what, "comparisons", key, allowed=error.allowed or "") from error
 
 
+def _short(text: Text, shown: Sequence[ColumnSpec]) -> tuple[str, ...]:
+    """Columns of the short form: the table's own, else those of the paper's that the table has."""
+    if "short" in text.data:
+        return tuple(text.data["short"].split())
+    common, known = shared(text), {column.key for column in shown}
+    items = common.data.get("short", "").split() if common else []
+    return tuple(item for item in items if item.partition("=")[0] in known)
+
+
 def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: PublishedTable, text: Text) -> list[RowSpec]:
     """The rows with their labels, sections and sentences."""
     labels, keys = text.data.get("labels", {}), [row.key for row in rows]
@@ -67,10 +78,13 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
         raise text.fault(told, "title", allowed="a row of each in the spec, or its network in the CSV, and quoted()")
     places = list(dict.fromkeys(place for column in shown for place in (column.key, column.cell) if place))
     notes: dict[str, dict[str, dict[str, str]]] = {}
-    for kind in ("reasons", "explained", "notes"):
+    for kind in ("reasons", "explained", "notes", "inferred", "briefly"):
         notes[kind] = {key: {} for key in keys}
-        for key, at, sentence in _sentences(text, kind, keys, places):
+    for kind in ("reasons", "explained", "notes", "inferred"):
+        for key, at, sentence, brief in _sentences(text, kind, keys, places):
             notes[kind][key][at] = sentence
+            if brief:
+                notes["briefly"][key][at] = brief
     readings = _readings(text, keys, printed)
     found = []
     for row in rows:
@@ -91,18 +105,23 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
                 explained={**row.explained, **notes["explained"][row.key]},
                 readings={**readings[row.key], **row.readings},
                 note=notes["notes"][row.key].get("", row.note),
+                briefly={**row.briefly, **notes["briefly"][row.key]},
+                inferred=frozenset(notes["inferred"][row.key]),
             )
         )
     return found
 
 
-def _sentences(text: Text, kind: str, rows: Sequence[str], places: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    """Row, cell or column, and what the file says there; rows and places are patterns with spaces between."""
+def _sentences(
+    text: Text, kind: str, rows: Sequence[str], places: Sequence[str]
+) -> Iterator[tuple[str, str, str, str]]:
+    """Row, place, what the file says there, and that in short; rows and places are patterns with spaces between."""
     for number, one in enumerate(text.data.get(kind, ())):
         sentence = said(text, one.get("says", ""), kind, number, "says")
+        brief = said(text, one.get("short", ""), kind, number, "short")
         wanted = _matching(one.get("rows", "*"), rows, text, kind, number, "rows")
         at = _matching(one.get("at", "*"), places, text, kind, number, "at") if kind != "notes" else [""]
-        yield from ((row, place, sentence) for row in wanted for place in at)
+        yield from ((row, place, sentence, brief) for row in wanted for place in at)
 
 
 def _readings(text: Text, rows: Sequence[str], printed: PublishedTable) -> dict[str, dict[str, Reading]]:

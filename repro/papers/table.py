@@ -39,6 +39,8 @@ class ColumnSpec:
 
     key: str
     title: str
+    short: str = ""
+    """Title in the short form, where it is another one."""
     source: str
     """See the module's text."""
     group: str = ""
@@ -115,6 +117,10 @@ class RowSpec:
     """Column key -> footnote of the value that stands there; of a printed count, why ours is another."""
     readings: Mapping[str, Reading] = field(default_factory=dict)
     """Column of the CSV -> what its count is of; see `repro.evidence.counts`."""
+    briefly: Mapping[str, str] = field(default_factory=dict)
+    """Column key -> `explained` in a few words, for the short form."""
+    inferred: frozenset[str] = frozenset()
+    """Columns whose printed value is inferred: the paper does not print it in this row."""
     baseline: str | None = None
     """Key of the row that this one is compared with: the same network without the method."""
     host: bool = False
@@ -162,6 +168,10 @@ class TableSpec:
     rows: tuple[RowSpec, ...]
     columns: tuple[ColumnSpec, ...]
     footnotes: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    """Columns of the short form, in order: a report reads them; empty: all that are printed."""
+    across: tuple[str, ...] = ()
+    """Datasets that the short form sets side by side, where the paper has a column of each and a row is of one."""
     figures: tuple[FigureSpec, ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     """What the table asks of its rows; the answers stand under it."""

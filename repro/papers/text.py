@@ -19,10 +19,10 @@ from repro.core.errors import RecordError, UnknownName
 from repro.papers import published
 
 #: the form of a file: a type, `[form]` for a list of it, `{name: form}` for a table; `*` stands for any name
-_COLUMN = dict.fromkeys("key title source unit better spread seeds absent note".split(), str)
-COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float}
-_SAID = {"rows": str, "at": str, "says": str}
-_READING = {**_SAID, **dict.fromkeys("source plus needs".split(), str), "times": int}
+_COLUMN = dict.fromkeys("key title short source unit better spread seeds absent note".split(), str)
+COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float, "words": {"*": str}}
+_SAID = {"rows": str, "at": str, "says": str, "short": str}
+_READING = {"rows": str, "at": str, "says": str, **dict.fromkeys("source plus needs".split(), str), "times": int}
 COMPARISON: dict[str, Any] = {
     **dict.fromkeys("table better worse cell metric worse_cell worse_metric beyond_cell asks claim along".split(), str),
     "beyond": [str],
@@ -31,13 +31,15 @@ COMPARISON: dict[str, Any] = {
     "printed": bool,
 }
 COLUMNS: dict[str, Any] = {"*": COLUMN}
-SHARED: dict[str, Any] = {"texts": {"*": str}, "columns": {"*": COLUMN}}
+SHARED: dict[str, Any] = {"texts": {"*": str}, "columns": {"*": COLUMN}, "short": str}
 TABLE: dict[str, Any] = {
     **SHARED,
     "title": str,
     "caption": str,
     "printed": str,  # the CSV without its ending, if its name is not the table's
     "footnotes": [str],
+    "across": str,  # datasets that the short form sets side by side, a row a network
+    "inferred": [_SAID],  # printed values that the paper leaves to the reader: in brackets in the short form
     "groups": [{"title": str, "columns": str, "cell": str}],  # see `repro.papers.columns`
     "labels": {"*": str},  # of rows that are not printed
     "reasons": [_SAID],  # why a cell or column is empty in these rows as long as no record fills it

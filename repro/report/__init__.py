@@ -21,11 +21,46 @@ if TYPE_CHECKING:
 FORMATS = ("text", "markdown", "latex", "html", "csv")
 
 
-def render(layout: TableSpec, form: str, index: Index) -> str:
-    """The table in one of `FORMATS`."""
+def chosen(
+    table: Table,
+    layout: TableSpec,
+    *,
+    full: bool = False,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    notes: str = "",
+) -> Table:
+    """What is shown of a table: its short form or, with `full`, all of it; of either the rows and columns asked for."""
+    if full:
+        from repro.report.selection import selected
+
+        return selected(table, rows, columns, notes or "full")
+    from repro.report.short_form import short_form
+
+    return short_form(table, layout, rows=rows, columns=columns, notes=notes or "short")
+
+
+def render(
+    layout: TableSpec,
+    form: str,
+    index: Index,
+    *,
+    full: bool = False,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    notes: str = "",
+) -> str:
+    """The table in one of `FORMATS`: its short form or, with `full`, all of it. CSV has every row and column anyway."""
     if form not in FORMATS:
         raise BadOption(f"unknown format {form!r}", allowed=", ".join(FORMATS))
-    table = build(layout, index)
+    made = build(layout, index)
+    if form == "csv" and not full:
+        from repro.report.csv_table import render_notes, render_numbers
+        from repro.report.selection import selected
+
+        table = selected(made, rows, columns, "full")
+        return render_numbers(table) + (f"\n{render_notes(table)}" if notes == "full" else "")
+    table = chosen(made, layout, full=full, rows=rows, columns=columns, notes=notes)
     if form == "text":
         from repro.report.text import render_text
 
@@ -33,7 +68,8 @@ def render(layout: TableSpec, form: str, index: Index) -> str:
     if form == "markdown":
         from repro.report.markdown import render_markdown
 
-        return render_markdown(table) + _folded_differences(layout, index)
+        whole = full and notes in ("", "full") and not rows and not columns
+        return render_markdown(table) + (_folded_differences(layout, index) if whole else "")
     if form == "latex":
         from repro.report.latex import render_latex
 
@@ -45,6 +81,14 @@ def render(layout: TableSpec, form: str, index: Index) -> str:
     from repro.report.csv_table import render_csv
 
     return render_csv(table)
+
+
+def render_csv_notes(layout: TableSpec, index: Index, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:
+    """What is said of the numbers of a CSV file: the file beside it."""
+    from repro.report.csv_table import render_notes
+    from repro.report.selection import selected
+
+    return render_notes(selected(build(layout, index), rows, columns, "full"))
 
 
 def print_text(table: Table, console: Console) -> None:

@@ -26,7 +26,7 @@ from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
 from repro.report.cell_format import INTERVAL, marked, spread_of_repeats, spread_of_seeds
-from repro.report.provenance import conditions, recipe
+from repro.report.provenance import conditions, machines, recipe
 from repro.report.table import Cell, Column, Row, Table
 
 SECTIONS = {
@@ -83,6 +83,7 @@ def table_view(
         footnotes=tuple(view.footnotes),
         findings=findings(layout, view.done),
         remarks=layout.footnotes,
+        measured_on=machines(one for one in chosen if one.status == "done" and one.id in layout.ids),
         deviations=tuple(f"Deviation {number}, {one.told}" for one, number in view.deviations.items()),
     )
 

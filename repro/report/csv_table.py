@@ -1,11 +1,15 @@
-"""A table as CSV: a line a row, a column a column, spreads and verdicts in columns of their own, reasons in full."""
+"""A table as CSV: a line a row, a column a column.
+
+Either numbers alone, with what is said of them in a file beside, or all in one: spreads and verdicts in columns of
+their own, reasons in full, findings and deviations in lines below.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from repro.report.table import Cell, Table
 
@@ -34,6 +38,50 @@ def render_csv(table: Table) -> str:
         for line in lines:
             writer.writerow([name, _harmless(line), *[""] * (len(heading) - 2)])
     return stream.getvalue()
+
+
+def render_numbers(table: Table) -> str:
+    """Numbers as they are shown, products multiplied out; printed words; nothing where there is no value."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["row", "label", "section", *(column.key for column in table.columns)])
+    for row in table.rows:
+        fields = [row.key, row.label, row.section, *map(_number, row.cells)]
+        writer.writerow([_harmless(field) for field in fields])
+    return stream.getvalue()
+
+
+def render_notes(table: Table) -> str:
+    """A line a note: of which row and column, what kind (spread, verdict, reason, note, finding, ...), and the text."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["row", "column", "kind", "text"])
+    for row, column, kind, text in _notes(table):
+        if text:
+            writer.writerow([row, column, kind, _harmless(text)])
+    return stream.getvalue()
+
+
+def _notes(table: Table) -> Iterator[tuple[str, str, str, str]]:
+    for column in table.columns:
+        yield from (("", column.key, "note", table.footnotes[note]) for note in column.notes)
+    for row in table.rows:
+        yield from ((row.key, "", "note", table.footnotes[note]) for note in row.notes)
+        yield row.key, "", "deviations", row.deviations
+        for column, cell in zip(table.columns, row.cells, strict=True):
+            yield row.key, column.key, "spread", cell.spread
+            yield row.key, column.key, "verdict", cell.verdict.full if cell.verdict else ""
+            yield row.key, column.key, "reason", cell.reason
+            own = [table.footnotes[note] for note in cell.notes]
+            yield from ((row.key, column.key, "note", text) for text in own if text != cell.reason)
+    for kind, lines in (("finding", table.findings), ("remark", table.remarks), ("deviation", table.deviations)):
+        yield from (("", "", kind, line) for line in lines)
+
+
+def _number(cell: Cell) -> str:
+    if cell.kind == "reason":
+        return ""
+    return cell.text if cell.value is None or _NUMBER.match(cell.text) else f"{cell.value:.10g}"
 
 
 def _parts(cells: Sequence[Cell]) -> list[str]:

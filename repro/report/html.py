@@ -10,8 +10,9 @@ from repro.report.table import Table, mark, marks
 
 
 def render_html(table: Table, *, linked: bool = False) -> str:
-    """Scrolling container, table, footnotes. With `linked`, values link to `#<record name>`, as in the report."""
-    return environment().get_template("table.html").render(table=table, linked=linked).strip() + "\n"
+    """Table and footnotes; a full one scrolls in its box. With `linked`, values link, as in the report."""
+    name = "short.html" if table.short else "table.html"
+    return environment().get_template(name).render(table=table, linked=linked).strip() + "\n"
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from repro.report.table import Cell, Row, Table, mark, marks, runs
+from repro.report.table import Cell, Row, Table, marks, runs
 
 _SIGNS = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
@@ -38,12 +38,15 @@ _WIDE = 135
 def render_latex(table: Table) -> str:
     """A `table*` environment, or several where one would not fit on a page; booktabs, graphicx and textcomp are needed.
 
+    A short form is one, scaled to the width of the page.
+
     The later ones have the first one's number and say that they continue it.
     """
     pieces: list[tuple[list[str], float]] = [
         (_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in _blocks(table)
     ]
-    notes = [f"\\textsuperscript{{{mark(number)}}} {escape(note)}" for number, note in enumerate(table.footnotes)]
+    notes = [escape(table.legend)] if table.legend else []
+    notes += [f"\\textsuperscript{{{sign}}} {escape(note)}" for sign, note in table.noted()]
     notes += [escape(remark) for remark in table.below]
     pieces += [([f"\\noteline{{{note}}}"], _NOTE * (1 + len(note) // _WIDE)) for note in notes]
     lines = [
@@ -102,7 +105,7 @@ def _blocks(table: Table) -> list[list[tuple[str, int, int]]]:
     blocks: list[list[tuple[str, int, int]]] = [[]]
     for group in table.groups():
         used = sum(stop - start for _, start, stop in blocks[-1])
-        if blocks[-1] and used + group[2] - group[1] > _COLUMNS:
+        if blocks[-1] and used + group[2] - group[1] > _COLUMNS and not table.short:
             blocks.append([])
         blocks[-1].append(group)
     return blocks
@@ -119,8 +122,11 @@ def _tabular(table: Table, groups: list[tuple[str, int, int]]) -> list[str]:
         _line("", [f"{escape(column.heading)}{_sup(column.notes)}" for column in columns]),
     ]
     for section, rows in table.sections():
-        lines += ["\\midrule", f"\\multicolumn{{{len(columns) + 1}}}{{l}}{{\\emph{{{escape(section)}}}}} \\\\"]
-        lines += [_row(members, indices) for members in runs(rows, indices)]
+        lines.append("\\midrule")
+        if section:
+            lines.append(f"\\multicolumn{{{len(columns) + 1}}}{{l}}{{\\emph{{{escape(section)}}}}} \\\\")
+        parts = [[row] for row in rows] if table.short else runs(rows, indices)
+        lines += [_row(members, indices) for members in parts]
     return [*lines, "\\bottomrule", "\\end{tabular}}\\par\\smallskip"]
 
 

@@ -17,16 +17,19 @@ def render_markdown(table: Table) -> str:
     for title, start, _ in table.groups():
         groups[start] = escape(title)
     lines = [f"### {escape(table.full_name)}: {escape(table.title)}", ""]
-    lines += [escape(table.caption), ""] if table.caption else []
+    for text in filter(None, (table.caption, table.legend)):
+        lines += [escape(text), ""]
     lines.append(_line("", groups))
     lines.append(_line("---", ["---:"] * len(table.columns)))
     titles = [f"**{escape(column.heading)}**{_sup(column.notes)}" for column in table.columns]
     lines.append(_line("", titles))
     for section, rows in table.sections():
-        lines.append(_line(f"*{escape(section)}*", [""] * len(table.columns)))
+        if section:
+            lines.append(_line(f"*{escape(section)}*", [""] * len(table.columns)))
         lines += [_row(row) for row in rows]
-    lines += ["", "Bold: best, underlined: second best, of the rows that were run.", ""]
-    lines += [f"-{_sup((number,))} {escape(note)}" for number, note in enumerate(table.footnotes)]
+    ranked = not table.short or any(cell.best for row in table.rows for cell in row.cells)
+    lines += ["", "Bold: best, underlined: second best, of the rows that were run.", ""] if ranked else [""]
+    lines += [f"- <sup>{sign}</sup> {escape(note)}" for sign, note in table.noted()]
     lines += [f"- {escape(remark)}" for remark in table.below]
     return "\n".join(lines) + "\n"
 

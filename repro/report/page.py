@@ -30,6 +30,7 @@ from repro.report.figures import Source, drawings, sources
 from repro.report.findings import summary as findings_summary
 from repro.report.html import environment, render_html
 from repro.report.networks import DATASETS, networks
+from repro.report.short_form import short_form
 from repro.report.summary import front
 from repro.report.table import Table
 
@@ -57,9 +58,10 @@ class Content:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table's fragment, its figures, and how protocols differ, folded."""
+    """A table's short and full fragments, its figures, and how protocols differ, folded."""
 
     table: Table
+    short: Markup
     html: Markup
     figures: list[Drawing]
     folded: list[Drawing]
@@ -145,6 +147,7 @@ def _table_view(source: Source, content: Content) -> TableView:
     made = drawings(source)
     return TableView(
         table,
+        Markup(render_html(short_form(table, source.layout), linked=True)),
         Markup(render_html(table, linked=True)),
         [drawing for drawing in made if not drawing.folded],
         [drawing for drawing in made if drawing.folded],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from repro.records.schema import Record
 
 
@@ -42,3 +44,25 @@ def recipe(record: Record) -> str:
         f"trained {train['epochs']:g} epochs of {train['batch']} clips a step, learning rate {train['lr']:g}, "
         f"{train['schedule']}, initial weights {record.spec['model']['pretrained']}"
     )
+
+
+def machines(records: Iterable[Record]) -> str:
+    """On what, and in which months, numbers were measured: `AMD EPYC, 2 threads, 2026-11`."""
+    found: dict[str, set[int]] = {}
+    months = set()
+    for record in records:
+        facts = record.environment
+        threads = found.setdefault(str(facts.get("device_name") or facts["device"]), set())
+        threads.update([facts["threads"]] if facts["device"] == "cpu" else [])
+        months.add(record.finished[:7])
+    if not found:
+        return ""
+    named = " and ".join(map(_machine, found, found.values())) if len(found) < 3 else f"{len(found)} machines"
+    return f"{named}, {' to '.join(dict.fromkeys((min(months), max(months))))}"
+
+
+def _machine(device: str, threads: set[int]) -> str:
+    if not threads:
+        return device
+    ends = " to ".join(map(str, dict.fromkeys((min(threads), max(threads)))))
+    return f"{device}, {ends} thread{'s' * (threads != {1})}"

@@ -32,6 +32,8 @@ class Cell:
     """Positions in the table's footnotes."""
     records: tuple[str, ...] = ()
     """Names of the records behind the value or the failure."""
+    place: str = ""
+    """In a short form: address of the full table's cell."""
     verdict: Verdict | None = None
     """What the value says of the printed one; None where there is none."""
 
@@ -90,6 +92,15 @@ class Table:
     """On the whole table."""
     findings: tuple[str, ...] = ()
     """What several rows together show of a claim."""
+    legend: str = ""
+    """Of the signs, over a short form."""
+    told: tuple[tuple[str, str], ...] = ()
+    """A short form's lines under the table: (what, in words)."""
+    further: tuple[tuple[str, str], ...] = ()
+    """A short form's last lines: (what else there is, the command)."""
+    short: bool = False
+    measured_on: str = ""
+    """Machines and months of what stands in it."""
     deviations: tuple[str, ...] = ()
     """Where networks and methods here are not those of their papers, numbered, with the source."""
 
@@ -101,9 +112,18 @@ class Table:
     @property
     def below(self) -> tuple[str, ...]:
         """Findings, counted verdicts, remarks, deviations: what stands under the footnotes."""
+        if self.short:
+            lines = (*self.told, *self.further)
+            told = tuple(f"{head}: {text}" if head else text for head, text in lines)
+            return (*told, *self.findings, *self.remarks, *self.deviations)
         counted = told_tally(self.verdicts)
         beside = (f"Cells beside print: {counted}.",) if counted else ()
         return (*self.findings, *beside, *self.remarks, *self.deviations)
+
+    def noted(self) -> Iterator[tuple[str, str]]:
+        """Sign and text of each footnote."""
+        for position, note in enumerate(self.footnotes):
+            yield mark(-1 - position if self.short else position), note
 
     @property
     def verdicts(self) -> dict[Word, int]:
@@ -118,6 +138,15 @@ class Table:
             spans.append((title, start, start + count))
             start += count
         return spans
+
+    def parts(self, most: int) -> list[list[tuple[str, int, int]]]:
+        """Groups in order, as many in a part as have `most` columns together."""
+        found: list[list[tuple[str, int, int]]] = [[]]
+        for group in self.groups():
+            if found[-1] and group[2] - found[-1][0][1] > most:
+                found.append([])
+            found[-1].append(group)
+        return found if found[0] else []
 
     def sections(self) -> Iterator[tuple[str, list[Row]]]:
         """(title, rows) of neighbours that share a section."""
@@ -141,7 +170,9 @@ def runs(rows: Sequence[Row], columns: Sequence[int]) -> list[list[Row]]:
 
 
 def mark(note: int) -> str:
-    """Sign of a footnote by its position: a, b, ..., z, aa, ab, ..."""
+    """Sign of a footnote by its position: a, b, ..., z, aa, ab, ...; a short form's, from -1 down, are numbers."""
+    if note < 0:
+        return str(-note)
     letters = ""
     number = note + 1
     while number:

@@ -88,14 +88,14 @@ function notes(cell, title) {
 const KINDS = {
   published: "printed by the paper", measured: "measured here", derived: "arithmetic on printed values", reason: "empty",
 };
-async function showCell(cell) {
+async function showCell(cell, from = focusable(cell)) {
   marked(cell);
   const { title, group } = heading(cell), kind = Object.keys(KINDS).find((name) => cell.classList.contains(name));
   const about = [KINDS[kind], plain(group), plain(title.closest("table").caption).split(":")[0]].filter(Boolean).join(" · ");
   const list = notes(cell, title), nodes = [made("p", "eyebrow", cell.id), made("p", "value", plain(cell)), made("p", "legend", about)];
   if (list.childElementCount) nodes.push(made("h4", "", "What must be known"), list);
   nodes.push(made("p", "", link()));
-  show(`${plain(cell.parentElement.cells[0])}: ${plain(title)}`, nodes, focusable(cell));
+  show(`${plain(cell.parentElement.cells[0])}: ${plain(title)}`, nodes, from);
   cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   const [paper, table, row, ...column] = cell.id.split("/"), { cells, records, verdicts } = await unpack("pack-index");
   const found = cells[`${paper}/${table}`]?.[row]?.[column.join("/")] ?? [];
@@ -193,6 +193,15 @@ function route() {
 }
 addEventListener("hashchange", route);
 document.addEventListener("click", (event) => {
+  const brief = event.target.closest("table.brief td > a, table.brief td > strong > a, table.brief td > u > a");
+  const there = brief && byId(decodeURIComponent(brief.hash.slice(1)));
+  if (there) {
+    event.preventDefault();
+    history.replaceState(null, "", brief.hash);
+    showCell(there, brief);
+    marked(brief.closest("td"));
+    return;
+  }
   const cell = event.target.closest("table.results tbody td[id]");
   if (cell && !event.target.closest("a") && !getSelection().toString()) {
     history.replaceState(null, "", `#${cell.id}`);
@@ -322,7 +331,7 @@ function unfold(details) {
   text.replaceWith(template.content);
 }
 document.addEventListener("toggle", (event) => { if (event.target.open) unfold(event.target); }, true);
-const folds = () => document.querySelectorAll("main > section details:not([open])");
+const folds = () => document.querySelectorAll("main > section details:not([open]):not(.full)");
 let opened = [];
 addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach((one) => { unfold(one); one.open = true; }); });
 addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));

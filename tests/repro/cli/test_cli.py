@@ -167,7 +167,7 @@ def test_smoke_run_of_table6_end_to_end(tmp_path):
     assert not list((tmp_path / "results").rglob("*.json"))
     assert "done: static" in run("status", "table6", "--smoke", **places).stdout
     shown = run("table", "table6", **places).stdout
-    assert "not run" in shown
+    assert "nothing was measured yet: python -m repro run dnr/table6" in shown
 
 
 def test_damaged_records_are_told_by_path(tmp_path, monkeypatch, capsys):

@@ -78,7 +78,7 @@ def table():
 def test_the_cells_of_a_table_become_runnable_and_the_table_shows_them(miniature, miniatures_module):
     layout = table()
     assert jobs_of(layout) == []
-    assert "python -m repro data add sthv1 --root DIR" in render(layout, "markdown", Index())
+    assert "python -m repro data add sthv1 --root DIR" in render(layout, "markdown", Index(), full=True)
     for name in NAMES:
         assert main(miniatures_module.add_arguments(miniature(name))) == 0
     jobs = jobs_of(layout)

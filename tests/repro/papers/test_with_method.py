@@ -132,7 +132,7 @@ def test_the_readmes_method_is_trained_over_seeds_and_judged(mine, tmp_path):
     chosen = ("--rows", "baseline", "baseline_scaled", "--only", "twin-appearance", "--seeds", "2", "--jobs", "1")
     done = run("run", "dnr/table1a", *common, *chosen, REPRO_RESULTS=results)
     assert done.returncode == 0, done.stderr
-    shown = run("table", "dnr/table1a", "--format", "csv", *common, REPRO_RESULTS=results).stdout
+    shown = run("table", "dnr/table1a", "--format", "csv", "--full", *common, REPRO_RESULTS=results).stdout
     row = next(line for line in csv.DictReader(io.StringIO(shown)) if line["row"] == "baseline_scaled")
     assert row["twin_appearance_spread"].endswith("(n=2)")
     assert "2 and 2 seeds" in row["gain_appearance_verdict"]

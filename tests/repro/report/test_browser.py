@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from repro import papers
+from repro.core import paths
 from repro.core.spec import replace
 from repro.papers.table import FigureSpec, TableSpec
+from repro.records.index import Index
 from repro.records.schema import Record
+from repro.report import write_report
 from repro.report.build_table import table_view
 from repro.report.page import Content, render_page
 
@@ -36,7 +40,8 @@ def address(layout: TableSpec, records: list[Record], tmp_path: Path, browser: C
     figures = (FigureSpec(title="Accuracy against GMACs", x="gmacs224", y="top1"),)
     layout = replace(layout, rows=rows, figures=figures)
     page = tmp_path / "report.html"
-    page.write_text(render_page(Content(layouts=[layout], tables=[table_view(layout, records)], records=records)))
+    text = render_page(Content(layouts=[layout], tables=[table_view(layout, records)], records=records))
+    page.write_text(text.replace('<details class="full">', '<details class="full" open>'))
     browser.media()
     browser.resize(1440, 1000)
     browser.console.clear()
@@ -211,3 +216,44 @@ def test_motion_is_asked_for_nowhere(browser: Chromium, address: str) -> None:
       return style.animationName !== "none" || parseFloat(style.transitionDuration) || style.scrollBehavior !== "auto";
     }).map((one) => one.tagName))""")
     assert json.loads(moving) == []
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The report of all tables from the committed records."""
+    page = tmp_path_factory.mktemp("real") / "report.html"
+    index = Index(paths.published().parent / "records")
+    write_report(page, [papers.find(name) for name in papers.TABLES], index)
+    return page.as_uri()
+
+
+@pytest.mark.parametrize("width", [1400, 1100, 412])
+def test_no_short_table_scrolls_sideways(browser: Chromium, real: str, width: int) -> None:
+    browser.media()
+    browser.resize(width, 1000)
+    browser.open(real)
+    found = browser.run("""(() => {
+      document.querySelectorAll("section.table").forEach((one) => { one.style.contentVisibility = "visible"; });
+      const tables = [...document.querySelectorAll("table.brief")], edge = document.documentElement.clientWidth;
+      const out = (one) => one.getBoundingClientRect().right > edge || one.scrollWidth > one.clientWidth + 1;
+      const size = (one) => parseFloat(getComputedStyle(one.querySelector("tbody td")).fontSize);
+      const wide = tables.filter(out), least = Math.min(...tables.map(size));
+      return { tables: tables.length, wide: wide.map((one) => one.closest("section").id), least,
+        page: document.documentElement.scrollWidth };
+    })()""")
+    assert found["tables"] >= len(papers.TABLES) and found["wide"] == [] and found["least"] >= 12, found
+    assert found["page"] <= width, found
+
+
+def test_a_cell_of_the_short_table_opens_the_evidence_and_not_the_whole_table(browser: Chromium, real: str) -> None:
+    browser.media()
+    browser.resize(1100, 1000)
+    browser.open(real)
+    browser.run("document.querySelector('table.brief a[href=\"#dnr/table6/tanet_r50/gmacs_input\"]').click()")
+    browser.wait("document.querySelector('#detail pre')")
+    told = browser.run("document.querySelector('#detail').innerText")
+    assert "TANet: GMACs at the printed input" in told and "true at no crop" in told
+    assert browser.run("location.hash") == "#dnr/table6/tanet_r50/gmacs_input"
+    assert not browser.run("document.querySelector('#dnr\\\\/table6 details.full').open")
+    browser.press("Escape")
+    assert browser.run("document.activeElement.closest('table').className") == "brief"

@@ -1,0 +1,165 @@
+"""One cell of a table in words: printed, ours by each counter and crop, verdict, reason, sources, record, command."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Static
+from repro.evidence.deviations import sources
+from repro.evidence.verdicts import LEGEND
+from repro.papers import published
+from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.records.schema import Record
+from repro.report.provenance import machines
+from repro.report.short_columns import counterparts
+from repro.report.table import Cell, Table
+
+#: counters of a record -> what they are called
+_COUNTERS = {"gmacs": "GMACs", "fvcore": "fvcore", "ptflops": "ptflops", "ptflops_aten": "ptflops (aten)"}
+
+
+def split(place: str) -> tuple[str, str, str]:
+    """Table, row and column of `table6/tanet_r50/gflops` or `dnr/table6/tanet_r50/gflops`."""
+    parts = place.split("/")
+    if len(parts) not in (3, 4) or not all(parts):
+        raise BadOption(f"cell {place!r}", allowed="TABLE/ROW/COLUMN", fix="explain table6/tanet_r50/gflops")
+    return "/".join(parts[:-2]), parts[-2], parts[-1]
+
+
+def explain(
+    table: Table, layout: TableSpec, row: str, column: str, records: Sequence[Record], places: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """(what, in words), in order. `places`: a record's name -> its path."""
+    spec = layout.row(row)
+    keys = [one.key for one in layout.columns]
+    printed = published.load(layout.published_csv)
+    if column not in keys and column not in printed.columns:
+        raise UnknownName(
+            f"column of {layout.full_name}",
+            column,
+            dict.fromkeys([*keys, *printed.columns]),
+            fix=f"python -m repro table {layout.full_name} --full",
+        )
+    cells = dict(zip(keys, next(one.cells for one in table.rows if one.key == row), strict=True))
+    known = {record.name: record for record in records}
+    title = next((one.heading for one in table.columns if one.key == column), column.replace("_", " "))
+    found = [("", f"{layout.full_name}, {spec.label}: {title}")]
+    ours = counterparts(table, layout, column)
+    found += _printed(layout, spec, column, cells)
+    found += [line for index in ours for line in _here(table, layout, spec, index, cells)]
+    used = [name for index in ours for name in cells[keys[index]].records]
+    used += [name for name in cells[column].records if name not in used] if column in cells else []
+    shown = [known[name] for name in dict.fromkeys(used) if name in known]
+    found += _counted(_counts(layout, spec, ours, records))
+    found += _about(table, layout, column)
+    for one in sources(spec):
+        found.append(("source", f"{one.name}: {one.file}{f' after {one.says}' if one.says else ''}"))
+    if spec.note:
+        found.append(("row", spec.note))
+    found += [line for record in shown for line in _record(record, places)]
+    if not shown:
+        found += _none(layout, spec, [layout.columns[index] for index in ours] or [_column(layout, column)], column)
+    return [(head, " ".join(text.split())) for head, text in found if text]
+
+
+def _column(layout: TableSpec, key: str) -> ColumnSpec | None:
+    return next((one for one in layout.columns if one.key == key), None)
+
+
+def _printed(layout: TableSpec, spec: RowSpec, column: str, cells: Mapping[str, Cell]) -> Iterator[tuple[str, str]]:
+    printed, shown = published.load(layout.published_csv), _column(layout, column)
+    where = f"{layout.title.partition(':')[0]}, row {spec.key} of {printed.stem}.csv"
+    if column in cells and cells[column].kind in ("published", "derived"):
+        yield "printed", f"{cells[column].full} ({where})"
+    elif column not in cells and spec.published_row in printed.rows:
+        value = printed.value(spec.published_row or "", column) if column != "row" else None
+        yield "printed", f"{value.text if value else 'no value'} ({where})"
+    elif shown is not None and shown.measured:
+        yield "printed", "nothing that this column could be held against"
+    else:
+        yield (
+            "printed",
+            f"no value: {cells[column].reason or 'no paper prints this row'}"
+            if column in cells
+            else ("no value: no paper prints this row"),
+        )
+    if spec.published_row in printed.rows and printed.rows[spec.published_row or ""].note:
+        yield "paper", printed.rows[spec.published_row or ""].note
+    verdict = cells[column].verdict if column in cells and cells[column].kind in ("derived", "published") else None
+    if verdict is not None:
+        yield "verdict", verdict.full
+    if column in spec.explained and column in cells and cells[column].kind == "published":
+        yield "reason", spec.explained[column]
+
+
+def _here(
+    table: Table, layout: TableSpec, spec: RowSpec, index: int, cells: Mapping[str, Cell]
+) -> Iterator[tuple[str, str]]:
+    column, cell = layout.columns[index], cells[layout.columns[index].key]
+    group = f", {column.group}" if column.group else ""
+    what = f"{column.title}{group} [{column.key}]"
+    if cell.kind == "reason":
+        yield "here", f"no value: {cell.reason}: {what}"
+        return
+    yield "here", f"{cell.full}: {what}"
+    if cell.verdict is not None:
+        yield "verdict", cell.verdict.full
+    if column.key in spec.explained:
+        yield "reason", spec.explained[column.key]
+    for note in cell.notes:
+        text = table.footnotes[note]
+        if text not in (spec.explained.get(column.key, ""), cell.verdict.full if cell.verdict else ""):
+            yield "note", text
+
+
+def _counts(layout: TableSpec, spec: RowSpec, ours: Sequence[int], records: Sequence[Record]) -> list[Record]:
+    """Of a number that is a count, all records of the row's counts, at whatever crop."""
+    static = {cell: one.id for cell, one in spec.cells.items() if isinstance(one.measure, Static)}
+    if not {layout.columns[index].cell for index in ours} & set(static):
+        return []
+    wanted = set(static.values())
+    return [record for record in records if record.id in wanted and record.status == "done"]
+
+
+def _counted(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
+    """Each counter at each crop."""
+    done: set[str] = set()
+    for record in records:
+        for size, found in record.results.get("sizes", {}).items() if record.kind == "static" else ():
+            told = [f"{name} {found[key]:.3f}" for key, name in _COUNTERS.items() if found.get(key) is not None]
+            if (line := f"at {size}: {', '.join(told)}") not in done:
+                done.add(line)
+                yield "counters", line
+
+
+def _about(table: Table, layout: TableSpec, column: str) -> Iterator[tuple[str, str]]:
+    """What is said of the column."""
+    for spec, shown in zip(layout.columns, table.columns, strict=True):
+        if spec.key == column:
+            for note in shown.notes:
+                if table.footnotes[note] != LEGEND:
+                    yield "column", table.footnotes[note]
+
+
+def _record(record: Record, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    on = machines([record]) if record.status == "done" else "failed"
+    yield "record", f"{places.get(record.name, record.relative_path.as_posix())} ({record.cell}; {on})"
+    if record.command:
+        yield "again", f"{shlex.join(record.command)}{'' if '--force' in record.command else ' --force'}"
+
+
+def _none(
+    layout: TableSpec, spec: RowSpec, columns: Sequence[ColumnSpec | None], key: str
+) -> Iterator[tuple[str, str]]:
+    """Why there is no record, and the command that would make one."""
+    wanted = [one.cell for one in columns if one is not None and one.measured and one.cell in spec.cells]
+    if wanted:
+        yield "record", "none: not measured yet"
+        yield "again", f"python -m repro run {layout.full_name} --rows {spec.key} --only {wanted[0]}"
+    elif any(one is not None and one.measured for one in columns):
+        why = spec.reasons.get(key) or (spec.quoted_reason if spec.section == "quoted" else "not applicable")
+        yield "record", f"none: nothing is run for this cell: {why}"
+    else:
+        yield "record", "none: printed, and nothing here is measured beside it"

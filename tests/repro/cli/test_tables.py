@@ -1,0 +1,66 @@
+"""The verb `table`: how much of a table is shown, and where its notes go."""
+
+from __future__ import annotations
+
+import csv
+
+import pytest
+
+from repro.__main__ import main
+from repro.core import paths
+
+
+@pytest.fixture(autouse=True)
+def reference(monkeypatch):
+    monkeypatch.setenv("REPRO_RESULTS", str(paths.published().parent))
+
+
+def shown(capsys, *words: str) -> str:
+    assert main(["table", "table6", "--reference", *words]) == 0
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html", "csv"])
+def test_rows_and_columns_are_chosen_in_every_format(form, capsys):
+    for full in ([], ["--full"]):
+        text = shown(capsys, "--format", form, "--rows", "tanet_r50", "--columns", "params", "top1", *full)
+        assert "TANet" in text and "25.59" in text and "76.28" in text
+        assert "TDN+DNR" not in text and "8x10x3" not in text
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "latex", "html"])
+def test_notes_are_none_short_or_full_in_every_format(form, capsys):
+    for full in ([], ["--full"]):
+        none, short, every = (
+            shown(capsys, "--format", form, "--notes", notes, *full) for notes in ("none", "short", "full")
+        )
+        assert len(none) < len(short) < len(every)
+        assert "true at no crop" not in none and "true at no crop" in short and "Known differences" not in every
+        assert "relay distance 4" in every
+
+
+def test_quoted_rows_are_opened(capsys):
+    folded, opened = shown(capsys), shown(capsys, "--rows", "quoted")
+    assert "12 rows quoted" in folded and "X3D-XL" not in folded
+    assert "12 rows quoted" not in opened and "X3D-XL" in opened
+
+
+def test_numbers_and_their_notes_are_two_files(tmp_path, capsys):
+    target = tmp_path / "t.csv"
+    shown(capsys, "--format", "csv", "--out", str(target))
+    lines = list(csv.DictReader(target.open()))
+    assert {line["gmacs_input"] for line in lines if line["row"] == "tanet_r50"} == {"32.76"}
+    notes = list(csv.DictReader((tmp_path / "t.notes.csv").open()))
+    assert any(note["row"] == "tanet_r50" and note["kind"] == "verdict" for note in notes)
+    alone = tmp_path / "u.csv"
+    shown(capsys, "--format", "csv", "--out", str(alone), "--notes", "none")
+    assert alone.read_text() == target.read_text() and not (tmp_path / "u.notes.csv").exists()
+    assert "deviation" not in shown(capsys, "--format", "csv")
+    assert "\nrow,column,kind,text\n" in shown(capsys, "--format", "csv", "--notes", "full")
+
+
+def test_unknown_rows_and_columns_give_the_nearest(capsys):
+    for words, near in ((["--rows", "tanet_r5"], "tanet_r50"), (["--columns", "gflop"], "gflops")):
+        for full in ([], ["--full"]):
+            assert main(["table", "table6", *words, *full]) == 2
+            assert f"did you mean {near}" in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""Every cell of every table can be explained."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from repro import papers
+from repro.__main__ import main
+from repro.core import paths
+from repro.core.errors import BadOption, UnknownName
+from repro.papers import published
+from repro.records.index import Index
+from repro.report import build
+from repro.report.explain import explain, split
+
+TABLES = list(papers.TABLES)
+
+
+@cache
+def reference() -> Index:
+    return Index(paths.published().parent / "records")
+
+
+def told(name: str, row: str, column: str) -> list[tuple[str, str]]:
+    layout = papers.find(name)
+    records = reference().of_table(name, layout.ids)
+    return explain(build(layout, reference()), layout, row, column, records, {})
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_cell_has_an_answer(name):
+    layout = papers.find(name)
+    table, records = build(layout, reference()), reference().of_table(name, layout.ids)
+    also = [one for one in published.load(layout.published_csv).columns if one not in ("row", "note")]
+    for row, shown in zip(layout.rows, table.rows, strict=True):
+        cells = {column.key: cell for column, cell in zip(table.columns, shown.cells, strict=True)}
+        for column in dict.fromkeys([*cells, *also]):
+            found = explain(table, layout, row.key, column, records, {})
+            heads = [head for head, _ in found]
+            assert all(text.strip() for _, text in found)
+            assert "printed" in heads and "record" in heads, (row.key, column)
+            said = [text for head, text in found if head == "record"]
+            for record in cells[column].records if column in cells else ():
+                assert any(record in text for text in said)
+            if column in cells and cells[column].kind == "measured":
+                assert "again" in heads and any(cells[column].text in text for head, text in found if head == "here")
+
+
+def test_tanet_s_36():
+    found = told("dnr/table6", "tanet_r50", "gflops")
+    text = "\n".join(f"{head}: {line}" for head, line in found)
+    assert "printed: 36 × 30" in text and "here: 32.76" in text
+    assert "true at no crop: 32.8 at 224, 42.8 at 256" in text
+    assert "counters: at 224: GMACs 32.760, fvcore 32.938, ptflops 33.066" in text
+    assert "counters: at 256: GMACs 42.7" in text
+    assert "baselines/tanet.py" in text and "liu-zhy/temporal-adaptive-module@5fcb46f" in text
+    assert "again: python -m repro run dnr/table6" in text
+
+
+def test_what_was_not_measured_says_how_it_would_be():
+    found = told("dnr/table6", "tsn_r50", "top1")
+    assert ("again", "python -m repro run dnr/table6 --rows tsn_r50 --only kinetics400") in found
+
+
+def test_addresses():
+    assert split("table6/tsn_r50/top1") == ("table6", "tsn_r50", "top1")
+    assert split("dnr/table6/tsn_r50/top1") == ("dnr/table6", "tsn_r50", "top1")
+    for wrong in ("table6", "table6/x", "a/b/c/d/e", "table6//top1"):
+        with pytest.raises(BadOption, match="TABLE/ROW/COLUMN"):
+            split(wrong)
+
+
+def test_unknown_names_give_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean tanet_r50"):
+        told("dnr/table6", "tanet_r5", "gflops")
+    with pytest.raises(UnknownName, match="did you mean gflops"):
+        told("dnr/table6", "tanet_r50", "gflop")
+
+
+def test_the_verb_names_the_record_s_file(capsys, monkeypatch):
+    monkeypatch.setenv("REPRO_RESULTS", str(paths.published().parent))
+    assert main(["explain", "table6/tanet_r50/gflops", "--reference"]) == 0
+    shown = capsys.readouterr().out
+    path = next(line.split()[1] for line in shown.splitlines() if line.startswith("record "))
+    assert path.endswith(".json") and "results" in path
+    assert main(["explain", "table6/nobody/gflops"]) == 2
+    assert "unknown row 'nobody'" in capsys.readouterr().err
