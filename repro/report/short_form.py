@@ -80,8 +80,8 @@ class _Maker:
         members = [row for row in self.table.rows if not wanted or row.key in wanted]
         networks = self._networks(members, any((one.csv or one.key) == "backbone" for one in items))
         lines = [self._line(network, items) for network in networks]
-        kept = self._kept(lines, items, asked=bool(columns))
         shown = [line for line in lines if opened or not line.quoted]
+        kept = self._kept(shown, items, asked=bool(columns))
         words = Words(notes, NOTES, self.layout.full_name)
         made = [self._row(line, kept, words) for line in shown]
         folded = [line for line in lines if line not in shown]
@@ -194,7 +194,7 @@ class _Maker:
         if verdict is None:
             return None
         if verdict.value is None:
-            return Shown(Cell("reason", "", reason=verdict.told), row, None)
+            return Shown(Cell("reason", "", reason=verdict.told, verdict=verdict), row, column, counted=True)
         value = self._value(item, self.specs[row.key])
         digits = len(value.text.partition(".")[2]) + 1 if value else 2
         text = f"{verdict.value:.{digits}f}"

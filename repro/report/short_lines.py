@@ -158,6 +158,8 @@ def _counts(lines: Sequence[Line]) -> list[tuple[str, str]]:
             plural = name + "s" if counted else "accuracies"
             specs.append(f"{words['reproduced']} of {held} printed {plural}")
     differing = [one for one in shown if one.word == "differs"]
+    if needs := sum(one.word == "data" for one in shown):
+        specs.append(f"{needs} need{'s' * (needs == 1)} the paper's data")
     if not specs:
         return [("REPRODUCED", "no printed number stands beside one of ours here")]
     found = [("REPRODUCED", ", ".join(specs))]

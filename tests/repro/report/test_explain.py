@@ -52,7 +52,7 @@ def test_tanet_s_36():
     found = told("dnr/table6", "tanet_r50", "gflops")
     text = "\n".join(f"{head}: {line}" for head, line in found)
     assert "printed: 36 × 30" in text and "here: 32.76" in text
-    assert "true at no crop: 32.8 at 224, 42.8 at 256" in text
+    assert "true at no crop, by no counter: 32.8 to 33.1 at 224, 42.8 to 43.2 at 256" in text
     assert "counters: at 224: GMACs 32.760, fvcore 32.938, ptflops 33.066" in text
     assert "counters: at 256: GMACs 42.7" in text
     assert "baselines/tanet.py" in text and "liu-zhy/temporal-adaptive-module@5fcb46f" in text
