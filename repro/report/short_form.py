@@ -198,7 +198,10 @@ class _Maker:
         value = self._value(item, self.specs[row.key])
         digits = len(value.text.partition(".")[2]) + 1 if value else 2
         text = f"{verdict.value:.{digits}f}"
-        cell = Cell("measured", text, verdict.value, _SIGNS[verdict.word], verdict=verdict, place=column.key)
+        ours = [i for i in item.here if row.cells[i].value is not None]
+        near = min(ours, key=lambda i: abs((row.cells[i].value or 0.0) - (verdict.value or 0.0)), default=item.printed)
+        place = self.layout.columns[near].key
+        cell = Cell("measured", text, verdict.value, _SIGNS[verdict.word], verdict=verdict, place=place)
         return Shown(cell, row, column, counted=True)
 
     def _none(self, row: Row, indices: Sequence[int]) -> Cell:

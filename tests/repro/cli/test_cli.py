@@ -119,7 +119,7 @@ def test_the_verbs_are_frozen():
     known = """
         list show run status table report flops speed train test import-weights verify data
         claims check records scores plan
-        inspect predict doctor
+        inspect predict doctor explain
     """
     assert verbs == set(known.split())
 

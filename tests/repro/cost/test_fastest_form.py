@@ -61,7 +61,7 @@ def test_folding_and_fusing_keep_the_values(model: Model) -> None:
     [
         ("tiny_inception", {}, {}),
         ("tiny_resnet", {"norm": "gn"}, {}),
-        ("tiny_resnet", {"blocks": 3}, {"cl_distance": 2, "depth": 2, "direction": "bi"}),
+        ("tiny_resnet", {"blocks": 3}, {"cl_distance": 2, "units": 2, "direction": "bi"}),
         ("tiny_resnet", {}, {"relay": "se"}),
     ],
 )

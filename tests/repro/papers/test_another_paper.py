@@ -53,7 +53,7 @@ def test_it_runs_by_module_and_renders_as_a_package(folder: Path, tmp_path: Path
 
     package = _installed(folder, tmp_path / "site")
     forms = {form: tmp_path / f"table.{form}" for form in ("text", "markdown", "latex", "html", "csv")}
-    lines = [f"table other/table1 --format {form} --out {file}" for form, file in forms.items()]
+    lines = [f"table other/table1 --full --format {form} --out {file}" for form, file in forms.items()]
     done = repro("-c", FORMS, *lines, f"report --out {tmp_path / 'report.html'}", extra=str(package), **results)
     assert done.returncode == 0, done.stderr + done.stdout
     for file in forms.values():
@@ -88,7 +88,7 @@ def test_it_may_quote_networks_of_its_own_and_share_texts(folder: Path, tmp_path
     network = '[mine]\nmodel = { name = "tsm", backbone = "tiny_resnet" }\ntwin = {}\nnote = "Read from the paper."\n'
     (tmp_path / "networks.toml").write_text(network, encoding="utf-8")
     (tmp_path / "other.toml").write_text('[texts]\nsaid = "What all of its tables say."\n', encoding="utf-8")
-    done = repro("-m", "repro", "table", "other/table1", "--module", tmp_path / "other.py", "--format", "markdown")
+    done = repro("-m", "repro", "table", "other/table1", "--module", tmp_path / "other.py", "--full")
     assert done.returncode == 0, done.stderr
     assert "What all of its tables say." in done.stdout and "Read from the paper." in done.stdout
 

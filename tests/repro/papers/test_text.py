@@ -81,7 +81,10 @@ def test_what_the_suite_adds_to_a_printed_row_is_not_printed() -> None:
         ("title = 3\n", "a_b.toml line 1: title is 3; allowed: str"),
         ('title = "a"\n\n[[groups]]\ntitle = "g"\n[[groups]]\ncolumns = 3\n', "line 6: columns is 3"),
         ('[labels]\na = "A"\nb = 1\n', "line 3: b is 1"),
-        ('[columns.top1]\ntitle = "t"\nunits = "%"\n', "line 3: unknown name 'units'; allowed: key, title, source"),
+        (
+            '[columns.top1]\ntitle = "t"\nunits = "%"\n',
+            "line 3: unknown name 'units'; allowed: key, title, short",
+        ),
         ('[[notes]]\nsays = "a"\n[[notes]]\nsays = """\nb\n"""\nrow = "x"\n', "line 7: unknown name 'row'"),
         ('title = "a\n', "not readable as TOML"),
         ('[comparisons.one]\nasks = "?"\nsign = true\n', "line 3: sign is True"),
