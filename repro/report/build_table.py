@@ -203,13 +203,13 @@ class _View:
             return self._empty(f"not published: {table.stem} does not list this network")
         values = [table.value(key, name) for name in names.split("*")]
         found = [value for value in values if value is not None]
-        if len(found) < len(values):
+        if not found:
             return self._empty("not published: the paper leaves this value out, or it could not be read")
         numbers = [value.number for value in found if value.number is not None]
-        number = math.prod(numbers) if len(numbers) == len(found) else None
+        number = math.prod(numbers) if len(numbers) == len(values) else None
         verdict = self._counted.get((key, names.partition("*")[0])) if table is self._printed else None
         sign = verdict.sign if verdict else ""
-        text = " × ".join(value.text for value in found)
+        text = " × ".join("N/A" if value is None else value.text for value in values)
         return Cell("published", text, number, sign, notes=self._note_of(verdict), verdict=verdict)
 
     def _derived(self, row: RowSpec, table: PublishedTable, kind: str, name: str, column: ColumnSpec) -> Cell:
