@@ -257,7 +257,7 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
     """The table, how the reference held up and the report, unless only the records were wanted."""
     from repro.records import store
     from repro.records.index import shown_records
-    from repro.report import build, chosen, is_current, print_text
+    from repro.report import build, chosen, print_text
 
     if args.smoke:
         console.print(f"smoke run: records in {store.default_root(True)}; they are not results and no table shows them")
@@ -271,9 +271,11 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
     if not args.reference:
         _print_held_up(table, console)
         target = paths.results() / "report.html"
-        if anew or args.methods or not is_current(target, index):
+        if anew or args.methods or not target.is_file():
             write_report(target, index, args.methods, {table.full_name: made})
-        console.print(f"report: {target}")
+            console.print(f"report: {target}")
+        else:
+            console.print(f"report: {target}, as it was written before; anew: python -m repro report")
     if failed:
         again = f"python -m repro run {args.table} --failed"
         console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")

@@ -113,10 +113,6 @@ class Index:
         found = [root.folders[full_name].folders for root in self.roots if full_name in root.folders]
         return sorted({row for rows in found for row in rows})
 
-    def newest(self) -> float:
-        """When the newest file of a record was written, in seconds since the epoch; 0 where there is none."""
-        return max((root.newest() for root in self.roots), default=0.0)
-
 
 class _Root:
     """One folder of records."""
@@ -171,10 +167,6 @@ class _Root:
             if path not in self.read:
                 self.read[path] = store.read(self.folder, path, results=self._of_results)
         return [one for one in map(self.read.__getitem__, listed) if isinstance(one, Record)]
-
-    def newest(self) -> float:
-        found = (self.folder / path for listed in self._by_start.values() for path in listed)
-        return max((path.stat().st_mtime for path in found), default=0.0)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

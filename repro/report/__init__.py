@@ -147,20 +147,6 @@ def write_report(
     write_page(path, content)
 
 
-def is_current(path: Path, index: Index) -> bool:
-    """Whether a report is newer than all that it would be made of: records, figures, printed values, this code."""
-    import repro
-    from repro.core import paths
-    from repro.papers import published
-
-    if not path.is_file():
-        return False
-    printed = [file for folder in published.folders() for file in folder.glob("*")]
-    sources = [*Path(repro.__file__).parent.rglob("*.*"), *printed, *paths.figures().glob("*")]
-    made = path.stat().st_mtime
-    return made > index.newest() and all(source.stat().st_mtime < made for source in sources)
-
-
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.report.build_table import table_view

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any, Literal
 
 from repro.core.environment import gpu_ids, is_here
 from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.table import RowSpec, TableSpec
-from repro.records import store
 from repro.records.index import Index, finishing
 from repro.records.schema import Record
 
@@ -131,11 +129,6 @@ def record_of(job: Job, index: Index, device: str = "") -> Record | None:
         found = [record for record in found if not from_elsewhere(record, device)]
     done = finishing(found)
     return done[0] if done else next(iter(found), None)
-
-
-def place_of(job: Job, root: Path) -> Path:
-    """Where the record of a job lies, or would."""
-    return store.path_of(root, job.paper, job.table, job.row, job.experiment.id, job.seed)
 
 
 def from_elsewhere(record: Record, device: str = "") -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -153,6 +154,19 @@ def test_a_table_renders_in_each_format(form, tmp_path, monkeypatch):
     text = target.read_text()
     assert "74.35" in text
     assert "TSN+DNR" in text
+
+
+def test_where_nothing_was_measured_the_report_is_left_and_called_so(tmp_path):
+    """A report of before is never passed off as today's: it may be of other records, or of the reference alone."""
+    places = {"REPRO_CACHE": str(tmp_path / "cache"), "REPRO_RESULTS": str(tmp_path)}
+    shutil.copytree(CHECKOUT / "results" / "records" / "dnr" / "table6", tmp_path / "own" / "dnr" / "table6")
+    page = tmp_path / "report.html"
+    first = run("run", "table6", "--only", "static", **places)
+    assert first.stdout.endswith(f"report: {page}\n") and "dnr/table6" in page.read_text()
+    page.write_text("older")
+    again = run("run", "table6", "--only", "static", **places)
+    assert "nothing to do" in again.stdout and page.read_text() == "older"
+    assert again.stdout.endswith(f"report: {page}, as it was written before; anew: python -m repro report\n")
 
 
 def test_smoke_run_of_table6_end_to_end(tmp_path):
