@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     from repro.papers.smoke import smoke_table
     from repro.records import store
     from repro.records.index import Index
-    from repro.runner.jobs import device_kind, jobs_of, select
+    from repro.runner.jobs import device_kind, jobs_of, on_other_videos, select
 
     console = prepare(args)
     table = table_of(args)
@@ -101,12 +101,20 @@ def run(args: argparse.Namespace) -> int:
     seeds = (None if args.seeds == "all" else args.seeds) if args.seed is None else [args.seed]
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
     index = Index(store.default_root(args.smoke))
-    todo = select(jobs, args.mode, index, device_kind(args.device))
     _check_launcher(args)
     if args.reference:
         return _finish(args, console, failed=0, anew=False)
+    todo = select(jobs, args.mode, index, device_kind(args.device))
+    if args.mode in ("undone", "missing"):
+        again, told = on_other_videos(jobs, index)
+        todo += again
+        for line in told if first_process() else ():
+            console.print(line, markup=False)
     if args.dry_run:
         return _print_lines(todo, args)
+    stored = len({(job.experiment.id, job.seed) for job in jobs}) - len(todo)
+    if todo and stored and first_process():
+        console.print(f"{table.full_name}: {stored} cells have their records, which stay; --force measures all again")
     if torchrun():
         failed = _launch_together(todo, args, console, table.full_name)
     elif todo and args.launcher == "slurm":

@@ -61,11 +61,16 @@ def is_configured(name: str) -> bool:
     """Whether the dataset can be opened on this machine; an unknown name is an error."""
     if is_csv(name):
         return expand(name).is_file()
-    if datasets[name].facts.get("shipped", True):
+    if is_shipped(name):
         return True
     from repro.data.dataset_config import place
 
     return place(name) is not None
+
+
+def is_shipped(name: str) -> bool:
+    """Whether the suite makes its videos itself, so that every copy is the same; an unknown name is an error."""
+    return not is_csv(name) and bool(datasets[name].facts.get("shipped", True))
 
 
 def num_classes(name: str) -> int:

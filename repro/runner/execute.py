@@ -45,6 +45,7 @@ def execute(
     if how.threads:
         torch.set_num_threads(how.threads)
     index = Index(store.default_root(job.smoke)) if index is None else index
+    replace = replace or job.again
     run = Attempt(job, how, replace, index, files)
     try:
         with hold_together(run.ranks, job.experiment.id, job.seed, on_wait=run.wait) as before:
@@ -112,10 +113,14 @@ class Attempt:
         return cast(Record, self.ranks.share(made))
 
     def _keep(self, made: Record, scores: Path | None) -> Record:
-        """Write the record and return the one that counts: of a failed second attempt, the good one that is there."""
+        """Write the record and return the one that counts. A failed second attempt is told, and not written over the
+        good record that is there.
+        """
         there = self.finished()
-        if there is not None and (made.status == "failed" or not self.replace):
+        if there is not None and not self.replace:
             return there
+        if there is not None and made.status == "failed":
+            return made
         over = self.replace or self.job.kind == "speed"  # a finished time that lies here is another machine's
         with contextlib.suppress(store.RecordExists):  # finished by another process at this very moment
             store.write(made, self.index.root, scores=scores, replace=over)

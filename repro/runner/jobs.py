@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
 
 from repro.core.environment import gpu_ids, is_here
-from repro.core.errors import UnknownName
+from repro.core.errors import DataError, UnknownName
 from repro.core.spec import Accuracy, Experiment, experiment_from_dict, to_dict
 from repro.papers.table import RowSpec, TableSpec
 from repro.records.index import Index, finishing
 from repro.records.schema import Record
+
+if TYPE_CHECKING:
+    from repro.data.index import Index as Videos
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
@@ -28,6 +32,8 @@ class Job:
     experiment: Experiment
     seed: int = 0
     smoke: bool = False
+    again: bool = False
+    """Whether its finished record is of other videos, and is to be replaced."""
 
     @property
     def kind(self) -> Literal["static", "speed", "accuracy"]:
@@ -129,6 +135,55 @@ def record_of(job: Job, index: Index, device: str = "") -> Record | None:
         found = [record for record in found if not from_elsewhere(record, device)]
     done = finishing(found)
     return done[0] if done else next(iter(found), None)
+
+
+def changed(found: Record | None, splits: Mapping[str, Videos], initial: Videos | None = None) -> str | None:
+    """What to say where a finished record of this experiment was measured on other videos under the same name;
+    `initial` are those of the training that it starts from.
+    """
+    if found is None or found.status != "done":
+        return None
+    now = [(name, index.fingerprint) for name, index in splits.items()]
+    before = [found.dataset, (found.dataset or {}).get("train")]
+    then = {str(one.get("split")): one.get("fingerprint") for one in before if isinstance(one, dict)}
+    if initial is not None:
+        told = found.effective.get("initial")
+        started = told.get("dataset") if isinstance(told, dict) else None
+        now.append(("its initial training", initial.fingerprint))
+        then["its initial training"] = started.get("fingerprint") if isinstance(started, dict) else None
+    differ = [name for name, fingerprint in now if then.get(name) not in (None, fingerprint)]
+    if not differ:
+        return None
+    return f"the videos of {' and '.join(differ)} have changed since record {found.name} was written"
+
+
+def on_other_videos(jobs: Iterable[Job], index: Index) -> tuple[list[Job], list[str]]:
+    """The finished jobs whose datasets on this machine are other copies now, to be measured again, and what to say of
+    them. The synthetic datasets follow from the code; of a dataset that cannot be listed now nothing is known.
+    """
+    from repro.data.datasets import is_shipped, open_index
+
+    opened = cache(open_index)
+    found, told = [], []
+    for job in jobs:
+        measure = job.experiment.measure
+        if not isinstance(measure, Accuracy) or all(map(is_shipped, measure.datasets)):
+            continue
+        before = record_of(job, index)
+        if before is None or before.status != "done":
+            continue
+        used = (measure.test_split, *(["train"] if measure.train else []))
+        start = measure.initial.measure if measure.initial else None
+        try:
+            splits = {split: opened(measure.dataset, split) for split in used}
+            why = changed(before, splits, opened(start.dataset, "train") if isinstance(start, Accuracy) else None)
+        except DataError as error:
+            told.append(f"{job.name}: its record stands, though its videos cannot be listed now: {error}")
+            continue
+        if why:
+            found.append(replace(job, again=True))
+            told.append(f"{job.name}: {why}; they are measured anew")
+    return list({(job.experiment.id, job.seed): job for job in found}.values()), told
 
 
 def from_elsewhere(record: Record, device: str = "") -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from repro import registry
 from repro.core.environment import machine
-from repro.core.errors import BadOption, DataError, UnknownName, WeightsError
+from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.names import name_like
 from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
@@ -25,7 +25,7 @@ from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.records.index import Index
 from repro.runner.execute import execute
-from repro.runner.jobs import Job, record_of
+from repro.runner.jobs import Job, changed, record_of
 
 
 def dataset_name(text: str) -> str:
@@ -129,13 +129,11 @@ def run_single(
     files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
     index = Index(out)
     before = record_of(job, index)
-    changed = _changed(before, splits)
-    if changed:
-        on_note(changed)
-    made = execute(job, how, index=index, files=files, replace=bool(changed))
+    differs = changed(before, splits)
+    if differs:
+        on_note(f"{differs}; they are measured anew")
+    made = execute(job, how, index=index, files=files, replace=bool(differs))
     if made == before and made.status == "done":
-        if changed:  # the new attempt failed, and left the record of the old videos where it is
-            raise DataError(f"{changed}, which failed", fix="--out FOLDER, another one, where its reason is told")
         on_note(f"stored result of {made.finished}, nothing was measured anew: weights, data and protocol are the same")
     return made, path
 
@@ -156,19 +154,6 @@ def _notes(
         found = class_order.matched(weights, splits[measure.test_split], experiment.model.num_classes)
         if found.note:
             yield found.note
-
-
-def _changed(found: store.Record | None, splits: Mapping[str, Videos]) -> str | None:
-    """What to say where a finished record of this experiment was measured on other videos under the same name."""
-    if found is None or found.status != "done":
-        return None
-    before = found.dataset or {}
-    old = {str(one.get("split")): one.get("fingerprint") for one in (before, before.get("train") or {})}
-    differ = [name for name, index in splits.items() if old.get(name) not in (None, index.fingerprint)]
-    if not differ:
-        return None
-    told = " and ".join(differ)
-    return f"the videos of {told} have changed since record {found.name} was written; they are measured anew"
 
 
 def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Videos]:

@@ -3,8 +3,8 @@
     <cache>/initial/<first 16 digits of the content id>-s<seed>/weights.safetensors      and .json, how they came about
 
 A training that is interrupted goes on where it stopped; of several processes that ask at once, on whatever machine,
-one trains and the others wait for as long as it lives (`core.lease`). Files that do not fit their own sha256 are made
-again. Everything here can be deleted: it is trained again, bit for bit.
+one trains and the others wait for as long as it lives (`core.lease`). Files that do not fit their own sha256, or were
+trained on other videos of that name, are made again. Everything here can be deleted: it is trained again, bit for bit.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def weights_of(
     with hold_together(ranks, experiment.id, seed, on_wait=lambda: how.report(waiting)):
         if ranks.rank:
             return _as_rank(ranks, folder, lambda: _fit(experiment, seed, quiet, index, cache, initialise))
-        found = _read(folder)
+        found = _read(folder, index)
         if not ranks.share(found is None):
             assert found is not None
             return found
@@ -124,12 +124,14 @@ def _keep(fitted: Fitted, experiment: Experiment, seed: int, folder: Path) -> No
     shutil.rmtree(paths.work(experiment.id, seed), ignore_errors=True)
 
 
-def _read(folder: Path) -> tuple[Path, dict[str, Any]] | None:
-    """The file and its facts, if both are there and fit each other."""
+def _read(folder: Path, index: Index | None = None) -> tuple[Path, dict[str, Any]] | None:
+    """The file and its facts, if both are there and fit each other, and the videos of `index`."""
     path = folder / "weights.safetensors"
     try:
         facts = json.loads((folder / "weights.json").read_bytes())
         sound = weights_sha256(load_file(path)) == facts["weights_sha256"]
-    except (OSError, ValueError, KeyError, SafetensorError):
+        if index is not None and facts["dataset"]["fingerprint"] != index.fingerprint:
+            return None
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError):
         return None
     return (path, facts) if sound else None
