@@ -17,21 +17,22 @@ from repro.registry import datasets
 if TYPE_CHECKING:
     from repro.data.index import Index
 
-_TWIN, _PAIRS = "repro.data.twins:open_twin", "repro.data.twins:direction_metrics"
-datasets.add("twin-appearance", _TWIN, "synthetic; the class shows in any frame", num_classes=8, small=True)
-datasets.add(
-    "twin-temporal",
-    _TWIN,
-    "synthetic; the class shows only in the frames' order",
-    num_classes=8,
-    metrics=_PAIRS,
-    small=True,
-)
-datasets.add("twin-appearance-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, small=True)
-datasets.add(
-    "twin-temporal-smoke", _TWIN, "two videos a split, for smoke runs", num_classes=8, metrics=_PAIRS, small=True
-)
-
+#: datasets of motions in pairs of opposite directions
+_MOTIONS = ("twin-temporal", "probe-order", "probe-shapes")
+_ABOUT = {
+    "twin-appearance": "synthetic; the class shows in any frame",
+    "twin-temporal": "synthetic; the class shows only in the frames' order",
+    "probe-order": "synthetic; what is read of the order of frames",
+    "probe-sight": "synthetic; what is seen in noise and among distractors",
+    "probe-sight-blank": "synthetic; the control of probe-sight: its shape is not painted",
+    "probe-batch": "synthetic; for small batches at equal samples",
+    "probe-redundancy": "synthetic; videos of 1, 2, 4 or 8 different pictures",
+    "probe-shapes": "synthetic; motions of three sizes and three durations",
+}
+for _name, _about in _ABOUT.items():
+    _pairs = {"metrics": "repro.data.embedded:direction_metrics"} if _name in _MOTIONS else {}
+    for _ending, _told in (("", _about), ("-smoke", "two videos a split, for smoke runs")):
+        datasets.add(_name + _ending, "repro.data.embedded:open_embedded", _told, num_classes=8, small=True, **_pairs)
 for _name, _known in KNOWN.items():
     datasets.add(
         _name,
@@ -86,15 +87,15 @@ def num_classes(name: str) -> int:
 def class_names(name: str) -> tuple[str, ...]:
     """The classes of a dataset in the order of its labels: from the list that ships here, else from the dataset."""
     from repro.data import label_maps
+    from repro.data.embedded import EMBEDDED
     from repro.data.index import read_classes
-    from repro.data.twins import TWINS
 
     if is_csv(name):
         return read_classes(name)
     official = label_maps.official(datasets[name].name)
     if official is not None:
         return official
-    return TWINS[name].classes if name in TWINS else open_index(name, "val").classes
+    return EMBEDDED[name].classes if name in EMBEDDED else open_index(name, "val").classes
 
 
 def open_known(name: str, split: str) -> Index:

@@ -333,3 +333,23 @@ def centred5_train(segments: int) -> Rule:
     """Ours, for short videos: TDN's five frames around each frame of `mmaction2.uniform_train_T`."""
     base = mmaction2_uniform_train(segments)
     return Rule(1, segments, lambda n, rng: _centred(base.pick(n, rng), n), _TDN_WINDOW)
+
+
+def shuffled(base: Rule) -> Rule:
+    """Ours, a control: the frames of another rule in an order drawn at random."""
+    return Rule(1, base.frames, lambda n, rng: _in_random_order(np.asarray(base.pick(n, rng)), rng))
+
+
+def shuffled_test(frames: int) -> Rule:
+    """Ours: the frames of `mmaction2.uniform_test_T` in random order."""
+    return shuffled(mmaction2_uniform_test(frames))
+
+
+def shuffled_train(frames: int) -> Rule:
+    """Ours: the frames of `mmaction2.uniform_train_T` in random order."""
+    return shuffled(mmaction2_uniform_train(frames))
+
+
+def _in_random_order(frames: np.ndarray, rng: Rng | None) -> np.ndarray:
+    assert rng is not None, "a random rule was called without a generator"
+    return rng.permutation(frames)

@@ -11,10 +11,13 @@ import pytest
 from scipy import stats
 
 from repro.core.errors import DataError, UnknownName
-from repro.data import twin_files, twins
+from repro.data import embedded, embedded_files
 from repro.data.decode import frame_count, read_frames
-from repro.data.twin_render import FRAMES, MOTIONS, SHAPES, SIDE, draw_pose, render
+from repro.data.drawing import FRAMES, MOTIONS, SHAPES, SIDE
+from repro.data.twin_render import draw_pose, render
 
+TEMPORAL = embedded.TWINS["twin-temporal"].content
+APPEARANCE = embedded.TWINS["twin-appearance"].content
 SMALL = {"train": 640, "val": 320}
 
 
@@ -23,12 +26,12 @@ def small(tmp_path_factory):
     """A temporal twin of 640 + 320 videos: its folder; by split, the luma of its decoded files (videos, FRAMES, SIDE,
     SIDE) and facts about the shape in each frame."""
     folder = tmp_path_factory.mktemp("twins") / "small"
-    twin_files.write(folder, "temporal", SMALL, processes=2)
+    embedded_files.write(folder, TEMPORAL, SMALL, processes=2)
     luma = {
         split: np.stack(
             [
-                twin_files.decode_planes((folder / file).read_bytes())[:, :SIDE]
-                for file in twin_files.listed(folder, split)["files"]
+                embedded_files.decode_planes((folder / file).read_bytes())[:, :SIDE]
+                for file in embedded_files.listed(folder, split)["files"]
             ]
         )
         for split in SMALL
@@ -51,9 +54,9 @@ def test_second_class_of_a_pair_is_the_first_reversed(pair):
 def test_codec_keeps_no_direction_of_time():
     for label in range(0, 8, 2):
         forth = render("temporal", label, np.random.default_rng(label))
-        decoded = twin_files.decode_planes(twin_files.encode(forth))
+        decoded = embedded_files.decode_planes(embedded_files.encode(forth, 36))
         assert decoded.shape == forth.shape
-        assert np.array_equal(twin_files.decode_planes(twin_files.encode(forth[::-1])), decoded[::-1])
+        assert np.array_equal(embedded_files.decode_planes(embedded_files.encode(forth[::-1], 36)), decoded[::-1])
         assert np.abs(decoded.astype(int) - forth).mean() < 8
 
 
@@ -152,7 +155,7 @@ def test_classes_are_balanced_and_splits_share_nothing(small):
     folder, _, _ = small
     seen = []
     for split, count in SMALL.items():
-        files = twin_files.listed(folder, split)["files"]
+        files = embedded_files.listed(folder, split)["files"]
         assert len(files) == count
         assert set(np.bincount([facts["label"] for facts in files.values()])) == {count // 8}
         seen += [facts["sha256"] for facts in files.values()]
@@ -161,26 +164,26 @@ def test_classes_are_balanced_and_splits_share_nothing(small):
 
 def test_equal_bytes_whatever_the_number_of_processes(tmp_path):
     sizes = {"train": 250, "val": 6}
-    twin_files.write(tmp_path / "a", "appearance", sizes, processes=1)
-    twin_files.write(tmp_path / "b", "appearance", sizes, processes=3)
+    embedded_files.write(tmp_path / "a", APPEARANCE, sizes, processes=1)
+    embedded_files.write(tmp_path / "b", APPEARANCE, sizes, processes=3)
     assert (tmp_path / "a" / "manifest.json").read_bytes() == (tmp_path / "b" / "manifest.json").read_bytes()
     for split, count in sizes.items():
         files = sorted((tmp_path / "a" / split).iterdir())
         assert len(files) == count
         assert all(file.read_bytes() == (tmp_path / "b" / split / file.name).read_bytes() for file in files)
-    assert twin_files.problems(tmp_path / "b") == []
+    assert embedded_files.problems(tmp_path / "b") == []
 
 
-@pytest.mark.parametrize("name", sorted(twins.TWINS))
+@pytest.mark.parametrize("name", sorted(embedded.EMBEDDED))
 def test_sizes_are_whole_classes_or_smoke(name):
-    assert all(count % 8 == 0 or name.endswith("-smoke") for count in twins.TWINS[name].sizes.values())
-    assert twins.TWINS[name].classes in (SHAPES, MOTIONS)
+    assert all(count % 8 == 0 or name.endswith("-smoke") for count in embedded.EMBEDDED[name].sizes.values())
+    assert embedded.EMBEDDED[name].classes in (SHAPES, MOTIONS)
 
 
 @pytest.mark.parametrize("decoder", ["decord", "pyav"])
 def test_read_back_through_the_common_path(decoder):
     pytest.importorskip("decord" if decoder == "decord" else "av")
-    index = twins.open_twin("twin-temporal-smoke", "val")
+    index = embedded.open_embedded("twin-temporal-smoke", "val")
     assert [video.id for video in index.videos] == ["val/00000", "val/00001"]
     assert [video.label for video in index.videos] == [0, 1]
     assert index.classes == MOTIONS
@@ -188,48 +191,50 @@ def test_read_back_through_the_common_path(decoder):
         assert frame_count(video.path, decoder=decoder) == FRAMES
         frames = read_frames(video.path, np.arange(FRAMES), decoder=decoder)
         assert frames.shape == (FRAMES, SIDE, SIDE, 3)
-        luma = twin_files.decode_planes(video.path.read_bytes())[:, :SIDE].astype(float)
+        luma = embedded_files.decode_planes(video.path.read_bytes())[:, :SIDE].astype(float)
         gray = frames @ np.array([65.481, 128.553, 24.966]) / 255 + 16
         assert np.abs(gray - luma).mean() < 2
 
 
 def test_splits_have_their_own_fingerprints_and_opening_twice_agrees():
-    first = twins.open_twin("twin-appearance-smoke", "train")
-    assert twins.open_twin("twin-appearance-smoke", "train") == first
-    assert twins.open_twin("twin-appearance-smoke", "val").fingerprint != first.fingerprint
-    assert twins.check_twin("twin-appearance-smoke") == []
+    first = embedded.open_embedded("twin-appearance-smoke", "train")
+    assert embedded.open_embedded("twin-appearance-smoke", "train") == first
+    assert embedded.open_embedded("twin-appearance-smoke", "val").fingerprint != first.fingerprint
+    assert embedded.check_embedded("twin-appearance-smoke") == []
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(UnknownName, match="did you mean twin-temporal"):
-        twins.open_twin("twin-temporla", "train")
+        embedded.open_embedded("twin-temporla", "train")
     with pytest.raises(UnknownName, match="split of twin-temporal-smoke 'test'"):
-        twins.open_twin("twin-temporal-smoke", "test")
+        embedded.open_embedded("twin-temporal-smoke", "test")
 
 
 def test_damage_is_noticed():
-    video = twins.open_twin("twin-temporal-smoke", "train").videos[1]
+    video = embedded.open_embedded("twin-temporal-smoke", "train").videos[1]
     content = video.path.read_bytes()
     video.path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert [line.split(":")[0] for line in twins.check_twin("twin-temporal-smoke")] == [str(video.path)]
+    assert [line.split(":")[0] for line in embedded.check_embedded("twin-temporal-smoke")] == [str(video.path)]
     for damage in (lambda: video.path.write_bytes(content[:-7]), video.path.unlink):
         damage()
         with pytest.raises(DataError, match=f"{video.path.name} is missing or has not its size.*rm -r .*smoke"):
-            twins.open_twin("twin-temporal-smoke", "train")
-    assert "missing" in twins.check_twin("twin-temporal-smoke")[0]
-    assert twins.open_twin("twin-temporal-smoke", "val").videos  # the other split is whole
+            embedded.open_embedded("twin-temporal-smoke", "train")
+    assert "missing" in embedded.check_embedded("twin-temporal-smoke")[0]
+    assert embedded.open_embedded("twin-temporal-smoke", "val").videos  # the other split is whole
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"version": 2, "splits": {"train": {}}}'])
 def test_a_damaged_manifest_is_told(text):
-    twins.open_twin("twin-temporal-smoke", "train")
-    (twins.folder_of("twin-temporal-smoke") / "manifest.json").write_text(text)
+    embedded.open_embedded("twin-temporal-smoke", "train")
+    (embedded.folder_of("twin-temporal-smoke") / "manifest.json").write_text(text)
     with pytest.raises(DataError, match=r"manifest\.json .*rm -r"):
-        twins.open_twin("twin-temporal-smoke", "train")
+        embedded.open_embedded("twin-temporal-smoke", "train")
 
 
 def test_first_use_by_several_processes_at_once():
-    code = "from repro.data.twins import open_twin; print(open_twin('twin-temporal-smoke', 'val').fingerprint)"
+    code = (
+        "from repro.data.embedded import open_embedded; print(open_embedded('twin-temporal-smoke', 'val').fingerprint)"
+    )
     started = [
         subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -237,16 +242,16 @@ def test_first_use_by_several_processes_at_once():
     answers = [process.communicate() for process in started]
     assert [process.returncode for process in started] == [0] * 4, answers
     assert len({out for out, _ in answers}) == 1
-    left = {path.name for path in twins.folder_of("twin-temporal-smoke").parent.iterdir()}
+    left = {path.name for path in embedded.folder_of("twin-temporal-smoke").parent.iterdir()}
     assert left == {"twin-temporal-smoke", ".twin-temporal-smoke.lock"}
 
 
 def test_without_locks_the_first_writer_wins(tmp_path):
     """Two writers that both found nothing: one rename is refused, and both end with the same whole dataset."""
     folder = tmp_path / "twin"
-    twin_files.write(folder, "temporal", {"train": 2, "val": 2})
+    embedded_files.write(folder, TEMPORAL, {"train": 2, "val": 2})
     before = (folder / "manifest.json").stat().st_ino
-    twin_files.write(folder, "temporal", {"train": 2, "val": 2})
+    embedded_files.write(folder, TEMPORAL, {"train": 2, "val": 2})
     assert (folder / "manifest.json").stat().st_ino == before
     assert [path.name for path in tmp_path.iterdir()] == ["twin"]
 
@@ -256,7 +261,7 @@ def test_a_killed_writer_leaves_nothing_behind(tmp_path):
     (tmp_path / ".twin.0123.part" / "train").mkdir(parents=True)
     os.utime(tmp_path / ".twin.0123.part", (0, 0))
     (folder / "train").mkdir(parents=True)  # a folder without a manifest is no dataset
-    twin_files.ensure(folder, "temporal", {"train": 2, "val": 2})
+    embedded_files.ensure(folder, TEMPORAL, {"train": 2, "val": 2})
     assert sorted(path.name for path in tmp_path.iterdir()) == [".twin.lock", "twin"]
     assert len(list((folder / "train").iterdir())) == 2
 
@@ -276,10 +281,10 @@ def test_files_name_no_machine(small):
 
 def test_direction_metrics():
     labels = np.array([0, 1, 2, 3, 4, 5, 6, 7])
-    assert twins.direction_metrics(labels, labels) == {"pair_top1": 100.0, "direction_top1": 100.0}
-    assert twins.direction_metrics(labels, labels ^ 1) == {"pair_top1": 100.0, "direction_top1": 0.0}
-    half = twins.direction_metrics(labels, np.array([0, 0, 2, 2, 0, 0, 0, 0]))
+    assert embedded.direction_metrics(labels, labels) == {"pair_top1": 100.0, "direction_top1": 100.0}
+    assert embedded.direction_metrics(labels, labels ^ 1) == {"pair_top1": 100.0, "direction_top1": 0.0}
+    half = embedded.direction_metrics(labels, np.array([0, 0, 2, 2, 0, 0, 0, 0]))
     assert half == {"pair_top1": 50.0, "direction_top1": 50.0}
-    nothing = twins.direction_metrics(labels, (labels + 2) % 8)
+    nothing = embedded.direction_metrics(labels, (labels + 2) % 8)
     assert nothing["pair_top1"] == 0.0
     assert np.isnan(nothing["direction_top1"])

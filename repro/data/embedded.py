@@ -1,0 +1,107 @@
+"""The embedded datasets: small procedural ones in real H.264 files, written on first use, then read like any other.
+
+The probes each ask one thing that a paper claims: the order of frames, sight, small batches, redundancy, the shapes of
+kernels (`probe_render`). `train` is for training, on `choose` whatever is chosen is chosen, `test` is for the declared
+seeds alone; their seeds never meet. The twins, which they replace, show their class in any single frame
+(`twin-appearance`) or only in the order of the frames (`twin-temporal`).
+
+All have eight classes of equal size. The `-smoke` ones hold two videos a split, for a run of the whole machine that
+shows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repro.core import paths
+from repro.core.errors import UnknownName
+from repro.data import embedded_files, probe_render, twin_render
+from repro.data.drawing import MOTIONS, SHAPES
+from repro.data.embedded_files import Content
+from repro.data.index import Index, Video
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """One of the datasets: what is drawn, the names of its classes, and the number of videos of each split."""
+
+    content: Content
+    classes: tuple[str, ...]
+    sizes: Mapping[str, int]
+    family: str
+    """Folder of its like in the cache."""
+
+
+def _twin(kind: str, classes: tuple[str, ...], train: int, val: int) -> Embedded:
+    content = Content("repro.data.twin_render:draw", kind, twin_render.VERSION, 36)
+    return Embedded(content, classes, {"train": train, "val": val}, "twins")
+
+
+def _probe(kind: str, *sizes: int) -> Embedded:
+    content = Content("repro.data.probe_render:draw", kind, probe_render.VERSION, 28)
+    classes = SHAPES if probe_render.DIALS[kind].shape else MOTIONS
+    return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)), "probes")
+
+
+TWINS = {
+    "twin-appearance": _twin("appearance", SHAPES, 2048, 1024),
+    "twin-temporal": _twin("temporal", MOTIONS, 2048, 1024),
+    "twin-appearance-smoke": _twin("appearance", SHAPES, 2, 2),
+    "twin-temporal-smoke": _twin("temporal", MOTIONS, 2, 2),
+}
+PROBES = {f"probe-{kind}": _probe(kind, 4096, 1024, 4096) for kind in probe_render.DIALS}
+PROBES |= {f"{name}-smoke": _probe(made.content.kind, 2, 2, 2) for name, made in PROBES.items()}
+EMBEDDED = TWINS | PROBES
+
+
+def open_embedded(name: str, split: str) -> Index:
+    """The videos of a split, written first if they are not there; refuses files that are not as written."""
+    folder, made = folder_of(name), EMBEDDED[name]
+    if split not in made.sizes:
+        raise UnknownName(f"split of {name}", split, made.sizes)
+    embedded_files.ensure(folder, made.content, made.sizes)
+    listed = embedded_files.listed(folder, split)
+    videos = tuple(
+        Video(id=file.removesuffix(".mp4"), path=folder / file, label=facts["label"])
+        for file, facts in listed["files"].items()
+    )
+    return Index(name=name, split=split, videos=videos, classes=made.classes, fingerprint=listed["fingerprint"])
+
+
+def check_embedded(name: str) -> list[str]:
+    """Read every file of a dataset, written first if it is not there: a line for each that is not as it was written."""
+    folder = folder_of(name)
+    embedded_files.ensure(folder, EMBEDDED[name].content, EMBEDDED[name].sizes)
+    return embedded_files.problems(folder)
+
+
+def folder_of(name: str) -> Path:
+    """Where a dataset's files lie, or will."""
+    if name not in EMBEDDED:
+        raise UnknownName("embedded dataset", name, EMBEDDED)
+    made = EMBEDDED[name]
+    return paths.cache() / made.family / f"v{made.content.version}" / name
+
+
+def cell_of(video: str) -> str:
+    """The grade or cell of a grid of a probe's video, out of its id: `p4` of redundancy, `r0d2` of shapes, else ""."""
+    return video.partition("-")[2]
+
+
+def direction_metrics(labels: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    """Percentages for motions in pairs of opposite directions, from labels (N,) and predicted classes (N,).
+
+    `pair_top1`: the motion is right, whichever its direction (chance 25). `direction_top1`: the direction is right,
+    among the videos whose motion is (chance 50; nan if there are none).
+    """
+    labels, predictions = np.asarray(labels), np.asarray(predictions)
+    pair = labels // 2 == predictions // 2
+    right = labels[pair] == predictions[pair]
+    return {
+        "pair_top1": 100.0 * float(pair.mean()) if pair.size else float("nan"),
+        "direction_top1": 100.0 * float(right.mean()) if right.size else float("nan"),
+    }

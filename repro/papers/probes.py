@@ -1,0 +1,121 @@
+"""The protocol of the probes: one small form of every network, one recipe for all of them, and the controls.
+
+Nothing here is a paper's: a probe shows on a CPU, in a minute or two, whether a mechanism does what a paper says of it,
+and nothing of Kinetics. All networks train alike, to a plateau, on 8 of the 16 frames of a video, uniformly spread; TDN
+takes five consecutive frames around each of the same eight. Clips are not mirrored, which would turn `right` into
+`left`. Dial (`repro.data.probe_render`), recipe and marks were chosen on the split `choose` with seeds from 1000 on;
+the split `test` is scored by the declared seeds 0 to 9 alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
+from repro.papers.twins import twin_model
+
+ORDER, SIGHT, BATCH = "probe-order", "probe-sight", "probe-batch"
+REDUNDANCY, SHAPES = "probe-redundancy", "probe-shapes"
+PROBES = (ORDER, SIGHT, BATCH, REDUNDANCY, SHAPES)
+#: `probe-sight` without the shape that its class is of
+BLANK = "probe-sight-blank"
+#: the split on which recipes, widths and weights are chosen, with seeds from `CHOOSE_SEED` on; the one that is reported
+CHOOSE, TEST = "choose", "test"
+CHOOSE_SEED = 1000
+SEEDS = tuple(range(10))
+CHANCE = 12.5
+
+_FRAMES, _CROP, _BLOCKS = 8, 32, 2
+#: the recipe at 32 clips a step; other batches see equally many clips, at a rate in proportion
+RECIPE = Train(
+    epochs=16,
+    batch=32,
+    lr=0.1,
+    sampling="mmaction2.uniform_train_8",
+    nesterov=True,
+    weight_decay=5e-4,
+    decay_on="matrices",
+    schedule="cosine",
+    schedule_by="step",
+    warmup_epochs=1.6,
+    clip_norm=5,
+    crop=_CROP,
+    crop_rule="random",
+    resize=0,
+    flip=0.0,
+)
+VIEWS = Views(sampling="mmaction2.uniform_test_8", resize=0, crop=_CROP)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A training that says whether a probe asks what it is to ask: its mean over seeds must keep to the bound."""
+
+    says: str
+    experiment: Experiment
+    metric: Literal["top1", "direction_top1"]
+    """Percent; `direction_top1` stands among the results' `extra`."""
+    bound: float
+    positive: bool
+    """Whether `bound` must be reached; else it must not be passed."""
+    seeds: int = 3
+
+    def holds(self, value: float) -> bool:
+        """Whether a measured mean keeps to the bound."""
+        return value >= self.bound if self.positive else value <= self.bound
+
+
+def probe_model(model: Model) -> Model:
+    """The small form of a paper's network with two blocks a stage, so that CL has something to relay."""
+    small = twin_model(model)
+    return replace(small, options=frozen(small.options, blocks=_BLOCKS)) if "blocks" in small.options else small
+
+
+def probe(
+    model: Model, name: str, *, batch: int = 32, split: str = TEST, shuffled: bool = False, **changes: Any
+) -> Experiment:
+    """Training and test of a network on the probe `name`, in batches of `batch` clips that are normalized together.
+
+    `split` is what is scored. `shuffled` gives frames in random order, in training and test. `changes` are those of the
+    recipe; `epochs` takes the warm-up along.
+    """
+    small = probe_model(model)
+    rule = "shuffled" if shuffled else "centred5" if small.name == "tdn" else ""
+    train, test = RECIPE, VIEWS
+    if rule:
+        train = replace(train, sampling=f"repro.{rule}_train_{_FRAMES}")
+        test = replace(test, sampling=f"repro.{rule}_test_{_FRAMES}")
+    train = replace(train, batch=batch, clips_per_device=batch, lr=train.lr * batch / train.batch)
+    if "epochs" in changes:
+        changes = {"warmup_epochs": changes["epochs"] / 10, **changes}
+    measure = Accuracy(dataset=name, train=replace(train, **changes), test=test, test_split=split)
+    return Experiment(model=small, measure=measure)
+
+
+def controls(name: str, *, split: str = TEST) -> tuple[Control, ...]:
+    """What must hold for a probe to say anything: one that must be solved, and those that must stay at chance."""
+    tsn = Model(name="tsn", backbone="resnet50", options=frozen(head="clip"))
+    tsm = replace(tsn, name="tsm")
+    if name in (ORDER, SHAPES):
+        return (
+            Control("TSM reads it", probe(tsm, name, split=split), "top1", 60.0, True),
+            Control("TSN, a bag of frames", probe(tsn, name, split=split), "direction_top1", 55.0, False),
+            Control(
+                "TSM, frames in random order",
+                probe(tsm, name, split=split, shuffled=True),
+                "direction_top1",
+                55.0,
+                False,
+            ),
+        )
+    return (
+        Control("TSN sees it", probe(tsn, name, split=split), "top1", 60.0, True),
+        Control("TSN, the shape not painted", probe(tsn, BLANK, split=split), "top1", 15.0, False),
+    )
+
+
+#: (probe, network) -> training accuracy, of augmented clips in the last tenth of the epochs, below which a network
+#: counts as not trained; networks that a probe is to be out of reach for have none
+MARKS: Mapping[tuple[str, str], float] = {}
