@@ -84,8 +84,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, RuntimeError) and text.startswith("Could not determine home directory"):
         return "a path begins with ~, and there is no such user, or this one has no home; write the whole path"
     from repro.core.error_log import write
+    from repro.registry import place_of
 
     what = f"{type(error).__name__}: {one_line(text)[:300]}" if text.strip() else type(error).__name__
+    what += place_of(error)
     place = write(error, sys.argv[1:])
     return f"unexpected {what}; {f'the whole account is in {place}' if place else 'no file could be written'}"
 

@@ -10,7 +10,8 @@ A third party adds entries by an entry point in the groups `repro.models`, `repr
     def insert(model, options): ...
 
 The object behind an entry point tells its facts (a dataset's `num_classes`, a model's `clip_length`) in a dict of that
-name: `open_mine.facts = {"num_classes": 12}`.
+name: `open_mine.facts = {"num_classes": 12}`. A method's `options` is a dataclass that declares them (`repro.core.options`);
+`insert(model, options)` is then given one, and what a user's method declares is a part of what is measured.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, TypeVar
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.names import MOST_SIGNS, is_name
+from repro.core.options import resolved
 from repro.core.paths import expand
 
 T = TypeVar("T")
@@ -80,6 +83,10 @@ class Entry:
         except ImportError:  # of a package that is not there: loading it tells so
             return None
         return Path(found) if found and Path(found).is_file() else None
+
+    def resolved(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a spec holds of a method's options; `BadOption` for one that it does not declare."""
+        return resolved(f"method {self.name}", self.fact("options"), given)
 
     @property
     def code(self) -> str:
@@ -162,6 +169,14 @@ def code_of(model: str, backbone: str, method: str | None) -> str:
     return found[0] if len(found) == 1 else hashlib.sha256("".join(found).encode()).hexdigest() if found else ""
 
 
+def place_of(error: BaseException) -> str:
+    """` (mine.py:12)`: the last line of a user's own file on the way to an error; empty where it passed none."""
+    entries = [entry for registry in (models, backbones, methods, datasets, tables) for entry in registry.in_order()]
+    own = {*loaded_modules, *(str(entry.file) for entry in entries if entry.file)}
+    frames = [frame for frame in extract_tb(error.__traceback__) if str(Path(frame.filename)) in own]
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
 def load_all() -> None:
     """Import the built-in tables (cheap: no torch) and note the entry points of installed packages."""
     if _state["loaded"]:
@@ -189,9 +204,10 @@ def load_module(path: str | Path) -> None:
     load_all()
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    loaded_modules[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}") from error
-    loaded_modules[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
+        where = place_of(error)
+        del sys.modules[name], loaded_modules[str(file)]
+        raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}{where}") from error

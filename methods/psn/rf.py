@@ -20,6 +20,7 @@ that gives it or RF-L-Inception-T's.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor, nn
@@ -31,7 +32,18 @@ from methods.psn.places import Added, Place, add_blocks, read_places, require_sc
 from methods.psn.synthesizer import GROUPS, affine, compressed, expansion, initialize, normalized
 
 _CONV = Kernel("conv", 3, 3)
-_PLACES = ("conv1", "conv2", "conv3", "conv4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of these four."""
+
+    insert_after: tuple[str, ...] = ("conv1", "conv2", "conv3", "conv4")
+    """Stages behind which a block stands; conv1 is the stem with its pooling."""
+    proportion: int | None = None
+    """Channels of the stage over those inside; None: 6 of rf_s, 8 of rf_l, 4 of the others."""
+    expand_scale: float = 0.01
+    """Factor on the initial weights of the last convolution."""
 
 
 def rf_s(model: nn.Module, options: Mapping[str, Any] | None = None) -> nn.Module:
@@ -63,12 +75,12 @@ def _insert(model: nn.Module, owner: str, options: Mapping[str, Any] | None, pro
 
 
 def _read(owner: str, options: Mapping[str, Any] | None, proportion: int) -> tuple[tuple[str, ...], int, float]:
-    defaults: dict[str, Any] = {"insert_after": _PLACES, "proportion": proportion, "expand_scale": 0.01}
-    refuse_unknown(owner, options or {}, defaults)
-    given = {**defaults, **(options or {})}
-    require_count(owner, "proportion", given["proportion"])
-    require_scale(owner, given["expand_scale"])
-    return read_places(owner, given["insert_after"]), given["proportion"], given["expand_scale"]
+    refuse_unknown(owner, options or {}, (field.name for field in fields(Options)))
+    given = Options(**(options or {}))
+    proportion = proportion if given.proportion is None else given.proportion
+    require_count(owner, "proportion", proportion)
+    require_scale(owner, given.expand_scale)
+    return read_places(owner, given.insert_after), proportion, given.expand_scale
 
 
 class Unit(nn.Module):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.errors import BadOption
-from repro.core.files import parse_json
+from repro.core.options import parsed
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import find
 from repro.registry import backbones, code_of, methods, models
@@ -131,21 +131,6 @@ def views_of(args: argparse.Namespace, usual: Views) -> Views:
     return replace(views, clips=clips_of(views.sampling))
 
 
-def options_of(pairs: list[str]) -> dict[str, Any]:
-    """`["relay_distance=2", "ct=null"]` as a dict; values are JSON where they can be, else text."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key:
-            raise BadOption(f"option {pair!r} has no '='", allowed="NAME=VALUE", fix="--method-option relay_distance=2")
-        try:
-            value = parse_json(text)
-        except ValueError:
-            value = {"True": True, "False": False, "None": None}.get(text, text)
-        found[key] = tuple(value) if isinstance(value, list) else value
-    return found
-
-
 def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
     """The Model spec that the arguments name; a row's own settings are the defaults when a row is named, and those of
     `known`, as a file of weights tells it, when it has the model's name.
@@ -162,7 +147,7 @@ def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
     if args.classes:
         changes["num_classes"] = args.classes
     if args.option:
-        changes["options"] = frozen(base.options, **options_of(args.option))
+        changes["options"] = frozen(base.options, **parsed(args.option))
     if args.method:
         changes["method"] = methods[args.method].name
         changes["method_options"] = frozen(base.method_options if base.method == args.method else {})
@@ -170,8 +155,10 @@ def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
         if not (args.method or base.method):
             raise BadOption("--method-option without a method", fix="--method dnr")
         options = changes.get("method_options", base.method_options)
-        changes["method_options"] = frozen(options, **options_of(args.method_option))
+        changes["method_options"] = frozen(options, **parsed(args.method_option))
     made = replace(base, **changes)
+    if made.method and (args.method or args.method_option):
+        made = replace(made, method_options=methods[made.method].resolved(made.method_options))
     return replace(made, code=code_of(made.name, made.backbone, made.method))
 
 

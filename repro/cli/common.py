@@ -12,7 +12,7 @@ from repro import papers
 from repro.cli.arguments import add_module
 from repro.core.paths import torchrun
 from repro.papers.table import TableSpec
-from repro.registry import load_module, methods
+from repro.registry import load_module
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -101,11 +101,16 @@ def add_form(parser: argparse.ArgumentParser) -> None:
 def add_with(parser: argparse.ArgumentParser) -> None:
     """--with, and --module for the file that the method stands in."""
     parser.add_argument(
-        "--with", dest="methods", nargs="+", default=[], metavar="METHOD", help="a row of it on every plain network"
+        "--with",
+        dest="methods",
+        nargs="+",
+        default=[],
+        metavar="METHOD[:K=V,..]",
+        help="a row of it on every plain network; with options: dnr:reduction=4 dnr:reduction=8",
     )
     add_module(parser)
 
 
 def table_of(args: argparse.Namespace) -> TableSpec:
     """The table that the arguments name, with the methods asked for."""
-    return papers.find(args.table, [methods[name].name for name in args.methods])
+    return papers.find(args.table, args.methods)

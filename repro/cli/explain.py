@@ -7,7 +7,6 @@ import argparse
 from repro import papers
 from repro.cli.common import Commands, add_reference, add_with, prepare, verb
 from repro.cli.tables import tell_damaged
-from repro.registry import methods
 
 _HEAD = 9
 
@@ -36,7 +35,7 @@ def explain(args: argparse.Namespace) -> int:
 
     console = prepare(args)
     name, row, column = split(args.cell)
-    layout = papers.find(name, [methods[one].name for one in args.methods])
+    layout = papers.find(name, args.methods)
     index = shown_records(reference=args.reference)
     records = index.of_table(layout.full_name, layout.ids)
     tell_damaged(index)

@@ -10,10 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, options_of, positive, seed
+from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, positive, seed
 from repro.cli.common import Commands, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
+from repro.core.options import parsed
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
 from repro.engine.execution import Execution
 
@@ -217,7 +218,7 @@ def train(args: argparse.Namespace) -> int:
     from repro.runner.one_experiment import recipe
 
     with together(args.device) as device:
-        experiment = recipe(model_of(args), args.dataset, options_of(args.set))
+        experiment = recipe(model_of(args), args.dataset, parsed(args.set))
         how = Execution(
             device=device,
             threads=args.threads,

@@ -23,7 +23,9 @@ from repro.cli.common import (
 )
 from repro.core import paths
 from repro.core.files import write_atomic
+from repro.core.options import declared
 from repro.papers.table import TableSpec
+from repro.papers.with_method import asked
 from repro.registry import Registry
 
 if TYPE_CHECKING:
@@ -38,7 +40,9 @@ def add(commands: Commands) -> None:
 
 
 def _add_listing(commands: Commands) -> None:
-    parser = verb(commands, "list", list_names, "tables, models, backbones, methods, datasets", "list")
+    summary = "tables, models, backbones, methods, datasets; of one method its options"
+    parser = verb(commands, "list", list_names, summary, "list dnr")
+    parser.add_argument("method", nargs="?", metavar="METHOD", help="show the options of this method")
     add_module(parser)
 
 
@@ -71,8 +75,14 @@ def _add_report(commands: Commands) -> None:
 
 
 def list_names(args: argparse.Namespace) -> int:
-    """Tables, models, backbones, methods and datasets, with one line each."""
+    """Tables, models, backbones, methods and datasets, with one line each; or one method with its options."""
     console = prepare(args)
+    if args.method:
+        entry = registry.methods[args.method]
+        options = declared(entry.fact("options")) if entry.fact("options") else ()
+        lines = {f"{one.name}={one.default}": one.help for one in options}
+        print_named(console, f"{entry.name}: {entry.summary}", lines or {"no options": "it declares none"})
+        return 0
     short = {full: f" (also: {name})" for name, full in papers.SHORT.items()}
     named = {name: entry.summary + short.get(name, "") for name, entry in papers.TABLES.items()}
     print_named(console, "tables", named)
@@ -156,6 +166,6 @@ def write_report(
 
 
 def _with_rows_that_exist(name: str, index: Index, methods: Sequence[str]) -> TableSpec:
-    ends = tuple(f"_{method}" for method in methods)
+    ends = tuple(f"_{asked(method).suffix}" for method in methods)
     run = any(row.endswith(ends) for row in index.rows(name)) if methods else False
     return papers.find(name, methods if run else ())

@@ -41,8 +41,8 @@ class Checked:
     def __post_init__(self) -> None:
         for name, kind in _hints(type(self)).items():  # type: ignore[arg-type]
             value = getattr(self, name)
-            if not _fits(value, kind):
-                raise BadOption(_refusal(self, name), allowed=_told(kind))
+            if not fits(value, kind):
+                raise BadOption(_refusal(self, name), allowed=told_kind(kind))
             low, high = _BOUNDS.get(name, (-math.inf, math.inf))
             if isinstance(value, int | float) and not low <= value <= high:
                 bounds = f"{low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
@@ -58,18 +58,18 @@ def _hints(cls: Any) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _fits(value: Any, kind: Any) -> bool:
+def fits(value: Any, kind: Any) -> bool:
     """Whether a value is of a declared type; a whole number serves as a float, and a bool never as a number."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
         return value in inner
     if origin in (typing.Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
+        return any(fits(value, one) for one in inner)
     if origin is tuple:
         if not isinstance(value, tuple):
             return False
         kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
-        return len(value) == len(kinds) and all(map(_fits, value, kinds))
+        return len(value) == len(kinds) and all(map(fits, value, kinds))
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if kind is int:
@@ -77,7 +77,7 @@ def _fits(value: Any, kind: Any) -> bool:
     return isinstance(value, origin or kind)
 
 
-def _told(kind: Any) -> str:
+def told_kind(kind: Any) -> str:
     """A declared type in words."""
     if typing.get_origin(kind) is Literal:
         return ", ".join(map(str, typing.get_args(kind)))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from repro.core import spec
 from repro.core.errors import BadOption, NotConfigured, ReproError
-from repro.registry import methods, models
+from repro.registry import methods, models, place_of
 
 #: timm's tag of torchvision's first ImageNet weights, which the video repositories start from
 IMAGENET_TAG = "tv_in1k"
@@ -100,8 +100,10 @@ def _with_method(net: nn.Module, model: spec.Model) -> nn.Module:
             raise BadOption("method_options are given, but no method", allowed="method_options with a method")
         return net
     with _bad_options(f"method {model.method!r} on {model.name!r}"):
-        insert = methods[model.method].load()
-        return insert(net, model.method_options)
+        entry = methods[model.method]
+        declaration = entry.fact("options")
+        options = model.method_options if not isinstance(declaration, type) else declaration(**model.method_options)
+        return entry.load()(net, options)
 
 
 def _is_ours(backbone: str) -> bool:
@@ -112,10 +114,16 @@ def _is_ours(backbone: str) -> bool:
 
 @contextmanager
 def _bad_options(what: str) -> Iterator[None]:
-    """Turn the plain errors of `baselines/` and `methods/` into one that the command line prints."""
+    """Turn the plain errors of `baselines/` and `methods/`, and any of a user's file, into one that the command line
+    prints.
+    """
     try:
         yield
     except ReproError:
         raise
-    except (ValueError, TypeError) as error:
-        raise BadOption(f"{what} cannot be built: {error}") from error
+    except Exception as error:
+        where = place_of(error)
+        if not where and not isinstance(error, ValueError | TypeError):
+            raise
+        told = f"{type(error).__name__}: {error}{where}" if where else str(error)
+        raise BadOption(f"{what} cannot be built: {told}") from error

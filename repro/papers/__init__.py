@@ -113,7 +113,9 @@ def full_name(name: str) -> str:
 
 
 def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
-    """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network."""
+    """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network: `dnr`, or
+    `dnr:reduction=8,units=2` with options.
+    """
     entry = TABLES[full_name(name)]
     table = _built(entry.name, entry.origin, entry.load())
     if methods:
@@ -135,7 +137,8 @@ def _built(name: str, origin: str, make: Callable[[], TableSpec]) -> TableSpec:
     except Exception as error:
         if origin == "repro":
             raise
-        raise BadOption(f"table {name!r} of {origin} cannot be built: {type(error).__name__}: {error}") from error
+        told = f"{type(error).__name__}: {error}{registry.place_of(error)}"
+        raise BadOption(f"table {name!r} of {origin} cannot be built: {told}") from error
     made = getattr(table, "full_name", repr(table))
     if made != name:
         raise BadOption(f"table {name!r} of {origin} is built as {made}", allowed="a TableSpec of that name")

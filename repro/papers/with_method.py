@@ -3,11 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from repro.core.errors import BadOption
-from repro.core.spec import Accuracy, Experiment, Speed, frozen, replace
+from repro.core.names import name_like
+from repro.core.options import name_and_options
+from repro.core.spec import Accuracy, Experiment, Options, Speed, replace
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
-from repro.registry import code_of
+from repro.registry import code_of, methods
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A method as it is asked for, `dnr` or `dnr:reduction=8`, with what a spec holds of its options."""
+
+    name: str
+    options: Options
+    suffix: str
+    """Of row keys."""
+    label: str
+
+
+def asked(text: str) -> Asked:
+    """The method and the options that a text names; `UnknownName` or `BadOption` where there are no such."""
+    name, given = name_and_options(text)
+    entry = methods[name]
+    options = entry.resolved(given)
+    told = [f"{key}={shown(value)}" for key, value in given.items()]
+    suffix = name_like("-".join([entry.name, *told]))
+    label = f"{entry.name} ({', '.join(told)})" if told else entry.name
+    return Asked(entry.name, options, suffix, label)
+
+
+def shown(value: object) -> str:
+    """An option's value in few signs."""
+    return "+".join(map(shown, value)) if isinstance(value, tuple) else str(value)
 
 
 def with_method(table: TableSpec, method: str) -> TableSpec:
@@ -15,19 +45,20 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
 
     Gains over the plain network stand beside accuracies, of the table's own methods too.
     """
+    wanted = asked(method)
     plain = [row for row in table.rows if row.cells and not row.quoted_network and _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
     taken = {row.key for row in table.rows}
     rows: list[RowSpec] = list(table.rows)
     for row in plain:
-        key = f"{row.key}_{method}"
+        key = f"{row.key}_{wanted.suffix}"
         if key in taken:
             raise BadOption(f"table {table.full_name} has {method!r} already, as row {key!r}", allowed="another method")
-        cells = {name: _put(experiment, method) for name, experiment in row.cells.items()}
+        cells = {name: _put(experiment, wanted) for name, experiment in row.cells.items()}
         new = RowSpec(
             key=key,
-            label=f"{row.label}+{method}",
+            label=f"{row.label}+{wanted.label}",
             section="added" if row.host else row.section,
             cells=cells,
             reasons=row.reasons,
@@ -69,10 +100,11 @@ def _end_of_group(rows: Sequence[RowSpec], key: str) -> int:
     return 1 + max(index for index, row in enumerate(rows) if key in (row.key, row.baseline))
 
 
-def _put(experiment: Experiment, method: str) -> Experiment:
+def _put(experiment: Experiment, method: Asked) -> Experiment:
     """The same measurement of the same network with the method; speeds are paired with the network without it."""
     model, measure = experiment.model, experiment.measure
     if isinstance(measure, Speed):
         measure = replace(measure, against=model)
-    code = code_of(model.name, model.backbone, method)
-    return Experiment(model=replace(model, method=method, method_options=frozen(), code=code), measure=measure)
+    code = code_of(model.name, model.backbone, method.name)
+    changed = replace(model, method=method.name, method_options=method.options, code=code)
+    return Experiment(model=changed, measure=measure)

@@ -136,7 +136,8 @@ class Attempt:
             if stop_signal.requested():  # the other processes were stopped too: what was lost with them is no failure
                 raise stop_signal.Stopped from error
             last = traceback.extract_tb(error.__traceback__)[-1]
-            return {}, f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
+            where = registry.place_of(error) or f" ({Path(last.filename).name}:{last.lineno})"
+            return {}, f"{type(error).__name__}: {error}{where}"
 
     def measure(self) -> dict[str, Any]:
         """What goes into the record: results, and for an accuracy what they depend on."""

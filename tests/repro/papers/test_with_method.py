@@ -17,6 +17,7 @@ from repro.core.spec import Speed, diff
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
 from repro.records.store import load_all
+from repro.registry import load_module
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
 from repro.report.html import render_html
@@ -148,3 +149,51 @@ def test_dry_run_lines_name_the_method_and_its_file(mine, tmp_path):
 def test_an_unknown_method_suggests_the_nearest(capsys):
     assert main(["run", "table6", "--with", "dnrr", "--dry-run"]) == 2
     assert "did you mean dnr" in capsys.readouterr().err
+
+
+GATE = """
+from dataclasses import dataclass
+from repro.registry import methods
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    reduction: int = 4
+
+@methods.register("tgate", options=Options)
+def insert(model, options):
+    model.layer4.width = options.reduction
+    return model.nothing[0] if options.reduction == 1 else model
+"""
+
+
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory):
+    file = tmp_path_factory.mktemp("gate") / "gate.py"
+    file.write_text(GATE)
+    load_module(file)
+    return file
+
+
+def test_options_make_rows_and_experiments_of_their_own(gate):
+    table = papers.find("table6", ["tgate", "tgate:reduction=8"])
+    plain, wide = table.row("tsm_r50_tgate"), table.row("tsm_r50_tgate-reduction=8")
+    assert wide.label == "TSM+tgate (reduction=8)"
+    assert plain.cells["static"].model.method_options == {"reduction": 4}
+    assert diff(plain.cells["static"], wide.cells["static"]) == {"model.method_options.reduction": (4, 8)}
+    same = papers.find("table6", ["tgate:reduction=4"]).row("tsm_r50_tgate-reduction=4")
+    assert same.cells["static"].id == plain.cells["static"].id
+
+
+def test_a_misspelt_option_of_a_users_method_is_refused(gate, capsys):
+    assert main(["run", "table6", "--with", "tgate:reductoin=8", "--module", str(gate), "--dry-run"]) == 2
+    assert "has no option 'reductoin'; did you mean reduction" in capsys.readouterr().err
+
+
+def test_an_error_in_a_users_method_tells_its_line(gate, capsys):
+    assert main(["flops", "tsm", "--method", "tgate", "--method-option", "reduction=1", "--module", str(gate)]) == 2
+    assert "AttributeError" in (told := capsys.readouterr().err) and "(gate.py:12)" in told
+
+
+def test_a_methods_options_are_listed(capsys):
+    assert main(["list", "dnr"]) == 0
+    assert "reduction=4" in (told := capsys.readouterr().out) and "DNR 4.2: r = 4" in told
