@@ -10,8 +10,8 @@ A third party adds entries by an entry point in the groups `repro.models`, `repr
     def insert(model, options): ...
 
 The object behind an entry point tells its facts (a dataset's `num_classes`, a model's `clip_length`) in a dict of that
-name: `open_mine.facts = {"num_classes": 12}`. A method's `options` is a dataclass that declares them (`repro.core.options`);
-`insert(model, options)` is then given one, and what a user's method declares is a part of what is measured.
+name: `open_mine.facts = {"num_classes": 12}`. A method's `options` is a dataclass that declares them
+(`repro.core.options`): `insert(model, options)` is given one, and what a user's declares is a part of what is measured.
 """
 
 from __future__ import annotations

@@ -79,10 +79,8 @@ def resolved(owner: str, declaration: Declaration | None, given: Mapping[str, An
     """
     if declaration is None:
         if given:
-            raise BadOption(
-                f"{owner} declares no option, and is given {', '.join(given)}",
-                fix=f"methods.register({owner.rpartition(' ')[2]!r}, options=Options), Options a dataclass, as README shows",
-            )
+            fix = f"methods.register({owner.rpartition(' ')[2]!r}, options=Options), a dataclass, as README shows"
+            raise BadOption(f"{owner} declares no option, and is given {', '.join(given)}", fix=fix)
         return frozen()
     known = {one.name: one for one in declared(declaration)}
     for name, value in given.items():
