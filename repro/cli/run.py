@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         return _print_lines(todo, args)
     stored = len({(job.experiment.id, job.seed) for job in jobs}) - len(todo)
-    if todo and stored and first_process():
+    if todo and stored and args.mode == "undone" and first_process():
         console.print(f"{table.full_name}: {stored} cells have their records, which stay; --force measures all again")
     if torchrun():
         failed = _launch_together(todo, args, console, table.full_name)

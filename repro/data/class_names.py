@@ -14,6 +14,16 @@ MOST_CLASSES = 100_000
 #: `2`, and how spreadsheets and pandas write it: `2.0`, `2,0`, `+2`, `02`
 _NUMBER = re.compile(r"\+?0*([0-9]{1,12})(?:\.0*|,00?)?")
 _SHOWN = 4
+#: Cyrillic, Greek and Armenian letters, dashes and quotes that look like these in most typefaces, and that no Unicode
+#: form makes equal
+_LOOKALIKES = {
+    "a": "аɑα", "c": "сϲ", "d": "ԁ", "e": "еҽ", "g": "ɡց", "h": "һհ", "i": "іıιӏ", "j": "јϳ", "k": "κк", "n": "ոп",
+    "o": "оοօσ", "p": "рρ", "q": "ԛզ", "s": "ѕ", "u": "սυ", "v": "νѵ", "w": "ԝω", "x": "хχ", "y": "уүγ", "l": "ⅼ|",
+    "A": "АΑ", "B": "ВΒ", "C": "СϹ", "E": "ЕΕ", "F": "Ϝ", "G": "Ԍ", "H": "НΗ", "I": "ІΙӀ", "J": "ЈͿ", "K": "КΚ",
+    "M": "МΜϺ", "N": "Ν", "O": "ОΟՕ", "P": "РΡ", "S": "ЅՏ", "T": "ТΤ", "U": "Ս", "W": "Ԝ", "X": "ХΧ", "Y": "УΥҮ",
+    "Z": "Ζ", "-": "‐‑‒–—―−﹣", "'": "’‘ʼ′`´ʹ", '"': "“”″„", ".": "․", ":": "։∶", "/": "∕⁄",
+}  # fmt: skip
+_PLAIN = str.maketrans({sign: letter for letter, signs in _LOOKALIKES.items() for sign in signs})
 
 
 def normal(name: str) -> str:
@@ -41,12 +51,20 @@ def require_different(names: Iterable[str], where: str) -> None:
     """Raise `DataError` for two names, each `normal`, that look alike and yet are not the same."""
     seen: dict[str, str] = {}
     for name in names:
-        alike = normal(unicodedata.normalize("NFKC", name))
+        alike = normal(unicodedata.normalize("NFKC", name)).translate(_PLAIN)
         other = seen.setdefault(alike, name)
         if other != name:
             raise DataError(
                 f"{where}: the classes {other!a} and {name!a} look alike", allowed="one spelling for each class"
             )
+
+
+def differ_in_case(names: Iterable[str]) -> str | None:
+    """What to say of the first two classes that differ in upper and lower case alone; None where there are none."""
+    seen: dict[str, str] = {}
+    pairs = ((seen.setdefault(name.casefold(), name), name) for name in names)
+    two = next(((one, other) for one, other in pairs if one != other), None)
+    return f"{two[0]!r} and {two[1]!r} are two classes, and differ in case alone" if two else None
 
 
 @dataclass(frozen=True)

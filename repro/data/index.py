@@ -24,7 +24,15 @@ from repro.core.csv_text import records_of, text_of
 from repro.core.errors import DataError, UnknownName
 from repro.core.paths import expand
 from repro.data import content, label_maps
-from repro.data.class_names import MOST_CLASSES, looks_like_number, normal, number_of, require_different
+from repro.data.class_names import (
+    MOST_CLASSES,
+    differ_in_case,
+    looks_like_number,
+    normal,
+    number_of,
+    require_different,
+)
+from repro.data.shared_files import Listed, refuse_shared
 from repro.data.splits import respelled, split_of
 
 _COLUMNS = ("path", "label", "split")
@@ -53,7 +61,7 @@ class Index:
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What records say of this copy besides: its label map, its source, how many videos it lacks."""
     notes: tuple[str, ...] = ()
-    """What in its files was read by its meaning rather than as written."""
+    """What in its files was read by its meaning rather than as written, or may be a slip."""
 
     def __len__(self) -> int:
         return len(self.videos)
@@ -94,7 +102,7 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     Without a `split` column the file serves as any split that is tested; training needs the column, so that nothing is
     trained on what it is tested on. `labels` is the label map; else `NAME.labels.txt` or `labels.txt` beside the CSV;
     else class names are the labels that occur in the whole file, sorted. Missing video files are no error here: they
-    are reported when they are read. A file that stands in two splits is.
+    are reported when they are read. A file that stands in two splits is, also as a copy.
     """
     file = expand(path)
     rows = _read_rows(file)
@@ -110,7 +118,7 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     if not chosen:
         raise UnknownName(f"split of {str(file)!r}", split, {row.split or "" for row in rows}, fix="--split NAME")
     folder = file.absolute().parent
-    _refuse_shared(file, rows, numbers)
+    refuse_shared(file, [Listed(r.line, r.path, r.split, number) for r, number in zip(rows, numbers, strict=True)])
     videos = tuple(Video(id=row.path, path=folder / row.path, label=number) for row, number in chosen)
     notes = _notes(rows, classes)
     facts = {"read_as": list(notes)} if notes else {}
@@ -204,33 +212,13 @@ def _plain_path(name: str) -> str:
     return os.path.normpath(unicodedata.normalize("NFC", name))
 
 
-def _refuse_shared(file: Path, rows: Sequence[Row], numbers: Sequence[int]) -> None:
-    """Raise `DataError` where two lines of different splits or labels are one file on the disk, by a link or by another
-    spelling of its path.
-    """
-    folder = file.absolute().parent
-    seen: dict[tuple[int, int], tuple[Row, int]] = {}
-    for row, number in zip(rows, numbers, strict=True):
-        try:
-            facts = (folder / row.path).stat()
-        except (OSError, ValueError):
-            continue
-        other, label = seen.setdefault((facts.st_dev, facts.st_ino), (row, number))
-        if (other.split, label) != (row.split, number):
-            what = f"one file, of {other.split} and {row.split}" if row.split != other.split else "one file, two labels"
-            raise DataError(
-                f"{str(file)!r} lines {other.line} and {row.line}: {other.path!r} and {row.path!r} are {what}",
-                fix="leave one of the lines out",
-            )
-
-
 def _notes(rows: Sequence[Row], classes: Sequence[str]) -> tuple[str, ...]:
-    """What was read by its meaning: spellings of splits, numbers of classes."""
+    """What was read by its meaning, spellings of splits and numbers of classes, and names that may be a slip."""
     respelled_ = respelled({row.written for row in rows if row.written})
     known = set(classes)
     numbers = sorted({row.label for row in rows if row.label not in known and not row.label.isdecimal()})
     as_numbers = f"labels such as {numbers[0]!r} were read as the numbers of classes" if numbers else None
-    return tuple(note for note in (respelled_, as_numbers) if note)
+    return tuple(note for note in (respelled_, as_numbers, differ_in_case(classes)) if note)
 
 
 def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.core.errors import DataError, ReproError
-from repro.data.class_names import match, normal, number_of, require_different
+from repro.data.class_names import differ_in_case, match, normal, number_of, require_different
 
 FRUIT = ("apple", "banana", "grape", "lime")
 
@@ -18,9 +18,18 @@ def test_one_name_in_its_unicode_forms() -> None:
     spellings = ["caf\u00e9 run", "cafe\u0301 run", " caf\u00e9  run ", "caf\u00e9\u00a0run", "caf\u00e9 \u200brun"]
     assert {normal(name) for name in spellings} == {"caf\u00e9 run"}
     require_different(["Run", "run"], "x")
-    for alike in ("ru\uff4e", "\uff52un"):
+    for one, alike in (
+        ("run", "ru\uff4e"), ("run", "\uff52un"), ("pop", "\u0440\u043ep"), ("TAP", "T\u0391P"), ("sip", "s\u0131p"),
+        ("tie-up", "tie\u2013up"), ("tie-up", "tie\u2011up"), ("don't", "don\u2019t"),
+    ):  # fmt: skip
         with pytest.raises(DataError, match="look alike"):
-            require_different(["run", alike], "x")
+            require_different([one, alike], "x")
+    require_different(["рыба", "pblba", "тур", "typ?"], "x")
+
+
+def test_names_that_differ_in_case_are_told() -> None:
+    assert differ_in_case(["run", "jump"]) is None
+    assert differ_in_case(["run", "jump", "Run"]) == "'run' and 'Run' are two classes, and differ in case alone"
 
 
 @given(st.text())

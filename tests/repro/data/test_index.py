@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import pytest
@@ -165,8 +166,8 @@ def test_splits_are_read_by_their_meaning_and_it_is_told(tmp_path, write_csv):
 
 def test_a_file_is_of_one_split_and_label_however_it_is_named(tmp_path, write_csv):
     (tmp_path / "sub").mkdir()
-    for name in ("a.mp4", "b.mp4"):
-        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    (tmp_path / "b.mp4").write_bytes(b"2")
     (tmp_path / "link.mp4").symlink_to("a.mp4")
     (tmp_path / "hard.mp4").hardlink_to(tmp_path / "a.mp4")
     (tmp_path / "folder").symlink_to("sub")
@@ -181,6 +182,25 @@ def test_a_file_is_of_one_split_and_label_however_it_is_named(tmp_path, write_cs
     with pytest.raises(DataError, match="one file, of train and val"):
         read_csv(write_csv(tmp_path / "my.csv", [("sub", "x", "train"), ("folder", "x", "val")]), "val")
     assert len(read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "x", "train"), ("b.mp4", "x", "val")]), "val")) == 1
+
+
+def test_a_copy_of_a_training_video_is_not_held_out(tmp_path, write_csv):
+    (tmp_path / "a.mp4").write_bytes(b"a" * 3_000_000)
+    shutil.copy(tmp_path / "a.mp4", tmp_path / "copy.mp4")
+    (tmp_path / "other.mp4").write_bytes(b"b" * 3_000_000)
+    for name in ("frames", "same"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number:05d}.jpg").write_bytes(b"%d" % number)
+    for one, copy in (("a.mp4", "copy.mp4"), ("frames", "same")):
+        for split in ("val", "train"):
+            with pytest.raises(DataError, match=f"lines 2 and 4: '{one}' and '{copy}' are copies of one video, in tr"):
+                rows = [(one, "x", "train"), ("other.mp4", "x", "train"), (copy, "x", "val")]
+                read_csv(write_csv(tmp_path / "my.csv", rows), split)
+    rows = [("a.mp4", "x", "val"), ("copy.mp4", "x", "test"), ("other.mp4", "x", "train"), ("none.mp4", "x", "train")]
+    assert len(read_csv(write_csv(tmp_path / "my.csv", rows), "val")) == 1
+    (tmp_path / "same" / "00001.jpg").write_bytes(b"9")
+    assert read_csv(write_csv(tmp_path / "my.csv", [("frames", "x", "train"), ("same", "x", "val")]), "val")
 
 
 @pytest.mark.parametrize(
