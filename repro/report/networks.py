@@ -1,17 +1,20 @@
 """Every network of every table on equal terms: accuracy as printed, cost and speed as measured here.
 
-A line is one printed top-1 of a network that has a static record: its GMACs and parameters by one counter at the crop
-of its own test, times the views of that test, and its speed on one machine under one set of conditions. No paper has
-all three of all networks. Where two tables print the same accuracy of the same network, it stands once.
+A line is one printed top-1 of a network that has a static record. Its GMACs, by one counter, and its speed, on one
+machine under one set of conditions, are of the same view, that of its own test, times the views of that test. A time
+at another crop is none. No paper has all three of all networks. Where two tables print the same accuracy of the same
+network, it stands once.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
 
-from repro.core.spec import Accuracy
+from repro.core.spec import Accuracy, Views, canonical_json
 from repro.papers import published
 from repro.papers.table import RowSpec
 from repro.records.schema import Record
@@ -37,20 +40,22 @@ class Network:
     printed: str
     """Top-1 as printed."""
     style: str
-    experiment: str
-    """Content id of the static experiment: the same for the same network."""
+    network: str
+    """The same for the same network, whatever it classifies."""
     baseline: str | None
     tables: tuple[str, ...]
     size: str
     gmacs: float
     """Of one view at `size`, measured."""
+    tested: bool
+    """Whether `size` is the crop of a test that is known here; else of the printed cost."""
     views: int
     views_from: str
     """printed, or that of the protocol here, or none stated."""
     params: float
     """In millions, measured."""
     speed: float | None = None
-    """Views a second on the machine that is compared."""
+    """Views a second at `size` on the machine that is compared, the median of all sittings there."""
     on_front: tuple[str, ...] = ()
     """Of which figures it is on the Pareto front."""
 
@@ -79,28 +84,55 @@ class Networks:
 Conditions = tuple[str, str, int, str, str, int]
 
 
+@dataclass(frozen=True)
+class _Timed:
+    """What one record of speed says of one network."""
+
+    conditions: Conditions
+    views_per_s: float
+
+
 def networks(sources: Sequence[Source]) -> Networks:
     """From published values and records alone."""
     speeds = {id(one): one for source in sources for one in _speeds(source)}
     ranked = Counter(_conditions(one) for one in speeds.values()).most_common()
     chosen = min((key for key, count in ranked if count == ranked[0][1]), default=None)
-    lines, elsewhere = [], 0
+    timed, lines, elsewhere = _timed(speeds.values()), [], 0
     for source in sources:
         for row in source.layout.rows:
             found = _network(source, row)
-            timed = source.done(row.key, "speed")
-            if found is not None and timed:
-                same = [one for one in timed if _conditions(one) == chosen]
-                elsewhere += not same
-                found = replace(found, speed=same[-1].results["views_per_s"]) if same else found
-            lines += [found] if found is not None else []
+            if found is None:
+                continue
+            there = timed.get((found.network, found.size), ())
+            same = [one.views_per_s for one in there if one.conditions == chosen]
+            elsewhere += bool(there) and not same
+            lines.append(replace(found, speed=median(same)) if same else found)
     merged = _marked(_merged(lines))
     return Networks(merged, _told(chosen), elsewhere, _figures(merged))
 
 
 def _speeds(source: Source) -> Iterator[Record]:
     for row in source.layout.rows:
-        yield from source.done(row.key, "speed")
+        for cell in row.cells:
+            yield from (one for one in source.done(row.key, cell) if one.kind == "speed")
+
+
+def _timed(speeds: Iterable[Record]) -> Mapping[tuple[str, str], Sequence[_Timed]]:
+    """(network, crop) -> its times; a record times a network and, in turn with it, what it is compared with."""
+    found: dict[tuple[str, str], list[_Timed]] = defaultdict(list)
+    for record in speeds:
+        measure, results, size = record.spec["measure"], record.results, str(record.spec["measure"]["size"])
+        of = _conditions(record)
+        found[_same(record.spec["model"]), size].append(_Timed(of, results["views_per_s"]))
+        if measure.get("against") and results.get("against"):
+            host = _Timed(of, results["against"]["views_per_s"])
+            found[_same(measure["against"]), size].append(host)
+    return found
+
+
+def _same(model: Mapping[str, Any]) -> str:
+    """The network without what its training and its classes alone differ in."""
+    return canonical_json({key: of for key, of in model.items() if key not in ("num_classes", "dropout", "pretrained")})
 
 
 def _conditions(record: Record) -> Conditions:
@@ -117,10 +149,29 @@ def _told(chosen: Conditions | None) -> str:
     return f"{name} ({device}), {threads} thread{'s' if threads != 1 else ''}, {precision}, {form} form, batch {batch}"
 
 
+def _counts(source: Source, row: RowSpec) -> dict[str, float]:
+    """Crop -> GMACs of one view of the row's network, in all its cells that count; that of the printed cost last."""
+    found: dict[str, float] = {}
+    for cell in sorted(row.cells, key=lambda name: name == "input"):
+        for record in source.done(row.key, cell):
+            if record.kind == "static" and not cell.startswith(("twin-", "static-")):
+                for size, count in record.results["sizes"].items():
+                    found.pop(size, None)
+                    found[size] = count["gmacs"]
+    return found
+
+
+def _crop(row: RowSpec, counted: Mapping[str, float], test: Views | None) -> str:
+    """Of the test; where no protocol tells it, of the printed cost; where there is none, the smallest."""
+    if test is not None and str(test.crop) in counted:
+        return str(test.crop)
+    return list(counted)[-1] if "input" in row.cells else min(counted, key=int)
+
+
 def _network(source: Source, row: RowSpec) -> Network | None:
     """The row's line; None where no top-1 is printed, the dataset is not told, or nothing is counted yet."""
-    counted = source.done(row.key, "static")
-    if row.published_row is None or not source.layout.published_csv or not counted:
+    static, counted = source.done(row.key, "static"), _counts(source, row)
+    if row.published_row is None or not source.layout.published_csv or not static:
         return None
     table = published.load(source.layout.published_csv)
     if row.published_row not in table.rows or "top1" not in table.columns:
@@ -132,8 +183,7 @@ def _network(source: Source, row: RowSpec) -> Network | None:
     printed = table.value(row.published_row, "views") if "views" in table.columns else None
     accuracies = [one.measure for one in row.cells.values() if isinstance(one.measure, Accuracy)]
     test = next((one.test for one in accuracies if one.dataset == dataset), None)
-    results = counted[-1].results
-    size = str(test.crop) if test and str(test.crop) in results["sizes"] else min(results["sizes"], key=int)
+    size = _crop(row, counted, test)
     views, views_from = 1, "none stated"
     if test:
         views, views_from = test.clips * test.crops, "protocol"
@@ -143,21 +193,20 @@ def _network(source: Source, row: RowSpec) -> Network | None:
     name = source.table.full_name
     return Network(
         key=f"{name}/{row.key}", label=shown.label, dataset=dataset, top1=value.number, printed=value.text, style=style,
-        experiment=counted[-1].id, baseline=f"{name}/{row.baseline}" if row.baseline else None, tables=(name,),
-        size=size, gmacs=results["sizes"][size]["gmacs"], views=views, views_from=views_from,
-        params=results["params"] / 1e6,
+        network=_same(static[-1].spec["model"]), baseline=f"{name}/{row.baseline}" if row.baseline else None, tables=(name,),
+        size=size, gmacs=counted[size], tested=test is not None and size == str(test.crop), views=views, views_from=views_from,
+        params=static[-1].results["params"] / 1e6,
     )  # fmt: skip
 
 
 def _merged(lines: Iterable[Network]) -> list[Network]:
-    """The same network with the same printed accuracy and views stands once, under all its tables."""
+    """The same network with the same printed accuracy and views stands once, under all its tables, at its test's crop."""
     found: dict[tuple[object, ...], Network] = {}
     for line in lines:
-        same = (line.experiment, line.dataset, line.printed, line.views)
-        known = found.get(same)
-        found[same] = line if known is None else replace(
-            known, tables=tuple(dict.fromkeys((*known.tables, *line.tables))), speed=known.speed or line.speed,
-        )  # fmt: skip
+        same = (line.network, line.dataset, line.top1, line.views)
+        known = found.get(same, line)
+        kept = line if line.tested and not known.tested else known
+        found[same] = replace(kept, tables=tuple(dict.fromkeys((*known.tables, *line.tables))))
     order = list(DATASETS)
     return sorted(
         found.values(),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from repro import papers
+from repro.core import paths
 from repro.core.spec import replace
 from repro.papers import published
 from repro.papers.table import TableSpec
+from repro.records.index import Index
 from repro.records.schema import Record
+from repro.report import build
 from repro.report.build_table import table_view
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
@@ -87,3 +93,32 @@ def test_the_page_shows_every_line(layout: TableSpec, records: list[Record]) -> 
     section = page[page.index('id="networks"') : page.index('id="dnr/table6"')]
     assert section.count('<th scope="row">') == 3  # the user's own row has no printed accuracy
     assert "not timed" in section and "28.37" in section
+
+
+def test_a_time_at_another_crop_than_the_tests_is_none(layout: TableSpec, records: list[Record]) -> None:
+    """The test is of 32 pixels: once a count at 32 is there, it stands, and the time at 224 does not."""
+    both = static(24_327_632, 32.7)
+    both["sizes"]["32"] = both["sizes"]["224"] | {"gmacs": 0.67}
+    kept = [one for one in records if (one.row, one.cell) != ("tsn_r50", "static")]
+    found = _networks([layout], [*kept, record_of(layout, "tsn_r50", "static", both)])
+    line = next(one for one in found.lines if one.key.endswith("tsn_r50"))
+    assert (line.size, line.gmacs, line.speed) == ("32", 0.67, None)
+
+
+def test_the_reference_compares_cost_and_time_of_the_same_view() -> None:
+    layouts = [papers.find(name) for name in papers.TABLES]
+    index = Index(paths.published().parent / "records")
+    made = networks(sources(layouts, [build(layout, index) for layout in layouts], index.records()))
+    found = {(one.label, one.dataset): one for one in made.lines}
+    for label, size, gmacs in (("X3D-XL", "356", 48.41), ("SlowFast", "256", 36.10), ("TANet", "256", 42.78)):
+        line = found[label, "kinetics400"]
+        assert (line.size, round(line.gmacs, 2)) == (size, gmacs), label
+    timed = set()
+    for one in index.records():
+        if one.kind == "speed":
+            of = one.spec["model"], one.spec["measure"].get("against")
+            timed |= {(model["name"], model["method"], str(one.spec["measure"]["size"])) for model in of if model}
+    for line in made.lines:
+        model = json.loads(line.network)
+        assert line.speed is None or (model["name"], model["method"], line.size) in timed, line.key
+    assert sum(line.speed is not None for line in made.lines) > 100
