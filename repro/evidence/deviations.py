@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 
 from repro import registry
@@ -35,11 +36,6 @@ class Deviation:
     says: str
     source: str
     """Paper, and the authors' file and commit where their code is public."""
-
-    @property
-    def told(self) -> str:
-        """In one line."""
-        return f"{self.name}: {self.says} ({self.source})" if self.source else f"{self.name}: {self.says}"
 
 
 def deviations(layout: TableSpec) -> list[Deviation]:
@@ -93,10 +89,17 @@ def _docstring(entry: Entry) -> str:
     return found[1] if found else ""
 
 
+def told_by_network(numbered: Mapping[Deviation, int]) -> Iterator[str]:
+    """A line a network or method with its source, then one a deviation."""
+    for (name, source), own in groupby(numbered.items(), key=lambda item: (item[0].name, item[0].source)):
+        yield f"Deviations of {name}{f' ({source})' if source else ''}:"
+        yield from (f"Deviation {number}: {one.says}" for one, number in own)
+
+
 def told_numbers(numbers: Iterable[int]) -> str:
-    """`1 to 3, 7`."""
+    """`1 to 3, 7`; a number that comes twice counts once."""
     runs: list[list[int]] = []
-    for number in sorted(numbers):
+    for number in sorted(set(numbers)):
         if runs and number == runs[-1][-1] + 1:
             runs[-1].append(number)
         else:

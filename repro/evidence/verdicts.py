@@ -70,11 +70,6 @@ def tally(verdicts: Iterable[Verdict | None]) -> dict[Word, int]:
     return {word: counted[word] for word in WORDS if counted[word]}
 
 
-def told_tally(counted: dict[Word, int]) -> str:
-    """The counts in one line; empty where there are none."""
-    return ", ".join(f"{number} {WORDS[word]}" for word, number in counted.items())
-
-
 def nearest(counted: Mapping[str, float], printed: Value) -> str:
     """The counter whose number is nearest to the printed one."""
     return min(counted, key=lambda name: abs(counted[name] - _number(printed)))

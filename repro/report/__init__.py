@@ -6,6 +6,7 @@ Records come in one `Index`, read once by the verb that shows them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,9 +151,11 @@ def write_report(
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.report.build_table import table_view
+    from repro.report.short_form import short_form
 
     records = index.of_table(layout.full_name, layout.ids)
-    return table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    made = table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    return replace(made, told=tuple(line for line in short_form(made, layout).told if line[0]))
 
 
 def _under_way(layout: TableSpec) -> set[str]:

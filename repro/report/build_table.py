@@ -16,7 +16,7 @@ from repro.evidence.against_print import of_measured, of_measured_gain, of_print
 from repro.evidence.aggregate import average, gain, ratio
 from repro.evidence.comparisons import findings
 from repro.evidence.counts import counts
-from repro.evidence.deviations import deviations, of_row, told_numbers
+from repro.evidence.deviations import deviations, of_row, told_by_network, told_numbers
 from repro.evidence.metric import look_up
 from repro.evidence.multiple_comparisons import told_correction
 from repro.evidence.verdicts import LEGEND, Verdict
@@ -84,7 +84,7 @@ def table_view(
         findings=findings(layout, view.done),
         remarks=layout.footnotes,
         measured_on=machines(one for one in chosen if one.status == "done" and one.id in layout.ids),
-        deviations=tuple(f"Deviation {number}, {one.told}" for one, number in view.deviations.items()),
+        deviations=tuple(told_by_network(view.deviations)),
     )
 
 

@@ -30,7 +30,7 @@ _LETTERS = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜÝà
 #: columns beside each other; further groups stand in a second tabular below
 _COLUMNS = 9
 #: of a float, in points: what fits on a page of a class of two columns, a line of the table, one of the notes
-_PAGE, _ROW, _NOTE = 560, 12, 8.5
+_PAGE, _ROW, _NOTE = 490, 12, 8.5
 #: letters in a line of the notes
 _WIDE = 135
 
@@ -42,9 +42,9 @@ def render_latex(table: Table) -> str:
 
     The later ones have the first one's number and say that they continue it.
     """
-    pieces: list[tuple[list[str], float]] = [
-        (_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in _blocks(table)
-    ]
+    above = [f"\\noteline{{{escape(verdict)}}}" for verdict in table.above]
+    pieces: list[tuple[list[str], float]] = [([line], _NOTE * (1 + len(line) // _WIDE)) for line in above]
+    pieces += [(_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in _blocks(table)]
     notes = [escape(table.legend)] if table.legend else []
     notes += [f"\\textsuperscript{{{sign}}} {escape(note)}" for sign, note in table.noted()]
     notes += [escape(remark) for remark in table.below]

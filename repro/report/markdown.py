@@ -19,6 +19,7 @@ def render_markdown(table: Table) -> str:
     lines = [f"### {escape(table.full_name)}: {escape(table.title)}", ""]
     for text in filter(None, (table.caption, table.legend)):
         lines += [escape(text), ""]
+    lines += [*(f"- {escape(verdict)}" for verdict in table.above), ""] if table.above else []
     lines.append(_line("", groups))
     lines.append(_line("---", ["---:"] * len(table.columns)))
     titles = [f"**{escape(column.heading)}**{_sup(column.notes)}" for column in table.columns]

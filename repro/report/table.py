@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from repro.evidence.verdicts import Verdict, Word, tally, told_tally
+from repro.evidence.verdicts import Verdict, Word, tally
 
 #: printed by a paper; measured here; arithmetic of printed values; why there is no value
 Kind = Literal["published", "measured", "derived", "reason"]
@@ -95,14 +95,15 @@ class Table:
     legend: str = ""
     """Of the signs, over a short form."""
     told: tuple[tuple[str, str], ...] = ()
-    """A short form's lines under the table: (what, in words)."""
+    """What came out, in a few lines (what, in words): under a short form, over a full one."""
     further: tuple[tuple[str, str], ...] = ()
     """A short form's last lines: (what else there is, the command)."""
     short: bool = False
     measured_on: str = ""
     """Machines and months of what stands in it."""
     deviations: tuple[str, ...] = ()
-    """Where networks and methods here are not those of their papers, numbered, with the source."""
+    """Where networks and methods here are not those of their papers: network by network a heading with the source, then
+    its deviations, numbered."""
 
     @property
     def full_name(self) -> str:
@@ -110,15 +111,15 @@ class Table:
         return f"{self.paper}/{self.name}"
 
     @property
+    def above(self) -> tuple[str, ...]:
+        """Of a full table, the verdicts: what came out, and what several rows together show."""
+        return () if self.short else (*_sentences(self.told), *self.findings)
+
+    @property
     def below(self) -> tuple[str, ...]:
-        """Findings, counted verdicts, remarks, deviations: what stands under the footnotes."""
-        if self.short:
-            lines = (*self.told, *self.further)
-            told = tuple(f"{head}: {text}" if head else text for head, text in lines)
-            return (*told, *self.findings, *self.remarks, *self.deviations)
-        counted = told_tally(self.verdicts)
-        beside = (f"Cells beside print: {counted}.",) if counted else ()
-        return (*self.findings, *beside, *self.remarks, *self.deviations)
+        """What stands under the footnotes: remarks and deviations; of a short form what came out before them."""
+        first = (*_sentences((*self.told, *self.further)), *self.findings) if self.short else ()
+        return (*first, *self.remarks, *self.deviations)
 
     def noted(self) -> Iterator[tuple[str, str]]:
         """Sign and text of each footnote."""
@@ -152,6 +153,10 @@ class Table:
         """(title, rows) of neighbours that share a section."""
         for title, rows in groupby(self.rows, key=lambda row: row.section):
             yield title, list(rows)
+
+
+def _sentences(lines: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    return tuple(f"{head}: {text}" if head else text for head, text in lines)
 
 
 def runs(rows: Sequence[Row], columns: Sequence[int]) -> list[list[Row]]:

@@ -30,6 +30,8 @@ def print_text(table: Table, console: Console) -> None:
     _line(console, Text(_printable(f"{table.full_name}  {table.title}"), style="bold"))
     if table.caption:
         _line(console, Text(_printable(table.caption)))
+    for verdict in table.above:
+        _note(console, "*", verdict)
     sized = _Sized(table)
     left = _label_width(sized, console.width)
     for columns in _blocks(sized, console.width, left):

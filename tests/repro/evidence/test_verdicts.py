@@ -16,7 +16,6 @@ from repro.evidence.verdicts import (
     of_gain,
     of_seeds,
     tally,
-    told_tally,
 )
 from repro.papers.published import Value
 
@@ -126,7 +125,6 @@ def test_the_margin_is_that_of_single_runs():
 def test_counts_stand_in_the_order_of_the_words():
     found = tally([incomparable("a"), None, *[of_count({"fvcore": 1.0}, _value("1"), "8 frames")] * 2])
     assert list(found) == ["reproduced", "incomparable"]
-    assert told_tally(found) == "2 reproduced, 1 cannot be compared"
     assert tally([None]) == {}
 
 

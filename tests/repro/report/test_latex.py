@@ -15,7 +15,7 @@ from repro.core.spec import replace
 from repro.papers.table import TableSpec
 from repro.records.index import Index
 from repro.records.schema import Record
-from repro.report import build
+from repro.report import build, chosen
 from repro.report.build_table import table_view
 from repro.report.latex import escape, render_latex
 
@@ -70,6 +70,18 @@ def test_hostile_texts_compile(layout: TableSpec, records: list[Record], tmp_pat
     said, told = _compiled(render_latex(table_view(hostile, records)), tmp_path)
     assert "too large" not in said
     assert not told or "alert(1)" in told
+
+
+@needs_latex
+def test_the_short_form_of_every_table_is_one_float_on_one_page(tmp_path: Path) -> None:
+    """Each is followed by a page break: as many pages as tables, and none too large or too wide."""
+    index = Index(paths.published().parent / "records")
+    layouts = [papers.find(name) for name in papers.TABLES]
+    shown = [render_latex(chosen(build(layout, index), layout)) for layout in layouts]
+    said, told = _compiled("\n\\clearpage\n".join(shown), tmp_path)
+    assert re.findall(r"(?:Float too large|Overfull).*", said) == []
+    assert re.findall(r"paper.pdf \((\d+) pages", " ".join(said.split())) == [str(len(layouts))]
+    assert not told or all(f"Table {number}:" in told for number in range(1, len(layouts) + 1))
 
 
 @needs_latex

@@ -161,6 +161,20 @@ def test_full_selection_keeps_only_the_notes_that_are_used():
 
 
 @pytest.mark.parametrize("name", TABLES)
+def test_full_tells_verdicts_first_and_each_deviation_once_under_its_network(name):
+    table = full(name)
+    heads = [line for line in table.deviations if line.startswith("Deviations of ")]
+    assert len({head.split()[2] for head in heads}) == len(heads)
+    numbers = [int(line.split()[1][:-1]) for line in table.deviations if line not in heads]
+    assert numbers == list(range(1, len(numbers) + 1)) and table.deviations[:1] == tuple(heads[:1])
+    for text in (render_text(table), render_markdown(table), render_latex(table), render_html(table)):
+        text = " ".join(text.split())
+        first, row = text.index("REPRODUCED:"), text.index(f"{table.rows[0].label.split()[0]}", 400)
+        assert first < row < text.index("Deviation 1:")
+        assert all(text.count(f"Deviation {number}:") == 1 for number in numbers)
+
+
+@pytest.mark.parametrize("name", TABLES)
 def test_csv_is_numbers_and_its_notes_lie_beside(name):
     layout = papers.find(name)
     lines = list(csv.DictReader(io.StringIO(render(layout, "csv", reference()))))
