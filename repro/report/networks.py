@@ -193,14 +193,14 @@ def _network(source: Source, row: RowSpec) -> Network | None:
     name = source.table.full_name
     return Network(
         key=f"{name}/{row.key}", label=shown.label, dataset=dataset, top1=value.number, printed=value.text, style=style,
-        network=_same(static[-1].spec["model"]), baseline=f"{name}/{row.baseline}" if row.baseline else None, tables=(name,),
-        size=size, gmacs=counted[size], tested=test is not None and size == str(test.crop), views=views, views_from=views_from,
-        params=static[-1].results["params"] / 1e6,
+        network=_same(static[-1].spec["model"]), baseline=f"{name}/{row.baseline}" if row.baseline else None,
+        tables=(name,), size=size, gmacs=counted[size], tested=test is not None and size == str(test.crop),
+        views=views, views_from=views_from, params=static[-1].results["params"] / 1e6,
     )  # fmt: skip
 
 
 def _merged(lines: Iterable[Network]) -> list[Network]:
-    """The same network with the same printed accuracy and views stands once, under all its tables, at its test's crop."""
+    """The same network with the same printed accuracy stands once, under all its tables, at the crop of its test."""
     found: dict[tuple[object, ...], Network] = {}
     for line in lines:
         same = (line.network, line.dataset, line.top1, line.views)
