@@ -26,7 +26,7 @@ from typing import Any
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.files import parse_json
-from repro.core.spec import fits, frozen, told_kind
+from repro.core.spec import fitting, frozen, told_kind
 
 #: how a declaration is given
 Declaration = str | type
@@ -91,7 +91,7 @@ def resolved(owner: str, declaration: Declaration | None, given: Mapping[str, An
             fix = f"python -m repro list {owner.rpartition(' ')[2]}"
             raise BadOption(f"{owner} has no option {name!r}{hint}", allowed=listed or "none", fix=fix)
         kind = known[name].kind
-        if kind is not None and not fits(value, kind):
+        if kind is not None and not fitting(kind)(value):
             raise BadOption(f"{owner}: {name} {value!r} is not possible", allowed=told_kind(kind))
     if isinstance(declaration, str):
         return frozen(given)

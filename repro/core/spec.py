@@ -12,7 +12,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from types import MappingProxyType
@@ -39,14 +39,15 @@ class Checked:
     """A spec whose fields hold what they are declared to hold; anything else is refused when it is made."""
 
     def __post_init__(self) -> None:
-        for name, kind in _hints(type(self)).items():  # type: ignore[arg-type]
+        for name, kind, fits in _declared(type(self)):  # type: ignore[arg-type]
             value = getattr(self, name)
-            if not fits(value, kind):
+            if not fits(value):
                 raise BadOption(_refusal(self, name), allowed=told_kind(kind))
-            low, high = _BOUNDS.get(name, (-math.inf, math.inf))
-            if isinstance(value, int | float) and not low <= value <= high:
-                bounds = f"{low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
-                raise BadOption(_refusal(self, name), allowed=bounds)
+            if name in _BOUNDS and value is not None:
+                low, high = _BOUNDS[name]
+                if not low <= value <= high:
+                    bounds = f"{low:g} to {high:g}" if high < math.inf else f"at least {low:g}"
+                    raise BadOption(_refusal(self, name), allowed=bounds)
 
 
 def _refusal(spec: object, name: str) -> str:
@@ -54,27 +55,39 @@ def _refusal(spec: object, name: str) -> str:
 
 
 @cache
-def _hints(cls: Any) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _declared(cls: Any) -> list[tuple[str, Any, Callable[[Any], bool]]]:
+    """Fields of a spec: name, declared type, whether a value is of it."""
+    return [(name, kind, fitting(kind)) for name, kind in typing.get_type_hints(cls).items()]
 
 
-def fits(value: Any, kind: Any) -> bool:
+@cache
+def fitting(kind: Any) -> Callable[[Any], bool]:
     """Whether a value is of a declared type; a whole number serves as a float, and a bool never as a number."""
     origin, inner = typing.get_origin(kind), typing.get_args(kind)
     if origin is Literal:
-        return value in inner
+        return lambda value: value in inner
     if origin in (typing.Union, types.UnionType):
-        return any(fits(value, one) for one in inner)
+        any_of = [fitting(one) for one in inner]
+        return lambda value: any(fits(value) for fits in any_of)
     if origin is tuple:
-        if not isinstance(value, tuple):
-            return False
-        kinds = (inner[0],) * len(value) if inner[-1] is Ellipsis else inner
-        return len(value) == len(kinds) and all(map(fits, value, kinds))
+        return _fits_tuple(inner)
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return lambda value: isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, origin or kind)
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    return lambda value: isinstance(value, origin or kind)
+
+
+def _fits_tuple(inner: tuple[Any, ...]) -> Callable[[Any], bool]:
+    if inner[-1] is Ellipsis:
+        each = fitting(inner[0])
+        return lambda value: isinstance(value, tuple) and all(map(each, value))
+    kinds = [fitting(one) for one in inner]
+    return lambda value: (
+        isinstance(value, tuple)
+        and len(value) == len(kinds)
+        and all(fits(one) for fits, one in zip(kinds, value, strict=True))
+    )
 
 
 def told_kind(kind: Any) -> str:
@@ -274,15 +287,15 @@ def to_dict(spec: Any, *, identity: bool = False) -> Any:
 
     With `identity`, a field that was `added` later is left out while it has its default: what ids are made of.
     """
-    if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
-        shown = [f for f in dataclasses.fields(spec) if not (identity and _at_default(f, spec))]
-        return {f.name: to_dict(getattr(spec, f.name), identity=identity) for f in shown}
+    if spec is None or isinstance(spec, (bool, int, float, str)):
+        return spec
     if isinstance(spec, Mapping):
         return {str(key): to_dict(spec[key], identity=identity) for key in spec}
     if isinstance(spec, (list, tuple)):
         return [to_dict(item, identity=identity) for item in spec]
-    if spec is None or isinstance(spec, (bool, int, float, str)):
-        return spec
+    if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
+        shown = [f for f in dataclasses.fields(spec) if not (identity and _at_default(f, spec))]
+        return {f.name: to_dict(getattr(spec, f.name), identity=identity) for f in shown}
     raise BadOption(f"a spec cannot hold {type(spec).__name__} {spec!r}", allowed="text, numbers, lists and mappings")
 
 
@@ -295,7 +308,7 @@ def canonical_json(spec: Any) -> str:
 
     def plain(value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: plain(value[key]) for key in sorted(value)}
+            return {key: plain(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [plain(item) for item in value]
         return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -12,12 +12,14 @@ def look_up(results: Mapping[str, Any], path: str) -> Any:
         return look_up(next(iter(results.values())), path[2:]) if len(results) == 1 else None
     if path in results:
         return results[path]
-    for end in range(len(path)):
-        inner = results.get(path[:end]) if path[end] == "." else None
-        if isinstance(inner, Mapping):
+    end = path.find(".")
+    while end >= 0:
+        inner = results.get(path[:end])
+        if isinstance(inner, dict):  # a record's results are plain data
             found = look_up(inner, path[end + 1 :])
             if found is not None:
                 return found
+        end = path.find(".", end + 1)
     return None
 
 

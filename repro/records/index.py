@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -80,18 +80,17 @@ class Index:
 
     def records(self) -> list[Record]:
         """Every usable record, sorted by path."""
-        return self._standing(root.usable(lambda start, path: True) for root in self.roots)
+        return self._standing(root.all() for root in self.roots)
 
     def of(self, id: str) -> list[Record]:
         """Records of one experiment, finished or failed, of whatever table."""
-        found = self._standing(root.of(id[:_DIGITS]) for root in self.roots)
+        found = self._standing(root.of({id[:_DIGITS]}) for root in self.roots)
         return [record for record in found if record.id == id]
 
     def of_table(self, full_name: str, ids: Collection[str]) -> list[Record]:
         """What concerns a table: records of its experiments wherever they lie, and all that lie in its own folder."""
-        starts, own = {id[:_DIGITS] for id in ids}, f"{full_name}/"
-        wanted = [root.usable(lambda start, path: start in starts or path.startswith(own)) for root in self.roots]
-        return self._standing(wanted)
+        starts = {id[:_DIGITS] for id in ids}
+        return self._standing(root.of(starts, below=full_name) for root in self.roots)
 
     def problems(self) -> list[Problem]:
         """Of the files read so far those that should be records and are not usable, by their path below `base`."""
@@ -155,11 +154,16 @@ class _Root:
         folders = sorted(e.name for e in shown if not e.name.endswith((".json", ".npz")) and _is_folder(e))
         return _Folder(changed if now - changed > _SETTLED_NS else -1, folders, names)
 
-    def of(self, start: str) -> list[Record]:
-        return self._records(self._by_start.get(start, ()))
+    def all(self) -> list[Record]:
+        return self._records(path for listed in self._by_start.values() for path in listed)
 
-    def usable(self, wanted: Callable[[str, str], bool]) -> list[Record]:
-        return self._records(path for start, listed in self._by_start.items() for path in listed if wanted(start, path))
+    def of(self, starts: Collection[str], below: str = "") -> list[Record]:
+        """Records whose names begin so, and all below a folder."""
+        found = {path for start in starts for path in self._by_start.get(start, ())}
+        if below:
+            inner = [(place, one) for place, one in self.folders.items() if f"{place}/".startswith(f"{below}/")]
+            found.update(f"{place}/{name}" for place, one in inner for name in one.names)
+        return self._records(found)
 
     def _records(self, found: Iterable[str]) -> list[Record]:
         listed = sorted(found, key=lambda path: path.split("/"))

@@ -5,7 +5,9 @@ Records come in one `Index`, read once by the verb that shows them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,6 +117,19 @@ def _folded_differences(layout: TableSpec, index: Index) -> str:
     return f"\n{folded}" if folded else ""
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without Python's search for circles: it would walk over all records again and again, and none is garbage."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@_uncollected()
 def write_report(
     path: Path, layouts: Sequence[TableSpec], index: Index, built: Mapping[str, Table] | None = None
 ) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pydantic_core import to_json
 
 from repro.records.schema import Record
 from repro.report.csv_table import render_csv
@@ -45,12 +46,9 @@ def packs(tables: Sequence[Table], records: Sequence[Record]) -> Iterator[Pack]:
 
 def pack(value: object) -> str:
     """JSON, raw deflate, base64. What JSON has no word for (NaN, infinities) becomes its name as text."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    except ValueError:
-        text = json.dumps(_finite(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = to_json(value, inf_nan_mode="strings")
     squeezer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return base64.b64encode(squeezer.compress(text.encode()) + squeezer.flush()).decode()
+    return base64.b64encode(squeezer.compress(text) + squeezer.flush()).decode()
 
 
 def unpack(text: str) -> Any:
@@ -112,13 +110,3 @@ def headline(record: Record) -> str:
         ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
         return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
     return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {found['videos']} videos"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return value

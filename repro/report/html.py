@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 
 import jinja2
 
+from repro.core import paths
 from repro.report.table import Table, mark, marks
 
 
@@ -24,6 +26,18 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
+        bytecode_cache=_compiled(),
     )
     made.filters.update(mark=mark, marks=marks)
     return made
+
+
+def _compiled() -> jinja2.BytecodeCache | None:
+    """Where templates are kept compiled, if that can be written to: compiling them takes longer than filling them."""
+    folder = paths.cache() / "templates"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return jinja2.FileSystemBytecodeCache(str(folder)) if os.access(folder, os.W_OK) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from repro.report.table import Cell, Row, Table, marks, runs
 
@@ -85,6 +86,7 @@ def _float(table: Table, body: list[str], *, first: bool) -> list[str]:
     ]
 
 
+@lru_cache(maxsize=4096)  # cells of a table repeat each other
 def escape(text: str) -> str:
     """Text that LaTeX prints as it is, on one line."""
     text = "".join(map(_letter, filter(str.isprintable, " ".join(text.split()))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from repro.report.table import Cell, Row, Table, marks
 
@@ -35,6 +36,7 @@ def render_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+@lru_cache(maxsize=4096)  # cells of a table repeat each other
 def escape(text: str) -> str:
     """Text that Markdown and the HTML in it show as it is, on one line."""
     text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())

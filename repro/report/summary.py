@@ -123,7 +123,7 @@ def front(
         dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
         hours=sum(record.wall_s for record in records) / 3600,
         machines=machines(done),
-        coverage=[_coverage(table, done) for table in tables],
+        coverage=[_coverage(table, {r.name: r.id for r in done if r.kind == "accuracy"}) for table in tables],
         needs=needs(tables),
         seeds=sorted(Counter(map(len, seeds.values())).items()),
         datasets=Counter(r.spec["measure"]["dataset"] for r in done if r.kind == "accuracy").most_common(),
@@ -137,11 +137,12 @@ def front(
     )
 
 
-def _coverage(table: Table, done: Sequence[Record]) -> Coverage:
+def _coverage(table: Table, trained: Mapping[str, str]) -> Coverage:
+    """`trained`: name of a record of an accuracy -> its experiment."""
     cells = [cell for row in table.rows for cell in row.cells]
     run = sum(any(cell.kind == "measured" for cell in row.cells) for row in table.rows)
     named = {name for cell in cells for name in cell.records}
-    seeds: dict[str, int] = Counter(r.id for r in done if r.kind == "accuracy" and r.name in named)
+    seeds: dict[str, int] = Counter(trained[name] for name in named if name in trained)
     spread = sorted(set(seeds.values()))
     return Coverage(
         table=table,

@@ -31,7 +31,7 @@ def test_what_is_packed_comes_back(value: object) -> None:
 
 
 def test_what_json_has_no_word_for_is_told_as_text() -> None:
-    assert unpack(pack({"a": [float("nan"), 1.5], "b": float("-inf")})) == {"a": ["nan", 1.5], "b": "-inf"}
+    assert unpack(pack({"a": [float("nan"), 1.5], "b": float("-inf")})) == {"a": ["NaN", 1.5], "b": "-Infinity"}
 
 
 def test_a_record_is_packed_whole(records: list[Record]) -> None:
