@@ -24,7 +24,7 @@ import numpy as np
 
 from repro.core.errors import DecodeError, UnknownName
 from repro.data.frame_buffer import Middle, Stack
-from repro.data.truncation import missing_bytes
+from repro.data.truncation import cut
 
 DECODERS = ("decord", "pyav", "auto")
 #: of a folder of pictures, which needs no decoder of videos
@@ -141,9 +141,8 @@ def checked(path: str | Path) -> Path:
         raise DecodeError(path, "not a regular file")
     if facts.st_size == 0:
         raise DecodeError(path, "empty file")
-    cut = missing_bytes(file)
-    if cut:
-        raise DecodeError(path, f"truncated: {cut} bytes of {facts.st_size + cut} are missing")
+    if told := cut(file):
+        raise DecodeError(path, told)
     return file
 
 

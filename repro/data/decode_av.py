@@ -29,6 +29,8 @@ from repro.data.packet_index import Listing, VideoFile, decode_error
 _SKIPPING = frozenset({"h264"})
 #: decoded frames of a video that has to be decoded in order are kept up to this sum, else it is decoded twice
 _KEPT_BYTES = 64 << 20
+#: containers that do not tell where they end, and the pictures at the end of which the last stored one is one
+_UNENDED, _TAIL = frozenset({"mpegts", "mpeg"}), 8
 
 Unique = Callable[[int], np.ndarray]
 
@@ -92,14 +94,18 @@ def _put(video: VideoFile, frames: Iterable[Any], places: dict[Any, int], stack:
 def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
     """Decode all to count them; once more for the pictures, unless all fit into a little memory."""
     kept: list[Any] | None = []
-    count = 0
+    count, damaged = 0, [0]
     for count, frame in enumerate(video.frames(), 1):
+        if frame.is_corrupt:
+            damaged.append(count)
         if kept is not None:
             kept.append(frame)
             if count * frame.width * frame.height * 3 > _KEPT_BYTES:
                 kept = None
     if not count:
         raise DecodeError(video.path, "no frames")
+    if video.formats & _UNENDED and count - damaged[-1] < _TAIL and 2 * len(damaged) < count:
+        raise DecodeError(video.path, "truncated: its last picture is not whole")
     numbers = unique(count)
     places = {number: place for place, number in enumerate(numbers.tolist())}
     end = int(numbers[-1]) + 1 if len(numbers) else 0

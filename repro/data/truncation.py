@@ -1,15 +1,19 @@
 """Whether a video file is as long as it says. Decoders notice a cut MP4; most other files that were cut decode without
 any error to fewer frames, which would be scored as if they were whole.
 
-Only what a file says of itself counts: a length in its header, a packet, page, tag or box that goes beyond its end. A
-file that says nothing, as one that was written to a pipe, passes.
+Only what a file says of itself counts: a length in its header, a packet, page, tag, block or box that goes beyond its
+end, a stream that is not closed where its kind is. A file that says nothing, as one that was written to a pipe and cut
+between two packets, passes. What only decoding tells is told by `decode_av`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
+
+from repro.data import truncated_packets
 
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
 #: a length that was not known when the header was written
@@ -18,16 +22,21 @@ _UNKNOWN = 0xFFFFFFFF
 _TAIL = 256 << 10
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+#: where a file ends in the middle of something that does not tell its length
+_OPEN = -1
 #: boxes of MP4 whose content decoding needs
 _BOXES = frozenset({b"mdat", b"moov", b"moof"})
 
 
-def missing_bytes(path: Path) -> int:
-    """Bytes that the file announces beyond its end; 0 if none, or if it does not say."""
+def cut(path: Path) -> str:
+    """That the file announces more than it holds, in a few words; "" if it does not, or does not say."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4096)
-        return max(0, _end_of(head)(file, head, size) - size)
+        end = _end_of(head)(file, head, size)
+    if end == _OPEN:
+        return "truncated: it ends in the middle of its stream"
+    return f"truncated: {end - size} bytes of {end} are missing" if end > size else ""
 
 
 def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
@@ -35,7 +44,7 @@ def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
     if head[:4] == b"RIFF":
         return _riff
     if head[:4] == _EBML:
-        return lambda file, head, size: _matroska(head)
+        return _matroska
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp"):
         return _boxes
     if head[:16] == _ASF_HEADER:
@@ -50,12 +59,14 @@ def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
 
 
 def _riff(file: BinaryIO, head: bytes, size: int) -> int:
-    """AVI: one RIFF after the other, a new one after each gigabyte."""
+    """AVI: one RIFF after the other, a new one after each gigabyte; of a length that is not known, its chunks."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
         kind, length = file.read(4), int.from_bytes(file.read(4), "little")
-        if kind != b"RIFF" or length in (0, _UNKNOWN):
+        if kind == b"RIFF" and length in (0, _UNKNOWN):
+            return truncated_packets.chunks(file, at + 12, size)
+        if kind != b"RIFF":
             break
         at += 8 + length + length % 2
         if at == size + 1:  # the byte that makes a length even is left out at the end of some files
@@ -63,27 +74,19 @@ def _riff(file: BinaryIO, head: bytes, size: int) -> int:
     return at if at != size + 1 else size
 
 
-def _matroska(head: bytes) -> int:
-    """The end of the segment, which follows the EBML header; 0 if it is not where it should be or of unknown length."""
-    header = _sized(head, 4)
-    if header is None:
+def _matroska(file: BinaryIO, head: bytes, size: int) -> int:
+    """The end of the segment, which follows the EBML header, or of the last element in it where its length is not
+    known; 0 if it is not where it should be.
+    """
+    header = truncated_packets.sized(head, 4)
+    if header is None or header[1] is None:
         return 0
     at = header[0] + header[1]
-    if head[at : at + 4] != _SEGMENT:
+    segment = truncated_packets.sized(head, at + 4) if head[at : at + 4] == _SEGMENT else None
+    if segment is None:
         return 0
-    segment = _sized(head, at + 4)
-    return 0 if segment is None else segment[0] + segment[1]
-
-
-def _sized(head: bytes, at: int) -> tuple[int, int] | None:
-    """Where the content of an EBML element starts, and its length; None if the length is unknown or cut off."""
-    if at >= len(head) or not head[at]:
-        return None
-    width = 9 - head[at].bit_length()
-    field = head[at : at + width]
-    value = int.from_bytes(field, "big") - (1 << (7 * width))
-    unknown = value == (1 << (7 * width)) - 1
-    return None if len(field) < width or unknown else (at + width, value)
+    start, length = segment
+    return truncated_packets.elements(file, start, size) if length is None else start + length
 
 
 def _boxes(file: BinaryIO, head: bytes, size: int) -> int:
@@ -110,14 +113,18 @@ def _asf(head: bytes) -> int:
 
 
 def _ogg(file: BinaryIO, head: bytes, size: int) -> int:
-    """The end of the last page: 27 bytes, a table of lengths, and as many bytes as these add up to."""
+    """The end of the last page: 27 bytes, a table of lengths, and as many bytes as these add up to. The last one
+    of each stream says that it ends it.
+    """
     tail, offset = _tail(file, size)
     at = tail.rfind(b"OggS")
     if at < 0:
         return 0
     count = tail[at + 26] if at + 26 < len(tail) else 0
     table = tail[at + 27 : at + 27 + count]
-    return offset + at + 27 + count + sum(table)
+    end = offset + at + 27 + count + sum(table)
+    last = {found[2]: found[1][0] for found in re.finditer(rb"OggS\0(.).{8}(.{4})", tail, re.DOTALL)}
+    return _OPEN if end <= size and not all(flags & 4 for flags in last.values()) else end
 
 
 def _flv(file: BinaryIO, head: bytes, size: int) -> int:
@@ -153,7 +160,10 @@ def _transport_stream(file: BinaryIO, head: bytes, size: int) -> int:
             left = size % length
             whole = size - left - offset
             starts = tail[whole - length + before], *tail[whole + before : whole + before + 1]
-            return size - left + length if left and set(starts) == {0x47} else size
+            if left and set(starts) == {0x47}:
+                return size - left + length
+            first = -offset % length + before
+            return size + truncated_packets.of_transport_stream(tail[first:whole], length)
     return 0
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from repro.core.errors import DecodeError
 from repro.data import frames, packet_index
-from repro.data.truncation import missing_bytes
+from repro.data.truncation import cut
 
 _SAMPLED_BYTES = 65536
 
@@ -32,9 +32,8 @@ def probe(path: str) -> Probe:
     if place.is_dir():
         return _folder(place)
     size = _size(place)
-    cut = missing_bytes(place)
-    if cut:
-        raise DecodeError(place, f"truncated: {cut} bytes of {size + cut} are missing")
+    if told := cut(place):
+        raise DecodeError(place, told)
     facts = packet_index.facts(place)
     return Probe(facts.frames, facts.width, facts.height, round(facts.fps, 3), size)
 

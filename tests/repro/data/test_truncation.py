@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -10,8 +11,8 @@ import pytest
 from video_corpus import FILES
 
 from repro.core.errors import DecodeError
-from repro.data.decode import frame_count
-from repro.data.truncation import missing_bytes
+from repro.data.decode import frame_count, read_frames
+from repro.data.truncation import cut as told_of
 from repro.data.video_facts import probe
 
 #: one of each container that tells
@@ -36,7 +37,7 @@ def with_junk(path, more):
 
 @pytest.mark.parametrize("name", FILES)
 def test_whole_files_pass(written, name):
-    assert missing_bytes(written(name)) == 0
+    assert told_of(written(name)) == ""
 
 
 def require_told(whole, cut):
@@ -46,12 +47,14 @@ def require_told(whole, cut):
     told = 0
     for place in places.tolist():
         cut.write_bytes(data[:place])
-        assert missing_bytes(cut) <= len(data) - place
-        told += missing_bytes(cut) > 0
+        text = told_of(cut)
+        bytes_ = re.match(r"truncated: (\d+) bytes", text)
+        assert not bytes_ or 0 < int(bytes_[1]) <= len(data) - place
+        told += bool(text)
     assert told >= 0.9 * len(places)
     cut.write_bytes(data[: int(len(data) * 0.6) | 1])
     for read in (frame_count, probe):
-        with pytest.raises(DecodeError, match=r"truncated: [0-9]+ bytes of [0-9]+ are missing"):
+        with pytest.raises(DecodeError, match=r"truncated: ([0-9]+ bytes of [0-9]+ are missing|it ends in)"):
             read(str(cut))
 
 
@@ -68,26 +71,79 @@ def test_a_cut_of_what_ffmpeg_writes_is_told(written, tmp_path, name, codec):
     whole = tmp_path / f"whole-{name}"
     command = ["ffmpeg", "-v", "error", "-i", written("closed.mp4"), "-c:v", codec, "-q:v", "5", whole]
     subprocess.run(command, check=True)
-    assert missing_bytes(whole) == 0
+    assert told_of(whole) == ""
     require_told(whole, tmp_path / name)
+
+
+def between_packets(whole, start, unit):
+    """The file cut at each of its packets in the second half, at most 40 times."""
+    data = whole.read_bytes()
+    places = [place for place in range(start, len(data), unit)] if unit else []
+    while not unit and (start := data.find(b"\0\0\1\xba", start + 1)) > 0:
+        places.append(start)
+    places = [place for place in places if place > len(data) // 2]
+    return [data[:place] for place in places[:: max(1, len(places) // 40)]]
+
+
+@pytest.mark.parametrize(("name", "unit"), [("h264.ts", 188), ("mpeg2.ts", 188), ("mpeg2.mpg", 0), ("mpeg1.mpg", 0)])
+def test_a_cut_between_packets_leaves_no_half_picture(written, tmp_path, name, unit):
+    """What is read of the rest is, picture by picture, that of the whole file, or the cut is told."""
+    whole, told = read_frames(written(name), range(40)), 0
+    cuts = between_packets(written(name), 0, unit)
+    for data in cuts:
+        (tmp_path / name).write_bytes(data)
+        try:
+            count = frame_count(tmp_path / name)
+        except DecodeError as error:
+            told += "truncated" in str(error)
+            continue
+        assert np.array_equal(read_frames(tmp_path / name, range(count - 3)), whole[: count - 3])
+    assert told > len(cuts) // 10
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+def test_a_stream_of_ogg_that_does_not_end_and_a_cut_sound_are_told(written, tmp_path):
+    for name, codec in (("a.ogv", ["libtheora"]), ("a.ts", ["libx264", "-c:a", "mp2"])):
+        sound = ["-f", "lavfi", "-i", "sine=duration=2"]
+        command = ["ffmpeg", "-v", "error", "-i", written("closed.mp4"), *sound, "-c:v", *codec, tmp_path / name]
+        subprocess.run(command, check=True)
+        data = (tmp_path / name).read_bytes()
+        assert told_of(tmp_path / name) == ""
+        starts = re.finditer(b"OggS" if name == "a.ogv" else rb"(?s)\x47.{187}", data)
+        told = []
+        for place in [found.start() for found in starts if found.start() > len(data) // 2]:
+            (tmp_path / name).write_bytes(data[:place])
+            told.append(bool(told_of(tmp_path / name)))
+        assert all(told) if name == "a.ogv" else any(told)
+
+
+@pytest.mark.parametrize("name", ["piped.avi", "piped.mkv", "piped.webm"])
+def test_a_cut_through_a_packet_of_a_stream_is_told(written, tmp_path, name):
+    data = written(name).read_bytes()
+    told = []
+    for place in range(len(data) // 4, len(data), len(data) // 40):
+        (tmp_path / name).write_bytes(data[:place])
+        told.append(bool(told_of(tmp_path / name)))
+    assert sum(told) >= 0.9 * len(told)
+    assert told_of(with_junk(shutil.copy(written(name), tmp_path / name), b"TAG" + b"x" * 125)) == ""
 
 
 @pytest.mark.parametrize("name", SILENT)
 def test_what_does_not_know_its_length_passes(written, name):
-    assert missing_bytes(written(name)) == 0 and frame_count(written(name)) == 40
+    assert told_of(written(name)) == "" and frame_count(written(name)) == 40
 
 
 @pytest.mark.parametrize("name", ["closed.mp4", "h264.ts", "mpeg2.mpg", "h264.flv", "part2.avi", "one_group.mkv"])
 @pytest.mark.parametrize("more", [bytes(300), b"TAG" + b"x" * 125, b"\n"])
 def test_bytes_that_were_added_are_no_cut(written, tmp_path, name, more):
     whole = with_junk(shutil.copy(written(name), tmp_path / name), more)
-    assert missing_bytes(whole) == 0
+    assert told_of(whole) == ""
 
 
 def test_avi_files_of_several_parts(tmp_path):
     part = b"RIFF" + (100).to_bytes(4, "little") + bytes(100)
     file = tmp_path / "long.avi"
     file.write_bytes(part + part)
-    assert missing_bytes(file) == 0
+    assert told_of(file) == ""
     file.write_bytes(part + part[:60])
-    assert missing_bytes(file) == 48
+    assert told_of(file).startswith("truncated: 48 bytes")

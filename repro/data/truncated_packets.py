@@ -1,0 +1,97 @@
+"""Files of one packet behind the other, without a length in front: whether the last packets are whole.
+
+AVI and Matroska that were written to a pipe are read from element to element, by their heads alone; of a transport
+stream the last packets tell.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import BinaryIO
+
+#: Matroska's elements that hold others and may be of unknown length: segment, cluster
+_OPEN_ELEMENTS = frozenset(map(bytes.fromhex, "18538067 1f43b675".split()))
+#: those, and what lies in them
+_ELEMENTS = _OPEN_ELEMENTS | frozenset(
+    map(
+        bytes.fromhex,
+        "1a45dfa3 114d9b74 1549a966 1654ae6b 1c53bb6b 1941a469 1043a770 1254c367 ec bf e7 a3 a0 a7 ab af 5854".split(),
+    )
+)
+#: chunks of AVI, and those that others lie in
+_CHUNKS = re.compile(rb"LIST|RIFF|JUNK|idx1|indx|ix[0-9]{2}|[0-9]{2}[a-z]{2}|avih|str[hfdn]|vprp|INFO|I[A-Z]{3}")
+_HOLDER = re.compile(rb"LIST.{4}(movi|rec )|RIFF", re.DOTALL)
+_UNKNOWN = 0xFFFFFFFF
+
+
+def sized(data: bytes, at: int) -> tuple[int, int | None] | None:
+    """Where the content of an EBML element starts, whose length stands at `at`, and the length, None if it is not
+    known; None if the length is cut off.
+    """
+    if at >= len(data) or not data[at]:
+        return None
+    width = 9 - data[at].bit_length()
+    field = data[at : at + width]
+    value = int.from_bytes(field, "big") - (1 << (7 * width))
+    if len(field) < width:
+        return None
+    return at + width, None if value == (1 << (7 * width)) - 1 else value
+
+
+def elements(file: BinaryIO, at: int, size: int) -> int:
+    """The end of the last element of Matroska from `at` on; 0 where something else lies between them."""
+    while at < size:
+        file.seek(at)
+        head = file.read(12)
+        width = 9 - head[0].bit_length()
+        if len(head) > width and head[:width] not in _ELEMENTS:
+            return 0
+        found = sized(head, width)
+        if found is None:
+            return at + width + 1 if len(head) <= width else 0
+        start, length = found
+        if length is None and head[:width] not in _OPEN_ELEMENTS:
+            return 0
+        at += start + (length or 0)
+    return at
+
+
+def chunks(file: BinaryIO, at: int, size: int) -> int:
+    """The end of the last chunk of an AVI from `at` on; 0 where something else lies between them."""
+    end = at
+    while at + 8 <= size:
+        file.seek(at)
+        head = file.read(12)
+        length = int.from_bytes(head[4:8], "little")
+        if not _CHUNKS.match(head):
+            return 0
+        if _HOLDER.match(head) or (head[:4] == b"LIST" and length in (0, _UNKNOWN)):
+            end = at = at + 12
+        else:
+            end = at + 8 + length
+            at = end + length % 2
+    return end
+
+
+def of_transport_stream(packets: bytes, length: int) -> int:
+    """Bytes that the last packet of some stream of an MPEG-TS lacks of what it announces; `packets`, each of `length`,
+    are the last ones of the file.
+    """
+    declared: dict[int, int] = {}
+    held: dict[int, int] = {}
+    for at in range(0, len(packets) - 187, length):
+        packet = packets[at : at + 188]
+        if packet[0] != 0x47:
+            return 0
+        stream, control = (packet[1] & 31) << 8 | packet[2], packet[3] >> 4 & 3
+        payload = packet[5 + packet[4] :] if control & 2 else packet[4:]
+        if not control & 1:
+            continue
+        if packet[1] & 0x40:
+            declared.pop(stream, None)
+            if payload[:3] == b"\0\0\1" and len(payload) >= 6:
+                told = int.from_bytes(payload[4:6], "big")
+                declared[stream], held[stream] = (6 + told if told else 0), 0
+        if stream in declared:
+            held[stream] += len(payload)
+    return max((total - held[stream] for stream, total in declared.items()), default=0)
