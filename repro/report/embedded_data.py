@@ -19,6 +19,7 @@ from repro.records.schema import Record
 from repro.report.csv_table import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
+from repro.report.provenance import again
 from repro.report.table import Table
 
 #: records in one pack: opening one record unpacks as many
@@ -60,7 +61,7 @@ def document(record: Record) -> dict[str, Any]:
     """The record as plain data; its values are so already, and are not copied."""
     fields = {name: getattr(record, name) for name in type(record).model_fields}
     scores = record.scores.model_dump() if record.scores else None
-    return fields | {"name": record.name, "path": record.place, "scores": scores}
+    return fields | {"name": record.name, "path": record.place, "scores": scores, "again": again(record)}
 
 
 def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]:

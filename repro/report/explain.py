@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from repro.core.errors import BadOption, UnknownName
@@ -12,7 +11,7 @@ from repro.evidence.verdicts import LEGEND
 from repro.papers import published
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
-from repro.report.provenance import machines
+from repro.report.provenance import again, machines
 from repro.report.short_columns import counterparts
 from repro.report.table import Cell, Table
 
@@ -147,7 +146,7 @@ def _record(record: Record, places: Mapping[str, str]) -> Iterator[tuple[str, st
     on = machines([record]) if record.status == "done" else "failed"
     yield "record", f"{places.get(record.name, record.relative_path.as_posix())} ({record.cell}; {on})"
     if record.command:
-        yield "again", f"{shlex.join(record.command)}{'' if '--force' in record.command else ' --force'}"
+        yield "again", again(record)
 
 
 def _none(

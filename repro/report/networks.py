@@ -27,6 +27,9 @@ DATASETS = {
     "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester", "diving48": "Diving48",
 }  # fmt: skip
 
+#: networks that the first page names of a dataset
+_PICKS = 4
+
 
 @dataclass(frozen=True)
 class Network:
@@ -79,6 +82,18 @@ class Networks:
     elsewhere: int
     """Networks that have a speed under other conditions only."""
     figures: list[tuple[str, list[Drawing]]]
+
+    @property
+    def fronts(self) -> list[tuple[str, list[Network]]]:
+        """Of each dataset, most times first, the least costly networks for their accuracy, at most four, the best first."""
+        found = []
+        timed = Counter(line.dataset for line in self.lines if line.speed is not None)
+        for dataset, _ in timed.most_common():
+            best = [line for line in self.lines if line.dataset == dataset and "GMACs" in line.on_front]
+            if len(best) > 2:
+                places = sorted({round(n * (len(best) - 1) / (_PICKS - 1)) for n in range(_PICKS)})
+                found.append((DATASETS.get(dataset, dataset), [best[n] for n in places]))
+        return found
 
 
 Conditions = tuple[str, str, int, str, str, int]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 
 from repro.records.schema import Record
+
+#: of `run`: what says which cells are measured
+_CHOICES = ("--rows", "--only", "--seeds", "--seed", "--missing", "--failed", "--force", "--reference", "--dry-run")
 
 
 def conditions(record: Record) -> str:
@@ -44,6 +48,22 @@ def recipe(record: Record) -> str:
         f"trained {train['epochs']:g} epochs of {train['batch']} clips a step, learning rate {train['lr']:g}, "
         f"{train['schedule']}, initial weights {record.spec['model']['pretrained']}"
     )
+
+
+def again(record: Record) -> str:
+    """The shell line that makes the record anew: as it was given, of its own cell alone."""
+    words = list(record.command)
+    if words[1:4] != ["-m", "repro", "run"]:
+        return shlex.join(words)
+    kept, passed = words[:4], False
+    for word in words[4:]:
+        passed = word.split("=")[0] in _CHOICES or (passed and not word.startswith("-"))
+        kept += [] if passed else [word]
+    table = f"{record.paper}/{record.table}"
+    if len(kept) > 4 and not kept[4].startswith("-"):
+        kept[4] = table
+    seed = ["--seed", str(record.seed)] if record.kind == "accuracy" else []
+    return shlex.join([*kept, "--rows", record.row, "--only", record.cell, *seed, "--force"])
 
 
 def machines(records: Iterable[Record]) -> str:

@@ -1,4 +1,4 @@
-"""The report's first page: what was measured, on what, how sure, what contradicts the papers, what it would take."""
+"""The report's first page: which tables hold up, what contradicts its paper; on what that rests, and what is open."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ class Coverage:
     def share(self) -> float:
         """Measured of measured and open cells, in percent."""
         return 100 * self.measured / max(self.measured + self.open, 1)
+
+    @property
+    def judged(self) -> int:
+        """Printed counts that were held against ours."""
+        return self.verdicts["reproduced"] + self.verdicts["differs"]
+
+    @property
+    def told(self) -> str:
+        """How many of them are reproduced."""
+        return f"{self.verdicts['reproduced']} of {self.judged}"
 
 
 @dataclass(frozen=True)
@@ -96,11 +106,32 @@ class Front:
     """Word, what it means, how many cells of all tables have it."""
     differing: list[Differing]
     """Those that nobody explains first."""
+    held: list[tuple[str, list[Coverage]]]
+    """How tables hold up, in words, and those that do so."""
     contradicted: list[Judged]
     """By runs first, then by print."""
     errors: list[Finding]
     undecided: list[Judged]
     """Claims of which it is written down what would decide them."""
+
+
+    def _sum(self, word: Word) -> int:
+        return sum(one.verdicts[word] for one in self.coverage)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Printed counts of all tables: reproduced, those that differ, those that need data."""
+        return self._sum("reproduced"), self._sum("differs"), self._sum("data")
+
+    @property
+    def clear(self) -> int:
+        """Gains beyond what chance gives two single runs."""
+        return self._sum("clear")
+
+    @property
+    def gains(self) -> int:
+        """All that were held against it."""
+        return self.clear + self._sum("noise")
 
 
 def front(
@@ -115,6 +146,8 @@ def front(
             seeds[record.id].add(record.seed)
     against = [one for one in judged if one.by_runs == "contradicted"]
     against += [one for one in judged if one.by_print == "contradicted" and one not in against]
+    trained = {record.name: record.id for record in done if record.kind == "accuracy"}
+    coverage = [_coverage(table, trained) for table in tables]
     open_claims = [one for one in judged if one.claim.would_decide and "supported" not in (one.by_print, one.by_runs)]
     return Front(
         done=len(done),
@@ -123,7 +156,8 @@ def front(
         dates=" to ".join(dict.fromkeys((days[0], days[-1]))) if days else "",
         hours=sum(record.wall_s for record in records) / 3600,
         machines=machines(done),
-        coverage=[_coverage(table, {r.name: r.id for r in done if r.kind == "accuracy"}) for table in tables],
+        coverage=coverage,
+        held=_held(coverage),
         needs=needs(tables),
         seeds=sorted(Counter(map(len, seeds.values())).items()),
         datasets=Counter(r.spec["measure"]["dataset"] for r in done if r.kind == "accuracy").most_common(),
@@ -135,6 +169,17 @@ def front(
         errors=[finding for finding in findings if finding.severity == "error"],
         undecided=open_claims,
     )
+
+
+def _held(coverage: Sequence[Coverage]) -> list[tuple[str, list[Coverage]]]:
+    found: dict[str, list[Coverage]] = {
+        title: [] for title in ("All counts hold", "Some differ", "All differ", "No count to hold against")
+    }
+    for one in coverage:
+        same, off = one.verdicts["reproduced"], one.verdicts["differs"]
+        told = ("Some differ" if off else "All counts hold") if same else "All differ" if off else ""
+        found[told or "No count to hold against"].append(one)
+    return [(title, own) for title, own in found.items() if own]
 
 
 def _coverage(table: Table, trained: Mapping[str, str]) -> Coverage:

@@ -52,14 +52,26 @@ function marked(element) {
   document.querySelectorAll(".shown").forEach((old) => old.classList.remove("shown"));
   element?.classList.add("shown");
 }
-function link() {
-  const button = made("button", "", "Copy link");
+/** A button that copies a text, or what a function gives when it is pressed. */
+function copier(label, text) {
+  const button = made("button", "copy", label);
   button.onclick = async () => {
-    await navigator.clipboard?.writeText(location.href);
+    const told = typeof text === "function" ? text() : text;
+    try {
+      await navigator.clipboard.writeText(told);
+    } catch { // no permission, or a page that is not secure
+      const area = made("textarea", "", told);
+      button.after(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    }
+    button.dataset.copied = told;
     button.textContent = "Copied";
   };
   return button;
 }
+const link = () => copier("Copy link", () => location.href);
 
 /** Heading cell over a cell of a results table, and its group's title. */
 function heading(cell) {
@@ -94,7 +106,8 @@ async function showCell(cell, from = focusable(cell)) {
   const about = [KINDS[kind], plain(group), plain(title.closest("table").caption).split(":")[0]].filter(Boolean).join(" · ");
   const list = notes(cell, title), nodes = [made("p", "eyebrow", cell.id), made("p", "value", plain(cell)), made("p", "legend", about)];
   if (list.childElementCount) nodes.push(made("h4", "", "What must be known"), list);
-  nodes.push(made("p", "", link()));
+  const buttons = made("p", "buttons", link(), " ", copier("Copy explain", `python -m repro explain ${cell.id}`));
+  nodes.push(buttons);
   show(`${plain(cell.parentElement.cells[0])}: ${plain(title)}`, nodes, from);
   cell.scrollIntoView({ block: "nearest", inline: "nearest" });
   const [paper, table, row, ...column] = cell.id.split("/"), { cells, records, verdicts } = await unpack("pack-index");
@@ -105,6 +118,8 @@ async function showCell(cell, from = focusable(cell)) {
     detail.querySelector(".value").after(made("p", "", made("span", `verdict ${kind}`, word), ` ${told.join(": ")}`));
   }
   if (!found.length) return;
+  const { again } = await record(found[0]);
+  buttons.prepend(copier("Copy command", again), " ");
   const lines = found.map((n) => folded(n, records[n]));
   detail.append(made("h4", "", found.length > 1 ? `${found.length} records` : "Record"), ...lines);
   if (lines.length === 1) lines[0].open = true;
@@ -127,7 +142,7 @@ async function showRecord(name) {
 
 /** All that a record holds. */
 function whole(one) {
-  const nodes = [made("h4", "", "Command"), made("pre", "", one.command.map(quoted).join(" "))];
+  const nodes = [made("h4", "", "Command"), made("pre", "", one.command.map(quoted).join(" ")), made("p", "", copier("Copy command", one.again))];
   const facts = [`${one.started} to ${one.finished}`, `${one.wall_s.toFixed(1)} s`, `status ${one.status}`];
   if (one.decoder) facts.push(`decoder ${one.decoder}`);
   if (one.weights_sha256) facts.push(`weights sha256 ${one.weights_sha256}`);
@@ -266,19 +281,33 @@ function compare(a, b, order) {
 // ---- search over tables, claims, findings and records; filters of single lists
 const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 const fits = (text, wanted) => wanted.every((word) => text.includes(word));
+/** Words that a question has and no text needs. */
+const IDLE = new Set("a an and are as at be by do does for from how in is it its of on or so than that the to was what when which why with".split(" "));
+const asked = (query) => { const all = words(query.replace(/[?!,;:]/g, " ")), told = all.filter((word) => !IDLE.has(word)); return told.length ? told : all; };
+/** The texts of several elements, apart from each other. */
+const apart = (elements) => [...elements].map(plain).filter(Boolean).join(" · ");
 let places = null;
-function collected() {
+/** Every number that says something of a printed one: what it is, what is printed, and why it differs. */
+function judged(verdicts) {
+  const found = [];
+  for (const [id, full] of Object.entries(verdicts)) {
+    const cell = byId(id);
+    if (cell) found.push([`#${id}`, `${plain(cell.parentElement.cells[0])}, ${plain(heading(cell).title)}: ${plain(cell)}; ${full}`, id.split("/").slice(0, 2).join("/"), full.startsWith("differs") ? 0 : 1]);
+  }
+  return found.sort((a, b) => a[3] - b[3]);
+}
+function collected(verdicts) {
   const rows = [...document.querySelectorAll("table.results tbody tr[id]")].map((row) => [`#${row.id}`, plain(row.cells[0]), row.closest("table").dataset.table ?? ""]);
   const tables = [...document.querySelectorAll("section.table")].map((one) => [`#${one.id}`, one.querySelector("h2").textContent, one.id]);
-  const claims = [...document.querySelectorAll(".claim")].map((one) => [`#${one.id}`, one.querySelector("summary").textContent.trim(), "claim"]);
-  const found = [...document.querySelectorAll("#findings tbody tr")].map((one) => [`#${one.id}`, one.textContent.trim().replace(/\s+/g, " "), "check finding"]);
-  return [...tables, ...rows, ...claims, ...found].map(([href, text, where]) => ({ href, text, where, all: `${text} ${where} ${href}`.toLowerCase() }));
+  const claims = [...document.querySelectorAll(".claim")].map((one) => [`#${one.id}`, plain(one.querySelector("summary")), "claim"]);
+  const found = [...document.querySelectorAll("#findings tbody tr")].map((one) => [`#${one.id}`, apart(one.cells), "check finding"]);
+  return [...tables, ...rows, ...judged(verdicts), ...claims, ...found].map(([href, text, where]) => ({ href, text, where, all: `${text} ${where} ${href}`.toLowerCase() }));
 }
 async function search(query) {
-  const hits = byId("hits"), wanted = words(query);
+  const hits = byId("hits"), wanted = asked(query);
   hits.hidden = !wanted.length;
   if (!wanted.length) return;
-  places ??= collected();
+  places ??= collected(byId("pack-index") ? (await unpack("pack-index")).verdicts : {});
   const found = places.filter((one) => fits(one.all, wanted));
   if (byId("pack-index")) {
     for (const line of (await unpack("pack-index")).records) {
@@ -286,7 +315,7 @@ async function search(query) {
     }
   }
   const items = found.slice(0, 40).map((one) => {
-    const a = made("a", "", one.text.slice(0, 140));
+    const a = made("a", "", one.text.length > 160 ? `${one.text.slice(0, 160)} …` : one.text);
     a.href = one.href;
     return made("div", "", a, made("small", "", one.where));
   });
