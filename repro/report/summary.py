@@ -114,7 +114,6 @@ class Front:
     undecided: list[Judged]
     """Claims of which it is written down what would decide them."""
 
-
     def _sum(self, word: Word) -> int:
         return sum(one.verdicts[word] for one in self.coverage)
 

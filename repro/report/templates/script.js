@@ -83,6 +83,7 @@ function heading(cell) {
 const plain = (element) => {
   const copy = element.cloneNode(true);
   copy.querySelectorAll("sup").forEach((sup) => sup.remove());
+  copy.querySelectorAll("br").forEach((line) => line.replaceWith(" "));
   return copy.textContent.trim().replace(/\s+/g, " ");
 };
 /** Footnotes of a cell, its column and its row. */
@@ -292,16 +293,19 @@ function judged(verdicts) {
   const found = [];
   for (const [id, full] of Object.entries(verdicts)) {
     const cell = byId(id);
-    if (cell) found.push([`#${id}`, `${plain(cell.parentElement.cells[0])}, ${plain(heading(cell).title)}: ${plain(cell)}; ${full}`, id.split("/").slice(0, 2).join("/"), full.startsWith("differs") ? 0 : 1]);
+    if (!cell) continue;
+    const told = full.replace(/^differs: .*? printed: \S+; /, ""); // the arithmetic stands in the panel
+    found.push([`#${id}`, `${plain(cell.parentElement.cells[0])}, ${plain(heading(cell).title)}: ${plain(cell)}; ${told}`, id.split("/").slice(0, 2).join("/"), full]);
   }
-  return found.sort((a, b) => a[3] - b[3]);
+  const rank = ([, , , full]) => (full.startsWith("differs") ? 0 : 1);
+  return found.sort((a, b) => rank(a) - rank(b));
 }
 function collected(verdicts) {
   const rows = [...document.querySelectorAll("table.results tbody tr[id]")].map((row) => [`#${row.id}`, plain(row.cells[0]), row.closest("table").dataset.table ?? ""]);
   const tables = [...document.querySelectorAll("section.table")].map((one) => [`#${one.id}`, one.querySelector("h2").textContent, one.id]);
   const claims = [...document.querySelectorAll(".claim")].map((one) => [`#${one.id}`, plain(one.querySelector("summary")), "claim"]);
   const found = [...document.querySelectorAll("#findings tbody tr")].map((one) => [`#${one.id}`, apart(one.cells), "check finding"]);
-  return [...tables, ...rows, ...judged(verdicts), ...claims, ...found].map(([href, text, where]) => ({ href, text, where, all: `${text} ${where} ${href}`.toLowerCase() }));
+  return [...tables, ...rows, ...judged(verdicts), ...claims, ...found].map(([href, text, where, more = ""]) => ({ href, text, where, all: `${text} ${where} ${more} ${href}`.toLowerCase() }));
 }
 async function search(query) {
   const hits = byId("hits"), wanted = asked(query);
@@ -351,7 +355,7 @@ if (filter) {
   new IntersectionObserver((seen, watch) => { if (seen.some((one) => one.isIntersecting)) { watch.disconnect(); listRecords(); } }).observe(byId("records"));
 }
 
-// ---- folds: what they hold is text until they are opened; print opens all
+// ---- folds: what they hold is text until they are opened
 function unfold(details) {
   const text = details.querySelector(":scope > script");
   if (!text) return;
@@ -360,10 +364,6 @@ function unfold(details) {
   text.replaceWith(template.content);
 }
 document.addEventListener("toggle", (event) => { if (event.target.open) unfold(event.target); }, true);
-const folds = () => document.querySelectorAll("main > section details:not([open]):not(.full)");
-let opened = [];
-addEventListener("beforeprint", () => { opened = [...folds()]; opened.forEach((one) => { unfold(one); one.open = true; }); });
-addEventListener("afterprint", () => opened.forEach((one) => { one.open = false; }));
 
 // ---- files
 function save(name, text, type = "text/plain") {

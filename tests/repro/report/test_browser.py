@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from repro import papers
+from repro.cli.parser import build_parser
 from repro.core import paths
 from repro.core.spec import replace
 from repro.papers.table import FigureSpec, TableSpec
@@ -130,7 +132,8 @@ def test_the_search_finds_rows_and_records(browser: Chromium, address: str) -> N
     browser.call("Input.insertText", text="dnr twin-temporal")
     browser.wait("document.querySelectorAll('#hits a').length > 0")
     links = browser.run("[...document.querySelectorAll('#hits a')].map((a) => a.hash)")
-    assert len(links) == 4 and all(re.fullmatch(r"#[0-9a-f]{16}-s\d", link) for link in links)
+    assert links[:2] == ["#dnr/table6/tsn_r50/twin", "#dnr/table6/tsn_r50_dnr/twin"]  # their verdicts name the dataset
+    assert len(links) == 6 and all(re.fullmatch(r"#[0-9a-f]{16}-s\d", link) for link in links[2:])
     browser.call("Input.insertText", text=" nowhere")
     browser.wait("document.querySelector('#hits').innerText.startsWith('0 found')")
 
@@ -195,19 +198,13 @@ def test_what_is_folded_is_made_when_it_is_opened(browser: Chromium, address: st
     assert browser.run("document.querySelectorAll('details.more script').length") == 0
 
 
-def test_paper_shows_everything_and_no_controls(browser: Chromium, address: str, tmp_path: Path) -> None:
+def test_paper_shows_the_short_form_and_no_controls(browser: Chromium, address: str) -> None:
     browser.media("print")
-    hidden = browser.run(
-        "[...document.querySelectorAll('#contents, .scripted, #records')].every((one) => !one.offsetParent)"
-    )
-    assert hidden
-    browser.run("dispatchEvent(new Event('beforeprint'))")
-    assert browser.run("document.querySelectorAll('main > section details:not([open])').length") == 0
-    assert browser.run("document.querySelectorAll('svg').length") == 4
-    browser.pdf(tmp_path / "report.pdf")
-    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
-    box = "document.querySelector('section.table .scroll')"
-    assert browser.run(f"getComputedStyle({box}).overflowX") == "visible"
+    shown = "(name) => [...document.querySelectorAll(name)].some((one) => one.getClientRects().length)"
+    for name in ("#contents", ".scripted", "#records", "details.full", "details.more"):
+        assert not browser.run(f"({shown})('{name}')"), name
+    for name in ("#front h1", "table.brief", "ul.told", "svg.plot"):
+        assert browser.run(f"({shown})('{name}')"), name
 
 
 def test_motion_is_asked_for_nowhere(browser: Chromium, address: str) -> None:
@@ -225,6 +222,87 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> str:
     index = Index(paths.published().parent / "records")
     write_report(page, [papers.find(name) for name in papers.TABLES], index)
     return page.as_uri()
+
+
+def test_the_report_is_printed_on_thirty_pages_at_most(browser: Chromium, real: str, tmp_path: Path) -> None:
+    browser.media()
+    browser.resize(1400, 1000)
+    browser.open(real)
+    browser.pdf(tmp_path / "report.pdf")
+    pages = len(re.findall(rb"/Type\s*/Page\b", (tmp_path / "report.pdf").read_bytes()))
+    assert 5 < pages <= 30
+
+
+def test_the_front_page_answers_three_questions(browser: Chromium, real: str) -> None:
+    browser.media()
+    browser.resize(1400, 1000)
+    browser.open(real)
+    told = browser.run("[...document.querySelectorAll('#front > .answers section')].map((one) => one.innerText)")
+    assert [text.splitlines()[0] for text in told] == [
+        "Which tables hold up?", "What contradicts its paper?", "Which network at which cost?",
+    ]  # fmt: skip
+    assert "printed counts are reproduced" in told[0] and "psn/table2 7 of 7" in " ".join(told[0].split())
+    assert "cannot be true as printed" in told[1] and "Kinetics-400" in told[2] and "GMACs a video" in told[2]
+    links = browser.run("[...document.querySelectorAll('#front a')].map((a) => decodeURIComponent(a.hash.slice(1)))")
+    assert links and all(browser.run(f"!!document.getElementById({json.dumps(link)})") for link in links)
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "among"),
+    [
+        ("why GFLOPs differ", "GFLOPs x views: 106 × 30 ≠; 106.51 is printed cut", "36 is true at no crop"),
+        ("TANet 36", "TANet (quoted), GFLOPs x views: 36 × 30 ≠", "TANet's printed 36 GFLOPs are true at no crop"),
+        ("Why is TANet 36?", "TANet", "by no counter: 32.8 to 33.1 at 224"),
+    ],
+)
+def test_a_question_finds_the_reason(browser: Chromium, real: str, asked: str, first: str, among: str) -> None:
+    browser.media()
+    browser.resize(1400, 1000)
+    browser.open(real)
+    browser.press("/")
+    browser.call("Input.insertText", text=asked)
+    browser.wait("document.querySelectorAll('#hits a').length > 0")
+    found = browser.run("[...document.querySelectorAll('#hits a')].map((a) => a.textContent)")
+    assert first in found[0] and any(among in one for one in found), found[:5]
+    browser.run("document.querySelector('#hits a').click()")
+    browser.wait("document.querySelector('#detail .verdict')?.textContent === 'differs'")
+
+
+def test_texts_of_findings_stand_apart_in_the_search(browser: Chromium, real: str) -> None:
+    browser.open(real)
+    browser.run("search('throughput dnr_supp_table2')")
+    browser.wait("document.querySelectorAll('#hits a').length > 0")
+    found = browser.run("[...document.querySelectorAll('#hits a')].map((a) => a.textContent)")
+    assert any(" · throughput · dnr_supp_table2/" in one for one in found)
+
+
+def test_a_click_copies_the_command_of_a_cell(browser: Chromium, real: str) -> None:
+    browser.media()
+    browser.resize(1100, 1000)
+    browser.open(f"{real}#dnr/table6/tsn_r50_dnr/gmacs224")
+    browser.wait("document.querySelector('#detail .buttons .copy')?.textContent === 'Copy command'")
+    browser.run("document.querySelector('#detail .buttons .copy').click()")
+    browser.wait("document.querySelector('#detail .buttons .copy').textContent === 'Copied'")
+    copied = browser.run("document.querySelector('#detail .buttons .copy').dataset.copied")
+    assert copied.startswith("python -m repro run dnr/table6 ")
+    assert copied.endswith("--rows tsn_r50_dnr --only static --force")
+    assert build_parser().parse_args(shlex.split(copied)[3:]).rows == ["tsn_r50_dnr"]
+
+
+@pytest.mark.parametrize("width", [1400, 1100, 412])
+def test_nothing_on_the_page_is_wider_than_it(browser: Chromium, real: str, width: int) -> None:
+    """The tables' overview too; only full tables and long lists scroll, in boxes of their own."""
+    browser.media()
+    browser.resize(width, 1000)
+    browser.open(real)
+    wide = browser.run("""(() => {
+      document.querySelectorAll("section.table").forEach((one) => { one.style.contentVisibility = "visible"; });
+      const edge = document.documentElement.clientWidth;
+      return [...document.querySelectorAll("main :is(table, p, ul, svg, code, summary)")].filter((one) =>
+        !one.closest(".scroll, details:not([open])") && one.getBoundingClientRect().right > edge + 1)
+        .map((one) => `${one.tagName}.${one.className?.baseVal ?? one.className} in ${one.closest("section, header").id}`);
+    })()""")
+    assert wide == []
 
 
 @pytest.mark.parametrize("width", [1400, 1100, 412])
