@@ -85,7 +85,7 @@ class Networks:
 
     @property
     def fronts(self) -> list[tuple[str, list[Network]]]:
-        """Of each dataset, most times first, the least costly networks for their accuracy, at most four, the best first."""
+        """Of each dataset, most times first, the cheapest networks for their accuracy, at most four, the best first."""
         found = []
         timed = Counter(line.dataset for line in self.lines if line.speed is not None)
         for dataset, _ in timed.most_common():

@@ -300,7 +300,7 @@ def test_nothing_on_the_page_is_wider_than_it(browser: Chromium, real: str, widt
       const edge = document.documentElement.clientWidth;
       return [...document.querySelectorAll("main :is(table, p, ul, svg, code, summary)")].filter((one) =>
         !one.closest(".scroll, details:not([open])") && one.getBoundingClientRect().right > edge + 1)
-        .map((one) => `${one.tagName}.${one.className?.baseVal ?? one.className} in ${one.closest("section, header").id}`);
+        .map((one) => `${one.tagName} in ${one.closest("section, header").id}: ${one.textContent.slice(0, 40)}`);
     })()""")
     assert wide == []
 
