@@ -5,10 +5,13 @@ A model's builder is called as `builder(backbone, num_classes=..., frames=..., d
 its authors print results, `clip_length` the consecutive frames that one segment takes from the video.
 """
 
+from baselines import timm_names
 from repro.registry import backbones, models
 
 _ANY = ("resnet18", "resnet34", "resnet50", "resnet101", "resnext101", "bninception", "tiny_resnet", "tiny_inception")
 _EFFICIENT = ("efficientnet_b0", "efficientnet_b1", "efficientnet_b2", "efficientnet_b3")
+#: shown by name; any other network of timm that is a plain sequence of parts is a backbone too
+_TIMM = ("mobilenetv2_100", "tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 _BOTTLENECK = ("resnet50", "resnet101", "tiny_resnet")
 
 backbones.add("resnet18", "baselines.resnet:resnet18", "ResNet-18, basic blocks (timm)", feature_channels=512)
@@ -22,9 +25,9 @@ backbones.add(
     "BN-Inception, of BGR pixels 0..255",
     feature_channels=1024,
 )
-for _name, _width in zip(_EFFICIENT, (1280, 1280, 1408, 1536), strict=True):
-    _summary = f"EfficientNet-{_name[-2:].upper()} (timm)"
-    backbones.add(_name, f"baselines.efficientnet:{_name}", _summary, feature_channels=_width)
+for _name in (*_EFFICIENT, *_TIMM):
+    backbones.add(_name, timm_names.builder(_name), f"{_name} (timm)", timm=True)
+backbones.otherwise = timm_names.entry
 backbones.add(
     "tiny_resnet",
     "baselines.resnet:tiny_resnet",
@@ -46,6 +49,7 @@ models.add(
     "frames scored one by one, scores averaged (Wang et al., ECCV 2016)",
     backbones=(*_ANY, *_EFFICIENT),
     published=("resnet50", "resnet101"),
+    any_backbone=True,
     clip_length=1,
 )
 models.add(
@@ -54,6 +58,7 @@ models.add(
     "an eighth of the channels shifted in time each way (Lin et al., ICCV 2019)",
     backbones=_ANY,
     published=("resnet50", "resnet101"),
+    any_backbone=True,
     clip_length=1,
 )
 models.add(
@@ -62,6 +67,7 @@ models.add(
     "temporal kernels generated from the clip (Liu et al., ICCV 2021)",
     backbones=_BOTTLENECK,
     published=("resnet50",),
+    any_backbone=True,
     clip_length=1,
 )
 models.add(
@@ -78,6 +84,7 @@ models.add(
     "an LSTM over the frames' features (Donahue et al., CVPR 2015)",
     backbones=_ANY,
     published=(),
+    any_backbone=True,
     clip_length=1,
 )
 models.add(

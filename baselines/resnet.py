@@ -21,10 +21,10 @@ import timm
 from timm.models.resnet import Bottleneck, downsample_conv
 from torch import Tensor, nn
 
+from baselines.backbone import STAGES
 from baselines.options import refuse_unknown, require_choice, require_count
 
 NORMS = ("bn", "gn")
-STAGES = ("layer1", "layer2", "layer3", "layer4")
 TINY_WIDTHS = (16, 32, 64)
 TINY_STEM = 32
 

@@ -8,7 +8,9 @@ Known differences
 1. The shift is part of the convolution that reads it, so parameter names are those of the plain ResNet.
 2. BN-Inception has no residual branch: as in the authors' archs/bn_inception.py with shift_place `block`, all of a
    module's input is shifted, from the second convolutions on (their default, `blockres`, adds unequal channels there).
-3. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
+3. On other backbones the first convolution of each residual branch is shifted. On MobileNetV2 these are the ten blocks
+   that the authors' ops/models.py shifts: with expansion and with their input added.
+4. Backward shifts the gradient the other way instead of replaying slice copies; values are equal bit for bit.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
+from baselines.backbone import blocks_of, branch_of
 from baselines.bninception import InceptionModule, SecondConvolutions
 from baselines.temporal import SHIFT_DIV
 from baselines.video import VideoResNet, build
@@ -40,11 +43,23 @@ def tsm(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, *
     if inception:
         return net
     stages = dict(net.stages())
-    step = 2 if len(stages["layer3"]) >= _MANY_BLOCKS else 1
-    for stage in stages.values():
-        for block in list(stage)[::step]:
-            block.conv1 = ShiftConv2d.like(block.get_submodule("conv1"), frames)
+    step = 2 if len(blocks_of(stages["layer3"])) >= _MANY_BLOCKS else 1
+    shifted = [shift_branch(block, frames) for stage in stages.values() for block in blocks_of(stage)[::step]]
+    if not any(shifted):
+        raise ValueError(f"tsm on backbone {backbone!r} is not possible: no block of it has a residual branch")
     return net
+
+
+def shift_branch(block: nn.Module, frames: int) -> bool:
+    """Shift what the first convolution of a residual branch reads; False for a block that has no shortcut."""
+    branch = branch_of(block)
+    if not branch.residual:
+        return False
+    first = branch.convs[0]
+    conv = block.get_submodule(first)
+    if not isinstance(conv, ShiftConv2d):
+        block.set_submodule(first, ShiftConv2d.like(conv, frames))
+    return True
 
 
 def temporal_shift(x: Tensor, frames: int, div: int = SHIFT_DIV) -> Tensor:
@@ -76,6 +91,8 @@ class ShiftConv2d(nn.Conv2d):
     @classmethod
     def like(cls, conv: Any, frames: int) -> ShiftConv2d:
         """`conv` with the shift before it; it keeps the weight and bias themselves."""
+        if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros":
+            raise ValueError(f"a {type(conv).__name__} cannot be shifted in time; allowed: plain convolutions")
         new = cls(
             conv.in_channels,
             conv.out_channels,

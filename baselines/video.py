@@ -17,8 +17,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from baselines.backbone import STAGES
 from baselines.options import require_choice, require_count
-from baselines.resnet import STAGES, backbone
+from baselines.resnet import backbone
+from baselines.timm_backbone import Outline, renamed
 
 HEADS = ("frame", "clip")
 _FC_STD = {"frame": 0.001, "clip": 0.01}
@@ -35,6 +37,8 @@ class VideoResNet(nn.Module):
     layer2: nn.Module
     layer3: nn.Module
     layer4: nn.Module
+    neck: nn.Module | None
+    """What a backbone of timm does to its maps to make features of them, where that is more than their mean."""
     clip_length = 1
     """Consecutive video frames in one of the T segments."""
 
@@ -53,6 +57,9 @@ class VideoResNet(nn.Module):
         self.num_features: int = body.num_features  # type: ignore[assignment]
         for name in ("conv1", "bn1", "act1", "maxpool", *STAGES):
             self.add_module(name, body.get_submodule(name))
+        self.neck = getattr(body, "neck", None)
+        self.timm_names = body.timm_names if isinstance(body, Outline) else {}
+        """Part of a network of timm -> its name here; empty where they are the same."""
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(self.num_features, num_classes)
         nn.init.normal_(self.fc.weight, 0.0, _FC_STD[head])
@@ -73,7 +80,9 @@ class VideoResNet(nn.Module):
     def features(self, x: Tensor) -> Tensor:
         """(N, T, D), averaged over the map."""
         self._check(x)
-        return self.maps(x).mean((2, 3)).unflatten(0, (-1, self.frames))
+        maps = self.maps(x)
+        features = maps.mean((2, 3)) if self.neck is None else self.neck(maps).flatten(1)
+        return features.unflatten(0, (-1, self.frames))
 
     def frame_logits(self, x: Tensor) -> Tensor:
         """(N, T, K): the classifier on each frame's features."""
@@ -87,7 +96,7 @@ class VideoResNet(nn.Module):
 
     def load_backbone(self, state: Mapping[str, Tensor]) -> None:
         """Start from the weights of the same 2D backbone, e.g. of ImageNet; the classifier stays as it is."""
-        own = self.state_dict()
+        own, state = self.state_dict(), renamed(state, self.timm_names)
         missing = [name for name in state if name not in own and not name.startswith("fc.")]
         if missing:
             raise ValueError(

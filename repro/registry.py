@@ -100,6 +100,8 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
+        self.otherwise: Callable[[str], Entry | None] = lambda name: None
+        """Asked for names that are not registered: a library that has many."""
 
     def add(
         self, name: str, target: str | Callable[..., Any], summary: str = "", *, origin: str = "repro", **facts: Any
@@ -132,14 +134,14 @@ class Registry:
 
     def __getitem__(self, name: str) -> Entry:
         load_all()
-        try:
-            return self._entries[name]
-        except KeyError:
-            raise UnknownName(self.kind, name, self._entries) from None
+        found = self._entries.get(name) or self.otherwise(name)
+        if found is None:
+            raise UnknownName(self.kind, name, self._entries)
+        return found
 
     def __contains__(self, name: str) -> bool:
         load_all()
-        return name in self._entries
+        return name in self._entries or self.otherwise(name) is not None
 
     def __iter__(self) -> Iterator[Entry]:
         load_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from repro.cli.arguments import (
     add_device,
@@ -31,8 +30,8 @@ def add(commands: Commands) -> None:
         "predict clip.mp4 --model tsm --weights w.safetensors --crops 1",
     )
     parser.add_argument("clip", type=clip, metavar="CLIP", help="a video file, or a folder of frames")
-    parser.add_argument("--model", required=True, help="a model (tsm), or a table's row (table6/tsm_r50_dnr)")
-    parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
+    parser.add_argument("--model", help="a model (tsm), or a table's row (table6/tsm_r50_dnr); default: the weights'")
+    parser.add_argument("--weights", required=True, help="a file of import-weights or train, or a name of weights list")
     parser.add_argument("--top", type=positive, default=5, help="classes to name; default 5")
     parser.add_argument("--crops", type=int, choices=[1, 3, 5, 10], help="default: the network's test protocol")
     parser.add_argument("--fusion", choices=["softmax", "logits", "features"], help="how the views' scores are one")
@@ -50,10 +49,14 @@ def predict(args: argparse.Namespace) -> int:
     from repro.engine.predict import render
     from repro.models import pretrained
     from repro.models.device import device_of
+    from repro.models.known_weights import file_of
 
     console = prepare(args)
     pretrained.use_threads(args.threads)
-    network = pretrained.load(args.weights, model_of(args, pretrained.saved(args.weights).model))
+    weights = file_of(args.weights)
+    saved = pretrained.saved(weights)
+    args.model = args.model or saved.model.name
+    network = pretrained.load(weights, model_of(args, saved.model))
     network = pretrained.with_classes(network, names_of(args))
     views = views_of(args, network.views)
     found = best_classes(args.clip, network, views, decoder=args.decoder, device=device_of(args.device), top=args.top)

