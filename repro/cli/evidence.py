@@ -8,7 +8,7 @@ from pathlib import Path
 from repro import papers
 from repro.cli.common import Commands, prepare, verb
 
-_VERDICTS = ("supported", "contradicted", "undecided", "untested")
+_READINGS = ("holds", "does not hold", "cannot be checked", "beyond", "within", "yes", "no", "undecided")
 _FORMATS = ("text", "markdown", "json")
 _SEVERITIES = ("error", "warning", "note")
 
@@ -24,11 +24,16 @@ def _add_claims(commands: Commands) -> None:
         commands,
         "claims",
         claims,
-        "each claim of the papers: supported, contradicted, undecided, untested, with the evidence",
-        "claims dnr --verdict contradicted",
+        "each claim of the papers: what its arithmetic says, what chance allows, what the probes say beside it",
+        "claims dnr --verdict within",
     )
     parser.add_argument("which", nargs="?", metavar="PAPER|KEY", help="one paper (dnr), or one claim (dnr-14)")
-    parser.add_argument("--verdict", choices=_VERDICTS, help="only claims with this verdict, by print or by runs")
+    parser.add_argument(
+        "--verdict",
+        choices=_READINGS,
+        metavar="WORD",
+        help=f"only claims of which a reading says: {', '.join(_READINGS)}",
+    )
     parser.add_argument("--format", default="text", choices=_FORMATS)
 
 
@@ -49,15 +54,15 @@ def claims(args: argparse.Namespace) -> int:
     """The claims with their verdicts and evidence."""
     from repro.evidence.claims import find, judge
     from repro.records.index import shown_records
-    from repro.report.claims import FORMATS
+    from repro.report.claims import FORMATS, readings
 
     console = prepare(args)
     which = args.which or None
     one = which is not None and "-" in which
     wanted = [find(papers.claims(), which)] if one and which else papers.claims(which)
-    judged = judge(wanted, shown_records().records())
+    judged = judge(wanted, shown_records())
     if args.verdict:
-        judged = [found for found in judged if args.verdict in (found.by_print, found.by_runs)]
+        judged = [found for found in judged if args.verdict in [word for _, word in readings(found)]]
     if args.format == "text":
         FORMATS["text"](judged, console)
     else:

@@ -14,6 +14,7 @@ from repro.cli import (
     networks,
     plan,
     predict,
+    questions,
     records,
     run,
     scores,
@@ -24,6 +25,7 @@ from repro.cli import (
 _SUBJECTS = (
     tables,
     explain,
+    questions,
     run,
     plan,
     networks,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from repro.cli import questions
 from repro.cli.arguments import positive, seed
 from repro.cli.common import Commands, add_table, duration, first_process, prepare, table_of, verb
 from repro.cli.tables import tell_damaged, write_report
@@ -27,6 +28,7 @@ def add(commands: Commands) -> None:
 def _add_run(commands: Commands) -> None:
     parser = verb(commands, "run", run, "measure a table's cells; what is done is skipped", "run table6 --rows tsn_r50")
     add_table(parser)
+    parser.add_argument("--paper", help="of `run questions`: those of one paper")
     parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows")
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
     seeds = parser.add_mutually_exclusive_group()
@@ -95,6 +97,10 @@ def run(args: argparse.Namespace) -> int:
     from repro.records.index import Index
     from repro.runner.jobs import device_kind, jobs_of, on_other_videos, select
 
+    if args.table == questions.NAME:
+        return questions.run(args)
+    if args.paper:
+        raise BadOption(f"--paper {args.paper} with run {args.table}", allowed="run questions --paper PAPER")
     console = prepare(args)
     table = table_of(args)
     table = smoke_table(table) if args.smoke else table
@@ -120,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     elif todo and args.launcher == "slurm":
         return _queue(todo, args, console)
     elif todo:
-        failed = _launch(todo, args, console, table.full_name)
+        failed = launch(todo, args, console, table.full_name)
     else:
         failed = _nothing(args, console, table.full_name)
     if first_process():
@@ -153,7 +159,7 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
             return run_together(todo, device=device, replace=args.mode == "force", on_event=display.event).failed
 
 
-def _launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
+def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
     from repro.cli.progress import Display
     from repro.models.device import device_of

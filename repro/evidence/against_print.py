@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.evidence import verdicts
-from repro.evidence.aggregate import numbers
 from repro.evidence.differences import off_paper
 from repro.evidence.noise import TEST_VIDEOS, doubt
-from repro.evidence.stats import welch
 from repro.evidence.verdicts import Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable, Value
@@ -35,18 +33,6 @@ def of_measured(
         value = _numeric(printed, row.published_row, path)
         return _of_accuracy(layout, row, column, values, done, value, printed) if value else None
     return None
-
-
-def of_measured_gain(here: Sequence[Record], there: Sequence[Record], path: str) -> Verdict | None:
-    """The verdict on a gain in accuracy over the row's baseline; None of another number, or of a single seed."""
-    if here[0].kind != "accuracy" or path.rpartition(".")[2].removeprefix("direction_") not in _RATES:
-        return None
-    own, base = numbers(here, path), numbers(there, path)
-    if min(len(own), len(base)) < 2:
-        return None
-    import numpy as np
-
-    return verdicts.of_seeds(welch(np.array(base), np.array(own))[0], (len(own), len(base)))
 
 
 def of_printed_gain(table: PublishedTable, row: str, base: str, column: str) -> Verdict | None:

@@ -54,12 +54,26 @@ class Outcome:
 
 def evaluate(statement: str, lookup: Lookup) -> Outcome:
     """Whether a comparison holds. A statement that is no comparison, or no arithmetic at all, is a `BadOption`."""
-    tree = _parsed(statement)
-    parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
     reader = _Reader(statement, lookup)
-    outcomes = [reader.compare(part) for part in parts]
+    outcomes = [reader.compare(part) for part in compares(statement)]
     holds = None if reader.missing else all(held for held, _ in outcomes)
     return Outcome(holds, "; ".join(told for _, told in outcomes), tuple(reader.missing))
+
+
+def value(expression: str, lookup: Lookup) -> Outcome:
+    """What arithmetic without a comparison comes to, told with its numbers in place; `holds` is None."""
+    reader = _Reader(expression, lookup)
+    return Outcome(None, reader.told(_parsed(expression)), tuple(reader.missing))
+
+
+def compares(statement: str) -> list[ast.Compare]:
+    """The comparisons of a statement, all of which have to hold; anything else is a `BadOption`."""
+    tree = _parsed(statement)
+    parts = tree.values if isinstance(tree, ast.BoolOp) and isinstance(tree.op, ast.And) else [tree]
+    for part in parts:
+        if not isinstance(part, ast.Compare):
+            raise BadOption(f"{ast.unparse(part)!r} is no comparison", allowed="a < b, a <= b, a == b, a != b")
+    return [part for part in parts if isinstance(part, ast.Compare)]
 
 
 def references(statement: str) -> list[tuple[str, ...]]:
@@ -68,7 +82,7 @@ def references(statement: str) -> list[tuple[str, ...]]:
 
     def walk(node: ast.AST) -> None:
         if isinstance(node, (ast.Attribute, ast.Subscript)):
-            parts = _parts(node)
+            parts = parts_of(node)
             found.extend([parts] if parts not in found else [])
             return
         for child in ast.iter_child_nodes(node):
@@ -91,10 +105,12 @@ class _Reader:
     def __init__(self, text: str, lookup: Lookup) -> None:
         self.text, self.lookup, self.missing = text, lookup, list[str]()
 
-    def compare(self, node: ast.expr) -> tuple[bool, str]:
+    def told(self, node: ast.expr) -> str:
+        """How an expression reads with numbers, and its value."""
+        return self._side(node)[1]
+
+    def compare(self, node: ast.Compare) -> tuple[bool, str]:
         """Whether one comparison holds, and how it reads with numbers."""
-        if not isinstance(node, ast.Compare):
-            raise BadOption(f"{ast.unparse(node)!r} is no comparison", allowed="a < b, a <= b, a == b, a != b")
         sides = [self._side(side) for side in [node.left, *node.comparators]]
         signs = [_SIGNS.get(type(op), "?") for op in node.ops]
         told = sides[0][1] + "".join(f" {sign} {side[1]}" for sign, side in zip(signs, sides[1:], strict=True))
@@ -137,7 +153,7 @@ class _Reader:
         raise BadOption(f"{ast.unparse(node)!r} is not understood", allowed="cells, numbers, + - * /, min max abs mean")
 
     def _cell(self, node: ast.expr) -> tuple[Decimal, str]:
-        parts = _parts(node)
+        parts = parts_of(node)
         number = self.lookup(parts)
         if number is None:
             self.missing.append(".".join(parts))
@@ -151,14 +167,15 @@ def _comparison(op: ast.cmpop) -> Callable[[Decimal, Decimal], bool]:
     return _COMPARE[type(op)]
 
 
-def _parts(node: ast.expr) -> tuple[str, ...]:
+def parts_of(node: ast.expr) -> tuple[str, ...]:
+    """What a reference names: `dnr.table2.tsn.top1` as its four parts."""
     match node:
         case ast.Name(id=name):
             return (name,)
         case ast.Attribute(value=value, attr=name):
-            return (*_parts(value), name)
+            return (*parts_of(value), name)
         case ast.Subscript(value=value, slice=ast.Constant(value=str() as name)):
-            return (*_parts(value), name)
+            return (*parts_of(value), name)
     raise BadOption(f"{ast.unparse(node)!r} names no cell", allowed='PAPER.TABLE.ROW.COLUMN, or ["name"] for odd names')
 
 

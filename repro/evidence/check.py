@@ -13,7 +13,7 @@ from repro.core.errors import RecordError
 from repro.evidence import check_rules as rules
 from repro.evidence.check_costs import costs, measured_counts
 from repro.evidence.check_rules import Finding, Severity
-from repro.evidence.claims import Judged, judge
+from repro.evidence.claims import FAILS, Judged, judge
 from repro.papers import published
 from repro.papers.published import PublishedTable
 from repro.records.schema import Record
@@ -56,8 +56,8 @@ def check_claims(judged: Iterable[Judged]) -> list[Finding]:
         [
             Finding("claim", "warning", (one.claim.key,), part.told, one.claim.says)
             for one in judged
-            for part in one.print
-            if part.verdict == "contradicted"
+            for part in one.arithmetic
+            if part.verdict == FAILS
         ]
     )
 

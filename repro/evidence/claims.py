@@ -1,8 +1,10 @@
-"""What the papers claim, held against their own numbers and against runs.
+"""What the papers claim, held against their own numbers: arithmetic, and what chance allows.
 
-A claim is data (`<paper>_claims.toml`): where it stands, what it says in our words, and what decides it. The printed
-numbers decide arithmetic, and effects as far as single runs can. Runs here decide as far as they speak to it: static
-counts to what is printed of costs, the twins to mechanisms, never to Kinetics.
+A claim is data (`<paper>_claims.toml`): where it stands, what it says in our words, and the statements that decide it.
+The printed numbers decide arithmetic (holds / does not hold / cannot be checked) and, of accuracies, whether what they
+show is beyond what single runs may do or within. A threshold is the sentence's own; where it has none the number is
+shown without a verdict. Counts measured here stand beside what is printed of costs. Probes stand beside a claim about a
+mechanism as "on the probe: yes / no / undecided", and never decide a sentence about a real dataset.
 """
 
 from __future__ import annotations
@@ -18,62 +20,96 @@ import numpy as np
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
 from repro.evidence.aggregate import numbers
-from repro.evidence.arithmetic import evaluate
-from repro.evidence.comparisons import Finding, Verdict, of_print, of_runs
+from repro.evidence.arithmetic import evaluate, value
+from repro.evidence.chance import chance
+from repro.evidence.questions import Answer, answers
 from repro.papers import published
 from repro.papers.claim import Claim
-from repro.records.index import finishing
+from repro.papers.questions import find as question
+from repro.records.index import Index, finishing
 from repro.records.schema import Record
 
-VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "untested")
+HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be checked"
+BEYOND, WITHIN = "beyond", "within"
+YES, NO, UNDECIDED = "yes", "no", "undecided"
+#: all that a reading of a claim may be called
+READINGS = (HOLDS, FAILS, OPEN, BEYOND, WITHIN, YES, NO, UNDECIDED)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One piece of evidence."""
+
+    verdict: str
+    """One of `READINGS`; empty: a number, of which the sentence names no threshold."""
+    told: str
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A claim with its evidence."""
+    """A claim with its readings and what each rests on."""
 
     claim: Claim
-    print: tuple[Finding, ...]
-    runs: tuple[Finding, ...]
+    arithmetic: tuple[Finding, ...]
+    chance: tuple[Finding, ...]
+    here: tuple[Finding, ...]
+    """Statements on counts that were measured here."""
+    probes: tuple[Finding, ...]
 
     @property
-    def by_print(self) -> Verdict:
-        """By the published numbers alone."""
-        return together(self.print)
+    def by_arithmetic(self) -> str:
+        """Of the printed numbers: holds, does not hold, cannot be checked; empty without a threshold."""
+        return together(self.arithmetic, FAILS, OPEN, HOLDS) if self.arithmetic else OPEN
 
     @property
-    def by_runs(self) -> Verdict:
-        """By runs of this suite alone."""
-        return together(self.runs)
+    def by_chance(self) -> str:
+        """beyond, within; empty where no accuracies are compared."""
+        return together(self.chance, WITHIN, BEYOND)
+
+    @property
+    def by_counts(self) -> str:
+        """Of counts measured here: holds, does not hold, cannot be checked; empty where none are asked for."""
+        return together(self.here, FAILS, OPEN, HOLDS)
+
+    @property
+    def on_probe(self) -> str:
+        """yes, no, undecided; empty where no probe asks it."""
+        return together(self.probes, NO, UNDECIDED, YES)
+
+    @property
+    def findings(self) -> tuple[tuple[str, Finding], ...]:
+        """All that it rests on, each with the reading that it belongs to."""
+        kinds = (("arithmetic", self.arithmetic), ("chance", self.chance), ("here", self.here))
+        found = [(kind if one.verdict else "shown", one) for kind, own in kinds for one in own]
+        return (*found, *(("on the probe", one) for one in self.probes))
 
 
-def together(findings: Sequence[Finding]) -> Verdict:
-    """All parts have to hold: one contradiction contradicts, one doubt leaves the claim undecided."""
-    if not findings:
-        return "untested"
-    for verdict in ("contradicted", "undecided", "untested"):
-        if any(finding.verdict == verdict for finding in findings):
-            return verdict  # type: ignore[return-value]
-    return "supported"
+def together(findings: Sequence[Finding], *order: str) -> str:
+    """The first word of `order` that any has, the worst first: all parts have to hold."""
+    words = {one.verdict for one in findings}
+    return next((word for word in order if word in words), "")
 
 
-def judge(claims: Iterable[Claim], records: Iterable[Record]) -> list[Judged]:
-    """Each claim with its verdicts, in order."""
-    cells = _cells(records)
+def judge(claims: Iterable[Claim], records: Index | Iterable[Record]) -> list[Judged]:
+    """Each claim with its readings, in order. Probes are read where an index tells where their scores lie."""
+    known = list(claims)
+    index = records if isinstance(records, Index) else None
+    cells = _cells(index.records() if index else records)  # type: ignore[arg-type]
+    asked = [question(name) for claim in known for name in claim.probes]
+    found = {one.question.full_name: one for one in answers(asked, index)} if index else {}
 
-    def lookup(parts: Sequence[str]) -> Decimal | None:
+    def here(parts: Sequence[str]) -> Decimal | None:
         return _measured(parts, cells) if parts[0] == "here" else printed_value(parts)
-
-    def runs(table: str, row: str, cell: str) -> Sequence[Record]:
-        return cells.get((table, row, cell), [])
 
     return [
         Judged(
             claim,
-            (*_statements(claim.printed, lookup), *(of_print(one) for one in claim.compares if one.printed)),
-            (*_statements(claim.measured, lookup), *(of_runs(one, runs) for one in claim.compares if one.cell)),
+            (*_statements(claim.printed, printed_value), *(_number(shown, here) for shown in claim.shows)),
+            tuple(part for statement in claim.printed for part in _chance(statement)),
+            _statements(claim.measured, here),
+            tuple(_on_probe(name, found.get(question(name).full_name)) for name in claim.probes),
         )
-        for claim in claims
+        for claim in known
     ]
 
 
@@ -126,15 +162,38 @@ def _measured(parts: Sequence[str], cells: Cells) -> Decimal | None:
     return Decimal(repr(float(np.mean(found)))) if found else None
 
 
-def _statements(statements: Sequence[str], lookup: Callable[[Sequence[str]], Decimal | None]) -> list[Finding]:
-    return [_statement(statement, lookup) for statement in statements]
+def _statements(statements: Sequence[str], lookup: Callable[[Sequence[str]], Decimal | None]) -> tuple[Finding, ...]:
+    return tuple(_statement(statement, lookup) for statement in statements)
 
 
 def _statement(statement: str, lookup: Callable[[Sequence[str]], Decimal | None]) -> Finding:
     outcome = evaluate(statement, lookup)
     if outcome.holds is None:
-        return Finding("untested", f"{statement}: no number for {', '.join(outcome.missing)}")
-    return Finding("supported" if outcome.holds else "contradicted", outcome.told)
+        return Finding(OPEN, f"{statement.strip()}: no number for {', '.join(outcome.missing)}")
+    return Finding(HOLDS if outcome.holds else FAILS, outcome.told)
+
+
+def _number(expression: str, lookup: Callable[[Sequence[str]], Decimal | None]) -> Finding:
+    return Finding("", value(expression, lookup).told)
+
+
+def _chance(statement: str) -> list[Finding]:
+    found = chance(statement, printed_value, lambda parts: published.load(f"{parts[0]}_{parts[1]}").dataset(parts[2]))
+    return [Finding(found.word, found.told)] if found else []
+
+
+def _on_probe(name: str, answer: Answer | None) -> Finding:
+    """What the declared question answers, as far as it goes."""
+    asks = f"{question(name).asks} ({question(name).full_name}"
+    if answer is None or answer.state == "open":
+        return Finding(UNDECIDED, f"{asks}: not run)")
+    if answer.state == "empty":
+        return Finding(UNDECIDED, f"{asks}: {answer.why})")
+    seeds = answer.found.seeds if answer.found else None
+    assert seeds is not None
+    digits = answer.question.digits
+    told = f"{seeds.value:+.{digits}f}, {seeds.low:+.{digits}f} to {seeds.high:+.{digits}f} over {seeds.n} seeds"
+    return Finding(answer.on_probe, f"{asks}: {answer.word}, {told})")
 
 
 def find(claims: Sequence[Claim], key: str) -> Claim:

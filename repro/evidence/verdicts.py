@@ -1,12 +1,11 @@
 """What a cell says of the number that a paper prints: one of a few words, with the arithmetic. Pure; no torch.
 
-A count (parameters, GFLOPs) is exact: the nearest of its counters has the printed digits or it has not; what depends on
-data that is not here needs data. An accuracy is one draw: the printed one is held against the spread of our seeds, the
-size of the test set and the printed digits. A printed gain is the difference of two single runs, held against what
-chance alone may give two such runs: within that noise, or beyond it, which says that there is a difference and not that
-it was found again; so is a gain that was measured here, by the interval over the seeds of both networks. What was
-measured by another protocol, on other data or on another device is not held against print at all, and the verdict says
-what differs.
+A count (parameters, GFLOPs) is exact: the nearest of its counters has the printed digits (`=`) or has not (`≠`); what
+depends on data that is not here needs data. An accuracy is one draw: the printed one is held against the spread of our
+seeds, the size of the test set and the printed digits; measured by another protocol, on other data, by one seed or by
+seeds that spread too far it is not comparable, and the verdict says why. A printed gain is the difference of two single
+runs: `?` stands behind one that two such runs may differ by. What is measured here on both sides has an interval and no
+verdict: only declared questions (`evidence.questions`) are answered.
 
 For a front page: `Table.verdicts` (repro.report.table) is `tally` of one table's cells; add the counters of several
 tables, show them in the order of `WORDS`, spelled out by it. `Cell.verdict` is a cell's own, or None.
@@ -22,25 +21,24 @@ from typing import Literal
 import numpy as np
 
 from repro.evidence.noise import RUN_DEVIATION, Doubt, single_runs
-from repro.evidence.stats import Interval, prediction_interval, wilson_interval
+from repro.evidence.stats import prediction_interval, wilson_interval
 from repro.papers.published import Value
 
-Word = Literal["reproduced", "differs", "data", "noise", "clear", "incomparable"]
+Word = Literal["reproduced", "differs", "data", "incomparable", "within", "beyond"]
 
 #: word -> what it means, in the order of a report
 WORDS: dict[Word, str] = {
     "reproduced": "reproduced",
     "differs": "differs",
     "data": "needs data",
-    "noise": "within the noise of one run",
-    "clear": "beyond the noise of one run",
-    "incomparable": "cannot be compared",
+    "incomparable": "not comparable",
+    "within": "within what two single runs may differ by",
+    "beyond": "beyond what two single runs may differ by",
 }
-#: word -> sign behind a value in a table
-SIGNS: dict[Word, str] = {"reproduced": "=", "differs": "≠", "data": "", "noise": "≈", "clear": "", "incomparable": ""}
+EQUAL, UNEQUAL, DOUBT = "=", "≠", "?"
 LEGEND = (
-    "beside print: = reproduced, ≠ differs, ≈ within what chance gives single runs; no sign: "
-    "nothing to compare with, or not comparable"
+    f"beside print: {EQUAL} the count has the printed digits, {UNEQUAL} it has not; {DOUBT} behind a printed gain: two "
+    "single runs may differ by as much; no sign: nothing to compare with"
 )
 
 
@@ -52,11 +50,8 @@ class Verdict:
     told: str
     value: float | None = None
     """Of a count: the one of ours that is nearest to print."""
-
-    @property
-    def sign(self) -> str:
-        """Behind the value; empty where a sign would say nothing."""
-        return SIGNS[self.word]
+    sign: str = ""
+    """Behind the value: of a count or a printed gain a sign, of an accuracy the word; empty where there is none."""
 
     @property
     def full(self) -> str:
@@ -84,18 +79,18 @@ def of_count(counted: Mapping[str, float], printed: Value, at: str, why: str = "
     others = "".join(f", {other} {counted[other]:.{digits + 2}f}" for other in counted if other != name)
     told = f"{counted[name]:.{digits + 2}f} by {name}{others}; {at}"
     if round(counted[name], digits) == number:
-        return Verdict("reproduced", f"{told}; {printed.text} printed", counted[name])
+        return Verdict("reproduced", f"{told}; {printed.text} printed", counted[name], EQUAL)
     told += f"; {printed.text} printed: {counted[name] - number:+.{max(digits, 2)}f}"
-    return Verdict("differs", f"{told}; {why}" if why else f"{told}, not explained", counted[name])
+    return Verdict("differs", f"{told}; {why}" if why else f"{told}, not explained", counted[name], UNEQUAL)
 
 
 def of_accuracy(measured: Sequence[float], videos: int, printed: Value, protocol: Sequence[str] = ()) -> Verdict:
     """Accuracies in percent, one a seed, on `videos` test videos, beside a printed single run on the same split.
 
     `protocol`: what differs from the paper's protocol; with anything there the two cannot be compared. Reproduced: the
-    printed run lies where the next of our runs would (95 % prediction interval over the seeds), and that interval is
-    no wider than chance alone makes two single runs. Inside a wider interval, or with one seed inside that of chance,
-    nothing is shown.
+    printed run is no further off than chance alone makes two single runs. Differs: it is further off than that,
+    and than the next of our runs would be (95 % prediction interval over the seeds). Seeds that spread over more than
+    chance gives compare with nothing.
     """
     number, mean = _number(printed), float(np.mean(measured))
     off = f"{mean:.2f} here ({_seeds(len(measured))}), {printed.text} printed: {mean - number:+.2f} points"
@@ -104,13 +99,21 @@ def of_accuracy(measured: Sequence[float], videos: int, printed: Value, protocol
     chance = single_runs((mean, number), videos).margin + _half_unit(printed)
     if len(measured) < 2:
         told = f"{off}, chance may give ±{chance:.2f} ({videos:,} test videos; one run's deviation {RUN_DEVIATION})"
-        return Verdict("noise" if abs(mean - number) <= chance else "differs", told)
+        if abs(mean - number) > chance:
+            return _accuracy("differs", told)
+        return Verdict("incomparable", f"{told}; one seed reproduces nothing")
     ahead = prediction_interval(np.asarray(measured, float))
     reach = (ahead.high - ahead.low) / 2 + _half_unit(printed)
     told = f"{off}, the next run may be ±{reach:.2f} off (95 %), chance alone gives ±{chance:.2f}"
-    if abs(mean - number) <= min(reach, chance):
-        return Verdict("reproduced" if reach <= chance else "noise", told)
-    return Verdict("noise" if abs(mean - number) <= max(reach, chance) else "differs", told)
+    if abs(mean - number) > max(reach, chance):
+        return _accuracy("differs", told)
+    if reach > chance:
+        return Verdict("incomparable", f"{told}; the seeds spread too far")
+    return _accuracy("reproduced", told)
+
+
+def _accuracy(word: Word, told: str) -> Verdict:
+    return Verdict(word, told, sign=word)
 
 
 def of_gain(here: float, there: float, doubt: Doubt) -> Verdict:
@@ -118,13 +121,7 @@ def of_gain(here: float, there: float, doubt: Doubt) -> Verdict:
     ends = [wilson_interval(round(value * doubt.videos / 100), doubt.videos) for value in (here, there)]
     spans = " and ".join(f"{end.low:.2f} to {end.high:.2f}" for end in ends)
     told = f"{doubt.told()}; from the size of the test set alone (Wilson) the two top-1 are {spans}"
-    return Verdict("clear" if doubt.decided else "noise", told)
-
-
-def of_seeds(gain: Interval, seeds: tuple[int, int]) -> Verdict:
-    """A gain that was measured here, as the seeds of both networks leave it."""
-    told = f"{gain.value:+.2f} points, 95 % interval {gain.low:+.2f} to {gain.high:+.2f}"
-    return Verdict("clear" if gain.excludes(0.0) else "noise", f"{told} over {seeds[0]} and {seeds[1]} seeds")
+    return Verdict("beyond", told) if doubt.decided else Verdict("within", told, sign=DOUBT)
 
 
 def incomparable(*differences: str) -> Verdict:

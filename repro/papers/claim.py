@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro import registry
-from repro.core.errors import BadOption, UnknownName
 from repro.papers import published
-from repro.papers.comparison import Comparison, comparison
-from repro.papers.text import Text, of_table, read
+from repro.papers.text import Text, read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +25,10 @@ class Claim:
     """Statements that have to hold on what is printed: arithmetic on cells, as `repro.evidence.arithmetic` reads it."""
     measured: tuple[str, ...] = ()
     """Statements that have to hold on records of this suite."""
-    compares: tuple[Comparison, ...] = ()
-    """Comparisons that all have to come out: printed ones beyond the noise of single runs, and over the seeds."""
+    shows: tuple[str, ...] = ()
+    """Arithmetic that is shown without a verdict, as the sentence names no threshold."""
+    probes: tuple[str, ...] = ()
+    """Declared questions that ask it of a mechanism, `TABLE/QUESTION`."""
     would_decide: str = ""
     """What would decide an open claim."""
     note: str = ""
@@ -57,28 +57,7 @@ def _claim(text: Text, paper: str, number: int, facts: Mapping[str, Any]) -> Cla
         "paper": paper,
         "printed": tuple(facts.get("printed", ())),
         "measured": tuple(facts.get("measured", ())),
-        "compares": tuple(_compared(text, number, one) for one in facts.get("compares", ())),
+        "shows": tuple(facts.get("shows", ())),
+        "probes": tuple(facts.get("probes", ())),
     }
     return Claim(**told)
-
-
-def _compared(text: Text, number: int, facts: Mapping[str, Any]) -> Comparison:
-    """A comparison of the claim's own, or `named = "TABLE/NAME"`, one that the table asks; with changes of it."""
-    changes = dict(facts)
-    table, _, key = changes.pop("named", "").rpartition("/")
-    try:
-        if not table:
-            return comparison(changes)
-        known = _asked(table)
-        if key not in known:
-            raise UnknownName(f"comparison of {table}", key, known, fix=f"[comparisons.{key}] in its file")
-        return comparison({**known[key], **changes}, table)
-    except (BadOption, UnknownName) as error:
-        raise text.fault(error.what, "claims", number, "compares", allowed=error.allowed or "") from error
-
-
-def _asked(table: str) -> Mapping[str, Any]:
-    if table not in registry.tables:
-        raise UnknownName("table", table, registry.tables.names())
-    found: Mapping[str, Any] = of_table(table).data.get("comparisons", {})
-    return found

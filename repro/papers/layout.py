@@ -19,8 +19,8 @@ from repro.core.errors import BadOption, ReproError
 from repro.core.spec import replace
 from repro.papers import published
 from repro.papers.columns import columns
-from repro.papers.comparison import Comparison, comparison
 from repro.papers.published import PublishedTable
+from repro.papers.question import Question, question
 from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
 from repro.papers.text import Text, csv_of, of_table, said, shared
 
@@ -45,7 +45,7 @@ def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None
             short=_short(text, shown),
             across=tuple(text.data.get("across", "").split()),
             figures=tuple(FigureSpec(**one) for one in text.data.get("figures", ())),
-            comparisons=tuple(_asked(text, key, one, name) for key, one in text.data.get("comparisons", {}).items()),
+            questions=tuple(_asked(text, key, name, made) for key in text.data.get("questions", {})),
             seeds=seeds or {},
         )
     except (TypeError, ReproError) as error:
@@ -54,11 +54,18 @@ def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None
         raise text.fault(str(error), "title") from error
 
 
-def _asked(text: Text, key: str, facts: Mapping[str, Any], table: str) -> Comparison:
+def _asked(text: Text, key: str, table: str, rows: Sequence[RowSpec]) -> Question:
+    """A question that the file declares, on rows that there are."""
+    facts: Mapping[str, Any] = text.data["questions"][key]
+    told = {name: said(text, facts.get(name, ""), "questions", key, name) for name in ("chosen", "waits")}
     try:
-        return comparison(facts, table)
+        made = question(key, {**facts, **told}, table)
+        known = [row.key for row in rows]
+        if not {*made.own_rows} <= {*known}:
+            raise BadOption(f"question {key!r} names no row", allowed=", ".join(known))
+        return made
     except BadOption as error:
-        raise text.fault(error.what, "comparisons", key, allowed=error.allowed or "") from error
+        raise text.fault(error.what, "questions", key, allowed=error.allowed or "") from error
 
 
 def _short(text: Text, shown: Sequence[ColumnSpec]) -> tuple[str, ...]:

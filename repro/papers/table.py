@@ -21,7 +21,7 @@ from typing import Literal
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Experiment
-from repro.papers.comparison import Comparison
+from repro.papers.question import Question
 
 #: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
 #: one of a table that no paper prints
@@ -173,8 +173,8 @@ class TableSpec:
     across: tuple[str, ...] = ()
     """Datasets that the short form sets side by side, where the paper has a column of each and a row is of one."""
     figures: tuple[FigureSpec, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
-    """What the table asks of its rows; the answers stand under it."""
+    questions: tuple[Question, ...] = ()
+    """What the table asks of its rows, declared before it is run; see `repro.evidence.questions`."""
     seeds: Mapping[str, int] = field(default_factory=dict)
     """Cell name -> how many seeds `run` trains where it is not told otherwise; a cell that is not named has one, and so
     has each of a quoted row.
@@ -190,9 +190,6 @@ class TableSpec:
             if not {figure.x, figure.y} <= columns:
                 raise BadOption(f"figure {figure.title!r}: no such column", allowed=", ".join(sorted(columns)))
         known = {row.key for row in self.rows}
-        for one in self.comparisons:
-            if len(one.points) == 1 or not {*one.rows} <= known:
-                raise BadOption(f"question {one.asks!r} names no row", allowed=", ".join(sorted(known)))
         for row in self.rows:
             if row.baseline is not None and row.baseline not in known:
                 raise BadOption(

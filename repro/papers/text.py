@@ -23,12 +23,13 @@ _COLUMN = dict.fromkeys("key title short source unit better spread seeds absent 
 COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float, "words": {"*": str}}
 _SAID = {"rows": str, "at": str, "says": str, "short": str}
 _READING = {"rows": str, "at": str, "says": str, **dict.fromkeys("source plus needs".split(), str), "times": int}
-COMPARISON: dict[str, Any] = {
-    **dict.fromkeys("table better worse cell metric worse_cell worse_metric beyond_cell asks claim along".split(), str),
-    "beyond": [str],
-    "points": [[object]],
-    "sign": int,
-    "printed": bool,
+QUESTION: dict[str, Any] = {
+    **dict.fromkeys("asks probe cell vary metric unit says chosen waits".split(), str),
+    **dict.fromkeys("seeds digits".split(), int),
+    "arms": [str],
+    "labels": [str],
+    "points": [object],
+    "width": float,
 }
 COLUMNS: dict[str, Any] = {"*": COLUMN}
 SHARED: dict[str, Any] = {"texts": {"*": str}, "columns": {"*": COLUMN}, "short": str}
@@ -47,7 +48,7 @@ TABLE: dict[str, Any] = {
     "readings": [_READING],  # what a printed count is of, where it is not the row's network at its input
     "notes": [_SAID],  # footnotes of rows
     "figures": [dict.fromkeys("title x y note cheap".split(), str)],
-    "comparisons": {"*": COMPARISON},  # what the table asks; claims may name them
+    "questions": {"*": QUESTION},  # see `repro.papers.question`
 }
 _MODEL: dict[str, Any] = {"name": str, "backbone": str, "frames": int, "dropout": float, "options": {"*": object}}
 NETWORKS: dict[str, Any] = {
@@ -67,10 +68,14 @@ CLAIMS: dict[str, Any] = {
             **dict.fromkeys("key where says would_decide note".split(), str),
             "printed": [str],
             "measured": [str],
-            "compares": [{**COMPARISON, "named": str}],
+            "shows": [str],
+            "probes": [str],
         }
     ]
 }
+
+#: how a probe was chosen, and the options of methods in its small forms
+PROBES: dict[str, Any] = {"*": {"chosen": str, "*": {"*": object}}}
 
 _HEADING = re.compile(r"\[(\[)?\s*([^\]]+?)\s*\]")
 _NAMES = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")

@@ -146,7 +146,7 @@ def write_report(
 
     records = index.records()
     pictures, unusable = figures.load_all()
-    judged = judge(papers.claims(), records)
+    judged = judge(papers.claims(), index)
     known = built or {}
     content = Content(
         layouts=layouts,
@@ -166,10 +166,12 @@ def write_report(
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.report.build_table import table_view
+    from repro.report.questions import with_answers
     from repro.report.short_form import short_form
 
     records = index.of_table(layout.full_name, layout.ids)
     made = table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    made = with_answers(made, layout, index) if layout.questions else made
     return replace(made, told=tuple(line for line in short_form(made, layout).told if line[0]))
 
 

@@ -12,13 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
-from repro.evidence.against_print import of_measured, of_measured_gain, of_printed_gain
+from repro.evidence.against_print import of_measured, of_printed_gain
 from repro.evidence.aggregate import average, gain, ratio
-from repro.evidence.comparisons import findings
 from repro.evidence.counts import counts
 from repro.evidence.deviations import deviations, of_row, told_by_network, told_numbers
 from repro.evidence.metric import look_up
-from repro.evidence.multiple_comparisons import told_correction
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable
@@ -72,7 +70,6 @@ def table_view(
     )
     rows = [view.row(row) for row in layout.rows]
     columns = tuple(view.with_verdicts(column, [row.cells[i] for row in rows]) for i, column in enumerate(columns))
-    columns = tuple(view.with_correction(column, spec) for column, spec in zip(columns, layout.columns, strict=True))
     return Table(
         paper=layout.paper,
         name=layout.name,
@@ -81,7 +78,6 @@ def table_view(
         columns=columns,
         rows=tuple(marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
-        findings=findings(layout, view.done),
         remarks=layout.footnotes,
         measured_on=machines(one for one in chosen if one.status == "done" and one.id in layout.ids),
         deviations=tuple(told_by_network(view.deviations)),
@@ -135,17 +131,12 @@ class _View:
         """The column with the legend of its signs, and with why its values cannot be compared, where they cannot."""
         found = [cell.verdict for cell in cells if cell.verdict is not None]
         texts = [LEGEND] if any(one.sign for one in found) else []
-        texts += dict.fromkeys(f"cannot be compared: {one.told}" for one in found if one.word == "incomparable")
+        texts += dict.fromkeys(f"not comparable: {one.told}" for one in found if one.word == "incomparable")
         return replace(column, notes=column.notes + tuple(self.note(text) for text in texts))
-
-    def with_correction(self, column: Column, spec: ColumnSpec) -> Column:
-        """The column with what is left of its gains when their number is counted."""
-        told = told_correction(self.layout, spec, self.done) if spec.source.startswith("gain:") else ""
-        return replace(column, notes=(*column.notes, self.note(told))) if told else column
 
     def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
         """Its arithmetic, where that says more than the sign."""
-        telling = verdict is not None and verdict.word in ("noise", "data", "differs")
+        telling = verdict is not None and verdict.word in ("within", "data", "differs")
         return (self.note(verdict.full),) if verdict is not None and telling else ()
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
@@ -274,9 +265,7 @@ class _View:
         value, interval = found
         names = tuple(dict.fromkeys(record.name for record in (*here, *there)))
         sign = "+" if kind == "gain" else ""
-        verdict = of_measured_gain(here, there, path) if kind == "gain" else None
-        told = " ".join(part for part in (interval, verdict.sign if verdict else "") if part)
-        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, told, records=names, verdict=verdict)
+        return Cell("measured", f"{value:{sign}.{column.digits}f}", value, interval, records=names)
 
     def _trouble(self, experiment: Experiment, done: Sequence[Record]) -> tuple[int, ...]:
         """Footnotes on seeds that failed and on videos that were left out."""

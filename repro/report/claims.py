@@ -11,37 +11,56 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from repro.evidence.claims import VERDICTS, Finding, Judged
+from repro.evidence.claims import BEYOND, FAILS, HOLDS, NO, OPEN, READINGS, WITHIN, YES, Finding, Judged
 from repro.report.markdown import escape
 
-_STYLES = {"supported": "green", "contradicted": "red", "undecided": "yellow", "untested": "dim"}
+_STYLES = {HOLDS: "green", YES: "green", FAILS: "red", NO: "red", WITHIN: "yellow", BEYOND: "", OPEN: "dim"}
+#: heading -> the reading of a claim below it
+_COLUMNS: dict[str, Callable[[Judged], str]] = {
+    "arithmetic": lambda one: one.by_arithmetic,
+    "chance": lambda one: one.by_chance,
+    "counts here": lambda one: one.by_counts,
+    "on the probe": lambda one: one.on_probe,
+}
 LEGEND = (
-    "By print: the paper's own numbers, and whether a difference exceeds what single runs may give by chance. "
-    "By runs: what was run here; the twins speak of mechanisms, never of Kinetics."
+    "Arithmetic: of the printed numbers, against the sentence's own threshold; without one nothing stands there. "
+    "Chance: beyond or within what single runs may differ by. Probes speak of mechanisms, never of a real dataset."
 )
 
 
-def counts(judged: Sequence[Judged]) -> list[tuple[str, int, int]]:
-    """Verdict, how many claims have it by print, how many by runs."""
-    printed, run = Counter(one.by_print for one in judged), Counter(one.by_runs for one in judged)
-    return [(verdict, printed[verdict], run[verdict]) for verdict in VERDICTS]
+def counts(judged: Sequence[Judged]) -> list[tuple[str, list[int]]]:
+    """A word and how many claims have it in each reading, in the order of `columns`."""
+    tallies = [Counter(read(one) for one in judged) for read in _COLUMNS.values()]
+    return [(word, [tally[word] for tally in tallies]) for word in READINGS if any(tally[word] for tally in tallies)]
+
+
+def columns() -> list[str]:
+    """The readings of a claim."""
+    return list(_COLUMNS)
+
+
+def readings(one: Judged) -> list[tuple[str, str]]:
+    """The readings that a claim has, each with its word."""
+    return [(name, read(one)) for name, read in _COLUMNS.items() if read(one)]
 
 
 def summary(judged: Sequence[Judged]) -> str:
     """One line."""
-    told = [f"{printed} {verdict} by print ({run} by runs)" for verdict, printed, run in counts(judged)]
-    return f"{len(judged)} claims: " + ", ".join(told)
+    told = [
+        f"{name}: {', '.join(f'{numbers[index]} {word}' for word, numbers in counts(judged) if numbers[index])}"
+        for index, name in enumerate(_COLUMNS)
+    ]
+    return f"{len(judged)} claims; " + "; ".join(text for text in told if not text.endswith(": "))
 
 
 def print_claims(judged: Sequence[Judged], console: Console) -> None:
     """A line a claim; a single claim with all its evidence."""
     table = Table(show_edge=False, pad_edge=False)
-    for title in ("claim", "where", "says", "by print", "by runs"):
+    for title in ("claim", "where", "says", *_COLUMNS):
         table.add_column(title, overflow="fold")
     for one in judged:
-        verdicts = [Text(verdict, style=_STYLES[verdict]) for verdict in (one.by_print, one.by_runs)]
-        claim = one.claim
-        table.add_row(Text(claim.key), Text(claim.where), Text(claim.says), *verdicts)
+        words = [Text(word, style=_STYLES.get(word, "")) for word in (read(one) for read in _COLUMNS.values())]
+        table.add_row(Text(one.claim.key), Text(one.claim.where), Text(one.claim.says), *words)
     console.print(table)
     if len(judged) == 1:
         for line in _evidence(judged[0]):
@@ -52,43 +71,39 @@ def print_claims(judged: Sequence[Judged], console: Console) -> None:
 
 
 def _evidence(one: Judged) -> list[str]:
-    lines = [f"  print: {finding.verdict}: {finding.told}" for finding in one.print]
-    lines += [f"  runs:  {finding.verdict}: {finding.told}" for finding in one.runs]
+    lines = [f"  {kind}: {_told(finding)}" for kind, finding in one.findings]
     lines += [f"  note: {one.claim.note}"] if one.claim.note else []
-    lines += [f"  would decide: {one.claim.would_decide}"] if _open(one) else []
+    lines += [f"  would decide: {one.claim.would_decide}"] if one.claim.would_decide else []
     return lines
 
 
-def _open(one: Judged) -> bool:
-    return bool(one.claim.would_decide) and {one.by_print, one.by_runs} != {"supported"}
+def _told(finding: Finding) -> str:
+    return f"{finding.verdict}: {finding.told}" if finding.verdict else finding.told
 
 
 def markdown(judged: Sequence[Judged]) -> str:
     """A table with the evidence in its last column."""
-    lines = ["| claim | where | says | by print | by runs | evidence |", "| --- | --- | --- | --- | --- | --- |"]
+    titles = ["claim", "where", "says", *_COLUMNS, "evidence"]
+    lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
     for one in judged:
         evidence = "<br>".join(escape(line.strip()) for line in _evidence(one))
-        cells = [escape(one.claim.key), escape(one.claim.where), escape(one.claim.says), one.by_print, one.by_runs]
-        lines.append("| " + " | ".join([*cells, evidence]) + " |")
+        cells = [escape(one.claim.key), escape(one.claim.where), escape(one.claim.says)]
+        lines.append("| " + " | ".join([*cells, *(read(one) for read in _COLUMNS.values()), evidence]) + " |")
     return "\n".join([*lines, "", summary(judged), "", LEGEND])
 
 
 def as_json(judged: Sequence[Judged]) -> str:
     """A list of objects."""
-
-    def told(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-        return [{"verdict": finding.verdict, "told": finding.told} for finding in findings]
-
     found = [
         {
             "key": one.claim.key,
             "paper": one.claim.paper,
             "where": one.claim.where,
             "says": one.claim.says,
-            "by_print": one.by_print,
-            "by_runs": one.by_runs,
-            "print": told(one.print),
-            "runs": told(one.runs),
+            **{name.replace(" ", "_"): read(one) for name, read in _COLUMNS.items()},
+            "evidence": [
+                {"reading": kind, "verdict": finding.verdict, "told": finding.told} for kind, finding in one.findings
+            ],
             "note": one.claim.note,
             "would_decide": one.claim.would_decide,
         }

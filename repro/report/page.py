@@ -22,7 +22,7 @@ from repro.papers.table import TableSpec
 from repro.records.figures import Facts, Figure
 from repro.records.schema import Record
 from repro.records.store import Problem
-from repro.report.claims import LEGEND, counts
+from repro.report.claims import LEGEND, columns, counts, readings
 from repro.report.differences import render_differences_html
 from repro.report.drawing import Drawing
 from repro.report.embedded_data import packs
@@ -110,6 +110,8 @@ def _parts(content: Content) -> Iterator[str]:
         judged=content.judged,
         verdicts=counts(content.judged),
         claims_legend=LEGEND,
+        claims_columns=columns(),
+        readings=readings,
         findings=content.findings,
         places=_places(content.layouts),
         findings_summary=findings_summary(content.findings),

@@ -13,6 +13,7 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Static
 from repro.evidence import counts
 from repro.evidence.noise import TEST_VIDEOS, doubt
+from repro.evidence.verdicts import DOUBT
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
@@ -30,7 +31,6 @@ NEAREST = "  here: nearest count"
 INFERRED = "  [ ] inferred"
 NOT_RUN = "  · not run"
 
-_SIGNS = {"reproduced": "=", "differs": "≠"}
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
 _DATASETS = {
@@ -147,7 +147,7 @@ class _Maker:
         spec = self.specs[row.key]
         if item.printed is not None:
             cell = row.cells[item.printed]
-            sign = "?" if cell.verdict is not None and cell.verdict.word == "noise" else ""
+            sign = DOUBT if cell.verdict is not None and cell.verdict.sign == DOUBT else ""
             text = self._word(item.key, cell.text) if cell.kind != "reason" else ""
             text = f"[{text}]" if text and item.key in spec.inferred else text
             cell = replace(cell, text=text, spread=sign, notes=(), best=False, second=False, place=item.key)
@@ -179,7 +179,7 @@ class _Maker:
         best = min(measured, key=lambda index: self._farness(spec, row.cells[index], index, value))
         column, cell = self.layout.columns[best], row.cells[best]
         verdict = cell.verdict
-        sign = _SIGNS.get(verdict.word, "") if verdict else ""
+        sign = verdict.sign if verdict else ""
         text = self._digits(cell, value)
         shown = replace(
             cell, text=text, spread=sign, notes=(), verdict=verdict, best=False, second=False, place=column.key
@@ -201,7 +201,7 @@ class _Maker:
         ours = [i for i in item.here if row.cells[i].value is not None]
         near = min(ours, key=lambda i: abs((row.cells[i].value or 0.0) - (verdict.value or 0.0)), default=item.printed)
         place = self.layout.columns[near].key
-        cell = Cell("measured", text, verdict.value, _SIGNS[verdict.word], verdict=verdict, place=place)
+        cell = Cell("measured", text, verdict.value, verdict.sign, verdict=verdict, place=place)
         return Shown(cell, row, column, counted=True)
 
     def _none(self, row: Row, indices: Sequence[int]) -> Cell:

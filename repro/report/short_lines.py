@@ -124,8 +124,8 @@ def lines_below(
     found = [("", _folded(folded))] if folded else []
     found += _counts(lines)
     found.append(("GAINS", _gains(layout)))
-    if probes := _probes(table, layout):
-        found.append(("PROBES", probes))
+    if table.asked:
+        found.append(("PROBES", table.asked))
     if missing := _missing(table, layout):
         found.append(("NOT TESTED", missing))
     return [(head, cut_line(text, head)) for head, text in found if text]
@@ -181,32 +181,8 @@ def _gains(layout: TableSpec) -> str:
             found.append(of_printed_gain(printed, row.published_row or "", base or "", "top1"))
     words = [verdict.word for verdict in found if verdict is not None]
     if words:
-        return f"printed: {words.count('clear')} of {len(words)} beyond single-run noise"
+        return f"printed: {words.count('beyond')} of {len(words)} beyond single-run noise"
     return "none is printed beside its host" if printed.rows else ""
-
-
-def _probes(table: Table, layout: TableSpec) -> str:
-    """What the small datasets say: the gains over seeds with their intervals, or the range of single runs."""
-    gains: list[tuple[Row, Cell, ColumnSpec]] = []
-    for index, column in enumerate(layout.columns):
-        if column.source.startswith(f"gain:{_TWIN}") and column.source.endswith(":top1"):
-            gains += [(row, row.cells[index], column) for row in table.rows if row.cells[index].kind == "measured"]
-    sure = [one for one in gains if one[1].verdict is not None]
-    if sure:
-        clear = [one for one in sure if one[1].verdict and one[1].verdict.word == "clear"]
-        row, cell, column = max(clear or sure, key=lambda one: abs(one[1].value or 0.0))
-        of = column.cell.removeprefix(_TWIN)
-        interval = re.sub(r" [≈≠=]$", "", cell.spread)
-        label = row.label.rpartition(": ")[2]
-        return f"{len(clear)} of {len(sure)} gains sure at 95 %; the most: {cell.text} {interval} on {of}, {label}"
-    parts = []
-    for index, column in enumerate(layout.columns):
-        if re.fullmatch(rf"record:{_TWIN}[\w-]+:top1", column.source):
-            values = [row.cells[index].value or 0.0 for row in table.rows if row.cells[index].kind == "measured"]
-            if values:
-                of = column.cell.removeprefix(_TWIN)
-                parts.append(f"{min(values):.1f} to {max(values):.1f} % on {of}")
-    return f"no interval, one seed a row: {', '.join(parts)}" if parts else ""
 
 
 def _missing(table: Table, layout: TableSpec) -> str:

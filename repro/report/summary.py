@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.evidence.check_rules import Finding
-from repro.evidence.claims import Judged
+from repro.evidence.claims import BEYOND, FAILS, Judged
 from repro.evidence.verdicts import WORDS, Word
 from repro.records.schema import Record
 from repro.report.table import Cell, Table
@@ -109,7 +109,7 @@ class Front:
     held: list[tuple[str, list[Coverage]]]
     """How tables hold up, in words, and those that do so."""
     contradicted: list[Judged]
-    """By runs first, then by print."""
+    """Of which the arithmetic, of what is printed or of counts here, does not hold."""
     errors: list[Finding]
     undecided: list[Judged]
     """Claims of which it is written down what would decide them."""
@@ -123,14 +123,14 @@ class Front:
         return self._sum("reproduced"), self._sum("differs"), self._sum("data")
 
     @property
-    def clear(self) -> int:
+    def beyond(self) -> int:
         """Gains beyond what chance gives two single runs."""
-        return self._sum("clear")
+        return self._sum("beyond")
 
     @property
     def gains(self) -> int:
         """All that were held against it."""
-        return self.clear + self._sum("noise")
+        return self.beyond + self._sum("within")
 
 
 def front(
@@ -143,11 +143,10 @@ def front(
     for record in done:
         if record.kind == "accuracy":
             seeds[record.id].add(record.seed)
-    against = [one for one in judged if one.by_runs == "contradicted"]
-    against += [one for one in judged if one.by_print == "contradicted" and one not in against]
+    against = [one for one in judged if FAILS in (one.by_counts, one.by_arithmetic)]
     trained = {record.name: record.id for record in done if record.kind == "accuracy"}
     coverage = [_coverage(table, trained) for table in tables]
-    open_claims = [one for one in judged if one.claim.would_decide and "supported" not in (one.by_print, one.by_runs)]
+    open_claims = [one for one in judged if one.claim.would_decide and one.by_chance != BEYOND]
     return Front(
         done=len(done),
         failed=len(records) - len(done),

@@ -91,7 +91,9 @@ class Table:
     remarks: tuple[str, ...] = ()
     """On the whole table."""
     findings: tuple[str, ...] = ()
-    """What several rows together show of a claim."""
+    """What the table asks of probes, each question with its answer."""
+    asked: str = ""
+    """The same in a line."""
     legend: str = ""
     """Of the signs, over a short form."""
     told: tuple[tuple[str, str], ...] = ()

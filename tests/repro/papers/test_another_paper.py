@@ -19,7 +19,7 @@ key = "other-01"
 where = "abstract"
 says = "DNR helps a small TSN very much."
 printed = ["other.table1.tsn_dnr.top1 - other.table1.tsn.top1 > 20"]
-compares = [{ named = "other/table1/order" }]
+probes = ["other/table1/order"]
 """
 FORMS = "import sys; from repro.__main__ import main; sys.exit(any(main(line.split()) for line in sys.argv[1:]))"
 
@@ -110,7 +110,7 @@ def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: P
         ("other_table1.toml", '"params gmacs32', '"parms gmacs32', "other_table1.toml line 3: unknown column 'parms'"),
         ("other_table1.toml", "caption", "capton", "other_table1.toml line 2: unknown name 'capton'"),
         ("other_table1.toml", 'rows = "tsn_dnr"', 'rows = "tsn_dnrr"', "line 9: 'tsn_dnrr' fits nothing"),
-        ("other_table1.toml", 'worse = "tsn"', 'worse = "tsm"', "question 'Does DNR read order?' names no row"),
+        ("other_table1.toml", '"tsn_dnr", "tsn"]', '"tsn_dnr", "tsm"]', "question 'order' names no row"),
         ("other_table1.csv", "tea_8", "tea_9", "unknown quoted network 'tea_9'; did you mean"),
         (
             "other_table1.csv",

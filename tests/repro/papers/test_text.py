@@ -13,14 +13,12 @@ from hypothesis import strategies as st
 
 from repro import papers
 from repro.core.errors import RecordError
-from repro.core.spec import replace
 from repro.papers import published
 from repro.papers.columns import columns, registry
-from repro.papers.comparison import Comparison
 from repro.papers.text import read
 
 FILES = sorted(published.folders()[0].glob("*.toml"))
-FORMS = {"columns": "COLUMNS", "networks": "NETWORKS"}
+FORMS = {"columns": "COLUMNS", "networks": "NETWORKS", "probes": "PROBES"}
 
 
 def form(path: Path) -> str:
@@ -56,18 +54,6 @@ def test_every_file_belongs_to_a_table_and_every_named_text_and_column_is_used()
     assert {name + at for name, at, _ in items} >= set(registry().data), "a column that no table shows"
 
 
-def test_a_comparison_is_written_down_once() -> None:
-    """What a table asks, a claim names; it does not say it again."""
-
-    def bare(one: Comparison) -> Comparison:
-        return replace(one, asks="", printed=True)
-
-    asked = {bare(one) for name in papers.TABLES for one in papers.find(name).comparisons}
-    named = [(claim.key, one) for claim in papers.claims() for one in claim.compares]
-    assert [key for key, one in named if bool(one.asks) != (bare(one) in asked)] == []
-    assert any(one.asks for _, one in named)
-
-
 def test_what_the_suite_adds_to_a_printed_row_is_not_printed() -> None:
     """Labels and networks are told apart from the paper's columns, so that nothing is compared by them."""
     for path in sorted(published.folders()[0].glob("*.csv")):
@@ -87,7 +73,7 @@ def test_what_the_suite_adds_to_a_printed_row_is_not_printed() -> None:
         ),
         ('[[notes]]\nsays = "a"\n[[notes]]\nsays = """\nb\n"""\nrow = "x"\n', "line 7: unknown name 'row'"),
         ('title = "a\n', "not readable as TOML"),
-        ('[comparisons.one]\nasks = "?"\nsign = true\n', "line 3: sign is True"),
+        ('[questions.one]\nasks = "?"\nseeds = true\n', "line 3: seeds is True"),
         ('footnotes = "a"\n', "line 1: footnotes is 'a'; allowed: a list"),
     ],
 )

@@ -94,7 +94,7 @@ def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
     assert "TSN+scaled" in page
 
 
-def test_a_users_row_has_gains_and_verdicts_as_the_table_s_own_in_every_format():
+def test_a_users_row_has_gains_with_intervals_as_the_table_s_own_in_every_format():
     """PSN as if it were a user's: on TSN it is the experiment of a row of psn/table2, whose records serve here too."""
     layout = papers.find("dnr/table1a", ["psn"])
     table = table_view(layout, load_all(ROOT / "results" / "records").records)
@@ -102,15 +102,10 @@ def test_a_users_row_has_gains_and_verdicts_as_the_table_s_own_in_every_format()
     rows = {row.key: dict(zip(keys, row.cells, strict=True)) for row in table.rows}
     for key in ("baseline_psn", "cl_ct"):
         cell = rows[key]["gain_temporal"]
-        assert cell.verdict is not None and "3 and 3 seeds" in cell.verdict.told
-        assert cell.verdict.word == ("clear" if "(+" in cell.spread and "to +" in cell.spread else "noise")
+        assert cell.verdict is None and " to " in cell.spread  # only declared questions have answers
     gain = rows["baseline_psn"]["gain_temporal"]
     for form in (render_text, render_markdown, render_latex, render_html, render_csv):
         assert gain.text.lstrip("+") in form(table)
-    assert gain.verdict.full in render_csv(table)
-    (holm,) = {table.footnotes[note] for note in table.columns[keys.index("gain_temporal")].notes
-               if "Holm" in table.footnotes[note]}  # fmt: skip
-    assert "TSN+psn" in holm
 
 
 def test_gains_are_added_once_and_only_beside_accuracies():
@@ -127,7 +122,7 @@ def test_seeds_of_a_users_row_are_those_asked_for():
 
 
 @pytest.mark.slow
-def test_the_readmes_method_is_trained_over_seeds_and_judged(mine, tmp_path):
+def test_the_readmes_method_is_trained_over_seeds(mine, tmp_path):
     results = str(tmp_path / "results")
     common = ("--with", "scaled", "--module", str(mine))
     chosen = ("--rows", "baseline", "baseline_scaled", "--only", "twin-appearance", "--seeds", "2", "--jobs", "1")
@@ -136,7 +131,7 @@ def test_the_readmes_method_is_trained_over_seeds_and_judged(mine, tmp_path):
     shown = run("table", "dnr/table1a", "--format", "csv", "--full", *common, REPRO_RESULTS=results).stdout
     row = next(line for line in csv.DictReader(io.StringIO(shown)) if line["row"] == "baseline_scaled")
     assert row["twin_appearance_spread"].endswith("(n=2)")
-    assert "2 and 2 seeds" in row["gain_appearance_verdict"]
+    assert " to " in row["gain_appearance_spread"]
 
 
 def test_dry_run_lines_name_the_method_and_its_file(mine, tmp_path):

@@ -186,3 +186,29 @@ def test_footnote_marks() -> None:
 def test_the_reading_wing_imports_no_torch() -> None:
     code = "import sys, repro.report.build_table, repro.report.text; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ratios_verdicts_on_print_and_their_reasons(layout: TableSpec) -> None:
+    """Printed GFLOPs are 33 for both; 32.70 rounds to it, 36.00 does not."""
+    columns = (
+        ColumnSpec(
+            key="ratio", title="ratio", source="ratio:static:sizes.224.gmacs", digits=3, absent="not applicable: it"
+        ),
+        ColumnSpec(key="own", title="GFLOPs", source="published:gflops"),
+    )
+    rows = tuple(
+        replace(row, explained={"gflops": "because it is so"}) if row.key == "tsn_r50_dnr" else row
+        for row in layout.rows
+    )
+    small = replace(layout, columns=columns, rows=rows)
+    records = [
+        record_of(small, "tsn_r50", "static", static(1, 32.7)),
+        record_of(small, "tsn_r50_dnr", "static", static(1, 36.0)),
+    ]
+    table = table_view(small, records)
+    found = {row.key: row.cells for row in table.rows}
+    assert found["tsn_r50_dnr"][0].text == "1.101"
+    assert found["tsn_r50"][0].text == "n/a"
+    assert (found["tsn_r50"][1].spread, found["tsn_r50_dnr"][1].spread) == ("=", "≠")
+    notes = [table.footnotes[note] for note in found["tsn_r50_dnr"][1].notes]
+    assert any("because it is so" in note for note in notes)

@@ -19,7 +19,7 @@ def test_text_lists_all_and_one_shows_its_evidence():
     print_claims(JUDGED[13:14], console)
     text = console.file.getvalue()
     assert all(one.claim.key in text for one in JUDGED)
-    assert "print: contradicted: 78.39 - 76.90 (= 1.49) > 2" in text
+    assert "arithmetic: does not hold: 78.39 - 76.90 (= 1.49) > 2" in text
 
 
 def test_json_and_markdown_hold_every_claim():

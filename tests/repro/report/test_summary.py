@@ -67,9 +67,9 @@ def test_a_quoted_row_is_nothing_that_a_run_would_fill(layout: TableSpec) -> Non
     assert needs([table_view(replace(layout, rows=(quoted,)), [])]) == []
 
 
-def test_contradictions_by_runs_stand_first() -> None:
+def test_what_does_not_hold_stands_on_the_front_page() -> None:
     judged = judge(papers.claims("dnr"), [])
     found = front([], [], judged, [])
-    assert found.contradicted and {one.by_print for one in found.contradicted} == {"contradicted"}
+    assert found.contradicted and {one.by_arithmetic for one in found.contradicted} == {"does not hold"}
     assert all(one.claim.would_decide for one in found.undecided)
     assert found.dates == "" and found.machines == []

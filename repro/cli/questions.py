@@ -1,0 +1,113 @@
+"""The declared questions: `questions` prints their answers, `run questions` trains what they lack."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from repro.cli.arguments import add_module
+from repro.cli.common import Commands, add_reference, duration, prepare, verb
+from repro.core.errors import BadOption
+from repro.core.paths import torchrun
+
+if TYPE_CHECKING:
+    from repro.papers.question import Question
+
+NAME = "questions"
+_FORMATS = ("text", "markdown", "json")
+
+
+def add(commands: Commands) -> None:
+    """Declare them."""
+    parser = verb(
+        commands,
+        NAME,
+        questions,
+        "what was asked of the probes before they were run: the answers, with intervals, controls, what would decide",
+        "questions table6",
+    )
+    parser.add_argument("which", nargs="?", metavar="TABLE|QUESTION", help="one table, or one question (default: all)")
+    parser.add_argument("--paper", help="those of one paper (dnr)")
+    parser.add_argument("--full", action="store_true", help="all that each answer rests on; so is one table's")
+    parser.add_argument("--format", default="text", choices=_FORMATS)
+    add_reference(parser)
+    add_module(parser)
+
+
+def questions(args: argparse.Namespace) -> int:
+    """The answers, out of records."""
+    from repro.evidence.questions import answers
+    from repro.records.index import shown_records
+    from repro.report.questions import FORMATS
+
+    console = prepare(args)
+    chosen = _chosen(args.which or "", args.paper or "")
+    if not chosen:
+        console.print(f"{args.which or args.paper} asks nothing; all that is asked: python -m repro questions")
+        return 0
+    found = answers(chosen, shown_records(reference=args.reference))
+    if args.format == "text":
+        FORMATS["text"](found, console, full=args.full or bool(args.which))
+    else:
+        print(FORMATS[args.format](found))
+    return 0
+
+
+def _chosen(which: str, paper: str = "") -> list[Question]:
+    from repro import papers
+    from repro.core.errors import UnknownName
+    from repro.papers.questions import declared, find
+
+    if not which:
+        return declared(paper)
+    try:
+        return [one for one in declared(table=papers.full_name(which)) if paper in ("", one.paper)]
+    except UnknownName:
+        return [find(which)]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Question by question, cheapest first, what has no record yet; after each its answer. Ctrl-C loses nothing."""
+    from repro.cli.run import launch
+    from repro.evidence.questions import answers
+    from repro.records import store
+    from repro.records.index import Index, shown_records
+    from repro.report.questions import FORMATS
+    from repro.runner.jobs import select
+    from repro.runner.questions import jobs_of
+
+    _check(args)
+    console = prepare(args)
+    chosen = [one for name in args.only for one in _chosen(name)] or _chosen("", args.paper or "")
+    failed, left = 0, {one.full_name for one in chosen}
+    while left:  # what one question has trained, the next may share
+        known = answers([one for one in chosen if one.full_name in left], shown_records())
+        answer = min(known, key=lambda one: one.seconds)
+        one = answer.question
+        left.remove(one.full_name)
+        if one.waits:
+            console.print(f"{one.full_name}: not run, it waits for {one.waits}", markup=False)
+            continue
+        todo = select(jobs_of(one), args.mode, Index(store.default_root()))
+        if args.dry_run:
+            told = f"{len(todo)} trainings, {duration(answer.seconds)}" if todo else "nothing to do"
+            console.print(f"python -m repro run {NAME} --only {one.full_name}    # {told}", markup=False)
+            continue
+        if todo:
+            failed += launch(todo, args, console, one.full_name)
+        FORMATS["text"](answers([one], shown_records()), console, full=True)
+    return 1 if failed else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """What is declared is not chosen on the command line."""
+    given = [name for name, value in (("--rows", args.rows), ("--with", args.methods)) if value]
+    given += ["--seeds"] if args.seeds != 1 or args.seed is not None else []
+    given += ["--smoke"] if args.smoke else []
+    given += ["torchrun"] if torchrun() else []
+    given += ["--launcher slurm"] if args.launcher == "slurm" else []
+    if given:
+        raise BadOption(
+            f"{given[0]} with run {NAME}, whose networks and seeds are declared",
+            allowed="--paper, --only QUESTION, --jobs, --device, --launcher gpus, --failed, --force, --dry-run",
+        )

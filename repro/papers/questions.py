@@ -1,0 +1,143 @@
+"""The declared questions of all tables, and the experiments that each of them is a contrast of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from repro import papers
+from repro.core.errors import BadOption, UnknownName
+from repro.core.spec import Experiment, Model, frozen, replace
+from repro.papers.probes import Control, controls, probe
+from repro.papers.published import find as file_of
+from repro.papers.question import BATCH, GRADE, Question
+from repro.papers.table import RowSpec
+from repro.papers.text import read
+
+
+@dataclass(frozen=True, kw_only=True)
+class Term:
+    """One of the values that a question adds up, and where its records lie."""
+
+    weight: float
+    label: str
+    table: str
+    row: str
+    cell: str
+    experiment: Experiment
+    grade: str = ""
+    """Of which part of the test videos; empty: of all."""
+
+
+def declared(paper: str = "", table: str = "") -> list[Question]:
+    """All questions, or those of a paper or a table, in the order of the tables."""
+    if paper and paper not in (known := {name.partition("/")[0] for name in papers.TABLES}):
+        raise UnknownName("paper", paper, known)
+    names = (
+        [papers.full_name(table)] if table else [n for n in papers.TABLES if n.startswith(f"{paper}/" * bool(paper))]
+    )
+    return [one for name in names for one in papers.find(name).questions]
+
+
+def find(name: str) -> Question:
+    """The question `paper/table/key`, or `key` where only one has it."""
+    known = declared()
+    found = [one for one in known if name in (one.full_name, one.key)]
+    if len(found) != 1:
+        raise UnknownName("question", name, [one.full_name for one in known], fix="python -m repro questions")
+    return found[0]
+
+
+@cache
+def terms(one: Question) -> tuple[Term, ...]:
+    """What a question adds up: its arms, at each of its points."""
+    signs = (1.0, -1.0)[: len(one.arms)]
+    weights = _along(len(one.points)) if one.points else (1.0,)
+    found = [
+        _term(one, number, point, sign * weight)
+        for weight, point in zip(weights, one.points or (None,), strict=True)
+        for number, sign in enumerate(signs)
+    ]
+    return tuple(found)
+
+
+def experiments(one: Question) -> dict[str, Term]:
+    """Content id -> where it is measured, each experiment once."""
+    return {term.experiment.id: term for term in reversed(terms(one))}
+
+
+def contrast_of(one: Question) -> frozenset[tuple[str, str, float]]:
+    """What is compared, whichever way round: two questions that ask the same are one in a family."""
+    parts = [(term.experiment.id, f"{one.metric} {term.grade}", term.weight) for term in terms(one)]
+    sign = 1.0 if sorted(parts)[0][2] > 0 else -1.0
+    return frozenset((id_, what, sign * weight) for id_, what, weight in parts)
+
+
+def controls_of(one: Question) -> tuple[Control, ...]:
+    """What has to hold for its probe to say anything."""
+    return controls(one.probe) if one.probe else ()
+
+
+def told_of_probe(name: str) -> str:
+    """How a probe's dial, recipe and small forms were chosen."""
+    return str(_about().get(name, {}).get("chosen", ""))
+
+
+def _along(points: int) -> tuple[float, ...]:
+    """Weights of the fitted change from the first of equally spaced points to the last."""
+    centred = [number - (points - 1) / 2 for number in range(points)]
+    squares = sum(level**2 for level in centred)
+    return tuple(level * (points - 1) / squares for level in centred)
+
+
+def _term(one: Question, number: int, point: Any, weight: float) -> Term:
+    table, _, key = one.arms[number].rpartition("/")
+    layout = papers.find(table or one.table)
+    row = layout.row(key)
+    label = one.labels[number] if one.labels else row.label
+    label += f", {one.vary} {point}" if point is not None else ""
+    grade = str(point) if one.vary == GRADE else ""
+    cell = one.cell or one.probe
+    if one.cell:
+        if one.cell not in row.cells:
+            raise UnknownName(f"cell of {layout.full_name} {key}", one.cell, row.cells)
+        experiment = row.cells[one.cell]
+    else:
+        experiment = _probed(one, _network(row), point)
+        cell += f"-{one.vary}{point}" if point is not None and not grade else ""
+    return Term(
+        weight=weight, label=label, table=layout.full_name, row=key, cell=cell, experiment=experiment, grade=grade
+    )
+
+
+def _probed(one: Question, model: Model, point: Any) -> Experiment:
+    """The training and test of a network on the question's probe, at one point."""
+    made = probe(model, one.probe, **({"batch": point} if one.vary == BATCH else {}))
+    small = made.model
+    options = {**small.method_options, **_about().get("options", {}).get(small.method or "", {})}
+    if one.vary not in ("", BATCH, GRADE):
+        options[one.vary] = point
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
+    return replace(made, model=replace(small, method_options=frozen(options)))
+
+
+def _network(row: RowSpec) -> Model:
+    """The row's network; TSN and TSM in one form, whichever table they are of, so that they are one experiment."""
+    if "static" not in row.cells:
+        raise BadOption(f"row {row.key!r} has no network of its own", allowed="a row with a static cell")
+    model = row.cells["static"].model
+    same = model.name in ("tsn", "tsm") and "inception" not in model.backbone
+    return replace(model, options=frozen(model.options, head="clip")) if same else model
+
+
+@cache
+def _about() -> dict[str, Any]:
+    path = file_of("probes.toml")
+    return dict(read(path, "PROBES").data) if path else {}
+
+
+def places(questions: Sequence[Question]) -> dict[str, Term]:
+    """Content id -> place of all experiments of several questions, each once."""
+    return {id_: term for one in reversed(questions) for id_, term in experiments(one).items()}

@@ -1,0 +1,185 @@
+"""The answers to the declared questions: a line each, or one with all that it rests on; as text, Markdown, JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rich import table as rich_table
+from rich.console import Console
+from rich.text import Text
+
+from repro.evidence.paired import LEVEL, seen_at
+from repro.evidence.questions import Answer, Check, answers
+from repro.evidence.seeds import would_decide
+from repro.papers.questions import told_of_probe
+from repro.papers.table import TableSpec
+from repro.records.index import Index
+from repro.report.markdown import escape
+from repro.report.table import Table
+
+_STYLES = {"higher": "green", "lower": "red", "undecided": "yellow", "open": "dim", "empty": "dim"}
+_LINE = 85
+LEGEND = (
+    "higher, lower: first arm minus second, paired by seed, p below 5 % by Holm over the paper's questions and the "
+    "interval no wider than declared; undecided (± half its width). Probes speak of mechanisms, never of Kinetics."
+)
+MORE = "One with its controls and how it was chosen: python -m repro questions TABLE"
+
+
+def word_of(one: Answer) -> str:
+    """higher, lower, undecided, open, empty."""
+    return one.word if one.state == "answered" else one.state
+
+
+def told(one: Answer) -> str:
+    """The answer in a line, without its word."""
+    question = one.question
+    if one.state == "open":
+        return f"{_count(one.left, 'training')} to go, {_hours(one.seconds)}"
+    if one.state == "empty":
+        return one.why
+    assert one.found is not None
+    value, digits = one.found.seeds, question.digits
+    if one.word == "undecided":
+        return f"{value.value:+.{digits}f} (±{one.found.half:.{digits}f}) {question.unit}"
+    return f"{value.value:+.{digits}f} ({value.low:+.{digits}f} to {value.high:+.{digits}f}) {question.unit}"
+
+
+def with_answers(table: Table, layout: TableSpec, index: Index) -> Table:
+    """The table with what it asks of probes, and the answers."""
+    found = answers(layout.questions, index)
+    words = ", ".join(f"{word_of(one)}{f' {told(one)}' if one.state == 'answered' else ''}" for one in found)
+    asked = f"{words}: python -m repro questions {layout.full_name}"
+    if len(asked) > _LINE or any(one.state != "answered" for one in found):
+        asked = f"{summary(found)}: python -m repro questions {layout.full_name}"
+    return replace(table, findings=tuple(f"{o.question.asks} {word_of(o)}: {told(o)}" for o in found), asked=asked)
+
+
+def print_answers(found: Sequence[Answer], console: Console, *, full: bool = False) -> None:
+    """A line a question; with `full` all that an answer rests on."""
+    if full:
+        for one in found:
+            for line in lines(one):
+                console.print(line, markup=False)
+            console.print()
+        return
+    table = rich_table.Table(show_edge=False, pad_edge=False)
+    for title in ("question", "asks", "answer", "seeds"):
+        table.add_column(title, overflow="fold")
+    for one in found:
+        answer = Text(word_of(one), style=_STYLES[word_of(one)]).append(f" {told(one)}", style="")
+        name = one.question.full_name
+        table.add_row(Text(name), Text(one.question.asks), answer, f"{_seeds(one)} of {one.question.seeds}")
+    console.print(table)
+    for line in (summary(found), LEGEND, MORE):
+        console.print(line, markup=False)
+
+
+def summary(found: Sequence[Answer]) -> str:
+    """How many have which word."""
+    words = [word_of(one) for one in found]
+    counted = ", ".join(f"{words.count(word)} {word}" for word in _STYLES if word in words)
+    return f"{_count(len(found), 'question')}: {counted}"
+
+
+def lines(one: Answer) -> list[str]:
+    """All that an answer rests on."""
+    question, where = one.question, one.question.probe or one.question.cell
+    made = [question.asks, f"  {word_of(one)}: {told(one)}"]
+    made += [f"  {part}" for part in _evidence(one)]
+    arms = "; ".join(f"{arm.label} {_value(arm.mean, question.digits)}" for arm in one.arms)
+    made.append(f"  arms on {where}: {arms}")
+    width, seen = f"{question.width:g} {question.unit}", seen_at(question.width, question.seeds)
+    made.append(
+        f"  declared as {question.full_name}: {question.seeds} seeds, interval at most {width} wide, "
+        f"which sees {seen:.{max(1, question.digits)}f}"
+    )
+    made += [f"  control: {_checked(check)}" for check in one.checks]
+    made += [f"  would decide it: {text}" for text in [_open(one)] if text]
+    made.append(f"  how it was chosen: {' '.join(filter(None, (told_of_probe(question.probe), question.chosen)))}")
+    return made
+
+
+def _evidence(one: Answer) -> list[str]:
+    if one.found is None:
+        return []
+    digits, found = one.question.digits, one.found
+    parts = [f"over {found.seeds.n} seeds {found.seeds.low:+.{digits}f} to {found.seeds.high:+.{digits}f}"]
+    if one.videos is not None:
+        ends = f"{one.videos.low:+.{digits}f} to {one.videos.high:+.{digits}f}"
+        parts.append(f"over {one.videos.n:,} test videos {ends}")
+    parts.append(f"p {one.p:.2g} (Holm, {one.family} questions)")
+    return ["; ".join(parts), f"sees differences from {found.smallest:.{digits + 1}f} on (power 0.8)"]
+
+
+def _open(one: Answer) -> str:
+    if one.state == "open":
+        waits = f", after {one.question.waits}" if one.question.waits else ""
+        return f"python -m repro run questions --only {one.question.full_name} ({told(one)}{waits})"
+    if one.state == "empty":
+        return "another dial or recipe, chosen on `choose`; a question declared anew"
+    if one.word != "undecided" or one.found is None:
+        return ""
+    return would_decide(one.found, one.question.width, one.p < LEVEL)
+
+
+def _checked(check: Check) -> str:
+    bound = f"{'at least' if check.control.positive else 'at most'} {check.control.bound:g} %"
+    word = {True: "holds", False: "fails", None: f"{check.seeds} of {check.control.seeds} seeds"}[check.holds]
+    metric = "" if check.control.metric == "top1" else f" ({check.control.metric})"
+    return f"{check.control.says}: {_value(check.mean, 1)}{metric}, {bound}: {word}"
+
+
+def _seeds(one: Answer) -> int:
+    return min(arm.seeds for arm in one.arms)
+
+
+def _value(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _hours(seconds: float) -> str:
+    return f"about {max(1, round(seconds / 60))} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h of a core"
+
+
+def markdown(found: Sequence[Answer]) -> str:
+    """A table, with what each answer rests on in its last column."""
+    made = ["| question | asks | answer | rests on |", "| --- | --- | --- | --- |"]
+    for one in found:
+        rests = "<br>".join(escape(line.strip()) for line in lines(one)[2:])
+        cells = [one.question.full_name, escape(one.question.asks), f"{word_of(one)}: {escape(told(one))}", rests]
+        made.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*made, "", summary(found), "", LEGEND])
+
+
+def as_json(found: Sequence[Answer]) -> str:
+    """A list of objects."""
+
+    def of(one: Answer) -> dict[str, Any]:
+        seeds = one.found.seeds if one.found else None
+        return {
+            "question": one.question.full_name,
+            "asks": one.question.asks,
+            "answer": word_of(one),
+            "told": told(one),
+            "value": seeds.value if seeds else None,
+            "interval": [seeds.low, seeds.high] if seeds else None,
+            "over_videos": [one.videos.low, one.videos.high] if one.videos else None,
+            "p_holm": one.p if seeds else None,
+            "smallest": one.found.smallest if one.found else None,
+            "arms": [{"label": arm.label, "mean": arm.mean, "seeds": arm.seeds} for arm in one.arms],
+            "controls": [{"says": c.control.says, "mean": c.mean, "holds": c.holds} for c in one.checks],
+            "lines": lines(one),
+        }
+
+    return json.dumps([of(one) for one in found], indent=1, ensure_ascii=False)
+
+
+FORMATS: dict[str, Callable[..., Any]] = {"text": print_answers, "markdown": markdown, "json": as_json}

@@ -1,0 +1,23 @@
+"""The trainings of a declared question as jobs: its arms and its probe's controls, at the seeds that are declared."""
+
+from __future__ import annotations
+
+from repro.papers.question import Question
+from repro.papers.questions import controls_of, experiments
+from repro.runner.jobs import Job
+
+#: table and row under which the controls of probes have their records
+CONTROLS = ("suite", "controls")
+
+
+def jobs_of(one: Question) -> list[Job]:
+    """Controls first: where one fails, nothing of the rest says anything."""
+    found = [
+        Job(*CONTROLS, control.experiment.model.name, one.probe, control.experiment, seed)
+        for control in controls_of(one)
+        for seed in range(control.seeds)
+    ]
+    for term in experiments(one).values():
+        paper, _, table = term.table.partition("/")
+        found += [Job(paper, table, term.row, term.cell, term.experiment, seed) for seed in range(one.seeds)]
+    return found
