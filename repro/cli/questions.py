@@ -68,7 +68,7 @@ def _chosen(which: str, paper: str = "") -> list[Question]:
 
 def run(args: argparse.Namespace) -> int:
     """Question by question, cheapest first, what has no record yet; after each its answer. Ctrl-C loses nothing."""
-    from repro.cli.run import launch
+    from repro.cli.launch import launch
     from repro.evidence.questions import answers
     from repro.records import store
     from repro.records.index import Index, shown_records

@@ -9,7 +9,8 @@ from rich.console import Console
 
 from repro.cli import questions
 from repro.cli.arguments import positive, seed
-from repro.cli.common import Commands, add_table, duration, first_process, prepare, table_of, verb
+from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
+from repro.cli.launch import gpus_of, launch
 from repro.cli.tables import tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
@@ -159,47 +160,6 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
             return run_together(todo, device=device, replace=args.mode == "force", on_event=display.event).failed
 
 
-def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
-    """Run the jobs where the arguments say, and return how many failed."""
-    from repro.cli.progress import Display
-    from repro.models.device import device_of
-    from repro.runner.local import run_local
-
-    _print_plan(todo, console, title, args)
-    gpus = _gpus(args) if args.launcher == "gpus" else []
-    device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
-    with Display(console, title, len(gpus) or args.jobs) as display:
-        state = run_local(
-            todo,
-            device=device,
-            width=args.jobs,
-            replace=args.mode == "force",
-            on_event=display.event,
-            gpus=gpus,
-            time_together=args.time_together,
-        )
-    return state.failed
-
-
-def _print_plan(todo: list, console: Console, title: str, args: argparse.Namespace) -> None:
-    """What is going to be measured, cheapest first, and about how long it takes; nothing is lost by Ctrl-C."""
-    from repro.records.index import Index
-    from repro.runner.jobs import expected_seconds
-    from repro.runner.local import cores
-
-    if args.smoke:
-        console.print(f"{title}: {len(todo)} smoke cells, toy sizes")
-        return
-    seconds, width = expected_seconds(todo, Index(paths.records())), args.jobs or cores()
-    parts = []
-    for kind, what in (("static", "counts"), ("speed", "times"), ("accuracy", "trainings")):
-        count = sum(job.kind == kind for job in todo)
-        if count:
-            left = seconds[kind] / (1 if kind == "speed" else min(width, count))
-            parts.append(f"{count} {what if count > 1 else what[:-1]}, {duration(left)}")
-    console.print(f"{title}: {'; then '.join(parts)}. Ctrl-C stops, the same command goes on.", markup=False)
-
-
 def _check_launcher(args: argparse.Namespace) -> None:
     """No option is passed over in silence."""
     for option, launcher, given in (("--gpus", "gpus", args.gpus), ("--slurm", "slurm", args.slurm)):
@@ -242,23 +202,10 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
     return 1 if failed else 0
 
 
-def _gpus(args: argparse.Namespace) -> list[str]:
-    from repro.core.environment import gpu_ids
-
-    found = [part.strip() for part in args.gpus.split(",") if part.strip()] if args.gpus else gpu_ids()
-    if not found:
-        raise BadOption(
-            "--launcher gpus: no GPU is visible here", allowed="ids as nvidia-smi -L lists them", fix="--gpus 0,1"
-        )
-    if len(set(found)) < len(found):
-        raise BadOption(f"--gpus {args.gpus}: a device stands twice", allowed="each device once")
-    return found
-
-
 def _print_lines(todo: list, args: argparse.Namespace) -> int:
     from repro.runner.command_line import arguments_of, program, shell_line
 
-    gpus = _gpus(args) if args.launcher == "gpus" else []
+    gpus = gpus_of(args) if args.launcher == "gpus" else []
     for number, job in enumerate(todo):
         arguments = arguments_of(
             job, device=args.device, force=args.mode == "force", modules=args.module, methods=args.methods
