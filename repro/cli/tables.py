@@ -70,6 +70,7 @@ def _add_report(commands: Commands) -> None:
         commands, "report", report, "one self-contained HTML file from all records", "report --out report.html"
     )
     parser.add_argument("--out", type=Path, help="default: report.html in the results folder")
+    parser.add_argument("--figures", type=Path, metavar="DIR", help="its figures too, as SVG and PNG files")
     add_reference(parser)
     add_with(parser)
 
@@ -147,7 +148,14 @@ def report(args: argparse.Namespace) -> int:
     """The HTML report."""
     from repro.records.index import shown_records
 
-    prepare(args).print(f"report: {write_report(args.out, shown_records(reference=args.reference), args.methods)}")
+    console, index = prepare(args), shown_records(reference=args.reference)
+    console.print(f"report: {write_report(args.out, index, args.methods)}")
+    if args.figures is not None:
+        from repro.report import write_figures
+
+        layouts = [_with_rows_that_exist(name, index, args.methods) for name in papers.TABLES]
+        written = write_figures(args.figures, layouts, index)
+        console.print(f"figures: {len(written) // 2} in {args.figures}, each as SVG and PNG")
     return 0
 
 

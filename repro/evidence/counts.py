@@ -40,6 +40,8 @@ class Counted:
     """What counted; empty where nothing could."""
     input: str = ""
     """What of: `8 frames of 224x224`, `174 classes`."""
+    record: str = ""
+    """Name of the record that counted."""
 
 
 def counts(layout: TableSpec, done: Done) -> list[Counted]:
@@ -82,7 +84,9 @@ def _counted(layout: TableSpec, row: RowSpec, column: str, printed: PublishedTab
         assert base is not None and base.number is not None
         found = {name: number + base.number for name, number in found.items()}
     at = ", ".join(text for text in (at, reading.says) if text)
-    return Counted(*here, verdicts.of_count(found, value, at, why), verdicts.nearest(found, value), at)
+    return Counted(
+        *here, verdicts.of_count(found, value, at, why), verdicts.nearest(found, value), at, records[-1].name
+    )
 
 
 def _source(row: RowSpec, column: str, reading: Reading) -> tuple[str, str]:

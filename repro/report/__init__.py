@@ -163,6 +163,16 @@ def write_report(
     write_page(path, content)
 
 
+def write_figures(folder: Path, layouts: Sequence[TableSpec], index: Index) -> list[Path]:
+    """The report's figures as SVG and PNG files, and where they are."""
+    from repro.report import figure_files
+    from repro.report.figures import sources
+    from repro.report.networks import networks
+
+    made = sources(layouts, [build(layout, index) for layout in layouts], index.records())
+    return figure_files.write_figures(folder, made, networks(made))
+
+
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.report.build_table import table_view

@@ -102,7 +102,7 @@ class _View:
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
-        self._counted = {(one.row, one.column): one.verdict for one in counts(self.layout, self.done)}
+        self._counted = {(one.row, one.column): one for one in counts(self.layout, self.done)}
         self.deviations = {one: number for number, one in enumerate(deviations(self.layout), start=1)}
 
     def note(self, text: str) -> int:
@@ -198,10 +198,12 @@ class _View:
             return self._empty("not published: the paper leaves this value out, or it could not be read")
         numbers = [value.number for value in found if value.number is not None]
         number = math.prod(numbers) if len(numbers) == len(values) else None
-        verdict = self._counted.get((key, names.partition("*")[0])) if table is self._printed else None
+        counted = self._counted.get((key, names.partition("*")[0])) if table is self._printed else None
+        verdict = counted.verdict if counted else None
         sign = verdict.sign if verdict else ""
         text = " × ".join("N/A" if value is None else value.text for value in values)
-        return Cell("published", text, number, sign, notes=self._note_of(verdict), verdict=verdict)
+        records = (counted.record,) if counted and counted.record else ()
+        return Cell("published", text, number, sign, notes=self._note_of(verdict), records=records, verdict=verdict)
 
     def _derived(self, row: RowSpec, table: PublishedTable, kind: str, name: str, column: ColumnSpec) -> Cell:
         base = self.layout.row(row.baseline).published_row if row.baseline else None

@@ -22,6 +22,8 @@ PANELS = 4
 _LINE = 15.0
 #: a longer range than this is drawn on a logarithmic axis
 _LOG_FROM = 20.0
+#: values this far apart have two ticks a decade, not three
+_WIDE = 400
 
 
 Cheap = Literal["lower", "higher"]
@@ -117,7 +119,8 @@ def axis(values: Sequence[float], low: float, high: float) -> Axis:
     smallest, largest = min(values), max(values)
     if smallest > 0 and largest / smallest > _LOG_FROM:
         powers = range(math.floor(math.log10(smallest)), math.ceil(math.log10(largest)) + 1)
-        marks = [digit * 10.0**power for power in powers for digit in (1, 2, 5)]
+        digits = (1, 2, 5) if largest / smallest < _WIDE else (1, 3)
+        marks = [digit * 10.0**power for power in powers for digit in digits]
         first = max(mark for mark in marks if mark <= smallest)
         last = min([mark for mark in marks if mark >= largest] or [largest])
         return Axis(first, last, low, high, True, tuple(mark for mark in marks if first <= mark <= last))

@@ -94,7 +94,7 @@ function notes(cell, title) {
   const list = made("ul");
   for (const sign of found) {
     const note = byId(`note-${paper}-${name}-${sign}`);
-    if (note) list.append(made("li", "", note.textContent.trim().slice(sign.length).trim()));
+    if (note && !note.textContent.includes("beside print: =")) list.append(made("li", "", note.textContent.trim().slice(sign.length).trim()));
   }
   return list;
 }
@@ -117,6 +117,8 @@ async function showCell(cell, from = focusable(cell)) {
   if (verdicts[cell.id]) {
     const [word, ...told] = verdicts[cell.id].split(": "), kind = cell.dataset.verdict;
     detail.querySelector(".value").after(made("p", "", made("span", `verdict ${kind}`, word), ` ${told.join(": ")}`));
+    [...list.children].find((one) => one.textContent === verdicts[cell.id])?.remove(); // said once
+    if (!list.childElementCount) list.previousElementSibling?.remove();
   }
   if (!found.length) return;
   const { again } = await record(found[0]);

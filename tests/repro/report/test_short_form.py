@@ -100,7 +100,7 @@ def test_every_cell_leads_to_one_of_the_full_table(name):
 def test_table6_says_what_was_reproduced_and_why_36_is_not_32_8():
     text = render_text(short("dnr/table6"), 100)
     assert "36 × 30  33.1 ≠1" in text and "33 × 30  33.0 =" in text
-    assert "  1 TANet's printed 36 GFLOPs are true at no crop, by no counter: 32.8 to 33.1 at 224" in text
+    assert "  1 36 is true at no crop, by no counter: 32.8 to 33.1 at 224, 42.8 to 43.2 at 256" in text
     assert "REPRODUCED   14 of 20 printed counts" in text and "DIFFERS      6, all explained" in text
     assert "GAINS        printed: 1 of 4 beyond single-run noise" in text
     assert "NOT TESTED   top-1, top-5 on kinetics400: no data here" in text
