@@ -59,11 +59,10 @@ def add(commands: Commands) -> None:
 def ls(args: argparse.Namespace) -> int:
     """One line a record."""
     from repro.records.index import shown_records
-    from repro.report.records import print_records
+    from repro.report.records import line_of, listed
 
     console, index = prepare(args), shown_records()
-    found = index.of_table(papers.full_name(args.table), ()) if args.table else index.records()
-    print_records(found, console)
+    print(listed(index.lines(line_of, papers.full_name(args.table) if args.table else "")))
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in index.problems()])
     return 1 if index.problems() else 0
 

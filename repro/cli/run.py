@@ -268,6 +268,6 @@ def status(args: argparse.Namespace) -> int:
     found = table_of(args)
     index = Index(store.default_root(True)) if args.smoke else shown_records()
     render_status(smoke_table(found) if args.smoke else found, index, console, smoke=args.smoke)
-    index.of_table(found.full_name, found.ids)
+    index.look_for_strays(found.full_name, found.ids)
     tell_damaged(index)
     return 0

@@ -45,4 +45,6 @@ def use_on(streams: Iterable[Any]) -> None:
 
 def one_line(text: str) -> str:
     """The text without line breaks, and its control characters as escapes."""
+    if text.isprintable() and "  " not in text and text == text.strip():
+        return text
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from repro.core import paths
 from repro.records import store
@@ -22,6 +22,23 @@ from repro.records.store import Problem
 _SETTLED_NS = 2_000_000_000
 #: digits of the content id at the start of a name
 _DIGITS = 16
+
+
+class _Light(NamedTuple):
+    """What orders a record and tells whether it is shown, without the rest of it."""
+
+    id: str
+    seed: int
+    status: str
+    paper: str
+    table: str
+    row: str
+    name: str
+    told: Any
+
+
+T = TypeVar("T")
+R = TypeVar("R", Record, _Light)
 
 
 class _Folder(NamedTuple):
@@ -64,7 +81,18 @@ class Index:
             root.refresh()
         return self
 
-    def _standing(self, found: Iterable[list[Record]]) -> list[Record]:
+    def lines(self, told: Callable[[Record], T], table: str = "") -> list[T]:
+        """What `told` makes of each record of a table, or of all, by path; each is read, and not kept."""
+        found = [
+            [
+                _Light(one.id, one.seed, one.status, one.paper, one.table, one.row, one.name, told(one))
+                for one in records
+            ]
+            for records in (root.each(table) for root in self.roots)
+        ]
+        return [one.told for one in self._standing(found)]
+
+    def _standing(self, found: Iterable[list[R]]) -> list[R]:
         """The records of each folder without those of experiments that another one shows."""
         folders = list(found)
         if len(folders) == 1:
@@ -82,15 +110,25 @@ class Index:
         """Every usable record, sorted by path."""
         return self._standing(root.all() for root in self.roots)
 
-    def of(self, id: str) -> list[Record]:
-        """Records of one experiment, finished or failed, of whatever table."""
-        found = self._standing(root.of({id[:_DIGITS]}) for root in self.roots)
-        return [record for record in found if record.id == id]
+    def of(self, id: str, seed: int | None = None) -> list[Record]:
+        """Records of one experiment, or of one seed of it, finished or failed, of whatever table."""
+        start = id[:_DIGITS]
+        holding = [root for root in self.roots if root.lists(start)]
+        if seed is not None and len(holding) == 1:  # no other folder's seeds stand against these
+            found = holding[0].of({start}, name=f"{start}-s{seed}.json")
+        else:
+            found = self._standing(root.of({start}) for root in self.roots)
+        return [record for record in found if record.id == id and seed in (None, record.seed)]
 
     def of_table(self, full_name: str, ids: Collection[str]) -> list[Record]:
         """What concerns a table: records of its experiments wherever they lie, and all that lie in its own folder."""
         starts = {id[:_DIGITS] for id in ids}
         return self._standing(root.of(starts, below=full_name) for root in self.roots)
+
+    def look_for_strays(self, full_name: str, ids: Collection[str]) -> None:
+        """Read what lies in a table's folder and is named after none of its experiments, so that `problems` has it."""
+        for root in self.roots:
+            root.strays({id[:_DIGITS] for id in ids}, full_name)
 
     def problems(self) -> list[Problem]:
         """Of the files read so far those that should be records and are not usable, by their path below `base`."""
@@ -155,15 +193,34 @@ class _Root:
         return _Folder(changed if now - changed > _SETTLED_NS else -1, folders, names)
 
     def all(self) -> list[Record]:
-        return self._records(path for listed in self._by_start.values() for path in listed)
+        return self._records(self._below(""))
 
-    def of(self, starts: Collection[str], below: str = "") -> list[Record]:
-        """Records whose names begin so, and all below a folder."""
-        found = {path for start in starts for path in self._by_start.get(start, ())}
-        if below:
-            inner = [(place, one) for place, one in self.folders.items() if f"{place}/".startswith(f"{below}/")]
-            found.update(f"{place}/{name}" for place, one in inner for name in one.names)
-        return self._records(found)
+    def lists(self, start: str) -> bool:
+        return start in self._by_start
+
+    def of(self, starts: Collection[str], *, name: str = "", below: str = "") -> list[Record]:
+        """Records whose names begin so (and end so), and all below a folder."""
+        found = {path for start in starts for path in self._by_start.get(start, ()) if path.endswith(name)}
+        return self._records(found | set(self._below(below) if below else ()))
+
+    def strays(self, starts: Collection[str], below: str) -> list[Record]:
+        """Records below a folder whose names begin otherwise."""
+        known = {path for start in starts for path in self._by_start.get(start, ())}
+        return self._records(path for path in self._below(below) if path not in known)
+
+    def each(self, below: str) -> Iterator[Record]:
+        """All below a folder, one at a time; only problems are kept."""
+        for path in sorted(self._below(below), key=lambda path: path.split("/")):
+            one = self.read.get(path) or store.read(self.folder, path, results=self._of_results)
+            if isinstance(one, Record):
+                yield one
+            else:
+                self.read[path] = one
+
+    def _below(self, folder: str) -> Iterator[str]:
+        for place, one in self.folders.items():
+            if not folder or f"{place}/".startswith(f"{folder}/"):
+                yield from (f"{place}/{name}" if place else name for name in one.names)
 
     def _records(self, found: Iterable[str]) -> list[Record]:
         listed = sorted(found, key=lambda path: path.split("/"))

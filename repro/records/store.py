@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import pydantic
+from pydantic_core import from_json, to_json
 
 from repro.core import paths
 from repro.core.errors import RecordError
@@ -173,12 +174,12 @@ def _content(path: Path) -> bytes:
 
 
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON object of a record; numbers are finite, text is Unicode."""
+    """The JSON object of a record; numbers are finite, text is Unicode: no half of a surrogate pair."""
     try:
-        document = parse_json(content)
-        if b"\\ud" in content or b"\\uD" in content:  # perhaps half of a surrogate pair
-            json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError as error:
+        document = from_json(content, allow_inf_nan=False, cache_strings="none")
+        if b"Infinity" in to_json(document, inf_nan_mode="constants"):  # perhaps a number beyond all floats
+            parse_json(content)
+    except (ValueError, RecursionError) as error:
         raise RecordError(f"{path}: not readable as JSON: {error}") from error
     if not isinstance(document, dict):
         raise RecordError(f"{path}: holds {type(document).__name__}, not a record")

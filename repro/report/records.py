@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.plain_text import one_line
 from repro.core.spec import diff
 from repro.records.schema import Record
 from repro.report.embedded_data import headline
@@ -20,28 +21,20 @@ Differences = dict[str, dict[str, tuple[Any, Any]]]
 _LEFT_OUT = ("modules", "times_s", "ratios", "left_out", "uncounted", "curve")
 
 
-def print_records(records: Sequence[Record], console: Console) -> None:
-    """Name, place, state and headline."""
-    table = Table(show_edge=False, pad_edge=False)
-    for title in ("record", "table", "row", "cell", "seed", "state", "result", "device", "finished"):
-        table.add_column(title, overflow="fold")
-    for one in records:
-        device = str(one.environment.get("device_name", one.environment.get("device", "")))
-        place = f"{one.paper}/{one.table}"
-        facts = (
-            one.name,
-            place,
-            one.row,
-            one.cell,
-            str(one.seed),
-            one.status,
-            headline(one),
-            device,
-            one.finished[:16],
-        )
-        table.add_row(*map(Text, facts))
-    console.print(table)
-    console.print(f"{len(records)} records", markup=False)
+def line_of(one: Record) -> tuple[str, ...]:
+    """What a list says of a record, column by column."""
+    device = str(one.environment.get("device_name", one.environment.get("device", "")))
+    place = f"{one.paper}/{one.table}"
+    said = (one.name, place, one.row, one.cell, str(one.seed), one.status, one.finished[:16], device, headline(one))
+    return tuple(map(one_line, said))
+
+
+def listed(lines: Sequence[tuple[str, ...]]) -> str:
+    """One line of text a record, below a heading; columns are as wide as what stands in them."""
+    titles = ("record", "table", "row", "cell", "seed", "state", "finished", "device", "result")
+    widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
+    form = "  ".join(f"{{:<{width}}}" for width in widths[:-1]) + "  {}"
+    return "\n".join([*(form.format(*line).rstrip() for line in (titles, *lines)), f"{len(lines)} records"])
 
 
 def differences(a: Record, b: Record) -> Differences:

@@ -130,7 +130,7 @@ def record_of(job: Job, index: Index, device: str = "") -> Record | None:
 
     A time that another machine took finishes nothing: speed is a fact of a machine.
     """
-    found = [record for record in index.of(job.experiment.id) if record.seed == job.seed]
+    found = index.of(job.experiment.id, job.seed)
     if job.kind == "speed":
         found = [record for record in found if not from_elsewhere(record, device)]
     done = finishing(found)

@@ -124,3 +124,29 @@ def test_a_failure_of_ones_own_hides_no_finished_reference(tmp_path, records):
     failed = {"status": "failed", "reason": "no memory", "results": {}}
     store.write(Record.model_validate(records[0].model_dump() | failed), own)
     assert Index(own, reference).of(records[0].id) == [records[0]]
+
+
+def test_lines_are_of_the_records_that_are_shown_and_nothing_is_kept(tmp_path, records, read):
+    own, reference = tmp_path / "own", tmp_path / "reference"
+    for record in records:
+        store.write(record, reference)
+    store.write(records[0], own)
+    (own / "dnr" / "table6" / "tsn_r50" / "damaged-s0.json").write_text("{")
+    index = Index(own, reference)
+    shown = Index(own, reference).records()
+    read.clear()
+    assert index.lines(lambda one: one.place) == [one.place for one in shown]
+    assert index.lines(lambda one: one.place, "dnr/table5") == []
+    assert len(read) == len(records) + 2  # the damaged file's problem was kept
+    assert [problem.path for problem in index.problems()] == ["own/dnr/table6/tsn_r50/damaged-s0.json"]
+
+
+def test_one_seed_is_found_without_reading_the_others(root, read, records):
+    one = records[5]
+    for seed in range(2, 9):
+        store.write(one.model_copy(update={"seed": seed}), root)
+    index = Index(root)
+    assert [found.seed for found in index.of(one.id, 7)] == [7]
+    assert len(read) == 1
+    assert index.of(one.id, 99) == [] and len(read) == 1
+    assert len(index.of(one.id)) == 9
