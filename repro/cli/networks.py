@@ -259,12 +259,17 @@ def test(args: argparse.Namespace) -> int:
 def _single(
     console: Console, experiment: Experiment, how: Execution, out: Path, seed: int = 0, weights: Path | None = None
 ) -> int:
-    from repro.cli.progress import told
+    from repro.cli.progress import told, waits
     from repro.runner.one_experiment import run_single, summary
 
+    said: set[str] = set()
     with console.status("starting") as line:
 
         def progress(facts: dict[str, Any]) -> None:
+            phase = str(facts.get("phase", ""))
+            if waits(phase) and phase not in said:
+                said.add(phase)
+                console.print(phase, markup=False)
             if "problem" in facts:
                 console.print(f"training video {facts['problem']}", markup=False)
             line.update(escape(told(facts)))

@@ -33,11 +33,17 @@ def told(facts: dict[str, Any]) -> str:
     return "  ".join(parts)
 
 
+def waits(note: str) -> bool:
+    """Whether a note tells that somebody else's work is waited for (`repro.core.lease`)."""
+    return note.startswith("waiting")
+
+
 class Display:
     """Use as a context manager; its `event` is the `on_event` of `run_local`."""
 
     def __init__(self, console: Console, title: str, width: int | None = None) -> None:
         self.console, self.title, self.width = console, title, width or cores()
+        self._told: set[tuple[str, str]] = set()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Display:
@@ -53,8 +59,17 @@ class Display:
         """Show one event of the run."""
         if what in {"done", "failed"}:
             self._finished(what, state, facts)
+        self._tell_waits(state)
         if self._live:
             self._live.update(self._frame(state))
+
+    def _tell_waits(self, state: State) -> None:
+        """A line for what is waited for, once: it may last."""
+        for worker in state.workers:
+            told = (worker.job.name, worker.note) if worker.job is not None else ("", "")
+            if waits(worker.note) and told not in self._told:
+                self._told.add(told)
+                self.console.print(Text(f"{told[0]}: {worker.note}"))
 
     def _finished(self, what: str, state: State, facts: dict[str, Any]) -> None:
         done = state.done + state.failed

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from repro.core import process
 from repro.core.errors import ReproError
 
 #: endings of temporary names: of a file, of a folder
@@ -36,9 +37,10 @@ def filling(path: Path, *, over: bool = True) -> Iterator[Path]:
 
     Raises FileExistsError where it may not, and ReproError where the disk has no room.
     """
-    temporary = _temporary(path, _FILE)
+    temporary = temporary_of(path)
     try:
         yield temporary
+        temporary.chmod(_usual_bits())  # some libraries write for their user alone
         _sync(temporary)
         if over:
             temporary.replace(path)
@@ -76,11 +78,23 @@ def write_atomic(path: Path, content: bytes | Path, *, over: bool = True) -> Non
                 shutil.copyfileobj(source, file)
 
 
+def keep_as(path: Path, other: Path) -> None:
+    """The file `path` under a second name too, which must be free: as a link, else as a copy."""
+    try:
+        os.link(path, other)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        write_atomic(other, path, over=False)
+    with contextlib.suppress(OSError):
+        _sync(other.parent)
+
+
 @contextlib.contextmanager
 def building(folder: Path) -> Iterator[Path]:
     """A folder to fill that takes the name `folder` when the block ends well; of two that do, the first stays."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = _temporary(folder, _FOLDER)
+    part = temporary_of(folder, _FOLDER)
     part.mkdir()
     try:
         yield part
@@ -104,17 +118,25 @@ def only_writer(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
         clear_left(folder)
         yield
-        os.fsync(handle)
+        with contextlib.suppress(OSError):  # where a folder cannot be synced
+            os.fsync(handle)
     finally:
         os.close(handle)
 
 
 def clear_left(folder: Path) -> None:
     """Remove temporary files and folders whose writers are dead."""
+    for path in left_in(folder):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def left_in(folder: Path) -> Iterator[Path]:
+    """Temporary files and folders in a folder whose writers are dead."""
     for path in [*folder.glob(f".*{_FILE}"), *folder.glob(f".*{_FOLDER}")]:
         with contextlib.suppress(OSError):
             if _left(path):
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                yield path
 
 
 def file_sha256(path: Path) -> str:
@@ -123,30 +145,22 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _temporary(path: Path, ending: str) -> Path:
+def temporary_of(path: Path, ending: str = _FILE) -> Path:
+    """A name beside `path` that tells its writer, so that it is cleared once that one is dead."""
     return path.with_name(f".{path.name[:120]}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:12]}{ending}")
 
 
 def _host() -> str:
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+    """Of whose process numbers a name tells."""
+    return hashlib.sha256(f"{socket.gethostname()}:{process.namespace()}".encode()).hexdigest()[:8]
 
 
 def _left(path: Path) -> bool:
     """Whether the writer that a temporary name tells is gone; of another host, or of none, by age."""
     told = path.stem.rpartition(".")[2].split("-")
     if len(told) == 3 and told[0] == _host() and told[1].isdigit():
-        return not Path("/proc", told[1]).exists() if Path("/proc/self").exists() else not _lives(int(told[1]))
+        return process.born(int(told[1])) is None
     return time.time() - path.lstat().st_mtime > _OLD_S
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _link(temporary: Path, path: Path) -> None:
@@ -158,6 +172,13 @@ def _link(temporary: Path, path: Path) -> None:
         if path.exists():
             raise
         temporary.rename(path)
+
+
+def _usual_bits() -> int:
+    """The permissions of a file that nobody asks special ones for."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
 
 
 def _sync(path: Path) -> None:

@@ -9,9 +9,11 @@ taken over by whoever first creates the file that bears the lapsed one's token.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
+import stat
 import threading
 import time
 import uuid
@@ -20,11 +22,15 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from repro.core import paths
+from repro.core import paths, process
+from repro.core.files import clear_left, parse_json, temporary_of
+from repro.core.plain_text import one_line
 
 BEAT_S = 20.0
 EXPIRY_S = 300.0
 _POLL_S = 0.5
+#: bytes of a lease at most
+_LARGEST = 100_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,7 @@ class Holder:
     @property
     def text(self) -> str:
         """For a message."""
-        return f"SLURM job {self.job} on {self.host}" if self.job else f"process {self.pid} on {self.host}"
+        return one_line(f"SLURM job {self.job} on {self.host}" if self.job else f"process {self.pid} on {self.host}")
 
 
 def place(content_id: str, seed: int) -> Path:
@@ -58,6 +64,16 @@ def holder(content_id: str, seed: int) -> Holder | None:
     path = place(content_id, seed)
     found = _read(path)
     return found if found is not None and not _lapsed(found, path, time.time()) else None
+
+
+def waited_for(content_id: str, seed: int) -> str:
+    """Whose a cell is that has to be waited for, how long at most, and how to go on at once."""
+    path, found = place(content_id, seed), holder(content_id, seed)
+    if found is None:
+        return f"waiting at most {EXPIRY_S:.0f} s for what is no lease; to go on at once: rm {path}"
+    here = (found.host, found.namespace) == (_me().host, _me().namespace)
+    until = "until it ends" if here else f"until {EXPIRY_S:.0f} s after its last sign of life"
+    return one_line(f"waiting for {found.text}, at work since {found.since}, {until}; to go on at once: rm {path}")
 
 
 @contextlib.contextmanager
@@ -80,6 +96,7 @@ def hold(content_id: str, seed: int, on_wait: Callable[[], None] | None = None) 
         if on_wait is not None:
             on_wait()
         time.sleep(_POLL_S)
+    _clear_left_beside(path)
     done = threading.Event()
     threading.Thread(target=_beat, args=(path, mine.token, done), daemon=True).start()
     try:
@@ -93,9 +110,19 @@ def hold(content_id: str, seed: int, on_wait: Callable[[], None] | None = None) 
         done.set()
 
 
+def _clear_left_beside(path: Path) -> None:
+    """What killed processes left in the middle of taking a lease, or of writing what belongs to this one."""
+    clear_left(path.parent)
+    clear_left(path.with_suffix(""))
+    for right in path.parent.glob(f".{path.name}.*.next"):
+        with contextlib.suppress(OSError):
+            if _is_old(right, time.time()):
+                right.unlink()
+
+
 def _take(path: Path, mine: Holder) -> tuple[bool, Holder | None]:
     """Whether the lease is now ours, and whose it was or is."""
-    temporary = path.with_name(f".{path.name}.{mine.token}.tmp")
+    temporary = temporary_of(path)
     temporary.write_text(json.dumps(asdict(mine)), encoding="utf-8")
     now = temporary.stat().st_mtime  # by the clock of the file's server, as the lease's own time is
     try:
@@ -103,7 +130,7 @@ def _take(path: Path, mine: Holder) -> tuple[bool, Holder | None]:
             return True, None
         other = _read(path)
         if other is None:
-            return _clear_damaged(path, now) and _create(path, temporary), None
+            return _clear_what_is_none(path, now) and _create(path, temporary), None
         if not _lapsed(other, path, now):
             return False, other
         return _succeed(path, temporary, other), other
@@ -126,13 +153,13 @@ def _create(path: Path, temporary: Path) -> bool:
 
 def _succeed(path: Path, temporary: Path, lapsed: Holder) -> bool:
     """Put our lease in place of the lapsed one, unless another process is about to, or has."""
-    right = path.with_name(f".{path.name}.{lapsed.token}.next")
+    right = path.with_name(f".{path.name}.{hashlib.sha256(lapsed.token.encode()).hexdigest()[:16]}.next")
     try:
         with right.open("x"):
             pass
     except FileExistsError:
         with contextlib.suppress(FileNotFoundError):
-            if temporary.stat().st_mtime - right.stat().st_mtime > EXPIRY_S:  # its creator died right here
+            if _is_old(right, temporary.stat().st_mtime):  # its creator died right here
                 right.unlink()
         return False
     try:
@@ -145,13 +172,22 @@ def _succeed(path: Path, temporary: Path, lapsed: Holder) -> bool:
         right.unlink(missing_ok=True)
 
 
-def _clear_damaged(path: Path, now: float) -> bool:
-    """Whether the place is free, after an old file that is no lease is removed."""
+def _clear_what_is_none(path: Path, now: float) -> bool:
+    """Whether the place is free, after what is no lease is gone: an old file, and at once what no holder ever makes."""
     with contextlib.suppress(FileNotFoundError):
-        if now - path.stat().st_mtime <= EXPIRY_S:
+        kind = path.lstat().st_mode
+        if stat.S_ISDIR(kind):
+            path.rename(path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.set-aside"))
+        elif not stat.S_ISREG(kind) or _is_old(path, now):
+            path.unlink()
+        else:
             return False
-        path.unlink()
     return True
+
+
+def _is_old(path: Path, now: float) -> bool:
+    """Whether a file was not touched for long; one of the future, by the same clock, is none that is touched now."""
+    return abs(now - path.stat().st_mtime) > EXPIRY_S
 
 
 def _release(path: Path, mine: Holder) -> None:
@@ -170,48 +206,35 @@ def _beat(path: Path, token: str, done: threading.Event) -> None:
 
 
 def _read(path: Path) -> Holder | None:
+    """Who a lease names; None where there is none, or what lies there is none."""
     try:
-        return Holder(**json.loads(path.read_text(encoding="utf-8")))
+        facts = path.lstat()
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LARGEST:  # a pipe would never end
+            return None
+        found = Holder(**parse_json(path.read_bytes()))
     except (OSError, ValueError, TypeError):
         return None
+    texts = (found.host, found.namespace, found.born, found.since, found.token, "" if found.job is None else found.job)
+    return found if type(found.pid) is int and all(isinstance(text, str) for text in texts) else None
 
 
 def _lapsed(other: Holder, path: Path, now: float) -> bool:
     mine = _me()
     if (other.host, other.namespace) == (mine.host, mine.namespace):
-        return _born(other.pid) != other.born
+        return process.born(other.pid) != other.born
     if other.job is not None and other.job == mine.job:
         return True
     try:
-        return now - path.stat().st_mtime > EXPIRY_S
+        return _is_old(path, now)
     except FileNotFoundError:
         return False
 
 
 def _me() -> Holder:
-    try:
-        namespace = str(Path("/proc/self/ns/pid").stat().st_ino)
-    except OSError:
-        namespace = ""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
-    return Holder(socket.gethostname(), namespace, pid, _born(pid) or "", paths.scheduler_job(), now, uuid.uuid4().hex)
-
-
-def _born(pid: int) -> str | None:
-    """When a process of this machine started; None when there is none. Where /proc is not, all living ones are ''."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        if Path("/proc/self/stat").exists():
-            return None
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        pass
-    return ""
+    born = process.born(pid) or ""
+    return Holder(socket.gethostname(), process.namespace(), pid, born, paths.scheduler_job(), now, uuid.uuid4().hex)
 
 
 def _same_process(a: Holder, b: Holder) -> bool:

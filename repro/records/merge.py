@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +12,13 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
-from repro.core.files import file_sha256, only_writer, write_atomic
+from repro.core.files import file_sha256, left_in, only_writer, write_atomic
 from repro.records import store
 from repro.records.schema import Record
 from repro.records.store import RecordExists, load_all
+
+#: a writer's scores are followed by their record within less
+_SETTLED_S = 600.0
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ def merge(other: Path, root: Path | None = None) -> Merged:
             found[_take(one, scores, root)].append(path)
         except RecordError as error:
             refused.append(store.Problem(path, error.what))
+        except OSError as error:  # such as a folder that cannot be written
+            refused.append(store.Problem(path, f"cannot be taken: {error.strerror or error}"))
     if not theirs.records and not refused:
         raise RecordError(f"{other}: holds no records", allowed="the records folder of another checkout")
     return Merged(**{name: tuple(paths) for name, paths in found.items()}, refused=tuple(refused))
@@ -104,8 +112,10 @@ def publish(own: Path, reference: Path, tables: Collection[str] = ()) -> list[st
         if one.status != "done" or (tables and f"{one.paper}/{one.table}" not in tables):
             continue
         store.put(one, reference, store.scores_path(one, own) if one.scores else None)
-        for file in (own / one.relative_path, (own / one.relative_path).with_suffix(".npz")):
-            file.unlink(missing_ok=True)
+        path = own / one.relative_path
+        with only_writer(path.parent):
+            if store.is_document_of(path, one):  # not measured anew meanwhile
+                _remove(path)
         moved.append(one.place)
     return moved
 
@@ -138,26 +148,65 @@ def _is_aside(one: Record, scores: Path | None, target: Path) -> bool:
 
 
 def leftovers(root: Path, known: Collection[str] | None = None) -> Iterator[tuple[Path, str]]:
-    """Files that no table needs, each with its reason: superseded records and scores without a record.
+    """Files that no table needs, each with its reason: superseded records, scores without a record, and what killed
+    writers left. Scores that were written just now are none: their record may be about to follow.
 
     With `known`, also records of other experiments than these ids: of tables that changed, and of rows of `--with`.
     """
     for one in load_all(root).records if known is not None else ():
         if known is not None and one.id not in known:
             yield root / one.relative_path, "no table holds this experiment"
-    for path in sorted(root.rglob("*")):
-        if path.parent.name == store.SUPERSEDED:
-            yield path, "superseded"
-        elif path.suffix == ".npz" and not path.with_suffix(".json").is_file():
-            yield path, "scores without a record"
+    below = sorted(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())
+    for folder in [root, *below] if root.is_dir() else ():
+        left = set(left_in(folder))
+        for path in sorted(folder.iterdir()):
+            if path in left:
+                yield path, "left by a writer that died"
+            elif folder.name == store.SUPERSEDED and not path.name.startswith("."):
+                yield path, "superseded"
+            elif _is_orphan(path):
+                yield path, "scores without a record"
+
+
+def _is_orphan(path: Path) -> bool:
+    """Whether a file holds scores of no record, and nobody is about to write that one."""
+    try:
+        return (
+            path.suffix == ".npz"
+            and not path.name.startswith(".")
+            and not os.path.lexists(path.with_suffix(".json"))
+            and time.time() - path.lstat().st_mtime > _SETTLED_S
+        )
+    except FileNotFoundError:
+        return False
 
 
 def prune(files: Sequence[Path]) -> int:
-    """Remove these files, and the scores beside a record; the number of files removed."""
+    """Remove these files, and the scores beside a record; the number of files removed. Each folder is locked against
+    writers, and what is needed by now stays.
+    """
     count = 0
     for path in files:
-        for file in {path, path.with_suffix(".npz")} if path.suffix == ".json" else {path}:
-            if file.is_file():
-                file.unlink()
-                count += 1
+        folder = path.parent.parent if path.parent.name == store.SUPERSEDED else path.parent
+        if not folder.is_dir():
+            continue
+        there = [file for file in _with_scores(path) if os.path.lexists(file)]
+        with only_writer(folder):
+            if path.suffix != ".npz" or path.parent.name == store.SUPERSEDED or _is_orphan(path):
+                _remove(path)
+        count += sum(not os.path.lexists(file) for file in there)
     return count
+
+
+def _with_scores(path: Path) -> tuple[Path, ...]:
+    """A record's file and that of its scores; any other alone."""
+    return (path, path.with_suffix(".npz")) if path.suffix == ".json" else (path,)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or whatever lies there; of a record first itself, then the scores beside it."""
+    for file in _with_scores(path):
+        if file.is_dir() and not file.is_symlink():
+            shutil.rmtree(file)
+        else:
+            file.unlink(missing_ok=True)

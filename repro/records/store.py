@@ -10,29 +10,23 @@ content, and the content id of the spec that it claims: a file that does not fit
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
+import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
-
-import pydantic
-from pydantic_core import from_json, to_json
+from typing import Literal, NamedTuple
 
 from repro.core import paths
 from repro.core.errors import RecordError
-from repro.core.files import file_sha256, only_writer, parse_json, write_atomic
-from repro.records.schema import SCHEMA_VERSION, Record, Scores, faults
+from repro.core.files import clear_left, file_sha256, keep_as, only_writer, write_atomic
+from repro.records.document import content_of, document_of, load, signed, validated
+from repro.records.schema import Record, Scores
 
 __all__ = [
     "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "load_all", "path_of", "read",
     "scores_path", "signed", "state", "validated", "write",
 ]  # fmt: skip
-
-#: bytes of a record at most
-_LARGEST = 50_000_000
-_LAST = b'"digest":'
 
 #: folder beside the records for those that made way
 SUPERSEDED = "superseded"
@@ -93,12 +87,8 @@ def write(record: Record, root: Path | None = None, *, replace: bool = False, sc
     path = root / record.relative_path
     path.parent.mkdir(parents=True, exist_ok=True)
     with only_writer(path.parent):
-        over = _make_way(path, replace)
-        if scores is not None:
-            target = path.with_suffix(".npz")
-            write_atomic(target, scores, over=False)
-            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=file_sha256(target))})
-        write_atomic(path, _document(record), over=over)
+        _make_way(path, replace)
+        _put(record, path, scores)
     return path
 
 
@@ -106,27 +96,52 @@ def put(record: Record, root: Path, scores: Path | None) -> Path:
     """Store a record in its place over what lies there, and its `scores` beside it: a record of another form of it."""
     path = root / record.relative_path
     path.parent.mkdir(parents=True, exist_ok=True)
-    target = path.with_suffix(".npz")
     with only_writer(path.parent):
-        if scores is not None and scores != target:
-            write_atomic(target, scores)
-        if record.scores is not None:
-            record = record.model_copy(update={"scores": Scores(file=target.name, sha256=record.scores.sha256)})
-        write_atomic(path, _document(record))
+        _put(record, path, scores)
     return path
 
 
+def _put(record: Record, path: Path, scores: Path | None) -> None:
+    """Write it over what lies there. A record never stands beside the scores of another one, whenever this ends: the
+    old one goes first where the scores change.
+    """
+    target = path.with_suffix(".npz")
+    old = _load_or_none(path)
+    if scores is not None and scores != target:
+        if old is not None and old.scores is not None:
+            path.unlink()
+        write_atomic(target, scores)
+    if scores is not None or record.scores is not None:
+        digest = record.scores.sha256 if record.scores is not None and scores is None else file_sha256(target)
+        record = record.model_copy(update={"scores": Scores(file=target.name, sha256=digest)})
+    write_atomic(path, document_of(record), over=os.path.lexists(path))
+    if record.scores is None:
+        target.unlink(missing_ok=True)
+
+
 def keep_aside(record: Record, root: Path, *, scores: Path | None = None) -> Path:
-    """Store a record in `superseded/`, beside the one that stays in its place."""
+    """Store a record in `superseded/`, beside the one that stays in its place; once, however often it is asked for."""
     folder = root / record.relative_path.parent
     aside = folder / SUPERSEDED
     aside.mkdir(parents=True, exist_ok=True)
     with only_writer(folder):
+        there = _aside_of(aside, record.name, document_of(record))
+        if there is not None and (scores is None or there.with_suffix(".npz").is_file()):
+            return there
         path = aside / f"{record.name}.{_next_number(aside, record.name)}.json"
         if scores is not None:
             write_atomic(path.with_suffix(".npz"), scores, over=False)
-        write_atomic(path, _document(record), over=False)
+        write_atomic(path, document_of(record), over=False)
     return path
+
+
+def _aside_of(aside: Path, name: str, document: bytes) -> Path | None:
+    """The file in `superseded/` that holds this very document."""
+    for path in aside.glob(f"{name}.*.json"):
+        with contextlib.suppress(RecordError):
+            if content_of(path) == document:
+                return path
+    return None
 
 
 def _next_number(aside: Path, name: str) -> int:
@@ -138,52 +153,9 @@ def _next_number(aside: Path, name: str) -> int:
 def is_document_of(path: Path, record: Record) -> bool:
     """Whether a file holds exactly this record, under whatever name."""
     try:
-        return path.is_file() and path.read_bytes() == _document(record)
+        return path.is_file() and path.read_bytes() == document_of(record)
     except OSError:
         return False
-
-
-def load(path: Path) -> Record:
-    """One record, checked; `RecordError` names the file and the fault."""
-    content = _content(path)
-    document = _parsed(path, content)
-    if document.get("schema_version") != SCHEMA_VERSION:
-        raise RecordError(
-            f"{path}: schema version {document.get('schema_version')!r}; this program reads {SCHEMA_VERSION}",
-            fix="python -m repro records upgrade",
-        )
-    if document.pop("digest", None) != _digest(content):
-        raise RecordError(f"{path}: content does not fit its own sha256; it was damaged or edited")
-    record = validated(document, path)
-    if Path(path).name != f"{record.name}.json":
-        raise RecordError(f"{path}: the name should be {record.name}.json")
-    return record
-
-
-def _content(path: Path) -> bytes:
-    """The bytes of a file of reasonable size; of nothing else, such as a pipe, which would never end."""
-    try:
-        facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):
-            raise RecordError(f"{path}: no file")
-        if facts.st_size > _LARGEST:
-            raise RecordError(f"{path}: {facts.st_size / 1e6:.0f} MB; a record has at most {_LARGEST / 1e6:.0f}")
-        return path.read_bytes()
-    except OSError as error:
-        raise RecordError(f"{path}: not readable: {error.strerror}") from error
-
-
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
-    """The JSON object of a record; numbers are finite, text is Unicode: no half of a surrogate pair."""
-    try:
-        document = from_json(content, allow_inf_nan=False, cache_strings="none")
-        if b"Infinity" in to_json(document, inf_nan_mode="constants"):  # perhaps a number beyond all floats
-            parse_json(content)
-    except (ValueError, RecursionError) as error:
-        raise RecordError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(document, dict):
-        raise RecordError(f"{path}: holds {type(document).__name__}, not a record")
-    return document
 
 
 def read(root: Path, path: str, *, results: bool) -> Record | Problem:
@@ -238,48 +210,44 @@ def _load_or_none(path: Path) -> Record | None:
     return None
 
 
-def validated(document: dict[str, Any], path: Path) -> Record:
-    """The document as a record; `RecordError` names the first fields at fault."""
-    try:
-        return Record.model_validate(document)
-    except pydantic.ValidationError as error:
-        raise RecordError(f"{path}: {faults(error)}") from error
-
-
-def _digest(content: bytes) -> str:
-    """sha256 of a file's bytes before its digest, the last field; ends of lines as they were written."""
-    return hashlib.sha256(content.replace(b"\r\n", b"\n").rpartition(_LAST)[0]).hexdigest()
-
-
-def _document(record: Record) -> bytes:
-    try:
-        return signed(record.model_dump(mode="json"))
-    except ValueError as error:  # pydantic's for what is no plain data, json's for NaN and infinity
-        raise RecordError(f"record {record.name} holds what JSON cannot: {error}") from error
-
-
-def signed(document: dict[str, Any]) -> bytes:
-    """A document as a file's bytes, its digest last."""
-    text = json.dumps({**document, "digest": ""}, indent=1, allow_nan=False).encode()
-    return text.rpartition(_LAST)[0] + _LAST + f' "{_digest(text)}"\n}}\n'.encode()
-
-
-def _make_way(path: Path, replace: bool) -> bool:
-    """Clear the place of a record, as far as it may be cleared; a damaged file is kept aside, never lost.
-
-    Returns whether a failed record still lies there, to be written over.
+def _make_way(path: Path, replace: bool) -> None:
+    """Make sure that what lies in a record's place may be written over: nothing, a failed record, or one that lies in
+    `superseded/` too. What is no record is moved there, never lost.
     """
-    scores = path.with_suffix(".npz")
-    old = _load_or_none(path) if path.exists() else None
-    if not path.exists() or (old is not None and old.status == "failed"):
-        scores.unlink(missing_ok=True)
-        return old is not None
-    if old is not None and not replace:
-        raise RecordExists(f"record {path.name} of {path.parent.name} is finished already", fix="run with --force")
-    aside = path.parent / SUPERSEDED
+    clear_left(path.parent / SUPERSEDED)
+    if not os.path.lexists(path):
+        _set_aside([path.with_suffix(".npz")], only_odd=True)
+        return
+    old = _load_or_none(path)
+    if old is None:
+        _set_aside([path.with_suffix(".npz"), path])
+    elif old.status == "done":
+        if not replace:
+            raise RecordExists(f"record {path.name} of {path.parent.name} is finished already", fix="run with --force")
+        _keep_whole(path)
+
+
+def _keep_whole(path: Path) -> None:
+    """A record and its scores in `superseded/`, while they still lie in their place."""
+    aside, scores = path.parent / SUPERSEDED, path.with_suffix(".npz")
     aside.mkdir(exist_ok=True)
-    number = _next_number(aside, path.stem)
-    for file in (scores, path):
-        if file.exists():
-            file.replace(aside / f"{path.stem}.{number}{file.suffix}")
-    return False
+    there = _aside_of(aside, path.stem, path.read_bytes())
+    if there is not None and (there.with_suffix(".npz").is_file() or not scores.is_file()):
+        return
+    place = aside / f"{path.stem}.{_next_number(aside, path.stem)}.json"
+    if scores.is_file():
+        keep_as(scores, place.with_suffix(".npz"))
+    keep_as(path, place)
+
+
+def _set_aside(files: Sequence[Path], *, only_odd: bool = False) -> None:
+    """Move what lies there, whatever it is; with `only_odd`, what is no regular file."""
+    aside = files[-1].parent / SUPERSEDED
+    found = [file for file in files if os.path.lexists(file)]
+    found = [file for file in found if not only_odd or not stat.S_ISREG(file.lstat().st_mode)]
+    if not found:
+        return
+    aside.mkdir(exist_ok=True)
+    number = _next_number(aside, files[-1].stem)
+    for file in found:
+        file.replace(aside / f"{file.stem}.{number}{file.suffix}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from repro import registry
-from repro.core import paths, stop_signal
+from repro.core import lease, paths, stop_signal
 from repro.core.errors import ReproError
 from repro.core.spec import Speed, Static, to_dict
 from repro.engine.execution import Execution, Files
@@ -76,7 +76,7 @@ class Attempt:
         """While another process has the cell: until that one has its record."""
         if not self.replace and self.finished() is not None:
             raise store.RecordExists(f"{self.job.name} was finished by another process")
-        self.report({"phase": "waiting for another run"})
+        self.report({"phase": lease.waited_for(self.job.experiment.id, self.job.seed)})
 
     def report(self, facts: dict[str, Any]) -> None:
         """Progress; ends work that nothing is saved of when a stop is requested. Training saves its state first."""

@@ -6,6 +6,7 @@ With GPUs there is one worker a device, which sees no other.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -19,6 +20,7 @@ from typing import Any
 from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.environment import machine
+from repro.core.errors import ReproError
 from repro.engine.execution import Execution
 from repro.records import store
 from repro.runner.execute import write_failure
@@ -192,7 +194,8 @@ def _receive(state: State, worker: Worker, replace: bool, on_event: Event) -> No
         worker.process.join(5)
         code = worker.process.exitcode
         message = {"what": "failed", "reason": f"the worker process ended with exit code {code}"}
-        write_failure(job, message["reason"], replace=replace)
+        with contextlib.suppress(ReproError, OSError):  # a full disk may be what ended it
+            write_failure(job, message["reason"], replace=replace)
         state.workers[state.workers.index(worker)] = _start(worker.gpu)
     if message["what"] == "progress":
         worker.note = message["note"]
@@ -280,6 +283,9 @@ def _serve_jobs(pipe: Connection, parent: int) -> None:
         except stop_signal.Stopped:
             pipe.send({"what": "stopped"})
             return
+        except (ReproError, OSError) as error:  # a record that cannot be written, such as on a full disk
+            pipe.send({"what": "failed", "reason": f"no record could be written: {error}"})
+            continue
         pipe.send({"what": made.status, "reason": made.reason})
 
 

@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from repro.core import paths
+from repro.core import lease, paths
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.spec import Accuracy, Experiment, Model
@@ -49,8 +49,11 @@ def weights_of(
         raise BadOption("initial weights come from a training", allowed="an Accuracy with a recipe `train`")
     folder = paths.cache() / "initial" / f"{experiment.id[:16]}-s{seed}"
     ranks, quiet = Ranks.current(), replace(how, on_progress=None)
-    waiting = {"phase": "waiting for another run's initial weights"}
-    with hold_together(ranks, experiment.id, seed, on_wait=lambda: how.report(waiting)):
+
+    def wait() -> None:
+        how.report({"phase": lease.waited_for(experiment.id, seed)})
+
+    with hold_together(ranks, experiment.id, seed, on_wait=wait):
         if ranks.rank:
             return _as_rank(ranks, folder, lambda: _fit(experiment, seed, quiet, index, cache, initialise))
         found = _read(folder, index)

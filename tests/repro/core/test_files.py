@@ -93,7 +93,7 @@ def test_what_a_dead_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) ->
 
 def test_what_another_host_left_goes_by_its_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files.socket, "gethostname", lambda: "elsewhere")
-    left = files._temporary(tmp_path / "a", ".tmp")
+    left = files.temporary_of(tmp_path / "a")
     monkeypatch.undo()
     left.write_bytes(b"half")
     (tmp_path / ".hidden.tmp").write_bytes(b"whose?")

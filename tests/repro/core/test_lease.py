@@ -134,11 +134,89 @@ def test_of_many_that_see_it_lapsed_one_succeeds():
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", "not json"])
-def test_a_damaged_lease_lapses(content):
+WRONG = {"pid": "12", "host": None, "token": 3, "job": [], "born": 1.5, "more": "x"}
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "not json", "[" * 100_000, *WRONG])
+def test_what_is_no_lease_lapses_by_its_age_also_where_that_is_in_the_future(content):
     path = lease.place(ID, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    os.utime(path, (0, 0))
-    with lease.hold(ID, 0, on_wait=give_up):
-        pass
+    fields = asdict(lease._me()) | {content: WRONG[content]} if content in WRONG else None
+    for age in (lease.EXPIRY_S + 60, -lease.EXPIRY_S - 60):
+        path.write_text(json.dumps(fields) if fields else content)
+        os.utime(path, (time.time() - age,) * 2)
+        with lease.hold(ID, 0, on_wait=give_up):
+            pass
+    path.write_text(json.dumps(fields) if fields else content)
+    with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):  # perhaps it is being written on a slow disk
+        pytest.fail("taken at once")
+    assert str(path) in lease.waited_for(ID, 0) and f"{lease.EXPIRY_S:.0f} s" in lease.waited_for(ID, 0)
+
+
+def test_a_lease_from_the_future_lapses():
+    write(replace(lease._me(), host="far"), age=-lease.EXPIRY_S - 60)
+    assert lease.holder(ID, 0) is None
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before.host == "far"
+
+
+@pytest.mark.parametrize("token", ["a/b", "../../x", "x" * 5000, "\0", "é\n"])
+def test_any_token_is_succeeded(token):
+    write(replace(lease._me(), host="far", token=token), age=lease.EXPIRY_S + 60)
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before.token == token
+    assert not list(lease.place(ID, 0).parent.iterdir())
+
+
+def odd(kind, path):
+    if kind == "folder":
+        (path / "inside").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if kind == "loop" else path.parent)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "link to a folder"])
+def test_what_no_holder_makes_is_in_nobodys_way(kind):
+    path = lease.place(ID, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    odd(kind, path)
+    assert lease.holder(ID, 0) is None
+    with lease.hold(ID, 0, on_wait=give_up) as before:
+        assert before is None and lease.holder(ID, 0).pid == os.getpid()
+    kept = [entry.name for entry in path.parent.iterdir()]
+    assert len(kept) == (kind == "folder") and all(name.endswith(".set-aside") for name in kept)
+
+
+def test_a_zombie_holds_nothing():
+    other = start_holder()
+    other.kill()
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)  # dead, and not yet reaped
+    try:
+        assert lease.holder(ID, 0) is None
+        with lease.hold(ID, 0, on_wait=give_up) as before:
+            assert before.pid == other.pid
+    finally:
+        other.wait()
+
+
+def test_it_is_said_who_is_waited_for_and_how_to_go_on():
+    write(replace(lease._me(), host="far\x1b[31m", pid=7))
+    told = lease.waited_for(ID, 0)
+    assert "process 7 on far" in told and f"rm {lease.place(ID, 0)}" in told and told.isprintable()
+
+
+def test_what_killed_takers_left_is_cleared():
+    path = lease.place(ID, 0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    code = (
+        "import sys, pathlib; from repro.core.files import temporary_of\n"
+        "for place in sys.argv[1:]: temporary_of(pathlib.Path(place)).write_bytes(b'')"
+    )
+    path.with_suffix("").mkdir()
+    subprocess.run([sys.executable, "-c", code, path, path.with_suffix("") / "step-1.pt"], check=True)
+    (path.parent / f".{path.name}.0.next").touch()
+    os.utime(path.parent / f".{path.name}.0.next", (0, 0))
+    with lease.hold(ID, 0):
+        assert sorted(entry.name for entry in path.parent.rglob("*")) == [path.with_suffix("").name, path.name]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -115,11 +116,14 @@ def test_prune_lists_first_and_removes_only_what_no_table_needs(folders, capsys)
     kept = {one.relative_path for one in load_all(mine).records}
     orphan = mine / "dnr" / "table6" / "tsn_r50" / "0000000000000000-s0.npz"
     orphan.write_bytes(b"x")
+    os.utime(orphan, (0, 0))
+    fresh = orphan.with_name("0000000000000001-s0.npz")
+    fresh.write_bytes(b"x")  # its record may be about to follow
     assert main(["records", "prune"]) == 0
     assert "nothing was removed" in capsys.readouterr().out
     assert orphan.is_file()
     assert main(["records", "prune", "--yes"]) == 0
-    assert not orphan.exists() and not list(mine.rglob("superseded/*.json"))
+    assert not orphan.exists() and fresh.exists() and not list(mine.rglob("superseded/*.json"))
     assert {one.relative_path for one in load_all(mine).records} == kept
     assert prune([path for path, _ in leftovers(mine, set())]) >= len(kept)
 
