@@ -107,8 +107,11 @@ SCENARIOS = ("write", "replace", "replace without scores", "replace a failure", 
              "publish", "prune")  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [pytest.param(one, marks=pytest.mark.torture if one not in ("replace", "merge") else ())
-                                  for one in SCENARIOS])  # fmt: skip
+IN_DEFAULT_RUN = ("replace", "merge")
+NAMES = [pytest.param(one, marks=() if one in IN_DEFAULT_RUN else pytest.mark.torture) for one in SCENARIOS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_records_are_old_or_new(name, originals, tmp_path, monkeypatch):
     one, plain = originals
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "first"))
