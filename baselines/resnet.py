@@ -25,7 +25,7 @@ from baselines.backbone import STAGES
 from baselines.options import refuse_unknown, require_choice, require_count
 
 NORMS = ("bn", "gn")
-TINY_WIDTHS = (16, 32, 64)
+TINY_WIDTH = 16
 TINY_STEM = 32
 
 
@@ -89,15 +89,19 @@ def norm_layer(owner: str, norm: str, groups: int, narrowest: int) -> Callable[.
     return group_norm
 
 
-def tiny_resnet(blocks: int = 1, pool: bool = False, norm: str = "bn", groups: int = 8) -> nn.Module:
+def tiny_resnet(
+    blocks: int = 1, pool: bool = False, norm: str = "bn", groups: int = 8, width: int = TINY_WIDTH
+) -> nn.Module:
     """Bottleneck network for clips of 32x32: 3x3 stem of stride 2, three stages of `blocks` bottlenecks.
 
-    `pool` has the large networks' max pooling after the stem, which leaves maps of 8x8 and a third of the time.
+    `pool` has the large networks' max pooling after the stem, which leaves maps of 8x8 and a third of the time. `width`
+    is that of the first stage's 3x3 convolutions; the stem has twice, the next stages two and four times as many.
     """
     owner = "backbone 'tiny_resnet'"
     require_count(owner, "blocks", blocks)
+    require_count(owner, "width", width)
     require_choice(owner, "pool", pool, (False, True))
-    net = TinyResNet(blocks, pool, norm_layer(owner, norm, groups, TINY_WIDTHS[0]))
+    net = TinyResNet(blocks, pool, norm_layer(owner, norm, groups, width), width)
     initialize_convolutions(net)
     return net
 
@@ -105,16 +109,17 @@ def tiny_resnet(blocks: int = 1, pool: bool = False, norm: str = "bn", groups: i
 class TinyResNet(nn.Module):
     """The parts of `tiny_resnet`; a video network takes them over and runs them."""
 
-    def __init__(self, blocks: int, pool: bool, norm: Callable[..., nn.Module]) -> None:
+    def __init__(self, blocks: int, pool: bool, norm: Callable[..., nn.Module], width: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, TINY_STEM, kernel_size=3, stride=2, padding=1, bias=False)
-        self.bn1 = norm(TINY_STEM)
+        stem = 2 * width
+        self.conv1 = nn.Conv2d(3, stem, kernel_size=3, stride=2, padding=1, bias=False)
+        self.bn1 = norm(stem)
         self.act1 = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1) if pool else nn.Identity()
-        channels = TINY_STEM
-        for index, width in enumerate(TINY_WIDTHS):
-            self.add_module(STAGES[index], _stage(channels, width, blocks, 1 if index == 0 else 2, norm))
-            channels = width * Bottleneck.expansion
+        channels = stem
+        for index, narrow in enumerate((width, 2 * width, 4 * width)):
+            self.add_module(STAGES[index], _stage(channels, narrow, blocks, 1 if index == 0 else 2, norm))
+            channels = narrow * Bottleneck.expansion
         self.layer4 = nn.Identity()
         self.num_features = channels
 

@@ -27,7 +27,8 @@ CHOOSE_SEED = 1000
 SEEDS = tuple(range(10))
 CHANCE = 12.5
 
-_FRAMES, _CROP, _BLOCKS = 8, 32, 2
+_FRAMES, _CROP = 8, 32
+_BODY, _GROUPS = frozen(blocks=2, width=8), 4
 #: the recipe at 32 clips a step; other batches see equally many clips, at a rate in proportion
 RECIPE = Train(
     epochs=16,
@@ -68,9 +69,17 @@ class Control:
 
 
 def probe_model(model: Model) -> Model:
-    """The small form of a paper's network with two blocks a stage, so that CL has something to relay."""
+    """The small form of a paper's network: two blocks a stage, so that CL has something to relay, half as wide as the
+    twins, in a third of their time. GN has half as many groups, DNR's relays half the reduction.
+    """
     small = twin_model(model)
-    return replace(small, options=frozen(small.options, blocks=_BLOCKS)) if "blocks" in small.options else small
+    if "blocks" in small.options:
+        groups = frozen(groups=_GROUPS) if small.options.get("norm") == "gn" else frozen()
+        small = replace(small, options=frozen(small.options, **_BODY, **groups))
+    if small.method == "dnr" and "reduction" in small.method_options:
+        reduction = max(1, small.method_options["reduction"] // 2)
+        small = replace(small, method_options=frozen(small.method_options, reduction=reduction))
+    return small
 
 
 def probe(

@@ -8,7 +8,7 @@ from repro.papers.twins import twin_model
 
 
 def smoke_table(table: TableSpec) -> TableSpec:
-    """`table` with each experiment shrunk; cells on datasets other than the twins, and quoted rows, are left out."""
+    """`table` with each experiment shrunk; cells on datasets other than the twins and the probes, and quoted rows, are left out."""
     return replace(table, rows=tuple(_smoke_row(row) for row in table.rows))
 
 
@@ -26,7 +26,7 @@ def _shrink(experiment: Experiment) -> Experiment | None:
     if isinstance(measure, Speed):
         against = _small(measure.against) if measure.against else None
         return Experiment(model=_small(model), measure=replace(measure, size=32, repeats=2, against=against))
-    if not isinstance(measure, Accuracy) or not measure.dataset.startswith("twin-"):
+    if not isinstance(measure, Accuracy) or not measure.dataset.startswith(("twin-", "probe-")):
         return None
     train = replace(measure.train, epochs=1, batch=2, videos=0, clips_per_device=0) if measure.train else None
     before = _shrink(measure.initial) if measure.initial else None

@@ -21,6 +21,7 @@ from repro.data.splits import known_split
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
 from repro.papers.recipes.used import KINETICS
+from repro.papers.probes import probe
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.records.index import Index
@@ -73,13 +74,17 @@ def with_weights(model: Model, path: Path) -> Model:
 
 
 def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:
-    """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset."""
+    """Training and test as the network's authors give them for Kinetics, or a twin's or a probe's own."""
     name = dataset_name(dataset)
     if not is_configured(name):
         open_index(name, "train")
     model = replace(model, num_classes=num_classes(name))
     if name.startswith("twin-"):
         model, measure = twin_model(model), twin_accuracy(name, model.name)
+    elif name.startswith("probe-"):
+        made = probe(model, name)
+        assert isinstance(made.measure, Accuracy)
+        model, measure = made.model, made.measure
     else:
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))

@@ -143,3 +143,13 @@ def test_heads_drop_features_per_frame_or_per_clip():
         net.dropout.register_forward_hook(lambda module, given, out, seen=seen: seen.append(out))
         net(x)
         assert (seen[0].dim() == 2) is same
+
+
+def test_width_of_the_tiny_network_is_that_of_its_first_stage():
+    wide, narrow = (network("tsn", width=width) for width in (16, 8))
+    assert (wide.num_features, narrow.num_features) == (256, 128)
+    assert narrow.conv1.out_channels == 16
+    assert narrow.layer3[0].conv2.out_channels == 32
+    assert {key: value.shape for key, value in network("tsn").state_dict().items()} == {
+        key: value.shape for key, value in wide.state_dict().items()
+    }

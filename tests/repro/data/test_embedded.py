@@ -15,6 +15,7 @@ from repro.data import embedded, embedded_files
 from repro.data.decode import frame_count, read_frames
 from repro.data.drawing import FRAMES, MOTIONS, SHAPES, SIDE
 from repro.data.twin_render import draw_pose, render
+from tests.repro.data.frame_facts import bag, linear_accuracy, ordered, shape_facts
 
 TEMPORAL = embedded.TWINS["twin-temporal"].content
 APPEARANCE = embedded.TWINS["twin-appearance"].content
@@ -36,7 +37,7 @@ def small(tmp_path_factory):
         )
         for split in SMALL
     }
-    return folder, luma, {split: _shape_facts(frames) for split, frames in luma.items()}
+    return folder, luma, {split: shape_facts(frames) for split, frames in luma.items()}
 
 
 # ---- what the classes are
@@ -79,41 +80,6 @@ def test_a_random_frame_does_not_tell_what_moves(pair):
         assert stats.ks_2samp(here, there).pvalue > 1e-3
 
 
-def _shape_facts(luma):
-    """(V, F, H, W) -> (V, F, 8): of the bright pixels: area, centre, second moments; mean and spread of the picture."""
-    picture = luma.astype(np.float64)
-    bright = np.clip((picture - 120) / 60, 0, 1)
-    y, x = np.mgrid[: luma.shape[2], : luma.shape[3]] / SIDE
-    area = bright.sum((2, 3)) + 1e-6
-    cx, cy = (bright * x).sum((2, 3)) / area, (bright * y).sum((2, 3)) / area
-    dx, dy = x - cx[..., None, None], y - cy[..., None, None]
-    moments = [(bright * a * b).sum((2, 3)) / area * 100 for a, b in ((dx, dx), (dy, dy), (dx, dy))]
-    return np.stack([np.sqrt(area) / 10, cx, cy, *moments, picture.mean((2, 3)) / 255, picture.std((2, 3)) / 255], -1)
-
-
-def _bag(facts):
-    """(V, F, D) -> (V, D'): all that is kept of the unordered frames: sorted values and moments within and across."""
-    centred = facts - facts.mean(1, keepdims=True)
-    across = np.einsum("vfa,vfb->vab", centred, centred)[:, *np.triu_indices(facts.shape[2])] / FRAMES
-    skew = np.cbrt((centred**3).mean(1))
-    return np.concatenate([np.sort(facts, 1).reshape(len(facts), -1), across * 10, skew], 1)
-
-
-def _ordered(facts):
-    """(V, F, D) -> (V, D): the trend of each value over time."""
-    return np.einsum("vfd,f->vd", facts, np.arange(FRAMES) - (FRAMES - 1) / 2)
-
-
-def _linear_accuracy(features, labels, test_features, test_labels):
-    """Ridge regression on one-hot labels, on standardised features: the share of test labels that it gets right."""
-    mean, spread = features.mean(0), features.std(0) + 1e-9
-    a, b = ((x - mean) / spread for x in (features, test_features))
-    a, b = (np.concatenate([x, np.ones((len(x), 1))], 1) for x in (a, b))
-    target = np.eye(labels.max() + 1)[labels]
-    weights = np.linalg.solve(a.T @ a + 10 * np.eye(a.shape[1]), a.T @ target)
-    return float(((b @ weights).argmax(1) == test_labels).mean())
-
-
 def _direction_accuracy(small, features):
     """Mean over the four pairs of the accuracy of telling the two directions apart, the pair being known."""
     _, _, facts = small
@@ -122,17 +88,17 @@ def _direction_accuracy(small, features):
     rates = []
     for pair in range(4):
         a, b = (label[split] // 2 == pair for split in ("train", "val"))
-        rates.append(_linear_accuracy(train[a], label["train"][a] % 2, val[b], label["val"][b] % 2))
+        rates.append(linear_accuracy(train[a], label["train"][a] % 2, val[b], label["val"][b] % 2))
     return rates
 
 
 def test_a_bag_of_frames_is_at_chance_on_the_direction(small):
-    rates = _direction_accuracy(small, _bag)
+    rates = _direction_accuracy(small, bag)
     assert abs(np.mean(rates) - 0.5) < 3 * 0.5 / np.sqrt(SMALL["val"])
 
 
 def test_the_same_frames_in_order_tell_the_direction(small):
-    rates = _direction_accuracy(small, _ordered)
+    rates = _direction_accuracy(small, ordered)
     assert min(rates[:3]) > 0.9, rates  # the trend of a moment says little of a rotation
 
 
@@ -144,7 +110,7 @@ def test_one_frame_is_at_chance_on_all_classes(small):
         np.concatenate([facts[split][at[split]], luma[split][at[split]][:, ::5, ::5].reshape(n, -1) / 255], 1)
         for split, n in SMALL.items()
     )
-    rate = _linear_accuracy(train, np.arange(SMALL["train"]) % 8, val, np.arange(SMALL["val"]) % 8)
+    rate = linear_accuracy(train, np.arange(SMALL["train"]) % 8, val, np.arange(SMALL["val"]) % 8)
     assert abs(rate - 0.125) < 3 * np.sqrt(0.125 * 0.875 / SMALL["val"])
 
 

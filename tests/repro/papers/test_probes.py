@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from repro.core.spec import Model, diff, frozen
+from repro.core.spec import Model, diff, frozen, replace
 from repro.data import sampling
 from repro.data.datasets import num_classes
 from repro.data.embedded import EMBEDDED
@@ -24,7 +24,15 @@ def test_small_form_of_each_host_runs(name, method):
     net = build(small).eval()
     with torch.no_grad():
         assert net(torch.randn(input_shape(small, 32, 2))).shape == (2, num_classes(ORDER))
-    assert small.options["blocks"] == 2
+    assert (small.options["blocks"], small.options["width"]) == (2, 8)
+    assert sum(parameter.numel() for parameter in net.parameters()) < 150_000
+
+
+def test_group_normalization_and_relays_are_scaled_to_the_small_form():
+    host = Model(name="tsn", backbone="resnet50", method="dnr", method_options=DNR, options=frozen(norm="gn"))
+    small = probe(host, probes.BATCH).model
+    assert (small.options["groups"], small.method_options["reduction"]) == (4, 2)
+    assert probes.probe_model(replace(host, method=None)).method_options == DNR  # not DNR's: left as they are
 
 
 @pytest.mark.parametrize("name", HOSTS)

@@ -8,7 +8,8 @@ import pytest
 
 from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
-from repro.core.spec import Model, content_id
+from repro.core.spec import Model, content_id, replace
+from repro.papers.probes import probe
 from repro.runner.one_experiment import dataset_name, recipe, with_weights
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
@@ -52,6 +53,11 @@ def test_a_recipe_takes_known_fields_of_their_kind() -> None:
         recipe(TSM, "twin-temporal-smoke", {"epochs": "abc"})
     with pytest.raises(UnknownName, match="did you mean epochs"):
         recipe(TSM, "twin-temporal-smoke", {"epoch": 2})
+
+
+def test_a_probe_has_its_own_recipe_and_small_form() -> None:
+    made = recipe(TSM, "probe-order", {})
+    assert made == probe(replace(TSM, num_classes=8), "probe-order")
 
 
 def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
