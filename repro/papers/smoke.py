@@ -8,7 +8,7 @@ from repro.papers.twins import twin_model
 
 
 def smoke_table(table: TableSpec) -> TableSpec:
-    """`table` with each experiment shrunk; cells on datasets other than the twins and the probes, and quoted rows, are left out."""
+    """`table` with each experiment shrunk; cells on datasets that are not embedded, and quoted rows, are left out."""
     return replace(table, rows=tuple(_smoke_row(row) for row in table.rows))
 
 

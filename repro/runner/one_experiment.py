@@ -20,8 +20,8 @@ from repro.data.index import read_csv, read_splits
 from repro.data.splits import known_split
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
-from repro.papers.recipes.used import KINETICS
 from repro.papers.probes import probe
+from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.records import store
 from repro.records.index import Index
