@@ -63,6 +63,9 @@ def _chosen(which: str, paper: str = "") -> list[Question]:
     try:
         return [one for one in declared(table=papers.full_name(which)) if paper in ("", one.paper)]
     except UnknownName:
+        asked = {one.full_name: one for one in declared()}
+        if which not in asked and which not in {one.key for one in asked.values()}:
+            raise UnknownName("table or question", which, [*papers.TABLES, *papers.SHORT, *asked]) from None
         return [find(which)]
 
 

@@ -19,7 +19,7 @@ from repro.evidence.paired import Contrast, Word, contrast, corrected, over_vide
 from repro.evidence.stats import Interval
 from repro.evidence.trained import untrained
 from repro.evidence.video_scores import VideoScores
-from repro.papers.probes import MARKS, Control
+from repro.papers.probes import CHANCE, MARKS, Control
 from repro.papers.question import Question
 from repro.papers.questions import Term, contrast_of, controls_of, declared, experiments, terms
 from repro.records.index import Index, finishing
@@ -27,6 +27,8 @@ from repro.records.schema import Record
 
 #: seconds of a training of which nothing like it has a record
 GUESS_S = 90.0
+#: percent of a probe's scale, chance to 100, between which hosts are to stand
+RANGE = (55.0, 90.0)
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ class Answer:
     left: int = 0
     """Trainings that an open one lacks, its controls' among them, and about how long they take."""
     seconds: float = 0.0
+    out_of_range: tuple[str, ...] = ()
+    """Hosts that stand outside 55 to 90 % of the probe's scale, where little can be seen."""
 
     @property
     def on_probe(self) -> Literal["yes", "no", "undecided"]:
@@ -129,6 +133,7 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
     if left:
         walls = [record.wall_s for found in records.values() for record in found]
         return replace(made, left=left, seconds=left * (float(np.median(walls)) if walls else GUESS_S))
+    made = replace(made, out_of_range=_out_of_range(one, arms))
     why = _empty(one, records, checks)
     if why:
         return replace(made, state="empty", why=why)
@@ -165,6 +170,24 @@ def _empty(one: Question, records: dict[str, list[Record]], checks: Sequence[Che
         if why:
             return f"{term.label}: {why}"
     return ""
+
+
+def _out_of_range(one: Question, arms: Sequence[Arm]) -> tuple[str, ...]:
+    """Plain networks at the floor or the ceiling of a probe, those aside that are to be at chance there."""
+    if not one.probe or one.metric != "top1":
+        return ()
+    floor = {control.experiment.id for control in controls_of(one) if not control.positive}
+    scales = [
+        (arm.label, 100 * ((arm.mean or 0.0) - CHANCE) / (100 - CHANCE))
+        for arm, term in zip(arms, terms(one), strict=True)
+        if term.experiment.model.method is None and term.experiment.id not in floor
+    ]
+    low, high = RANGE
+    return tuple(
+        f"{label} at {scale:.0f} % of the scale, not {low:g} to {high:g}"
+        for label, scale in scales
+        if not low <= scale <= high
+    )
 
 
 def _arm(term: Term, one: Question, records: Sequence[Record], scores: VideoScores) -> Arm:

@@ -22,6 +22,8 @@ def would_decide(found: Contrast, width: float, sure: bool) -> str:
         told = f"{wanted} seeds for an interval of {width:g}"
         return told if sure else f"{told}, if the difference is as large as it seems"
     size = abs(found.seeds.value)
+    if not size:
+        return "no number of seeds: the means are the same"
     wanted = _first(lambda n: smallest(deviation / math.sqrt(n), n - 1) <= size)
     most = max(abs(found.seeds.low), abs(found.seeds.high))
     return f"{wanted} seeds, were the difference {size:.2g}; it is at most {most:.2g} by its interval"

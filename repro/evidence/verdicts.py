@@ -24,7 +24,7 @@ from repro.evidence.noise import RUN_DEVIATION, Doubt, single_runs
 from repro.evidence.stats import prediction_interval, wilson_interval
 from repro.papers.published import Value
 
-Word = Literal["reproduced", "differs", "data", "incomparable", "within", "beyond"]
+Word = Literal["reproduced", "differs", "data", "incomparable", "within", "beyond", "forbidden"]
 
 #: word -> what it means, in the order of a report
 WORDS: dict[Word, str] = {
@@ -34,11 +34,13 @@ WORDS: dict[Word, str] = {
     "incomparable": "not comparable",
     "within": "within what two single runs may differ by",
     "beyond": "beyond what two single runs may differ by",
+    "forbidden": "less time for more work, not explained",
 }
-EQUAL, UNEQUAL, DOUBT = "=", "≠", "?"
+EQUAL, UNEQUAL, DOUBT, UNEXPLAINED = "=", "≠", "?", "<1"
 LEGEND = (
     f"beside print: {EQUAL} the count has the printed digits, {UNEQUAL} it has not; {DOUBT} behind a printed gain: two "
-    "single runs may differ by as much; no sign: nothing to compare with"
+    f"single runs may differ by as much; {UNEXPLAINED} behind a ratio of times: less time for more work; no sign: "
+    "nothing to compare with"
 )
 
 

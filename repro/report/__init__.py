@@ -175,12 +175,19 @@ def write_figures(folder: Path, layouts: Sequence[TableSpec], index: Index) -> l
 
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
+    from repro.evidence.sittings import shared
     from repro.report.build_table import table_view
     from repro.report.questions import with_answers
     from repro.report.short_form import short_form
 
     records = index.of_table(layout.full_name, layout.ids)
-    made = table_view(layout, records, running=_under_way(layout), unconfigured=_unconfigured(layout))
+    made = table_view(
+        layout,
+        records,
+        running=_under_way(layout),
+        unconfigured=_unconfigured(layout),
+        shared=shared([experiment for row in layout.rows for experiment in row.cells.values()], index.of),
+    )
     made = with_answers(made, layout, index) if layout.questions else made
     return replace(made, told=tuple(line for line in short_form(made, layout).told if line[0]))
 

@@ -17,6 +17,7 @@ from repro.evidence.aggregate import average, gain, ratio
 from repro.evidence.counts import counts
 from repro.evidence.deviations import deviations, of_row, told_by_network, told_numbers
 from repro.evidence.metric import look_up
+from repro.evidence.sittings import PATH, forbidden, sittings
 from repro.evidence.verdicts import LEGEND, Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable
@@ -33,6 +34,9 @@ SECTIONS = {
     "added": "Not in this table of the paper; measured here",
     "own": "Measured here; no paper prints this table",
 }
+
+SITTINGS = "median and ends of the sittings, of networks that differ in the classifier alone: "
+ONE_SITTING = "one sitting: in parentheses the quartiles of its repeats, which are not the uncertainty of the ratio"
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
 _SHORT = {
@@ -55,14 +59,15 @@ def table_view(
     running: Collection[str] = (),
     unconfigured: Collection[str] = (),
     smoke: bool = False,
+    shared: Mapping[str, Sequence[Record]] = {},
 ) -> Table:
     """The table as it stands.
 
     `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. Smoke records
-    count only with `smoke`.
+    count only with `smoke`. `shared`: records of the same measurement under other ids (`evidence.sittings`).
     """
     chosen = [record for record in records if record.smoke == smoke]
-    view = _View(layout, chosen, frozenset(running), frozenset(unconfigured))
+    view = _View(layout, chosen, frozenset(running), frozenset(unconfigured), shared)
     notes = [(*view.notes_of(column), *view.condition_notes(column)) for column in layout.columns]
     columns = tuple(
         Column(column.key, column.title, column.group, column.unit, own)
@@ -90,6 +95,7 @@ class _View:
     records: list[Record]
     running: frozenset[str]
     unconfigured: frozenset[str]
+    shared: Mapping[str, Sequence[Record]]
     footnotes: list[str] = field(default_factory=list)
     mixed: set[str] = field(default_factory=set)
     """Columns whose values were measured under different conditions."""
@@ -136,7 +142,7 @@ class _View:
 
     def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
         """Its arithmetic, where that says more than the sign."""
-        telling = verdict is not None and verdict.word in ("within", "data", "differs")
+        telling = verdict is not None and verdict.word in ("within", "data", "differs", "forbidden")
         return (self.note(verdict.full),) if verdict is not None and telling else ()
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
@@ -241,11 +247,17 @@ class _View:
         if len(values) < len(found):
             reason = row.reasons.get(column.key, column.absent)
             return replace(self._empty(reason), records=names)
-        mean = average(values)
-        verdict = of_measured(self.layout, row, column, values, done)
-        spread = [spread_of_seeds(values, column) or spread_of_repeats(done[0], column)]
+        mean, told_spread = average(values), spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
+        verdict, notes = of_measured(self.layout, row, column, values, done), self._trouble(experiment, done)
+        if path == PATH:
+            sat = sittings(done[0], self.shared.get(experiment.id, ()))
+            mean, verdict = sat.ratio, forbidden(experiment, sat.ratio) or verdict
+            if len(sat.records) > 1:
+                ends = f"{sat.low:.{column.digits}f} to {sat.high:.{column.digits}f}"
+                told_spread = f"({ends}, {len(sat.records)} sittings)"
+            notes += (self.note(SITTINGS + sat.told if len(sat.records) > 1 else ONE_SITTING),)
+        spread = [told_spread]
         spread.append(verdict.sign if verdict else "")
-        notes = self._trouble(experiment, done)
         if column.key in row.explained:
             notes += (self.note(row.explained[column.key]),)
         notes += self._note_of(verdict)

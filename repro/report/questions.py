@@ -99,7 +99,9 @@ def lines(one: Answer) -> list[str]:
     )
     made += [f"  control: {_checked(check)}" for check in one.checks]
     made += [f"  would decide it: {text}" for text in [_open(one)] if text]
-    made.append(f"  how it was chosen: {' '.join(filter(None, (told_of_probe(question.probe), question.chosen)))}")
+    made += [f"  out of range: {text}" for text in one.out_of_range]
+    chosen = " ".join(filter(None, (told_of_probe(question.probe), question.chosen)))
+    made += [f"  how it was chosen: {chosen}"] if chosen else []
     return made
 
 
@@ -111,7 +113,7 @@ def _evidence(one: Answer) -> list[str]:
     if one.videos is not None:
         ends = f"{one.videos.low:+.{digits}f} to {one.videos.high:+.{digits}f}"
         parts.append(f"over {one.videos.n:,} test videos {ends}")
-    parts.append(f"p {one.p:.2g} (Holm, {one.family} questions)")
+    parts.append(f"p {one.p:.2g} (Holm, {_count(one.family, 'question')})")
     return ["; ".join(parts), f"sees differences from {found.smallest:.{digits + 1}f} on (power 0.8)"]
 
 

@@ -13,7 +13,7 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Static
 from repro.evidence import counts
 from repro.evidence.noise import TEST_VIDEOS, doubt
-from repro.evidence.verdicts import DOUBT
+from repro.evidence.verdicts import DOUBT, UNEXPLAINED
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
@@ -27,9 +27,10 @@ WIDTH = 100
 #: footnotes at most
 NOTES = 5
 LEGEND = "= same digits  ≠ differs  ? single runs may differ so"
-NEAREST = "  here: nearest count"
+NEAREST = "  here: nearest"
 INFERRED = "  [ ] inferred"
 NOT_RUN = "  · not run"
+FASTER = f"  {UNEXPLAINED} unexplained"
 
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
@@ -91,6 +92,7 @@ class _Maker:
         signs = LEGEND if self.printed.rows else ""
         signs += NEAREST * (several and not self.layout.across)
         signs += INFERRED * any(self.specs[row.key].inferred for row in members)
+        signs += FASTER * any(cell.spread.endswith(UNEXPLAINED) for row in made for cell in row.cells)
         signs += NOT_RUN * any(cell.text == "·" for row in made for cell in row.cells)
         told = lines_below(self.table, self.layout, lines, folded)
         return replace(

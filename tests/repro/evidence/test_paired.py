@@ -97,8 +97,8 @@ def test_coverage_of_the_interval_over_seeds():
 def test_coverage_of_the_bootstrap_over_videos():
     """Networks held, videos drawn anew: the target is the mean over all videos that there might be."""
     rng = np.random.default_rng(5)
-    y = drawn(rng, 1500, 3.0, seeds=0.0)
-    found = [over_videos(one, rng, resamples=1000) for one in y]
+    y = drawn(rng, 1000, 3.0, seeds=0.0)
+    found = [over_videos(one, rng, resamples=600) for one in y]
     truth = np.mean([one.value for one in found])
     assert truth == pytest.approx(3.0, abs=0.4)  # chances are cut at 0 and 100
     assert 0.93 <= np.mean([not one.excludes(truth) for one in found]) <= 0.97

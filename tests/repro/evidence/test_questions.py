@@ -125,6 +125,12 @@ def test_grades_are_parts_of_the_test_videos(tmp_path: Path):
     assert found.found.seeds.value == pytest.approx(0.6, abs=1e-3) and found.videos is None
 
 
+def test_a_host_at_its_ceiling_is_told(tmp_path: Path):
+    assert answer(SIGHT, write(tmp_path / "low", find(SIGHT), arms(80, 70))).out_of_range == ()
+    (told,) = answer(SIGHT, write(tmp_path / "high", find(SIGHT), arms(80, 95))).out_of_range
+    assert "TSN at 9" in told and "55 to 90" in told
+
+
 def test_seeds_that_are_not_declared_do_not_count(tmp_path: Path):
     """More seeds than were declared change nothing: none is added after looking."""
     one = find(SIGHT)
