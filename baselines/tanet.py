@@ -60,7 +60,7 @@ class TemporalAdaptive(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N*T, C, H, W), filtered over time."""
         pooled = x.mean((2, 3)).unflatten(0, (-1, self.frames)).transpose(1, 2).contiguous()  # (N, C, T)
-        kernel = self.G(pooled.flatten(0, 1)).unflatten(0, pooled.shape[:2])  # (N, C, 3)
+        kernel = self.G(pooled.flatten(0, 1)).unflatten(0, (-1, x.shape[1]))  # (N, C, 3)
         gate = self.L(pooled).transpose(1, 2)  # (N, T, C)
         return filter_over_time(x, gated_taps(kernel, gate))
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from methods.adafuse.cost import Neighbours
 from methods.adafuse.policy import Layers, choose, fresh_gumbel, from_codes, gumbel, layer_sizes, sample
@@ -176,7 +177,7 @@ class Gate(BareGate):
         """Logits: (N*T, c) -> (N, T, C, A)."""
         if self.history:
             clips = pooled.unflatten(0, (-1, self.frames))
-            before = torch.cat([torch.zeros_like(clips[:, :1]), clips[:, :-1]], dim=1)
+            before = pad(clips[:, :-1], (0, 0, 1, 0))
             pooled = torch.cat([before, clips], dim=2).flatten(0, 1)
         return self.decide(pooled).unflatten(0, (-1, self.frames))
 
@@ -194,8 +195,10 @@ class Gate(BareGate):
 
 def fuse(y: Tensor, decisions: Tensor, history: bool) -> Tensor:
     """(N*T, C, H, W) and one-hot (N, T, C, A) -> the fused maps; without `history` nothing is reused."""
-    clips = y.unflatten(0, decisions.shape[:2])
+    clips = y.unflatten(0, (-1, decisions.shape[1]))
     fused = clips * decisions[..., -1, None, None]
+    if history and torch.onnx.is_in_onnx_export():  # the exporter loses in silence what is written into a part
+        return (fused + pad(clips[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0)) * decisions[..., -2, None, None]).flatten(0, 1)
     if history:
         fused[:, 1:].addcmul_(clips[:, :-1], decisions[:, 1:, :, -2, None, None])
     return fused.flatten(0, 1)

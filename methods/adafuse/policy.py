@@ -70,7 +70,10 @@ def sample(logits: Tensor, noise: Tensor, temperature: float) -> Tensor:
 
 
 def _one_hot(scores: Tensor, like: Tensor) -> Tensor:
-    return torch.zeros_like(like).scatter_(-1, scores.argmax(-1, keepdim=True), 1.0)
+    best = scores.argmax(-1, keepdim=True)
+    if torch.onnx.is_in_onnx_export():  # which takes the number of clips in `zeros_like` for a constant
+        return (best == torch.arange(like.shape[-1], device=best.device)).to(like.dtype)
+    return torch.zeros_like(like).scatter_(-1, best, 1.0)
 
 
 def from_codes(codes: Tensor, actions: Sequence[str], like: Tensor) -> Tensor:

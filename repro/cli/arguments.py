@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from repro.core.errors import BadOption
 from repro.core.options import parsed
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import find
 from repro.registry import backbones, code_of, methods, models
+
+if TYPE_CHECKING:
+    from repro.models.pretrained import Trained
 
 
 def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -117,6 +120,16 @@ def names_of(args: argparse.Namespace) -> tuple[str, ...]:
     from repro.data.datasets import class_names
 
     return class_names(args.dataset)
+
+
+def trained_of(args: argparse.Namespace) -> Trained:
+    """The network of --weights, which MODEL and its options must be where they are given; imports torch."""
+    from repro.models import pretrained
+
+    pretrained.use_threads(args.threads)
+    known = pretrained.saved(args.weights).model
+    named = argparse.Namespace(**{**vars(args), "model": args.model or known.name})
+    return pretrained.with_classes(pretrained.load(args.weights, model_of(named, known)), names_of(args))
 
 
 def views_of(args: argparse.Namespace, usual: Views) -> Views:

@@ -10,6 +10,7 @@ from repro.cli import (
     doctor,
     evidence,
     explain,
+    export,
     inspect,
     networks,
     plan,
@@ -35,6 +36,7 @@ _SUBJECTS = (
     records,
     scores,
     predict,
+    export,
     inspect,
     doctor,
 )
