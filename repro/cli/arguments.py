@@ -125,11 +125,13 @@ def names_of(args: argparse.Namespace) -> tuple[str, ...]:
 def trained_of(args: argparse.Namespace) -> Trained:
     """The network of --weights, which MODEL and its options must be where they are given; imports torch."""
     from repro.models import pretrained
+    from repro.models.known_weights import file_of
 
     pretrained.use_threads(args.threads)
-    known = pretrained.saved(args.weights).model
+    weights = file_of(args.weights)
+    known = pretrained.saved(weights).model
     named = argparse.Namespace(**{**vars(args), "model": args.model or known.name})
-    return pretrained.with_classes(pretrained.load(args.weights, model_of(named, known)), names_of(args))
+    return pretrained.with_classes(pretrained.load(weights, model_of(named, known)), names_of(args))
 
 
 def views_of(args: argparse.Namespace, usual: Views) -> Views:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -94,8 +95,40 @@ def frame_count(path: str | Path, decoder: str) -> int:
 
 
 def views_of_clip(path: str | Path, test: views_of_video.Views, decoder: str) -> tuple[np.ndarray, str]:
-    """All test views of a clip, as `clips.test_clips` gives them: uint8 (V, T * clip_length, 3, crop, crop); and the
-    decoder that was used.
-    """
-    source = source_of(path, decoder, test.resize)
-    return views_of_video.test_clips(source, test, Path(path).name), source.used or decoder
+    """All test views of a clip: uint8 (V, T * clip_length, 3, crop, crop); and the decoder that was used."""
+    seen = clip_task(str(path), decoder, test)
+    return seen.cuts.part(0, len(seen.cuts)), seen.decoder
+
+
+@dataclass(frozen=True)
+class SeenClip:
+    """The views of a clip, and what was decoded."""
+
+    cuts: views_of_video.Cuts
+    decoder: str
+    """The one that was used."""
+    frames: int
+    """Of the whole clip."""
+
+
+def clip_task(path: str, decoder: str, test: views_of_video.Views) -> SeenClip:
+    """All test views of a clip; in a worker, without torch."""
+    source = _Counted(source_of(path, decoder, test.resize))
+    cuts = views_of_video.test_cuts(source, test, Path(path).name)
+    return SeenClip(cuts, source.inner.used or decoder, source.frames)
+
+
+class _Counted(Source):
+    """A source that notes how many frames there were to pick from."""
+
+    def __init__(self, inner: Source) -> None:
+        self.inner, self.frames = inner, 0
+
+    def read(self, pick: Pick) -> tuple[np.ndarray, np.ndarray]:
+        """See `Source`."""
+
+        def counted(frames: int) -> np.ndarray:
+            self.frames = frames
+            return pick(frames)
+
+        return self.inner.read(counted)

@@ -17,7 +17,7 @@ from repro.data.label_maps import plain
 
 SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".3gp", ".ts", ".wmv")
 #: folders of other systems, which repeat the names of the videos and hold none
-_LEFT_BY_SYSTEMS = ("__MACOSX", "@eaDir")
+LEFT_BY_SYSTEMS = ("__MACOSX", "@eaDir")
 #: entries by which the number of leading folders to leave out is chosen
 _TRIED = 200
 
@@ -72,7 +72,7 @@ def _walk(root: Path, wanted: set[str]) -> dict[str, list[str]]:
         with os.scandir(root / folder) as entries:
             for entry in entries:
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name.startswith("._") or entry.name in _LEFT_BY_SYSTEMS:
+                if entry.name.startswith("._") or entry.name in LEFT_BY_SYSTEMS:
                     continue
                 if entry.is_dir():
                     if entry.name in wanted:

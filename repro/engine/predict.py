@@ -1,29 +1,51 @@
-"""What a network says of one clip: its best classes with their probabilities, and by what means they were found."""
+"""What a network says of clips: their best classes with probabilities, and by what means they were found.
+
+Clips are decoded in processes of their own, ahead of the network, which takes the views of several at once: a clip that
+cannot be read, or that ends its decoder, is one `Prediction` with a problem, and no other waits for it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from repro.core.errors import DecodeError
 from repro.core.spec import Views, to_dict
 from repro.data import clip_views
+from repro.data.clip_views import SeenClip
+from repro.data.loader import TIMEOUT_S
+from repro.data.pool import Pool, Problem
 from repro.engine import batch_size
 from repro.models.pretrained import Trained, require_frames
 from repro.records import metrics
 
+#: views in one pass through the network at most; more gain nothing there, and a clip waits for its batch
+_MOST_VIEWS = {"cpu": 8, "cuda": 64}
+#: bytes of frames that may wait for the network
+_WAITING_BYTES = 256 << 20
+
 
 @dataclass(frozen=True)
 class Prediction:
-    """The classes of a clip, best first, and what was used."""
+    """The classes of a clip, best first; or the problem with it."""
 
+    clip: Path
     classes: list[dict[str, Any]]
-    """`number`, `name`, `score`: a probability; those of all classes add up to 1."""
-    used: dict[str, Any]
-    """Clip, network, weights, views, decoder, device: plain data."""
+    """`number`, `name`, `score`: a probability; those of all classes add up to 1. Empty where there is a problem."""
+    problem: str = ""
+    """Why the clip could not be read."""
+    frames: int = 0
+    """Of the whole clip."""
+    decoder: str = ""
+    """The one that was used."""
+    used: dict[str, Any] = field(default_factory=dict)
+    """Of a single clip: its digest, network, weights, views, decoder, device."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -33,30 +55,90 @@ class Prediction:
 def predict(
     clip: Path, network: Trained, views: Views, *, decoder: str = "auto", device: str = "cpu", top: int = 5
 ) -> Prediction:
-    """The `top` classes (fewer if the network has fewer) of a video file or folder of pictures.
+    """The `top` classes (fewer if the network has fewer) of a video file or folder of pictures, with what was used.
+
+    Raises `DecodeError` where it cannot be read.
+    """
+    made = next(predictions([clip], network, views, decoder=decoder, device=device, top=top))
+    if made.problem:
+        raise DecodeError(clip, made.problem)
+    return replace(made, used=_used(made, network, views, device))
+
+
+def predictions(
+    clips: Sequence[Path],
+    network: Trained,
+    views: Views,
+    *,
+    decoder: str = "auto",
+    device: str = "cpu",
+    top: int = 5,
+    workers: int = 1,
+    timeout_s: float = TIMEOUT_S,
+) -> Iterator[Prediction]:
+    """One `Prediction` for each clip, in their order. `workers` processes decode; a clip may take `timeout_s` there.
 
     All views go through the network, as many at once as fit the memory budget; their scores are fused as `views` says.
     """
     require_frames(network.model, views.sampling)
-    frames, used = clip_views.views_of_clip(clip, views, decoder)
-    scores = probabilities(logits(network, frames, device), views)
+    most = _views_at_once(network, views, device)
+    together = max(1, most // views.count)
+    pool = Pool(clip_views.clip_task, workers=workers, timeout_s=timeout_s)
+    tasks = ((str(clip), decoder, views) for clip in clips)
+    seen = zip(clips, pool.run(tasks, ahead=_ahead(network, views, together, workers)), strict=True)
+    while group := list(islice(seen, together)):
+        readable = [one for _, one in group if isinstance(one, SeenClip)]
+        rows = iter(_logits(network, readable, most, device) if readable else ())
+        for clip, one in group:
+            if isinstance(one, Problem):
+                yield Prediction(clip, [], one.reason)
+            else:
+                best = best_classes(network, probabilities(next(rows), views), top)
+                yield Prediction(clip, best, frames=one.frames, decoder=one.decoder)
+
+
+def best_classes(network: Trained, scores: np.ndarray, top: int) -> list[dict[str, Any]]:
+    """Number, name and score of the `top` classes of probabilities (K,), best first; of equal ones the lower number."""
     best = np.argsort(-scores, kind="stable")[:top].tolist()
-    classes = [{"number": n, "name": network.class_name(n), "score": float(scores[n])} for n in best]
-    return Prediction(classes, _used(clip, network, views, used, device))
+    return [{"number": n, "name": network.class_name(n), "score": float(scores[n])} for n in best]
 
 
-def logits(network: Trained, views: np.ndarray, device: str) -> np.ndarray:
-    """Logits (V, K) of uint8 views (V, T * clip_length, 3, H, W)."""
-    length = network.module.clip_length  # type: ignore[union-attr]
-    x = torch.from_numpy(views)
-    if length != 1:  # type: ignore[operator]
-        x = x.unflatten(1, (-1, length))  # type: ignore[arg-type]
+def _views_at_once(network: Trained, views: Views, device: str) -> int:
+    """What fits the budget, by one black view, and is of use."""
     place = torch.device(device)
     module = network.module.to(place).eval()
-    fits = batch_size.scoring_views(module, network.normalize(x[:1].to(place)), batch_size.scoring_budget(place))
+    length: Any = network.module.clip_length
+    inner = () if length == 1 else (length,)
+    black = torch.zeros((1, network.model.frames, *inner, 3, views.crop, views.crop), dtype=torch.uint8, device=place)
+    fits = batch_size.scoring_views(module, network.normalize(black), batch_size.scoring_budget(place))
+    return min(fits, _MOST_VIEWS.get(place.type, 8))
+
+
+def _ahead(network: Trained, views: Views, together: int, workers: int) -> int:
+    """Clips that may wait: those of the next batch, and one a worker; fewer where that would take much memory."""
+    length: Any = network.module.clip_length
+    size = views.clips * network.model.frames * length * 3 * max(views.crop, views.resize) ** 2 * 2
+    return max(workers, min(together + workers, _WAITING_BYTES // size))
+
+
+def _logits(network: Trained, clips: Sequence[SeenClip], most: int, device: str) -> list[np.ndarray]:
+    """Logits (V, K) of each clip's views, all of one pass in one batch where they fit."""
+    length: Any = network.module.clip_length
+    place, made = torch.device(device), []
+    cut = [part for clip in clips for part in _parts(clip, most)] if most < len(clips[0].cuts) else None
+    batches = cut or [np.concatenate([clip.cuts.part(0, len(clip.cuts)) for clip in clips])]
     with torch.inference_mode():
-        made = [module(network.normalize(part.to(place))).float().cpu() for part in x.split(fits)]
-    return torch.cat(made).numpy()
+        for views in batches:
+            x = torch.from_numpy(views)
+            x = x.unflatten(1, (-1, length)) if length != 1 else x
+            made.append(network.module(network.normalize(x.to(place))).float().cpu().numpy())
+    rows = np.concatenate(made)
+    return list(rows.reshape(len(clips), -1, rows.shape[1]))
+
+
+def _parts(clip: SeenClip, most: int) -> Iterator[np.ndarray]:
+    for start in range(0, len(clip.cuts), most):
+        yield clip.cuts.part(start, min(start + most, len(clip.cuts)))
 
 
 def probabilities(found: np.ndarray, views: Views) -> np.ndarray:
@@ -65,17 +147,14 @@ def probabilities(found: np.ndarray, views: Views) -> np.ndarray:
     return fused if views.fusion == "softmax" else metrics.softmax(fused)
 
 
-def _used(clip: Path, network: Trained, views: Views, decoder: str, device: str) -> dict[str, Any]:
+def _used(made: Prediction, network: Trained, views: Views, device: str) -> dict[str, Any]:
+    clip = made.clip
     return {
-        "clip": {
-            "name": clip.absolute().name,
-            "sha256": clip_views.sha256(clip),
-            "frames": clip_views.frame_count(clip, decoder),
-        },
+        "clip": {"name": clip.absolute().name, "sha256": clip_views.sha256(clip), "frames": made.frames},
         "model": to_dict(network.model),
         "weights_sha256": network.sha256,
         "views": to_dict(views),
-        "decoder": clip_views.told_decoder(clip, decoder),
+        "decoder": clip_views.told_decoder(clip, made.decoder),
         "device": device,
         **({"note": network.note} if network.note else {}),
     }
