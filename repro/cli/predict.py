@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
         "predict",
         predict,
         "the best classes of a video file or a folder of frames, or of many of them",
-        "predict clips/ --weights w.safetensors --views 1x1 --out p.csv",
+        "predict clips/ --weights w.safetensors --out p.csv",
     )
     help_ = "a video file, a folder of frames, a folder of such, a pattern ('*.mp4'), or a list (.txt, .csv)"
     parser.add_argument("clips", type=clip, nargs="+", metavar="CLIP", help=help_)

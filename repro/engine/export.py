@@ -141,7 +141,7 @@ def _norms(module: nn.Module) -> list[str]:
 
 def _onnx(module: nn.Module, example: Tensor) -> bytes:
     """By the exporter of traces: seconds, where that of programs takes minutes."""
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     axes = {_INPUT: {0: "clips"}, _OUTPUT: {0: "clips"}}
     torch.onnx.export(
         module, (example,), file, dynamo=False, opset_version=_OPSET, dynamic_axes=axes,
@@ -151,7 +151,7 @@ def _onnx(module: nn.Module, example: Tensor) -> bytes:
 
 
 def _onnx_of_program(module: nn.Module, example: Tensor) -> bytes:
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     made = torch.onnx.export(
         module, (example,), dynamo=True, input_names=[_INPUT], output_names=[_OUTPUT], dynamic_shapes=_any_batch(),
         verbose=False,
