@@ -21,7 +21,7 @@ def add(commands: Commands) -> None:
         "export tsm --weights w.safetensors --format onnx --out tsm.onnx",
     )
     add_model(parser, optional=True)
-    parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
+    parser.add_argument("--weights", required=True, help="a file of import-weights or train, or a name of weights list")
     parser.add_argument("--format", required=True, choices=_FORMATS)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.json lies beside it")
     parser.add_argument("--sampling", help="frame sampling rule to tell; default: the network's test protocol")
