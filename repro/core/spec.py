@@ -209,6 +209,9 @@ class Train(Checked):
     """Of videos that fill no batch: `drop` leaves them to the next epoch's shuffle (TSM, TAM, TDN: `drop_last`),
     `smaller` makes a last, smaller batch of them (mmaction2).
     """
+    start: Literal["sequence", "names"] = added("sequence")
+    """How first weights are drawn: one tensor after the other, or each from the seed and its `names`, so that networks
+    share what they have in common."""
 
 
 @dataclass(frozen=True, kw_only=True)

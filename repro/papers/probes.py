@@ -46,6 +46,7 @@ RECIPE = Train(
     crop_rule="random",
     resize=0,
     flip=0.0,
+    start="names",
 )
 VIEWS = Views(sampling="mmaction2.uniform_test_8", resize=0, crop=_CROP)
 

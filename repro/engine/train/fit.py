@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from repro.engine.train.loop import Run
 from repro.engine.train.step import Normalize
 from repro.models.build import build, input_shape
 from repro.models.device import autocast, check_amp, deterministic, place_on, seed_all
+from repro.models.named_start import built_by_name
 
 __all__ = ["Fitted", "Initialise", "Normalize", "check_labels", "describe", "fit"]
 
@@ -81,7 +83,7 @@ def fit(
         clear_left(workdir)
     with deterministic(place):
         seed_all(seed)
-        net = build(model)
+        net = built_by_name(partial(build, model), seed) if train.start == "names" else build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()
         net = place_on(net, place)
         division = _division(net, model, train, len(index), place, how)
