@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from repro.core.errors import BadOption
 from repro.core.options import parsed
 from repro.core.spec import Model, Views, frozen, replace
-from repro.papers import find
+from repro.papers import row_model
 from repro.registry import backbones, code_of, methods, models
 
 if TYPE_CHECKING:
@@ -175,15 +175,3 @@ def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
     if made.method and (args.method or args.method_option):
         made = replace(made, method_options=methods[made.method].resolved(made.method_options))
     return replace(made, code=code_of(made.name, made.backbone, made.method))
-
-
-def row_model(name: str) -> Model | None:
-    """The model of `table6/tsm_r50_dnr`: the full-size network of that row."""
-    table_name, _, row_key = name.rpartition("/")
-    row = find(table_name).row(row_key)
-    for experiment in row.cells.values():
-        if experiment.measure.kind == "static":
-            return experiment.model
-    raise BadOption(
-        f"row {name!r} holds no network", allowed="a row that is measured", fix=f"python -m repro show {table_name}"
-    )

@@ -24,6 +24,7 @@ from repro.core.errors import BadOption, ReproError, UnknownName
 from repro.registry import Entry
 
 if TYPE_CHECKING:
+    from repro.core.spec import Model
     from repro.papers.claim import Claim
     from repro.papers.table import TableSpec
 
@@ -124,6 +125,18 @@ def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
         for method in methods:
             table = with_method(table, method)
     return table
+
+
+def row_model(name: str) -> Model:
+    """The model of `table6/tsm_r50_dnr`: the full-size network of that row."""
+    table_name, _, row_key = name.rpartition("/")
+    row = find(table_name).row(row_key)
+    for experiment in row.cells.values():
+        if experiment.measure.kind == "static":
+            return experiment.model
+    raise BadOption(
+        f"row {name!r} holds no network", allowed="a row that is measured", fix=f"python -m repro show {table_name}"
+    )
 
 
 @cache

@@ -56,13 +56,14 @@ def render_notes(table: Table) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(["row", "column", "kind", "text"])
-    for row, column, kind, text in _notes(table):
+    for row, column, kind, text in notes_of(table):
         if text:
             writer.writerow([row, column, kind, _harmless(text)])
     return stream.getvalue()
 
 
-def _notes(table: Table) -> Iterator[tuple[str, str, str, str]]:
+def notes_of(table: Table) -> Iterator[tuple[str, str, str, str]]:
+    """Row, column, kind and text of all that is said of a table; a text may be empty."""
     for column in table.columns:
         yield from (("", column.key, "note", table.footnotes[note]) for note in column.notes)
     for row in table.rows:
