@@ -43,12 +43,6 @@ def t_below(freedom: float, value: float) -> float:
     return float(special.stdtr(freedom, value))
 
 
-def mean_deviation(values: np.ndarray) -> tuple[float, float | None, int]:
-    """Mean, unbiased standard deviation (None of a single value), and n."""
-    x = _finite(values)
-    return float(x.mean()), float(x.std(ddof=1)) if x.size > 1 else None, int(x.size)
-
-
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Student's t interval of a mean; needs two values or more."""
     x = _finite(values, at_least=2)
@@ -61,21 +55,6 @@ def prediction_interval(values: np.ndarray, confidence: float = 0.95) -> Interva
     x = _finite(values, at_least=2)
     half = t_quantile(x.size - 1, (1 + confidence) / 2) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "prediction")
-
-
-def bootstrap_interval(
-    values: np.ndarray, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 10_000
-) -> Interval:
-    """Bias-corrected and accelerated bootstrap interval of a mean; needs two different values or more."""
-    x = _finite(values, at_least=2)
-    if np.ptp(x) == 0:
-        return Interval(float(x[0]), float(x[0]), float(x[0]), int(x.size), "bootstrap")
-    from scipy import stats  # a slow import, of which tables need nothing
-
-    found = stats.bootstrap(
-        (x,), np.mean, confidence_level=confidence, n_resamples=resamples, method="BCa", rng=rng
-    ).confidence_interval
-    return Interval(float(x.mean()), float(found.low), float(found.high), int(x.size), "bootstrap")
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Interval:

@@ -1,0 +1,89 @@
+"""`questions` and `run questions` at the command line: what they print, what they refuse, one question end to end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro.__main__ import main
+from repro.papers.questions import declared
+
+TABLE = """
+title = "Other Table 1"
+caption = "Tiny."
+groups = [{ title = "printed", columns = "top1 delta" }]
+questions.order = { asks = "Does DNR read order?", arms = ["tsn_dnr", "tsn"], cell = "tiny", seeds = 2 }
+"""
+CSV = """row,label,model,method,backbone,dataset,top1,note
+tsn,TSN,tsn,,x,sthv1,19.5,
+tsn_dnr,TSN+DNR,tsn,dnr,x,sthv1,45.6,
+"""
+SPEC = """
+from repro.core.spec import Experiment, Model, Static, frozen, replace
+from repro.papers.layout import table
+from repro.papers.smoke import smoke_table
+from repro.papers.table import RowSpec
+from repro.papers.twins import ablation_twin
+from repro.registry import tables
+
+TSN = Model(name="tsn", backbone="tiny_resnet", num_classes=174, options=frozen(blocks=2, pool=True))
+
+
+@tables.register("other/table1", "DNR on a small TSN")
+def table1():
+    rows = [
+        RowSpec(key=key, cells={"tiny": ablation_twin(model, "twin-temporal")})
+        for key, model in {"tsn": TSN, "tsn_dnr": replace(TSN, method="dnr")}.items()
+    ]
+    return smoke_table(table("other/table1", rows))
+"""
+
+
+def test_all_are_listed_and_one_table_s_in_full(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["questions", "--paper", "psn", "--reference"]) == 0
+    out = capsys.readouterr().out
+    assert all(one.asks.split()[0] in out and one.key in out for one in declared("psn"))
+    assert main(["questions", "table6", "--reference"]) == 0
+    out = capsys.readouterr().out
+    assert out.count("how it was chosen: ") == 3 and out.count("control: ") >= 3
+    assert main(["questions", "dnr/table2"]) == 0
+    assert "asks nothing" in capsys.readouterr().out
+
+
+def test_a_dry_run_names_a_command_for_each_that_can_be_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "questions", "--paper", "adafuse", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    for one in declared("adafuse"):
+        assert f"{one.full_name}: not run, it waits for" in out if one.waits else f"--only {one.full_name} " in out
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("questions tabel6", "did you mean table6"),
+        ("questions dnr_on_tms", "did you mean dnr/table6/dnr_on_tsm"),
+        ("questions --paper psm", "psn"),
+        ("run questions --seeds 3", "seeds are declared"),
+        ("run questions --only nothing", "unknown table or question 'nothing'"),
+        ("run table6 --paper dnr", "run questions --paper"),
+    ],
+)
+def test_what_cannot_be(line: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_user_s_question_is_trained_answered_and_found_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in (("other.py", SPEC), ("other_table1.toml", TABLE), ("other_table1.csv", CSV)):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    line = ["run", "questions", "--only", "other/table1/order", "--module", str(tmp_path / "other.py"), "--jobs", "1"]
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert "4 trainings" in out and "over 2 seeds" in out and "Does DNR read order?" in out
+    assert main(line) == 0
+    out = capsys.readouterr().out
+    assert "trainings" not in out and "over 2 seeds" in out
