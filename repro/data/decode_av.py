@@ -94,7 +94,8 @@ def _put(video: VideoFile, frames: Iterable[Any], places: dict[Any, int], stack:
 def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
     """Decode all to count them; once more for the pictures, unless all fit into a little memory."""
     kept: list[Any] | None = []
-    count, damaged = 0, [0]
+    count = 0
+    damaged: list[int] = []
     for count, frame in enumerate(video.frames(), 1):
         if frame.is_corrupt:
             damaged.append(count)
@@ -104,7 +105,7 @@ def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
                 kept = None
     if not count:
         raise DecodeError(video.path, "no frames")
-    if video.formats & _UNENDED and count - damaged[-1] < _TAIL and 2 * len(damaged) < count:
+    if video.formats & _UNENDED and damaged and count - damaged[-1] < _TAIL and 2 * len(damaged) < count:
         raise DecodeError(video.path, "truncated: its last picture is not whole")
     numbers = unique(count)
     places = {number: place for place, number in enumerate(numbers.tolist())}

@@ -21,13 +21,13 @@ REFERENCE = Path(__file__).parents[2] / "results" / "records"
 
 
 def cases(few: int, many: int) -> Any:
-    """The argument `count`: a few cases from seed 0 in the default run, many from the seed of the torture run."""
-    return pytest.mark.parametrize("count", [few, pytest.param(many, marks=pytest.mark.torture)])
+    """The arguments `count` and `seed`: a few cases of seed 0 in the default run, many of its own seed in a torture."""
+    own = pytest.param(many, int(os.environ.get(SEED, "0")), marks=pytest.mark.torture)
+    return pytest.mark.parametrize(("count", "seed"), [(few, 0), own], ids=["few", "many"])
 
 
-def draws(name: str, count: int, few: int = 0) -> random.Random:
-    """Random numbers of one test; those of the few cases of the default run are always the same."""
-    seed = int(os.environ.get(SEED, "0")) if count > few else 0
+def draws(name: str, seed: int) -> random.Random:
+    """Random numbers of one test."""
     print(f"{SEED}={seed}")
     return random.Random(f"{seed} {name}")
 
