@@ -10,7 +10,7 @@ import sys
 
 from repro.core import stop_signal
 from repro.core.errors import ReproError
-from repro.core.plain_text import one_line, use_on
+from repro.core.plain_text import one_line, shown, use_on
 
 OURS = ("repro", "baselines", "methods")
 INSTALL = "in the folder of pyproject.toml: pip install -e ."
@@ -54,7 +54,7 @@ def _run(argv: list[str] | None) -> int:
 
 def _say(text: str, code: int) -> int:
     with contextlib.suppress(OSError, ValueError):  # nobody hears it
-        print(f"repro: {text}", file=sys.stderr, flush=True)
+        print(f"repro: {shown(text)}", file=sys.stderr, flush=True)
     with contextlib.suppress(OSError, ValueError):
         if sys.stdout is not None:
             sys.stdout.flush()

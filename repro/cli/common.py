@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from rich.console import Console
+from rich.segment import Segment
 
 from repro import papers
 from repro.cli.arguments import add_module
 from repro.core.paths import torchrun
+from repro.core.plain_text import shown
 from repro.papers.table import TableSpec
 from repro.registry import load_module
 
@@ -33,7 +36,14 @@ def verb(
 
 
 class Screen(Console):
-    """A console that leaves a closed pipe to `repro.__main__`; rich ends the process with status 1."""
+    """A console that leaves a closed pipe to `repro.__main__`, where rich ends the process with status 1, and shows
+    control characters of names and reasons as escapes.
+    """
+
+    def render(self, renderable: Any, options: Any = None) -> Iterable[Segment]:
+        """What is written, piece by piece; rich's own controls are pieces apart."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control or piece.text.isprintable() else Segment(shown(piece.text), piece.style)
 
     def on_broken_pipe(self) -> None:
         """Called where nobody reads on."""

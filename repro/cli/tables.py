@@ -24,6 +24,7 @@ from repro.cli.common import (
 from repro.core import paths
 from repro.core.files import write_atomic
 from repro.core.options import declared
+from repro.core.plain_text import one_line
 from repro.papers.table import TableSpec
 from repro.papers.with_method import asked
 from repro.registry import Registry
@@ -141,7 +142,7 @@ def table(args: argparse.Namespace) -> int:
 def tell_damaged(index: Index) -> None:
     """Of the files that were read, those that should be records and are not: no renderer shows them."""
     for problem in index.problems():
-        print(f"repro: skipped {index.base / problem.path}: {problem.reason}", file=sys.stderr)
+        print(one_line(f"repro: skipped {index.base / problem.path}: {problem.reason}"), file=sys.stderr)
 
 
 def report(args: argparse.Namespace) -> int:

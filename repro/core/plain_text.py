@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -48,3 +49,24 @@ def one_line(text: str) -> str:
     if text.isprintable() and "  " not in text and text == text.strip():
         return text
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in " ".join(text.split()))
+
+
+#: what moves a terminal's cursor, renames its window or turns the order of signs around
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def shown(text: str) -> str:
+    """The text with its control characters as escapes; line ends and tabs stay."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], text)
+
+
+def as_cell(text: str) -> str:
+    """The text as a cell of a CSV: no control characters, and no formula where a spreadsheet opens it."""
+    plain = shown(text).replace("\n", "\\n").replace("\t", "\\t")
+    if plain[:1] not in ("=", "+", "-", "@") or len(plain) == 1:
+        return plain
+    try:
+        float(plain)
+    except ValueError:
+        return f"'{plain}"
+    return plain

@@ -15,6 +15,7 @@ from typing import Any
 
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
+from repro.core.plain_text import as_cell
 from repro.core.spec import Views, canonical_json
 from repro.data.decode_failures import Journal
 from repro.engine.predict import Prediction, predictions
@@ -73,7 +74,7 @@ def render(found: Iterable[Prediction], form: str, top: int) -> str:
     writer.writerow(["path", *(f"{name}{k}" for k in range(1, top + 1) for name in ("class", "score")), "problem"])
     for one in found:
         told = [text for best in one.classes for text in (best["name"], f"{best['score']:.6f}")]
-        writer.writerow([str(one.clip), *told, *[""] * (2 * top - len(told)), one.problem])
+        writer.writerow(map(as_cell, [str(one.clip), *told, *[""] * (2 * top - len(told)), one.problem]))
     return stream.getvalue()
 
 

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
+from repro.core.plain_text import as_cell
 from repro.report.table import Cell, Table
 
 _NUMBER = re.compile(r"^[+-]?\d+(\.\d+)?$")
@@ -27,7 +28,7 @@ def render_csv(table: Table) -> str:
     heading = ["row", "label", "section", "deviations"]
     for column, extra in zip(table.columns, parts, strict=True):
         heading += [column.key, *(f"{column.key}_{name}" for name in extra)]
-    writer.writerow(heading)
+    writer.writerow(map(_harmless, heading))
     for row in table.rows:
         fields = [row.key, row.label, row.section, row.deviations]
         for cell, extra in zip(row.cells, parts, strict=True):
@@ -44,7 +45,7 @@ def render_numbers(table: Table) -> str:
     """Numbers as they are shown, products multiplied out; printed words; nothing where there is no value."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["row", "label", "section", *(column.key for column in table.columns)])
+    writer.writerow(["row", "label", "section", *(_harmless(column.key) for column in table.columns)])
     for row in table.rows:
         fields = [row.key, row.label, row.section, *map(_number, row.cells)]
         writer.writerow([_harmless(field) for field in fields])
@@ -58,7 +59,7 @@ def render_notes(table: Table) -> str:
     writer.writerow(["row", "column", "kind", "text"])
     for row, column, kind, text in notes_of(table):
         if text:
-            writer.writerow([row, column, kind, _harmless(text)])
+            writer.writerow(map(_harmless, (row, column, kind, text)))
     return stream.getvalue()
 
 
@@ -92,5 +93,4 @@ def _parts(cells: Sequence[Cell]) -> list[str]:
 
 
 def _harmless(text: str) -> str:
-    text = " ".join(text.split())
-    return f"'{text}" if text[:1] in "=+-@" and len(text) > 1 and not _NUMBER.match(text) else text
+    return as_cell(" ".join(text.split()))

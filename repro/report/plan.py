@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from repro.core.plain_text import as_cell
 from repro.evidence.plan import CellPlan, Estimate, Plan
 from repro.evidence.plan_seeds import METHOD, Decision
 from repro.report.markdown import escape
@@ -74,7 +75,8 @@ def delimited(plan: Plan) -> str:
         one = seeds.get(cell.row)
         costs = [f"{end:.6g}" if end is not None else "" for cost in _ends(cell) for end in cost]
         told = (round(one.difference, 4), one.seeds, one.low, one.high) if one else ("",) * 4
-        writer.writerow([cell.row, cell.cell, cell.done, *costs, *told, "; ".join(cell.sources)])
+        line = [cell.row, cell.cell, cell.done, *costs, *told, "; ".join(cell.sources)]
+        writer.writerow([as_cell(str(field)) for field in line])
     return stream.getvalue()
 
 
