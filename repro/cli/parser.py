@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import textwrap
+from typing import Any
 
 from repro import __version__
 from repro.cli import (
@@ -40,23 +43,66 @@ _SUBJECTS = (
     inspect,
     doctor,
 )
-_EXAMPLES = """examples:
-  python -m repro run table6                 measure what this machine can; ends with the table and the report's path
-  python -m repro table table6 --format latex
-  python -m repro flops tsm --method dnr     parameters and GMACs by three counters
-"""
+#: what one may want -> the command, as the README has them
+WANTS = {
+    "reproduce a table here": "run table6",
+    "see it at once, from the reference": "table table6 --reference",
+    "know why a number is what it is": "explain table6/tanet_r50/gflops",
+    "doubt a table": "check my_tables/",
+    "add my method to it": "run table6 --with mine --module mine.py",
+    "train or test on my clips": "train tsm --dataset my.csv",
+    "browse all of it": "report",
+    "know what a lab would spend": "plan table6 --device h200 --count 8",
+}
+_WIDTH = 100
+
+
+class _Parser(argparse.ArgumentParser):
+    """Of each verb: what it does not know is told with its own usage and the nearest flag."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, rest = super().parse_known_args(args, namespace)
+        flags = [word.partition("=")[0] for word in rest if word.startswith("-")]
+        if rest:
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(flags[0], known, n=1, cutoff=0.6) if flags else []
+            self.error(f"unknown argument {' '.join(rest)}" + (f"; did you mean {near[0]}?" if near else ""))
+        return found, rest
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(one) for one in action.choices]
+            near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.6)
+            told = f"{value!r} is unknown" + (f"; did you mean {near[0]}?" if near else "")
+            raise argparse.ArgumentError(action, f"{told}; allowed: {', '.join(names)}")
+
+
+class _Front(_Parser):
+    """`python -m repro` itself: what it is and what one may want, on one screen."""
+
+    def format_help(self) -> str:
+        verbs = next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        wide = max(map(len, WANTS)) + 2
+        lines = [f"  {want:<{wide}}python -m repro {command}" for want, command in WANTS.items()]
+        listed = textwrap.fill(" ".join(verbs.choices), _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        told = f"Each verb tells its arguments: python -m repro VERB --help. Flags here: {' '.join(self._flags())}"
+        return "\n".join([str(self.description), "", "I want to", *lines, "", "Verbs", listed, "", told, ""])
+
+    def _flags(self) -> list[str]:
+        return [action.option_strings[-1] for action in self._actions if action.option_strings]
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = _Front(
         prog="python -m repro",
-        description="Benchmark and reproduction suite for video action recognition.",
-        epilog=_EXAMPLES,
+        description="repro: a benchmark and reproduction suite for video action recognition. The printed tables of\n"
+        "DNR, PSN and AdaFuse: every number can be run, measured, compared and disputed, and your own\n"
+        "method stands beside them. No dataset, weights or GPU is needed to begin.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"repro {__version__}")
-    commands = parser.add_subparsers(title="verbs", metavar="VERB")
+    commands = parser.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser)
     for subject in _SUBJECTS:
         subject.add(commands)
     return parser
