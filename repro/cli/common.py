@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from collections.abc import Callable, Iterable
 from typing import Any
+import shlex
 
 from rich.console import Console
 from rich.segment import Segment
@@ -68,13 +70,6 @@ def first_process() -> bool:
     return told is None or told[0] == 0
 
 
-def duration(seconds: float) -> str:
-    """`40 seconds`, `5 minutes`, `2.5 hours`: how long, to be read."""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} seconds"
-    return f"about {round(seconds / 60)} minutes" if seconds < 5400 else f"about {seconds / 3600:.1f} hours"
-
-
 def print_named(console: Console, heading: str, lines: dict[str, str]) -> None:
     """A heading and a line for each name."""
     console.print(f"[bold]{heading}[/]")
@@ -119,6 +114,12 @@ def add_with(parser: argparse.ArgumentParser) -> None:
         help="a row of it on every plain network; with options: dnr:reduction=4 dnr:reduction=8",
     )
     add_module(parser)
+
+
+def asked_table(args: argparse.Namespace) -> str:
+    """The table as it was asked for, with methods and modules: what stands in a command that goes on from here."""
+    words = [args.table, *(["--with", *args.methods] if args.methods else [])]
+    return shlex.join([*words, *(word for module in args.module for word in ("--module", module))])
 
 
 def table_of(args: argparse.Namespace) -> TableSpec:

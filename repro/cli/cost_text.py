@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.spec import Model
+from repro.core.words import many
 from repro.cost.macs import COUNTERS, matching_sizes
 from repro.papers import published
 
@@ -34,7 +35,7 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
         f"{describe(model)}: batch {result['batch']} of {model.frames}x{result['size']}x{result['size']}, "
         f"{result['precision']}, {result['form']} form, {result['layout']}",
         f"  {_seconds(result)}   {result['views_per_s']:.3g} views/s   "
-        f"{len(result['times_s'])} repeats after {result['warmup']} to warm up",
+        f"{many(len(result['times_s']), 'repeat')} after {result['warmup']} to warm up",
         f"  {result['device_name']} ({result['device']}), {result['threads']} thread(s), "
         f"peak memory {result['peak_memory_bytes'] / 2**20:.0f} MiB ({result['peak_memory_of']})",
     ]
@@ -70,7 +71,8 @@ def render_sweep(model: Model, results: Sequence[Mapping[str, Any]]) -> Renderab
 def describe(model: Model) -> str:
     """`tsm+dnr on resnet50, 8 frames, 400 classes`."""
     method = f"+{model.method}" if model.method else ""
-    return f"{model.name}{method} on {model.backbone}, {model.frames} frames, {model.num_classes} classes"
+    shape = f"{many(model.frames, 'frame')}, {many(model.num_classes, 'class', 'classes')}"
+    return f"{model.name}{method} on {model.backbone}, {shape}"
 
 
 def printed_gmacs(model: Model) -> list[tuple[str, str, str]]:

@@ -6,18 +6,22 @@ import argparse
 
 from rich.console import Console
 
-from repro.cli.common import duration
 from repro.core import paths
 from repro.core.errors import BadOption
+from repro.core.words import duration, many
 
 
 def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
     from repro.cli.progress import Display
     from repro.models.device import device_of
+    from repro.records.index import Index
+    from repro.runner.jobs import KINDS, expected_seconds
     from repro.runner.local import run_local
 
-    _print_plan(todo, console, title, args)
+    seconds = expected_seconds(todo, Index(paths.records()))
+    todo = sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key]))
+    _print_plan(todo, seconds, console, title, args)
     gpus = gpus_of(args) if args.launcher == "gpus" else []
     device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
     with Display(console, title, len(gpus) or args.jobs) as display:
@@ -29,26 +33,26 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
             on_event=display.event,
             gpus=gpus,
             time_together=args.time_together,
+            expected={} if args.smoke else seconds,
         )
     return state.failed
 
 
-def _print_plan(todo: list, console: Console, title: str, args: argparse.Namespace) -> None:
+def _print_plan(
+    todo: list, seconds: dict[tuple[str, int], float], console: Console, title: str, args: argparse.Namespace
+) -> None:
     """What is going to be measured, cheapest first, and about how long it takes; nothing is lost by Ctrl-C."""
-    from repro.records.index import Index
-    from repro.runner.jobs import expected_seconds
     from repro.runner.local import cores
 
     if args.smoke:
-        console.print(f"{title}: {len(todo)} smoke cells, toy sizes")
+        console.print(f"{title}: {many(len(todo), 'smoke cell')}, toy sizes")
         return
-    seconds, width = expected_seconds(todo, Index(paths.records())), args.jobs or cores()
     parts = []
-    for kind, what in (("static", "counts"), ("speed", "times"), ("accuracy", "trainings")):
-        count = sum(job.kind == kind for job in todo)
-        if count:
-            left = seconds[kind] / (1 if kind == "speed" else min(width, count))
-            parts.append(f"{count} {what if count > 1 else what[:-1]}, {duration(left)}")
+    for kind, what in (("static", "count"), ("speed", "time"), ("accuracy", "training")):
+        own = [seconds[job.key] for job in todo if job.kind == kind]
+        if own:
+            left = sum(own) / (1 if kind == "speed" else min(args.jobs or cores(), len(own)))
+            parts.append(f"{many(len(own), what)}, about {duration(left)}")
     console.print(f"{title}: {'; then '.join(parts)}. Ctrl-C stops, the same command goes on.", markup=False)
 
 

@@ -259,10 +259,11 @@ def test(args: argparse.Namespace) -> int:
 def _single(
     console: Console, experiment: Experiment, how: Execution, out: Path, seed: int = 0, weights: Path | None = None
 ) -> int:
-    from repro.cli.progress import told, waits
+    from repro.cli.progress import Paced, told, waits
     from repro.runner.one_experiment import run_single, summary
 
     said: set[str] = set()
+    paced = Paced()
     with console.status("starting") as line:
 
         def progress(facts: dict[str, Any]) -> None:
@@ -273,6 +274,8 @@ def _single(
             if "problem" in facts:
                 console.print(f"training video {facts['problem']}", markup=False)
             line.update(escape(told(facts)))
+            if not console.is_terminal and paced.due():
+                console.print(told(facts), markup=False)
 
         with stop_signal.watching():
             told_how = replace(how, on_progress=progress)

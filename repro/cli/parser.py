@@ -84,7 +84,9 @@ class _Front(_Parser):
         verbs = next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
         wide = max(map(len, WANTS)) + 2
         lines = [f"  {want:<{wide}}python -m repro {command}" for want, command in WANTS.items()]
-        listed = textwrap.fill(" ".join(verbs.choices), _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+        listed = textwrap.fill(
+            " ".join(verbs.choices), _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
         told = f"Each verb tells its arguments: python -m repro VERB --help. Flags here: {' '.join(self._flags())}"
         return "\n".join([str(self.description), "", "I want to", *lines, "", "Verbs", listed, "", told, ""])
 

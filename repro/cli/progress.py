@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rich.console import Console, Group
@@ -10,12 +11,26 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from repro.core.words import duration, many
 from repro.runner.local import State, cores
 
+#: seconds from one line to the next where there is no terminal
+EVERY_S = 30.0
 
-def clock(seconds: float) -> str:
-    """`1:05` minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+class Paced:
+    """Whether it is time for the next line."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """At most once in `EVERY_S` seconds."""
+        now = time.monotonic()
+        if now - self._last < EVERY_S:
+            return False
+        self._last = now
+        return True
 
 
 def told(facts: dict[str, Any]) -> str:
@@ -29,7 +44,7 @@ def told(facts: dict[str, Any]) -> str:
     if "data_wait" in facts:
         parts.append(f"waits for data {100 * facts['data_wait']:.0f} %")
     if facts.get("eta") is not None:
-        parts.append(f"{clock(facts['eta'])} left")
+        parts.append(f"{duration(facts['eta'])} left")
     return "  ".join(parts)
 
 
@@ -44,6 +59,7 @@ class Display:
     def __init__(self, console: Console, title: str, width: int | None = None) -> None:
         self.console, self.title, self.width = console, title, width or cores()
         self._told: set[tuple[str, str]] = set()
+        self._paced = Paced()
         self._live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
 
     def __enter__(self) -> Display:
@@ -62,6 +78,10 @@ class Display:
         self._tell_waits(state)
         if self._live:
             self._live.update(self._frame(state))
+        elif self._paced.due():
+            busy = [f"{w.job.name}{f': {w.note}' if w.note else ''}" for w in state.workers if w.job]
+            told = f"[{state.done + state.failed}/{state.total}] {self._left(state)}"
+            self.console.print(Text("; ".join([told, *busy])))
 
     def _tell_waits(self, state: State) -> None:
         """A line for what is waited for, once: it may last."""
@@ -77,8 +97,11 @@ class Display:
         if what == "failed":
             line.append(f": {facts['reason']}", style="red")
         if not self._live:
-            line.append(f"   (about {clock(state.eta(self.width))} left)")
+            line.append(f"   ({self._left(state)})")
         self.console.print(line)
+
+    def _left(self, state: State) -> str:
+        return f"about {duration(state.eta(self.width))} left"
 
     def _frame(self, state: State) -> Group:
         done = state.done + state.failed
@@ -86,7 +109,7 @@ class Display:
         head.add_row(
             Text(self.title, style="bold"),
             ProgressBar(total=max(1, state.total), completed=done, width=30),
-            Text(f"{done}/{state.total} cells, about {clock(state.eta(self.width))} left"),
+            Text(f"{done} of {many(state.total, 'cell')}, {self._left(state)}"),
         )
         lines = [Text(f"  {w.job.kind}: {w.job.name}  {w.note}", style="dim") for w in state.workers if w.job]
         return Group(head, *lines)

@@ -6,9 +6,10 @@ import argparse
 from typing import TYPE_CHECKING
 
 from repro.cli.arguments import add_module
-from repro.cli.common import Commands, add_reference, duration, prepare, verb
+from repro.cli.common import Commands, add_reference, prepare, verb
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
+from repro.core.words import duration
 
 if TYPE_CHECKING:
     from repro.papers.question import Question
@@ -93,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         todo = select(jobs_of(one), args.mode, Index(store.default_root()))
         if args.dry_run:
-            told = f"{len(todo)} trainings, {duration(answer.seconds)}" if todo else "nothing to do"
+            told = f"{len(todo)} trainings, about {duration(answer.seconds)}" if todo else "nothing to do"
             console.print(f"python -m repro run {NAME} --only {one.full_name}    # {told}", markup=False)
             continue
         if todo:

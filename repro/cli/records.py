@@ -13,6 +13,7 @@ from repro import papers
 from repro.cli.common import Commands, prepare, verb
 from repro.core import paths
 from repro.core.errors import UnknownName
+from repro.core.words import many
 
 if TYPE_CHECKING:
     from repro.records.schema import Record
@@ -111,7 +112,7 @@ def publish(args: argparse.Namespace) -> int:
     console = prepare(args)
     wanted = [papers.full_name(name) for name in args.tables]
     moved = move(paths.own(), paths.records(), wanted)
-    console.print(f"{len(moved)} records moved into {paths.records()}", markup=False)
+    console.print(f"{many(len(moved), 'record')} moved into {paths.records()}", markup=False)
     return 0
 
 
@@ -140,9 +141,9 @@ def prune(args: argparse.Namespace) -> int:
     found = [one for root in (paths.own(), paths.records()) for one in leftovers(root, known if args.unknown else None)]
     _tell(console, [f"{path.relative_to(paths.results())}: {reason}" for path, reason in found])
     if args.yes:
-        console.print(f"removed {remove([path for path, _ in found])} files", markup=False)
+        console.print(f"removed {many(remove([path for path, _ in found]), 'file')}", markup=False)
     else:
-        console.print(f"{len(found)} files; nothing was removed: add --yes", markup=False)
+        console.print(f"{many(len(found), 'file')}; nothing was removed: add --yes", markup=False)
     return 0
 
 

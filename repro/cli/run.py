@@ -9,12 +9,13 @@ from rich.console import Console
 
 from repro.cli import questions
 from repro.cli.arguments import positive, seed
-from repro.cli.common import Commands, add_table, first_process, prepare, table_of, verb
+from repro.cli.common import Commands, add_table, asked_table, first_process, prepare, table_of, verb
 from repro.cli.launch import gpus_of, launch
 from repro.cli.tables import tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
+from repro.core.words import many
 
 if TYPE_CHECKING:
     from repro.papers.table import TableSpec
@@ -118,10 +119,10 @@ def run(args: argparse.Namespace) -> int:
         for line in told if first_process() else ():
             console.print(line, markup=False)
     if args.dry_run:
-        return _print_lines(todo, args)
+        return _print_lines(todo, args) if todo else _nothing(args, console, table.full_name)
     stored = len({(job.experiment.id, job.seed) for job in jobs}) - len(todo)
     if todo and stored and args.mode == "undone" and first_process():
-        console.print(f"{table.full_name}: {stored} cells have their records, which stay; --force measures all again")
+        console.print(f"{table.full_name}: {many(stored, 'record')} there already; --force measures all again")
     if torchrun():
         failed = _launch_together(todo, args, console, table.full_name)
     elif todo and args.launcher == "slurm":
@@ -138,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
 def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
     console.print(
         f"{title}: nothing to do; all cells that this machine can measure have their records. "
-        f"To measure them again: python -m repro run {args.table} --force"
+        f"To measure them again: python -m repro run {asked_table(args)} --force"
     )
     return 0
 
@@ -155,7 +156,7 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
         todo = agreed(todo)
         if not todo:
             return _nothing(args, console, title)
-        console.print(f"{title}: {len(todo)} cells to measure")
+        console.print(f"{title}: {many(len(todo), 'cell')} to measure")
         with Display(console, title, 1) as display:
             return run_together(todo, device=device, replace=args.mode == "force", on_event=display.event).failed
 
@@ -238,8 +239,8 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
         else:
             console.print(f"report: {target}, as it was written before; anew: python -m repro report")
     if failed:
-        again = f"python -m repro run {args.table} --failed"
-        console.print(f"{failed} cells failed; their reasons stand in the table; try again: {again}")
+        again = f"python -m repro run {asked_table(args)} --failed"
+        console.print(f"{many(failed, 'cell')} failed; their reasons stand in the table; try again: {again}")
     return 0
 
 

@@ -9,20 +9,23 @@ from functools import cached_property
 from rich.console import Console
 from rich.table import Table
 
-from repro.cli.progress import clock
-from repro.core import lease
+from repro.core import lease, paths
 from repro.core.errors import ReproError
-from repro.core.spec import Accuracy
+from repro.core.spec import Accuracy, Experiment
+from repro.core.words import duration, many
 from repro.data.datasets import is_configured
 from repro.papers.table import RowSpec, TableSpec
 from repro.records.index import Index
 from repro.runner import slurm
-from repro.runner.jobs import Job, jobs_of, record_of, runnable, select, state_of
+from repro.runner.jobs import Job, expected_seconds, jobs_of, record_of, runnable, select, state_of
 from repro.runner.local import State, cores
 
 
-def render_overview(table: TableSpec, index: Index, console: Console) -> None:
-    """Title, rows with the state of each cell, reasons, and what the missing cells would cost."""
+def render_overview(table: TableSpec, index: Index, console: Console, asked: str) -> None:
+    """Title, rows with the state of each cell, reasons, and what the missing cells would cost.
+
+    `asked`: the table as it is asked for on the command line.
+    """
     console.print(f"[bold]{table.paper}/{table.name}[/]  {table.title}")
     console.print(table.caption, markup=False)
     grid = Table(box=None, pad_edge=False)
@@ -39,16 +42,22 @@ def render_overview(table: TableSpec, index: Index, console: Console) -> None:
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
-    for name in sorted(_absent(table)):
-        fix = f"python -m repro data add {name} --root DIR --annotations FILE"
-        console.print(f"- {name} is not configured: {fix}", markup=False)
     waiting = select(jobs, "undone", index)
-    seconds = State(total=len(waiting), waiting=waiting).eta(cores())
+    guesses = expected_seconds(waiting, Index(paths.records()))
+    seconds = State(total=len(waiting), waiting=waiting, guesses=guesses).eta(cores())
     done = sum(state == "done" for _, state in states)
-    console.print(
-        f"{done} of {len(jobs)} cells measured; the rest would take about {clock(seconds)} minutes "
-        f"on {cores()} cores: python -m repro run {table.paper}/{table.name}"
-    )
+    rest = f"; the rest would take about {duration(seconds)} on {many(cores(), 'core')}" if waiting else ""
+    again = f": python -m repro run {asked}" if waiting else ""
+    console.print(f"{done} of {many(len(jobs), 'cell')} measured{rest}{again}")
+    _tell_absent(table, console)
+
+
+def _tell_absent(table: TableSpec, console: Console) -> None:
+    """How many cells wait for which data."""
+    waiting = Counter(name for row in table.rows for one in row.cells.values() for name in _lacks(one))
+    for name, count in sorted(waiting.items()):
+        fix = f"python -m repro data add {name} --root DIR --annotations FILE"
+        console.print(f"{many(count, 'more cell')} wait{'s' * (count == 1)} for data: {name} ({fix})", markup=False)
 
 
 def _without_cells(row: RowSpec) -> str:
@@ -56,11 +65,10 @@ def _without_cells(row: RowSpec) -> str:
     return row.quoted_reason if row.quoted_network else next(iter(row.reasons.values()), "not applicable")
 
 
-def _absent(table: TableSpec) -> set[str]:
-    """Datasets that cells need and that have no place here."""
-    experiments = [experiment for row in table.rows for experiment in row.cells.values() if not runnable(experiment)]
-    needed = {name for e in experiments if isinstance(e.measure, Accuracy) for name in e.measure.datasets}
-    return {name for name in needed if not is_configured(name)}
+def _lacks(experiment: Experiment) -> list[str]:
+    """Datasets that it needs and that have no place here."""
+    names = experiment.measure.datasets if isinstance(experiment.measure, Accuracy) else ()
+    return [name for name in dict.fromkeys(names) if not is_configured(name)]
 
 
 def _summed(states: Sequence[str]) -> str:
@@ -87,6 +95,11 @@ def render_status(table: TableSpec, index: Index, console: Console, *, smoke: bo
         for job, _, note in states:
             if note:
                 console.print(f"    {job.name.removeprefix(f'{row.key} ')}: {note}", markup=False)
+    if not smoke:
+        jobs = jobs_of(table)
+        done = sum(state_of(job, index) == "done" for job in jobs)
+        console.print(f"{done} of {many(len(jobs), 'cell')} measured")
+        _tell_absent(table, console)
 
 
 class _Queue:

@@ -16,6 +16,7 @@ from repro.cli.common import (
     add_reference,
     add_table,
     add_with,
+    asked_table,
     prepare,
     print_named,
     table_of,
@@ -107,7 +108,7 @@ def show(args: argparse.Namespace) -> int:
         return 0
     from repro.cli.status import render_overview
 
-    render_overview(found, index, console)
+    render_overview(found, index, console, asked_table(args))
     return 0
 
 

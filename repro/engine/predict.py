@@ -17,6 +17,7 @@ import torch
 
 from repro.core.errors import DecodeError
 from repro.core.spec import Views, to_dict
+from repro.core.words import many
 from repro.data import clip_views
 from repro.data.clip_views import SeenClip
 from repro.data.loader import TIMEOUT_S
@@ -171,9 +172,10 @@ def render(found: Prediction, label: str) -> str:
         [
             *lines,
             "",
-            f"clip      {used['clip']['name']}, {used['clip']['frames']} frames, sha256 {used['clip']['sha256'][:16]}",
-            f"network   {label} on {used['model']['backbone']}, {used['model']['frames']} frames, "
-            f"{used['model']['num_classes']} classes",
+            f"clip      {used['clip']['name']}, {many(used['clip']['frames'], 'frame')}, "
+            f"sha256 {used['clip']['sha256'][:16]}",
+            f"network   {label} on {used['model']['backbone']}, {many(used['model']['frames'], 'frame')}, "
+            f"{many(used['model']['num_classes'], 'class', 'classes')}",
             f"weights   sha256 {used['weights_sha256']}" if used["weights_sha256"] else "weights   RANDOM",
             f"sampling  {views['sampling']}: {views['clips']} clip(s) x {views['crops']} crop(s) = {count} view(s), "
             f"mean of {views['fusion']}",

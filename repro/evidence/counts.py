@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from repro.core.words import many
 from repro.evidence import verdicts
 from repro.evidence.aggregate import Done, average
 from repro.evidence.metric import look_up
@@ -104,7 +105,7 @@ def _numbers(record: Record, path: str, reading: Reading) -> tuple[dict[str, flo
     model, measure = record.spec["model"], record.spec["measure"]
     if path == "sizes":
         size, clips = str(measure["sizes"][0]), reading.times
-        frames = f"{model['frames']} frames" if model["frames"] > 1 else "1 frame"
+        frames = many(model["frames"], "frame")
         at = f"{frames} of {size}x{size}" + (f", {clips} clips" if clips > 1 else "")
         counted = record.results["sizes"][size]
         return {name: counted[key] * clips for key, name in COUNTERS.items() if counted.get(key) is not None}, at
@@ -122,7 +123,7 @@ def _on_twins(row: RowSpec, done: Done) -> str:
     for cell, experiment in row.cells.items():
         shares = [share for record in done(experiment) if (share := _share(record.results)) is not None]
         if shares and getattr(experiment.measure, "dataset", "").startswith("twin-"):
-            told.append(f"{100 * average(shares):.1f} % on {cell} ({len(shares)} seeds)")
+            told.append(f"{100 * average(shares):.1f} % on {cell} ({many(len(shares), 'seed')})")
     return f"Of its cost with nothing saved our small network spends {', '.join(told)}." if told else ""
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from repro.core.words import many
 from repro.records.schema import Record
 from repro.report.csv_table import render_csv
 from repro.report.latex import render_latex
@@ -110,4 +111,4 @@ def headline(record: Record) -> str:
         against = found.get("against")
         ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
         return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
-    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {found['videos']} videos"
+    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {many(found['videos'], 'video')}"

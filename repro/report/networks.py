@@ -15,6 +15,7 @@ from statistics import median
 from typing import Any
 
 from repro.core.spec import Accuracy, Views, canonical_json
+from repro.core.words import many
 from repro.papers import published
 from repro.papers.table import RowSpec
 from repro.records.schema import Record
@@ -161,7 +162,7 @@ def _told(chosen: Conditions | None) -> str:
     if chosen is None:
         return "no speed is measured yet"
     name, device, threads, precision, form, batch = chosen
-    return f"{name} ({device}), {threads} thread{'s' if threads != 1 else ''}, {precision}, {form} form, batch {batch}"
+    return f"{name} ({device}), {many(threads, 'thread')}, {precision}, {form} form, batch {batch}"
 
 
 def _counts(source: Source, row: RowSpec) -> dict[str, float]:
@@ -248,7 +249,7 @@ def _axes(lines: Sequence[Network]) -> list[tuple[str, list[Dot], Cheap]]:
     """What accuracy is held against."""
 
     def dot(line: Network, x: float, unit: str) -> Dot:
-        told = f"{line.label}, {line.tables[0]}: {line.printed} % printed, {x:.4g} {unit} of {line.views} views"
+        told = f"{line.label}, {line.tables[0]}: {line.printed} % printed, {x:.4g} {unit} of {many(line.views, 'view')}"
         return Dot(_id(line), line.label, x, line.top1, told, line.style)
 
     timed = [(line, line.video_speed) for line in lines if line.video_speed is not None]

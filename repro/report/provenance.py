@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable
 
+from repro.core.words import many
 from repro.records.schema import Record
 
 #: of `run`: what says which cells are measured
@@ -22,9 +23,9 @@ def conditions(record: Record) -> str:
 
 def _speed(record: Record) -> str:
     found, model = record.results, record.spec["model"]
-    threads = f"{found['threads']} thread" + ("s" if found["threads"] != 1 else "")
+    threads = many(found["threads"], "thread")
     return (
-        f"one view is {model['frames']} segments of {found['size']} × {found['size']}; batch {found['batch']}, "
+        f"one view is {many(model['frames'], 'segment')} of {found['size']} × {found['size']}; batch {found['batch']}, "
         f"{found['precision']}, {found['form']} form, {record.processor} ({found['device']}), {threads}"
     )
 
@@ -34,8 +35,8 @@ def _accuracy(record: Record) -> str:
     test = measure["test"]
     views = test["clips"] * test["crops"]
     return (
-        f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {model['frames']} segments, "
-        f"{views} view{'s' if views != 1 else ''} of {test['crop']} × {test['crop']} a video"
+        f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {many(model['frames'], 'segment')}, "
+        f"{many(views, 'view')} of {test['crop']} × {test['crop']} a video"
     )
 
 
@@ -45,7 +46,7 @@ def recipe(record: Record) -> str:
     if record.kind != "accuracy" or not train:
         return ""
     return (
-        f"trained {train['epochs']:g} epochs of {train['batch']} clips a step, learning rate {train['lr']:g}, "
+        f"trained {train['epochs']:g} epochs of {many(train['batch'], 'clip')} a step, learning rate {train['lr']:g}, "
         f"{train['schedule']}, initial weights {record.spec['model']['pretrained']}"
     )
 

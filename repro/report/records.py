@@ -12,6 +12,7 @@ from rich.text import Text
 
 from repro.core.plain_text import one_line
 from repro.core.spec import diff
+from repro.core.words import many
 from repro.records.schema import Record
 from repro.report.embedded_data import headline
 
@@ -34,7 +35,7 @@ def listed(lines: Sequence[tuple[str, ...]]) -> str:
     titles = ("record", "table", "row", "cell", "seed", "state", "finished", "device", "result")
     widths = [max(map(len, column)) for column in zip(titles, *lines, strict=True)]
     form = "  ".join(f"{{:<{width}}}" for width in widths[:-1]) + "  {}"
-    return "\n".join([*(form.format(*line).rstrip() for line in (titles, *lines)), f"{len(lines)} records"])
+    return "\n".join([*(form.format(*line).rstrip() for line in (titles, *lines)), many(len(lines), "record")])
 
 
 def differences(a: Record, b: Record) -> Differences:

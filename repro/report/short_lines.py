@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from repro.core.words import many
 from repro.evidence.against_print import of_printed_gain
 from repro.papers import published
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
@@ -139,9 +140,10 @@ def cut_line(text: str, head: str) -> str:
 
 def _folded(lines: Sequence[Line]) -> str:
     words = Counter(shown.word for shown in _here(lines) if shown.word in ("reproduced", "differs"))
-    told = [f"{words['reproduced']} of {words.total()} counts equal, {words['differs']} differ"] if words else []
+    off = f"{words['differs']} differ{'s' * (words['differs'] == 1)}"
+    told = [f"{words['reproduced']} of {words.total()} counts equal, {off}"] if words else []
     count = sum(len(line.rows) for line in lines)
-    head = f"{count} row{'s' * (count != 1)} quoted from other papers"
+    head = f"{many(count, 'row')} quoted from other papers"
     return f"{': '.join([head, *told])}  (--rows quoted)"
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
 EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
+#: in the order in which they are run
+KINDS = tuple(EXPECTED_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class Job:
     def name(self) -> str:
         """How progress and messages call it."""
         return f"{self.row} {self.cell}" + (f" seed {self.seed}" if self.seed else "")
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Of what is measured, whichever table asks for it."""
+        return self.experiment.id, self.seed
 
     def to_message(self) -> dict[str, Any]:
         """Plain data for another process; `from_message` is the inverse."""
@@ -79,8 +86,7 @@ def jobs_of(
             trained = range(wished) if isinstance(wished, int) else wished
             for seed in trained if isinstance(experiment.measure, Accuracy) else (0,):
                 found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
-    order = list(EXPECTED_SECONDS)
-    return sorted(found, key=lambda job: order.index(job.kind))
+    return sorted(found, key=lambda job: KINDS.index(job.kind))
 
 
 def _seeds_of(table: TableSpec, row: RowSpec, cell: str) -> int:
@@ -198,10 +204,7 @@ def device_kind(name: str) -> str:
     return "cuda" if name.startswith("cuda") or (name == "auto" and gpu_ids()) else "cpu"
 
 
-def expected_seconds(jobs: Iterable[Job], reference: Index) -> dict[str, float]:
-    """Seconds that the jobs of each kind took in the reference; what it lacks, by a first guess."""
-    found = dict.fromkeys(EXPECTED_SECONDS, 0.0)
-    for job in jobs:
-        made = finishing(reference.of(job.experiment.id))
-        found[job.kind] += made[0].wall_s if made else EXPECTED_SECONDS[job.kind]
-    return found
+def expected_seconds(jobs: Iterable[Job], reference: Index) -> dict[tuple[str, int], float]:
+    """Key of a job -> seconds that it took in the reference; what it lacks, by a first guess."""
+    made = {job.key: (job.kind, finishing(reference.of(job.experiment.id))) for job in jobs}
+    return {key: found[0].wall_s if found else EXPECTED_SECONDS[kind] for key, (kind, found) in made.items()}

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -56,18 +56,26 @@ class State:
     failed: int = 0
     waiting: list[Job] = field(default_factory=list)
     workers: list[Worker] = field(default_factory=list)
-    seconds: dict[str, list[float]] = field(default_factory=dict)
+    guesses: Mapping[tuple[str, int], float] = field(default_factory=dict)
+    """Key of a job -> seconds that it took elsewhere."""
+    seen: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Kind -> seconds of the jobs that have finished, and what was guessed of them."""
+
+    def guess(self, job: Job) -> float:
+        """Before any job of its kind has finished."""
+        return self.guesses.get(job.key, EXPECTED_SECONDS[job.kind])
 
     def expected(self, job: Job) -> float:
-        """Mean seconds of the jobs of this kind that have finished, else the first guess."""
-        seen = self.seconds.get(job.kind)
-        return sum(seen) / len(seen) if seen else EXPECTED_SECONDS[job.kind]
+        """The guess, as far as the jobs of this kind that have finished took longer or less than theirs."""
+        took, guessed = self.seen.get(job.kind, (1.0, 1.0))
+        return self.guess(job) * took / guessed
 
     def count(self, job: Job, status: str, seconds: float) -> None:
         """A job has ended."""
         if status == "done":
             self.done += 1
-            self.seconds.setdefault(job.kind, []).append(seconds)
+            took, guessed = self.seen.get(job.kind, (0.0, 0.0))
+            self.seen[job.kind] = took + seconds, guessed + self.guess(job)
         else:
             self.failed += 1
 
@@ -91,14 +99,17 @@ def run_local(
     on_event: Event,
     gpus: Sequence[str] = (),
     time_together: bool = False,
+    expected: Mapping[tuple[str, int], float] | None = None,
 ) -> State:
     """Run all jobs; `on_event(what, state, facts)` with what = start, progress, done, failed, tick.
 
     `width` jobs side by side, or one on each of `gpus` (ids as CUDA_VISIBLE_DEVICES has them); speed jobs one at a
-    time, unless `time_together`. On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded
-    stays, training resumes. On a request to stop running trainings save their state, then `Stopped`.
+    time, unless `time_together`. `expected`: key of a job -> seconds that it took elsewhere.
+
+    On Ctrl-C the workers are ended and KeyboardInterrupt passes on; what was recorded stays, training resumes. On a
+    request to stop running trainings save their state, then `Stopped`.
     """
-    state = State(total=len(jobs), waiting=list(jobs))
+    state = State(total=len(jobs), waiting=list(jobs), guesses=expected or {})
     places: list[str | None] = [*gpus] if gpus else [None] * (width or cores())
     try:
         with stop_signal.watching():

@@ -13,6 +13,7 @@ from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.names import name_like
 from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.core.words import many
 from repro.data import label_maps
 from repro.data.datasets import is_configured, is_csv, num_classes, open_index
 from repro.data.index import Index as Videos
@@ -187,7 +188,7 @@ def summary(made: store.Record, path: Path) -> str:
     if made.status == "failed":
         return f"failed: {made.reason}\nrecord: {path}"
     results = made.results
-    lines = [f"top-1 {results['top1']:.2f} %   top-5 {results['top5']:.2f} %   of {results['videos']} videos"]
+    lines = [f"top-1 {results['top1']:.2f} %   top-5 {results['top5']:.2f} %   of {many(results['videos'], 'video')}"]
     for name, rate in results.get("aggregations", {}).items():
         lines.append(f"  {name:<20} top-1 {rate['top1']:.2f} %   top-5 {rate['top5']:.2f} %")
     for name, value in results.get("extra", {}).items():
@@ -199,7 +200,9 @@ def summary(made: store.Record, path: Path) -> str:
         lines.append(f"GMACs of a view {cost['mean']['gmacs']:.4g} ± {cost['std']['gmacs']:.2g} over the videos{told}")
     left_out = results.get("left_out", [])
     if left_out:
-        lines.append(f"{len(left_out)} videos could not be read and count in no accuracy:")
+        lines.append(
+            f"{many(len(left_out), 'video')} could not be read and count{'s' * (len(left_out) == 1)} in no accuracy:"
+        )
         lines += [f"  {video['id']}: {video['problem']}" for video in left_out[:20]]
     lines.append(f"record: {path}")
     if path.with_suffix(".safetensors").exists():

@@ -86,3 +86,20 @@ def test_extra_metrics_come_from_the_dataset(monkeypatch: pytest.MonkeyPatch) ->
     assert extra_metrics("mine", scores, "softmax") == {"wrong": 1.0}
     assert extra_metrics("kinetics400", scores, "softmax") == {}
     assert extra_metrics("some.csv", scores, "softmax") == {}
+
+
+def test_the_seconds_left_of_a_training_count_its_test() -> None:
+    """Four steps of 8 clips, then 24 videos of two views at the same crop: as long as two steps more."""
+    from repro.core.spec import Accuracy, Train, Views
+    from repro.engine.accuracy import with_test
+    from repro.engine.execution import Execution
+
+    told: list[float] = []
+    train, test = Train(epochs=1, batch=8, lr=0.1, sampling="uniform_8", crop=32), Views(sampling="uniform_8", crop=32)
+    accuracy = Accuracy(dataset="some", train=train, test=replace(test, crops=1, clips=2))
+    how = with_test(Execution(on_progress=lambda facts: told.append(facts.get("eta", -1))), accuracy, 24)
+    for step in (1, 2, 3, 4):
+        how.report({"phase": "train", "step": step, "steps": 4, "eta": 10.0 * (4 - step)})
+    how.report({"phase": "test", "step": 1, "steps": 24, "eta": 18.0})
+    how.report({"phase": "starting"})
+    assert told == [50, 40, 30, 20, 18, -1]

@@ -1,0 +1,41 @@
+"""What a run says where there is no terminal, and how long things take in words."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from repro.cli import progress
+from repro.core.words import duration, many
+from repro.papers import find
+from repro.papers.smoke import smoke_table
+from repro.runner.jobs import jobs_of
+from repro.runner.local import State
+
+
+def test_how_many_and_how_long() -> None:
+    assert [many(n, "frame") for n in (0, 1, 8, 2048)] == ["0 frames", "1 frame", "8 frames", "2,048 frames"]
+    assert many(2, "class", "classes") == "2 classes"
+    assert [duration(s) for s in (0.2, 1.4, 45, 89, 91, 1347, 5400, 9000)] == [
+        "1 second", "1 second", "45 seconds", "89 seconds", "2 minutes", "22 minutes", "1.5 hours", "2.5 hours",
+    ]  # fmt: skip
+
+
+def test_without_a_terminal_there_is_a_line_every_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["static", "speed"], smoke=True)
+    now, screen = [0.0], io.StringIO()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    state = State(total=len(jobs), waiting=list(jobs), guesses={job.key: 60.0 for job in jobs})
+    display = progress.Display(Console(file=screen, width=100), "dnr/table6", 1)
+    for second in range(0, 100, 5):
+        now[0] = second
+        display.event("tick", state, {})
+    lines = screen.getvalue().splitlines()
+    assert len(lines) == 3 and set(lines) == {"[0/2] about 2 minutes left"}
+
+
+def test_a_training_says_how_far_it_is() -> None:
+    told = progress.told({"phase": "train", "step": 3, "steps": 9, "loss": 1.25, "eta": 150.0, "data_wait": 0.02})
+    assert told == "train 3/9  loss 1.250  waits for data 2 %  2 minutes left"
