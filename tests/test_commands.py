@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.__main__ import main
 from repro.cli.parser import WANTS, build_parser
 from tests.repro.data.conftest import write_csv, write_video
 
@@ -39,6 +40,7 @@ SMALLER = {
     "predict": f"{TINY} --crop 32 --resize 32",
     "inspect gradcam": f"{TINY} --crop 32 --resize 32",
     "import-weights": TINY,
+    "export": f"{TINY} --crop 32",
 }
 #: verbs whose status is 1 where they find something
 FOUND = {"check": (0, 1), "claims": (0, 1), "doctor": (0, 1), "data": (0, 1)}
@@ -84,6 +86,23 @@ def test_the_readme_has_what_the_first_screen_tells() -> None:
     assert {command.split()[0] for command in WANTS.values()} <= {command.split()[0] for command in table} | {"report"}
 
 
+def test_the_lines_of_output_in_the_readme_are_real(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRO_RESULTS", str(ROOT / "results"))
+    block = re.search(r"table table6 --reference`:\n```\n(.*?)```", README, re.DOTALL)
+    assert block is not None and main(["table", "table6", "--reference"]) == 0
+    there = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    told = block[1].splitlines()
+    assert len(told) >= 10 and [line for line in told if line not in there] == []
+
+
+def test_the_picture_in_the_readme_is_there_and_small() -> None:
+    (name,) = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
+    data = (ROOT / name).read_bytes()
+    assert data.startswith(b"\x89PNG") and len(data) < 200_000
+
+
 @pytest.mark.parametrize("command", commands())
 def test_every_command_is_understood(command: str) -> None:
     build_parser().parse_args(shlex.split(_optional(command)))
@@ -93,13 +112,13 @@ def test_every_command_is_understood(command: str) -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with all files that the commands name."""
     here = tmp_path_factory.mktemp("commands") / "here"
-    for folder in ("tests/golden", "videos", "k400", "runs/own/test/tsm"):
+    for folder in ("tests/golden", "videos", "k400", "clips", "runs/own/test/tsm"):
         (here / folder).mkdir(parents=True)
     shutil.copy(ROOT / "tests" / "golden" / "tsn_resnet50.json", here / "tests" / "golden")
     shutil.copytree(ROOT / "results" / "published", here / "my_tables")
     for records in (here / "results" / "records", here.parent / "elsewhere" / "results" / "records"):
         shutil.copytree(ROOT / "results" / "records" / "dnr" / "table6", records / "dnr" / "table6")
-    for name in ("clip.mp4", "my_clip.mp4", "k400/abcdefghijk_000000_000010.mp4"):
+    for name in ("clip.mp4", "my_clip.mp4", "clips/a.mp4", "clips/b.mp4", "k400/abcdefghijk_000000_000010.mp4"):
         write_video(here / name)
     splits = ("train", "train", "val", "test")
     rows = [(f"videos/{n}.mp4", "ab"[n % 2], splits[n // 4]) for n in range(16)]
