@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+import shlex
 from collections.abc import Callable, Iterable
 from typing import Any
-import shlex
 
 from rich.console import Console
 from rich.segment import Segment
