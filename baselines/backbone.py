@@ -8,6 +8,7 @@ weighs channels (squeeze-and-excitation), is no part of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -62,3 +63,18 @@ def _on_branch(block: nn.Module) -> list[tuple[str, nn.Module]]:
     return [
         (name, part) for name, part in block.named_modules() if name and not set(name.split(".")).intersection(_BESIDE)
     ]
+
+
+def copy_of(cls: type[nn.Conv2d], conv: Any) -> Any:
+    """A convolution of the kind `cls` that keeps the weight and bias of `conv` themselves.
+
+    Raises ValueError for a convolution that does more than convolve, or pads otherwise than with zeros.
+    """
+    if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros":
+        raise ValueError(
+            f"a {type(conv).__name__} cannot be worked into; allowed: plain convolutions, padded with zeros"
+        )
+    sizes = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
+    new = cls(*sizes, conv.groups, bias=conv.bias is not None, device="meta")
+    new.weight, new.bias = conv.weight, conv.bias
+    return new

@@ -11,6 +11,7 @@ Known differences
    products and a grouped convolution; equal but for rounding.
 2. The authors' consensus is an autograd function that torch refuses since 1.5; the mean over frames replaces it.
 3. Parameters depend on T, so weights of 8 frames do not fit 16.
+4. On a backbone of timm TAM is part of the first convolution of more than one pixel of each residual branch.
 """
 
 from __future__ import annotations
@@ -19,21 +20,41 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from baselines.backbone import blocks_of, branch_of, copy_of
 from baselines.resnet import OpenBottleneck
 from baselines.temporal import TAPS, filter_over_time, gated_taps
 from baselines.video import VideoResNet, build, require_bottlenecks
 
 
 def tanet(backbone: str, *, num_classes: int, frames: int, dropout: float = 0.5, **options: Any) -> VideoResNet:
-    """TANet on a backbone of bottlenecks. Options: `head` (`frame`, `clip`), and the backbone's."""
+    """TANet on a backbone of bottlenecks, or one of timm. Options: `head` (`frame`, `clip`), and the backbone's."""
     net: VideoResNet = build(
         VideoResNet, backbone, num_classes=num_classes, frames=frames, dropout=dropout, options=options
     )
+    if net.timm_names:
+        _adapt_convolutions(net, backbone)
+        return net
     require_bottlenecks("tanet", backbone, net)
     for _, stage in net.stages():
         for index, block in enumerate(stage):
             stage[index] = AdaptiveBottleneck(block, frames)
     return net
+
+
+def _adapt_convolutions(net: VideoResNet, backbone: str) -> None:
+    places = [
+        (block, name)
+        for _, stage in net.stages()
+        for block in blocks_of(stage)
+        if branch_of(block).residual and (name := branch_of(block).spatial(block))
+    ]
+    if not places:
+        raise ValueError(
+            f"tanet on backbone {backbone!r} is not possible: no residual branch of it has a convolution of more than "
+            "one pixel"
+        )
+    for block, name in places:
+        block.set_submodule(name, AdaptiveConv2d.like(block.get_submodule(name), net.frames))
 
 
 class TemporalAdaptive(nn.Module):
@@ -75,3 +96,20 @@ class AdaptiveBottleneck(OpenBottleneck):
     def middle(self, x: Tensor) -> Tensor:
         """TAM and the 3x3 convolution."""
         return self.conv2(self.tam(x))
+
+
+class AdaptiveConv2d(nn.Conv2d):
+    """A convolution with TAM before it."""
+
+    tam: TemporalAdaptive
+
+    @classmethod
+    def like(cls, conv: Any, frames: int) -> AdaptiveConv2d:
+        """`conv` with TAM before it; it keeps the weight and bias themselves."""
+        new: AdaptiveConv2d = copy_of(cls, conv)
+        new.tam = TemporalAdaptive(conv.in_channels, frames)
+        return new
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`conv(tam(x))`."""
+        return super().forward(self.tam(x))

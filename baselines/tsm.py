@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from baselines.backbone import blocks_of, branch_of
+from baselines.backbone import blocks_of, branch_of, copy_of
 from baselines.bninception import InceptionModule, SecondConvolutions
 from baselines.temporal import SHIFT_DIV
 from baselines.video import VideoResNet, build
@@ -91,20 +91,8 @@ class ShiftConv2d(nn.Conv2d):
     @classmethod
     def like(cls, conv: Any, frames: int) -> ShiftConv2d:
         """`conv` with the shift before it; it keeps the weight and bias themselves."""
-        if type(conv) is not nn.Conv2d or conv.padding_mode != "zeros":
-            raise ValueError(f"a {type(conv).__name__} cannot be shifted in time; allowed: plain convolutions")
-        new = cls(
-            conv.in_channels,
-            conv.out_channels,
-            conv.kernel_size,  # type: ignore[arg-type]
-            conv.stride,  # type: ignore[arg-type]
-            conv.padding,  # type: ignore[arg-type]
-            conv.dilation,  # type: ignore[arg-type]
-            conv.groups,
-            bias=conv.bias is not None,
-            device="meta",
-        )
-        new.weight, new.bias, new.frames = conv.weight, conv.bias, frames
+        new: ShiftConv2d = copy_of(cls, conv)
+        new.frames = frames
         return new
 
     def forward(self, x: Tensor) -> Tensor:

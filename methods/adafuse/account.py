@@ -22,7 +22,7 @@ from methods.adafuse.cost import FORMS, GIGA, RULES, Base, Neighbours, count_bas
 from methods.adafuse.gate import BareGate, Decided, Ledger
 from methods.adafuse.policy import ACTIONS, to_codes
 
-FITTING = "tsn or tsm on ResNets and BN-Inception, tsn on EfficientNet"
+FITTING = "tsn or tsm on ResNets, BN-Inception, MobileNets, EfficientNets and RegNets"
 STAGES = (1, 2, 3, 4)
 
 NewGate = Callable[[str, int, int, Neighbours], BareGate]
@@ -73,7 +73,8 @@ class Account(nn.Module):
                 stage.add_module(place.partition(".")[2], new)
         if not self._gates:
             raise ValueError(
-                f"{self.owner}: no block of stages {stages or STAGES} has room for a gate; allowed: {FITTING}"
+                f"{self.owner}: no block of stages {stages or STAGES} has room for a gate: two convolutions with a "
+                f"normalization between; allowed: {FITTING}"
             )
         model.add_module(name, self)
         model.get_submodule("conv1").register_forward_pre_hook(self.note_size)

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from timm.models._efficientnet_blocks import InvertedResidual
+from timm.models.regnet import Bottleneck as RegNetBlock
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm, conv2d
@@ -52,10 +53,7 @@ class GatedResidual(nn.Module):
 
     def pooled(self, x: Tensor) -> Tensor:
         """What the policy reads, (N*T, C): the mean map, shifted in time where the first convolution is."""
-        values = pool(x)
-        if isinstance(self.conv1, ShiftConv2d):
-            values = temporal_shift(values[..., None, None], self.conv1.frames).flatten(1)
-        return values
+        return _shifted_as(self.conv1, pool(x))
 
     def forward(self, x: Tensor) -> Tensor:
         """Residual block."""
@@ -113,7 +111,7 @@ class GatedInverted(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Inverted residual block."""
-        y = self.policy(pool(x), x, self.first)
+        y = self.policy(_shifted_as(self.get_submodule("conv_pw"), pool(x)), x, self.first)
         y = self.get_submodule("bn2")(self.get_submodule("conv_dw")(y))
         y = self.get_submodule("se")(self.get_submodule("aa")(y))
         y = self.get_submodule("bn3")(self.get_submodule("conv_pwl")(y))
@@ -123,6 +121,42 @@ class GatedInverted(nn.Module):
         """Up to the gate; with `rows` only these channels, in evaluation."""
         conv, norm = self.get_submodule("conv_pw"), self.get_submodule("bn1")
         return norm(conv(x)) if rows is None else norm.act(rows_of(conv, norm, x, rows))  # type: ignore[operator]
+
+
+class GatedRegNet(nn.Module):
+    """RegNet's block, gated between its first two convolutions. It takes over the parts of `block`."""
+
+    conv1: Any
+    downsample: nn.Module | None
+
+    def __init__(self, block: RegNetBlock, make: MakeGate) -> None:
+        super().__init__()
+        for name, part in block.named_children():
+            self.add_module(name, part)
+        self.downsample = block.downsample
+        first, second = Conv.of(self.conv1.conv), Conv.of(self.get_submodule("conv2.conv"))
+        around = Neighbours(((0, first.out_channels, first),), (second,))
+        self.policy = make(self.conv1.conv.in_channels, first.out_channels, around)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Residual block."""
+        y = self.policy(_shifted_as(self.conv1.conv, pool(x)), x, self.first)
+        for name in ("conv2", "se", "conv3", "drop_path"):
+            y = self.get_submodule(name)(y)
+        y = y if self.downsample is None else y + self.downsample(x)  # None is no shortcut here
+        return self.get_submodule("act3")(y)
+
+    def first(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
+        """Up to the gate; with `rows` only these channels, in evaluation."""
+        conv, norm = self.conv1.conv, self.conv1.bn
+        return self.conv1(x) if rows is None else norm.act(rows_of(conv, norm, x, rows))
+
+
+def _shifted_as(conv: nn.Module, values: Tensor) -> Tensor:
+    """Pooled values (N*T, C), shifted in time where the convolution's input is."""
+    if not isinstance(conv, ShiftConv2d):
+        return values
+    return temporal_shift(values[..., None, None], conv.frames).flatten(1)
 
 
 _INNER = ("conv_3x3_reduce", "conv_3x3", "conv_double_3x3_reduce", "conv_double_3x3_1", "conv_double_3x3_2")
@@ -153,13 +187,21 @@ def shift_downsample(block: nn.Module) -> None:
 
 def gated(block: nn.Module, after: nn.Module | None, make: MakeGate) -> nn.Module | None:
     """The gated form of a block, or None for one that has no place for a gate."""
-    if isinstance(block, BasicBlock | Bottleneck):
+    if isinstance(block, BasicBlock | Bottleneck) and not _has_more(block):
         return GatedResidual(block, make)
     if isinstance(block, InceptionModule) and all(_is_plain(part) for part in block.children()):
         return GatedInception(block, after if isinstance(after, InceptionModule) else None, make)
     if isinstance(block, InvertedResidual):
         return GatedInverted(block, make)
+    if isinstance(block, RegNetBlock):
+        return GatedRegNet(block, make)
     return None
+
+
+def _has_more(block: nn.Module) -> bool:
+    """Whether a ResNet's block of timm has parts beyond the plain one's: attention, smoothing before a stride."""
+    more = [getattr(block, name, None) for name in ("se", "aa", "drop_path")]
+    return any(part is not None and not isinstance(part, nn.Identity) for part in more)
 
 
 def _is_plain(part: nn.Module) -> bool:

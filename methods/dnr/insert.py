@@ -11,7 +11,8 @@ Known differences
 1. `relay_distance` is 4 frames, as in the paper (4.2, supplement C); the released code has 2.
 2. `channel_interlacing` is on, whatever is inserted; supplement B puts it before each pair of CL and CT, and the tables
    turn it off where one stands alone. The released code lacks it. It is TSM's shift of the residual branch's input (of
-   an Inception module's whole input), in evaluation too. A block whose input is shifted already (TSM) is left as it is.
+   an Inception module's whole input), in evaluation too. A block without a
+   shortcut, or whose input is shifted already (TSM), is left as it is.
    On volumes it is not done: their convolutions read neighbouring frames themselves, and the supplement begins by
    unfolding maps along time, which only 2D networks have to.
 3. The state of CL is zero at the first block of each stage, as in the code; the text speaks of all layers as one
@@ -36,6 +37,7 @@ Known differences
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -45,10 +47,10 @@ from torch import Tensor, nn
 
 from baselines.bninception import InceptionModule
 from baselines.options import refuse_unknown, require_choice, require_count
-from baselines.tsm import ShiftConv2d, TemporalShift
+from baselines.tsm import TemporalShift, shift_branch
 from methods.dnr.norm import Clip, CrossLayerNorm, CrossTemporalNorm
-from methods.dnr.places import PLACES, Site, Stage, blocks_of, find_clips, find_sites, find_stages
-from methods.dnr.relay import OWNER, RELAYS, Relay, make_cell
+from methods.dnr.places import PLACES, Site, Stage, find_clips, find_sites, find_stages
+from methods.dnr.relay import OWNER, RELAYS, Relay, RelayCell, make_cell
 
 DIRECTIONS = ("uni", "bi")
 
@@ -111,9 +113,9 @@ class RelayStage(nn.Sequential):
     """Blocks in turn, and the cells that their CL layers share: `cl_cell`, or one for each branch and width."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps or volumes through the blocks."""
-        for block in blocks_of(self):
-            x = block(x)
+        """Maps or volumes through the blocks, and what else the stage has."""
+        for part in self:
+            x = x if isinstance(part, RelayCell) else part(x)
         return x
 
 
@@ -132,7 +134,7 @@ def _cross_temporal(site: Site, clip: Clip, settings: Options) -> CrossTemporalN
 
 def _insert_cl(stage: Stage, sites: list[Site], clips: Mapping[str, Clip], settings: Options) -> None:
     """CL at the sites of a stage, and the stage that holds its cells."""
-    new = RelayStage(*stage.blocks)
+    new = RelayStage(OrderedDict(stage.module.named_children()))
     chains = list(_chains(sites))
     for chain in chains:
         cell = make_cell(settings.relay, chain[0].channels, settings.reduction, settings.units)
@@ -157,8 +159,8 @@ def _interlace(block: nn.Module, frames: int) -> None:
     if isinstance(block, InceptionModule):
         if isinstance(block.before, nn.Identity):
             block.before = TemporalShift(frames)
-    elif not isinstance(block.conv1, ShiftConv2d):
-        block.conv1 = ShiftConv2d.like(block.conv1, frames)
+    else:
+        shift_branch(block, frames)
 
 
 def _read(options: Mapping[str, Any]) -> Options:

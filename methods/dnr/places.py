@@ -3,17 +3,20 @@
 A stage is `layer1` to `layer4` of a network, and of the part `fast` of one with two pathways (SlowFast). A place names
 normalizations of a block:
   residual blocks      bn1, bn2, bn3 (bottlenecks): the block's own, of a factorized convolution the one behind it;
+                       where they have other names (networks of timm), the first, second, third one of the branch;
   Inception modules    bn1, bn2, bn3: the first, second, third one of each branch that has more than one, or the
                        name of one convolution, e.g. conv_double_3x3_1.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from baselines.backbone import blocks_of, branch_of
 from baselines.bninception import InceptionModule
 from baselines.options import require_choice
 from methods.dnr.norm import Clip, Host
@@ -82,13 +85,11 @@ class Site:
         return self.norm.num_channels if isinstance(self.norm, nn.GroupNorm) else self.norm.num_features
 
     def replace(self, layer: nn.Module) -> None:
-        """Put `layer` there."""
+        """Put `layer` there, before the activation that some normalizations of timm bring."""
+        act = getattr(self.norm, "act", None)
+        if isinstance(act, nn.Module) and not isinstance(act, nn.Identity):
+            layer = nn.Sequential(OrderedDict(norm=layer, act=act))
         self.owner.add_module(self.part.rpartition(".")[2], layer)
-
-
-def blocks_of(stage: nn.Module) -> list[nn.Module]:
-    """The numbered parts of a stage."""
-    return [part for name, part in stage.named_children() if name.isdigit()]
 
 
 def find_stages(model: nn.Module, wanted: Sequence[int] | None) -> list[Stage]:
@@ -128,22 +129,36 @@ def find_sites(stage: Stage, place: str, every: int = 1) -> list[Site]:
 def _norms(block: nn.Module, place: str) -> Iterator[tuple[str, nn.Module, Host]]:
     """Name, owner and normalization of what `place` names in a block."""
     inception = isinstance(block, InceptionModule)
-    parts = [f"{conv}.bn" for conv in INCEPTION[place]] if inception else [place]
+    parts = [f"{conv}.bn" for conv in INCEPTION[place]] if inception else [_own_name(block, place)]
     for part in parts:
         owner = block.get_submodule(part.rpartition(".")[0])
         norm = getattr(owner, part.rpartition(".")[2], None)
         if not isinstance(norm, Host):
-            have = INCEPTION if inception else [n for n in NORMS if isinstance(getattr(block, n, None), Host)]
+            have = INCEPTION if inception else [n for n in NORMS if _is_host(block, _own_name(block, n))]
             kind, what = type(block).__name__, "nothing" if norm is None else type(norm).__name__
             if not have:
+                others = {type(block.get_submodule(name)).__name__ for name in branch_of(block).norms}
                 raise ValueError(
-                    f"{OWNER} does not fit blocks of a {kind}, whose {', '.join(NORMS)} are no normalizations that it "
-                    "could replace; allowed: blocks of ResNets, Inception modules"
+                    f"{OWNER} does not fit blocks of a {kind}, which have no batch or group normalization"
+                    f"{''.join(f' but {other}' for other in sorted(others))}; allowed: blocks that have, as those of "
+                    "ResNets and MobileNets, Inception modules"
                 )
             raise ValueError(
                 f"{OWNER} replaces a normalization, but {part} of a {kind} is {what}; allowed: {', '.join(have)}"
             )
         yield part, owner, norm
+
+
+def _is_host(block: nn.Module, path: str) -> bool:
+    return any(isinstance(part, Host) for name, part in block.named_modules() if name == path)
+
+
+def _own_name(block: nn.Module, place: str) -> str:
+    """What a residual block calls its first, second or third normalization."""
+    if place not in NORMS or hasattr(block, place):
+        return place
+    norms, number = branch_of(block).norms, NORMS.index(place)
+    return norms[number] if number < len(norms) else place
 
 
 def find_clips(model: nn.Module, sites: Sequence[Site]) -> dict[str, Clip]:

