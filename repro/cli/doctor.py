@@ -12,6 +12,13 @@ def add(commands: Commands) -> None:
     """Declare it."""
     parser = verb(commands, "doctor", doctor, "what works on this machine, and how to mend what does not", "doctor")
     parser.add_argument("--only", nargs="+", default=[], metavar="CHECK", help="only these checks")
+    parser.add_argument(
+        "--real",
+        nargs="?",
+        const="",
+        metavar="CLIP=CLASS",
+        help="real weights on photos, and on a clip whose Kinetics class is known, instead; fetches up to 60 MB",
+    )
     parser.add_argument("--json", action="store_true", help="plain data in place of text")
 
 
@@ -19,6 +26,7 @@ def doctor(args: argparse.Namespace) -> int:
     """Do all checks; 1 when one failed."""
     from repro.cli.doctor_checks.check import FAIL, Outcome
     from repro.cli.doctor_checks.diagnosis import diagnose, line, to_dict
+    from repro.cli.doctor_checks.real import check_real
 
     console = prepare(args)
 
@@ -26,7 +34,7 @@ def doctor(args: argparse.Namespace) -> int:
         if not args.json:
             console.print(line(outcome), markup=False)
 
-    made = diagnose(args.only, show)
+    made = diagnose(args.only, show) if args.real is None else check_real(args.real, show)
     failed = sum(one.state == FAIL for one in made)
     if args.json:
         print(json.dumps(to_dict(made), indent=1))
