@@ -14,7 +14,10 @@ import pytest
 from repro.core.spec import Experiment, Train, replace, to_dict
 from repro.records import store
 from repro.records.index import Index
+from tests.repro.conftest import tiny_accuracy, tiny_csv, tiny_model
 from tests.torture.tools import cases, draws, left, sound
+
+__all__ = ["tiny_accuracy", "tiny_csv", "tiny_model"]
 
 #: of a record: other in any two runs
 _OF_THE_RUN = {"started", "finished", "wall_s", "command", "environment", "curve"}

@@ -1,7 +1,7 @@
 """A process that has imported all that a training needs, and forks itself for each one: what is killed is the training,
 not the two seconds before it.
 
-    python -m tests.torture.zygote MODEL MEASURE        then a line of JSON for each child: seed, out, seconds or null
+    python -m tests.torture.zygote EXPERIMENT        then a line of JSON for each child: seed, out, seconds or null
 
 It answers each line with the status of the child, negative for a signal. `seconds` after its start it is killed.
 """
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from repro.core.spec import Experiment, experiment_from_dict
+from repro.core.spec import Accuracy, Experiment, experiment_from_dict, replace
 from repro.engine.execution import Execution
 from repro.runner import one_experiment
 
@@ -53,6 +53,9 @@ def main() -> None:
     import repro.models.build  # noqa: F401
 
     experiment = experiment_from_dict(json.loads(sys.argv[1]))
+    assert isinstance(experiment.measure, Accuracy)
+    named = one_experiment.dataset_name(experiment.measure.dataset)
+    experiment = replace(experiment, measure=replace(experiment.measure, dataset=named))
     for line in sys.stdin:
         print(child(experiment, json.loads(line)), flush=True)
 
