@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from baselines.resnet import OpenBottleneck
 from baselines.temporal import LearnableShift, filter_over_time, gated_taps
@@ -54,7 +54,7 @@ class MotionEnhancement(nn.Module):
     def forward(self, pooled: Tensor) -> Tensor:
         """Gates in (0, 1]."""
         gate = self.expand(self.here(pooled[:, :-1]) - self.next(pooled[:, 1:])).sigmoid()
-        return torch.cat([gate, torch.ones_like(pooled[:, :1])], dim=1)
+        return pad(gate, (0, 0, 0, 1), value=1.0)
 
 
 class EnhancementInteraction(nn.Module):
