@@ -21,7 +21,7 @@ import numpy as np
 
 from repro.core import paths
 from repro.core.errors import BadOption, DataError
-from repro.core.files import building, clear_left, write_atomic
+from repro.core.files import building, clear_left, parse_json, write_atomic
 from repro.data import decode
 from repro.data.index import Index
 from repro.data.pool import Pool, Problem
@@ -85,15 +85,18 @@ def open_cache(
 
 def _open(folder: Path, key: str) -> FrameCache | None:
     try:
-        table = json.loads((folder / "table.json").read_text())
+        table = parse_json((folder / "table.json").read_bytes())
         binary = folder / "frames.bin"
         empty = binary.stat().st_size == 0
         frames = np.empty(0, dtype=np.uint8) if empty else np.memmap(binary, dtype=np.uint8, mode="r")
     except (OSError, ValueError):
         return None
-    if hashlib.sha256(frames.data).hexdigest() != table.get("sha256"):
+    if not isinstance(table, dict) or hashlib.sha256(frames.data).hexdigest() != table.get("sha256"):
         return None
-    return FrameCache(folder, key, frames, table)
+    try:
+        return FrameCache(folder, key, frames, table)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 from repro.core import paths
 from repro.core.errors import DataError, UnknownName
-from repro.core.files import write_atomic
+from repro.core.files import parse_json, write_atomic
 from repro.data import content, label_maps
 from repro.data.index import Index, Video
 
@@ -183,12 +183,15 @@ def read(file: Path) -> Catalogue:
 @lru_cache(maxsize=8)
 def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
     try:
-        header = json.loads(file.read_text(encoding="utf-8"))
+        header = parse_json(file.read_bytes())
         data = (file.parent / _VIDEOS).read_bytes()
         if header["version"] != VERSION:
             raise _damaged(file, f"it is of version {header['version']}, this is {VERSION}")
         if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
             raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
+        told = [header[name] for name in ("name", "root", "media", "label_map", "content")]
+        if not all(isinstance(one, str) for one in (*told, *header["classes"])):
+            raise _damaged(file, "a name in it is no text")
         return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
@@ -214,8 +217,8 @@ def _damaged(file: Path, why: str) -> DataError:
 def read_quarantine(folder: Path) -> dict[tuple[str, str], str]:
     """(split, id) -> reason, of the videos set aside beside an index."""
     try:
-        listed = json.loads((folder / _QUARANTINE).read_text(encoding="utf-8"))
-        return {(item["split"], item["id"]): item["problem"] for item in listed}
+        listed = parse_json((folder / _QUARANTINE).read_bytes())
+        return {(str(item["split"]), str(item["id"])): str(item["problem"]) for item in listed}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

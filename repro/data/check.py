@@ -137,7 +137,7 @@ def _decode(
     size has changed.
     """
     journal = Journal("checking", made.name, f"{made.header['videos_sha256']};{decoder};{sorted(beside.items())}")
-    before = {path: Seen(**facts) for path, facts in journal.answers().items() if "reason" not in facts}
+    before = journal.answers(Seen)
     seen = {(r.split, r.id): before[r.path] for r in rows if r.path in before and _as_then(made, r, before[r.path])}
     todo = [row for row in rows if (row.split, row.id) not in seen]
     tasks = ((str(made.root / row.path), decoder, beside.get(row.id, "")) for row in todo)
@@ -196,10 +196,11 @@ def _save(file: Path, done: Check) -> None:
 
 def last(name: str) -> Check | None:
     """The last finished check of a dataset; None if there is none that can be read."""
+    from pydantic import TypeAdapter  # not in each process that decodes
+
     try:
-        facts = json.loads((catalogue.folder_of(name) / _CHECK).read_text(encoding="utf-8"))
-        return Check(**{**facts, "findings": tuple(Finding(**finding) for finding in facts["findings"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        return TypeAdapter(Check).validate_json((catalogue.folder_of(name) / _CHECK).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

@@ -10,9 +10,11 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from repro.core import paths
+
+Answer = TypeVar("Answer")
 
 
 class Journal:
@@ -22,13 +24,16 @@ class Journal:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self._file = paths.cache() / command / dataset / f"{digest}.jsonl"
 
-    def answers(self) -> dict[str, dict[str, Any]]:
-        """Name -> answer; a line that was cut off is left out."""
-        found: dict[str, dict[str, Any]] = {}
+    def answers(self, kind: type[Answer]) -> dict[str, Answer]:
+        """Name -> answer, a dataclass; a line that was cut off, or holds a problem instead, is left out."""
+        from pydantic import TypeAdapter  # not in each process that decodes
+
+        read: Any = TypeAdapter(tuple[str, kind])  # type: ignore[valid-type]
+        found: dict[str, Answer] = {}
         with contextlib.suppress(OSError):
-            for line in self._file.read_text(encoding="utf-8").splitlines():
-                with contextlib.suppress(ValueError, TypeError):
-                    name, answer = json.loads(line)
+            for line in self._file.read_bytes().splitlines():
+                with contextlib.suppress(ValueError):
+                    name, answer = read.validate_json(line)
                     found[name] = answer
         return found
 

@@ -168,9 +168,7 @@ def _probes(
     journal: Journal, root: Path, found: Sequence[Path], workers: int, on_progress: OnProgress | None
 ) -> dict[str, Probe | Problem]:
     """Path below the root -> what is there. A problem that was met before an interruption is looked at again."""
-    made: dict[str, Probe | Problem] = {
-        path: Probe(**facts) for path, facts in journal.answers().items() if "reason" not in facts
-    }
+    made: dict[str, Probe | Problem] = {**journal.answers(Probe)}
     wanted = list(dict.fromkeys(str(path) for path in found))
     todo = [path for path in wanted if path not in made]
     workers = max(1, min(workers, len(todo)))

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from repro.records.scores import release
 
@@ -50,15 +51,14 @@ class Sheet:
         if not rows.exists() or rows.stat().st_size != expected or not log.exists():
             log.unlink(missing_ok=True)
             return np.memmap(rows, np.float32, "w+", shape=shape)
-        whole = [line for line in log.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-        for line in whole:
-            position, problem, decoder = json.loads(line)
+        lines = _noted(log.read_bytes(), shape[0])
+        for position, problem, decoder in lines:
             if problem is None:
                 self.positions.append(position)
                 self.decoders[decoder] += 1
             else:
                 self.problems[position] = problem
-        log.write_text("".join(whole), encoding="utf-8")  # a line that was cut is written again
+        log.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
         return np.memmap(rows, np.float32, "r+", shape=shape)
 
     @property
@@ -106,6 +106,21 @@ class Sheet:
             file.unlink(missing_ok=True)
         if self._own:
             self._own.cleanup()
+
+
+def _noted(content: bytes, videos: int) -> list[tuple[int, str | None, str]]:
+    """The lines up to the first that is damaged or cut: rows stand in the order of their lines."""
+    read, found, seen = TypeAdapter(tuple[int, str | None, str]), [], set()
+    for line in content.splitlines(keepends=True):
+        try:
+            one = read.validate_json(line, strict=False)
+        except ValueError:
+            break
+        if not line.endswith(b"\n") or not 0 <= one[0] < videos or one[0] in seen:
+            break
+        seen.add(one[0])
+        found.append(one)
+    return found
 
 
 def merged(parts: Iterator[list[tuple[int, np.ndarray]]], shape: tuple[int, ...], folder: Path | None) -> np.ndarray:

@@ -49,7 +49,7 @@ def predict_all(
     facts = [network.sha256, canonical_json(network.model), network.classes, canonical_json(views), top]
     place = hashlib.sha256(str(out.absolute()).encode(errors="surrogateescape")).hexdigest()[:16]
     journal = Journal("predict", place, repr([*facts, how.get("decoder", "auto")]))
-    before = journal.answers()
+    before: dict[str, dict[str, Any]] = journal.answers(dict)
     names = {clip: _name(clip) for clip in clips}
     known = {clip: _read(clip, before[name]) for clip, name in names.items() if name in before}
     left = [clip for clip in clips if clip not in known]

@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from repro.core import paths, stop_signal
 from repro.core.errors import BadOption, ReproError, UnknownName
 from repro.core.files import write_atomic
@@ -284,8 +286,8 @@ def logs() -> Path:
 def ticket_of(job: Job) -> Ticket | None:
     """The job that the cell was given to last."""
     try:
-        return Ticket(**json.loads(_ticket(job).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return TypeAdapter(Ticket).validate_json(_ticket(job).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

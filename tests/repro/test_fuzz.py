@@ -1,27 +1,22 @@
 """Every reader of files, and the command line, on input that nobody meant: an answer or a sentence, never a traceback.
 
-The default run does a few hundred cases each; `-m slow` does 100,000, from a seed that is printed and that
-`REPRO_FUZZ_SEED` repeats. What was found stands by itself in the tests of the module that was at fault.
+What was found stands by itself in the tests of the module that was at fault.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
-import random
 import struct
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, given, settings
+from fuzzing import FEW, JSON, MANY, NUMBERS, TEXTS, encoded, fuzz, mutated
 from hypothesis import strategies as st
 
 from repro.__main__ import main
@@ -33,49 +28,11 @@ from repro.models.verify import verify
 from repro.records.scores import Scores
 from repro.runner import slurm
 
-FEW, MANY = 150, 100_000
 #: readers that build networks, or do more than read
 SLOW_READERS = {"reference networks": 20}
 TINY = Model(name="tsn", backbone="tiny_resnet", frames=2, num_classes=3)
 
-TEXTS = st.one_of(
-    st.text(max_size=12),
-    st.sampled_from(
-        ["", "²", "-1", "0", "1e999", "nan", "9" * 5000, "~nouser/x", "[bold]", "../x", "\udc80", "a=b", "a\nb"]
-    ),
-)
-NUMBERS = st.one_of(st.integers(-3, 9), st.integers(), st.floats(), st.booleans(), st.none())
-JSON = st.recursive(
-    st.one_of(NUMBERS, st.text(max_size=8)),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
-    max_leaves=12,
-)
 JSON_TEXT = st.one_of(JSON.map(json.dumps), TEXTS, st.sampled_from(["[" * 100_000, "{", '{"a":' * 5000, "NaN"]))
-
-
-def encoded(text: str) -> bytes:
-    return text.encode(errors="surrogatepass")
-
-
-def mutated(bases: list[bytes]) -> st.SearchStrategy[bytes]:
-    """One of the files, with bytes changed, put in, taken out, and cut off."""
-    edit = st.tuples(st.floats(0, 1), st.sampled_from("=+-|"), st.binary(min_size=1, max_size=6))
-
-    def apply(case: tuple[bytes, list[tuple[float, str, bytes]]]) -> bytes:
-        data = bytearray(case[0])
-        for where, how, what in case[1]:
-            at = int(where * len(data))
-            if how == "=":
-                data[at : at + len(what)] = what
-            elif how == "+":
-                data[at:at] = what
-            elif how == "-":
-                del data[at : at + len(what)]
-            else:
-                del data[at:]
-        return bytes(data)
-
-    return st.tuples(st.sampled_from(bases), st.lists(edit, max_size=4)).map(apply)
 
 
 # checkpoints
@@ -241,14 +198,15 @@ NETWORK = {
 }  # fmt: skip
 
 
-def changed(whole: dict[str, Any]) -> st.SearchStrategy[Any]:
+def with_others(whole: dict[str, Any]) -> st.SearchStrategy[Any]:
     return st.dictionaries(st.sampled_from(sorted(whole)), JSON, max_size=3).map(lambda parts: {**whole, **parts})
 
 
 RULES = {"mmaction2.uniform_test_8": {"13": [0, 1, 3, 5, 6, 8, 10, 11], "40": None}, "tsm.dense_8": {"20": [1]}}
-REFERENCES = st.one_of(JSON_TEXT, changed(RULES).map(json.dumps))
+REFERENCES = st.one_of(JSON_TEXT, with_others(RULES).map(json.dumps))
 NETWORKS = st.one_of(
-    changed(NETWORK).map(json.dumps), changed(NETWORK["spec"]).map(lambda spec: json.dumps({**NETWORK, "spec": spec}))
+    with_others(NETWORK).map(json.dumps),
+    with_others(NETWORK["spec"]).map(lambda spec: json.dumps({**NETWORK, "spec": spec})),
 )
 
 
@@ -336,32 +294,10 @@ def desk(tmp_path, monkeypatch):
     return tmp_path
 
 
-def fuzz(strategy: st.SearchStrategy[Any], check: Callable[[Any], None], count: int) -> None:
-    seed = int(os.environ.get("REPRO_FUZZ_SEED") or (random.randrange(2**32) if count > FEW else 0))
-    print(f"REPRO_FUZZ_SEED={seed}, {count} cases")
-
-    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck),
-              phases=(Phase.generate, Phase.shrink))  # fmt: skip
-    @hypothesis.seed(seed)
-    @given(strategy)
-    def once(case: Any) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            check(case)
-
-    once()
-
-
 def fuzz_reader(name: str, folder: Path, count: int) -> None:
     strategy, read = READERS[name]
 
-    def check(case: Any) -> None:
-        try:
-            read(case, folder)
-        except ReproError as error:
-            assert str(error) and len(str(error)) < 20_000
-
-    fuzz(strategy, check, count // SLOW_READERS.get(name, 1))
+    fuzz(strategy, lambda case: read(case, folder), count // SLOW_READERS.get(name, 1))
 
 
 def fuzz_command_line(capsys: Any, count: int) -> None:
@@ -386,12 +322,12 @@ def test_the_command_line_answers_or_says_what_is_wrong(desk, capsys):
     fuzz_command_line(capsys, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("name", READERS)
 def test_a_reader_on_100_000_cases(name, tmp_path):
     fuzz_reader(name, tmp_path, MANY)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 def test_the_command_line_on_many_cases(desk, capsys):
     fuzz_command_line(capsys, MANY // 10)

@@ -23,7 +23,7 @@ from torch import nn
 
 from repro.core import lease, paths
 from repro.core.errors import BadOption
-from repro.core.files import write_atomic
+from repro.core.files import parse_json, write_atomic
 from repro.core.spec import Accuracy, Experiment, Model
 from repro.data.index import Index
 from repro.engine.distributed import Ranks, hold_together
@@ -56,13 +56,13 @@ def weights_of(
     with hold_together(ranks, experiment.id, seed, on_wait=wait):
         if ranks.rank:
             return _as_rank(ranks, folder, lambda: _fit(experiment, seed, quiet, index, cache, initialise))
-        found = _read(folder, index)
+        found = stored(folder, index)
         if not ranks.share(found is None):
             assert found is not None
             return found
         _keep(_fit(experiment, seed, how, index, cache, initialise), experiment, seed, folder)
         ranks.barrier()
-    made = _read(folder)
+    made = stored(folder)
     assert made is not None
     return made
 
@@ -88,7 +88,7 @@ def _as_rank(ranks: Ranks, folder: Path, train: Callable[[], Fitted]) -> tuple[P
     if ranks.share(False):
         train()
         ranks.barrier()
-    found = _read(folder)
+    found = stored(folder)
     assert found is not None
     return found
 
@@ -127,11 +127,11 @@ def _keep(fitted: Fitted, experiment: Experiment, seed: int, folder: Path) -> No
     shutil.rmtree(paths.work(experiment.id, seed), ignore_errors=True)
 
 
-def _read(folder: Path, index: Index | None = None) -> tuple[Path, dict[str, Any]] | None:
+def stored(folder: Path, index: Index | None = None) -> tuple[Path, dict[str, Any]] | None:
     """The file and its facts, if both are there and fit each other, and the videos of `index`."""
     path = folder / "weights.safetensors"
     try:
-        facts = json.loads((folder / "weights.json").read_bytes())
+        facts = parse_json((folder / "weights.json").read_bytes())
         sound = weights_sha256(load_file(path)) == facts["weights_sha256"]
         if index is not None and facts["dataset"]["fingerprint"] != index.fingerprint:
             return None

@@ -20,7 +20,7 @@ from typing import Any, TextIO
 
 import torch
 
-from repro.core.files import write_atomic
+from repro.core.files import parse_json, write_atomic
 from repro.engine.distributed import Ranks
 from repro.engine.train.step import CLIPS, NORM, NORMS, Stepper
 
@@ -114,13 +114,13 @@ class Meter:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a log; one that was cut off when the process died is left out."""
+    """The lines of a log; one that was cut off when the process died is left out, as is what is no line of a log."""
     lines = []
     with contextlib.suppress(FileNotFoundError):
-        for text in (folder / NAME).read_text(encoding="utf-8").splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                lines.append(json.loads(text))
-    return lines
+        for text in (folder / NAME).read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                lines.append(parse_json(text))
+    return [line for line in lines if isinstance(line, dict) and isinstance(line.get("step"), int)]
 
 
 def _take_back(path: Path, step: int) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fuzzing import FEW, MANY, fuzz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -69,24 +70,24 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("reader", READERS)
-@given(data=FILES)
-@settings(max_examples=60)
-def test_only_our_errors_escape(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
-    _read(reader, tmp_path_factory.getbasetemp() / "own_x.csv", data)
+def test_only_our_errors_escape(tmp_path: Path, reader: str) -> None:
+    fuzz_reader(reader, tmp_path, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.fuzz
 @pytest.mark.parametrize("reader", READERS)
-@given(data=FILES)
-@settings(max_examples=5_000, print_blob=True)
-def test_only_our_errors_escape_ever(tmp_path_factory: pytest.TempPathFactory, reader: str, data: bytes) -> None:
-    _read(reader, tmp_path_factory.getbasetemp() / "own_x.csv", data)
+def test_only_our_errors_escape_ever(tmp_path: Path, reader: str) -> None:
+    fuzz_reader(reader, tmp_path, MANY)
 
 
-def _read(reader: str, file: Path, data: bytes) -> None:
-    file.write_bytes(data)
-    with contextlib.suppress(ReproError):
+def fuzz_reader(reader: str, folder: Path, count: int) -> None:
+    file = folder / "own_x.csv"
+
+    def check(data: bytes) -> None:
+        file.write_bytes(data)
         READERS[reader](file)
+
+    fuzz(FILES, check, count)
 
 
 @given(data=st.one_of(st.binary(max_size=60), st.text(max_size=60).map(str.encode), st.just(b"[" * 5_000)))
