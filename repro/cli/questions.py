@@ -71,35 +71,38 @@ def _chosen(which: str, paper: str = "") -> list[Question]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Question by question, cheapest first, what has no record yet; after each its answer. Ctrl-C loses nothing."""
+    """Question by question, cheapest first, what has no record yet; after each its answer. Ctrl-C loses nothing.
+
+    With `--own` the reference does not count: this machine makes the whole evidence again.
+    """
     from repro.cli.launch import launch
+    from repro.core import paths
     from repro.evidence.questions import answers
-    from repro.records import store
     from repro.records.index import Index, shown_records
     from repro.report.questions import FORMATS
-    from repro.runner.jobs import select
-    from repro.runner.questions import jobs_of
+    from repro.runner.questions import jobs_of, undone
 
     _check(args)
     console = prepare(args)
     chosen = [one for name in args.only for one in _chosen(name)] or _chosen("", args.paper or "")
+    index = Index(paths.own()) if args.own else shown_records()
     failed, left = 0, {one.full_name for one in chosen}
     while left:  # what one question has trained, the next may share
-        known = answers([one for one in chosen if one.full_name in left], shown_records())
+        known = answers([one for one in chosen if one.full_name in left], index.refresh())
         answer = min(known, key=lambda one: one.seconds)
         one = answer.question
         left.remove(one.full_name)
         if one.waits:
             console.print(f"{one.full_name}: not run, it waits for {one.waits}", markup=False)
             continue
-        todo = select(jobs_of(one), args.mode, Index(store.default_root()))
+        todo = jobs_of(one) if args.mode == "force" else undone(one, index)
         if args.dry_run:
             told = f"{len(todo)} trainings, about {duration(answer.seconds)}" if todo else "nothing to do"
             console.print(f"python -m repro run {NAME} --only {one.full_name}    # {told}", markup=False)
             continue
         if todo:
             failed += launch(todo, args, console, one.full_name)
-        FORMATS["text"](answers([one], shown_records()), console, full=True)
+        FORMATS["text"](answers([one], index.refresh()), console, full=True)
     return 1 if failed else 0
 
 
@@ -108,10 +111,11 @@ def _check(args: argparse.Namespace) -> None:
     given = [name for name, value in (("--rows", args.rows), ("--with", args.methods)) if value]
     given += ["--seeds"] if args.seeds != 1 or args.seed is not None else []
     given += ["--smoke"] if args.smoke else []
+    given += [f"--{args.mode}"] if args.mode not in ("undone", "force") else []
     given += ["torchrun"] if torchrun() else []
     given += ["--launcher slurm"] if args.launcher == "slurm" else []
     if given:
         raise BadOption(
             f"{given[0]} with run {NAME}, whose networks and seeds are declared",
-            allowed="--paper, --only QUESTION, --jobs, --device, --launcher gpus, --failed, --force, --dry-run",
+            allowed="--paper, --only QUESTION, --own, --jobs, --device, --launcher gpus, --force, --dry-run",
         )

@@ -31,6 +31,7 @@ def _add_run(commands: Commands) -> None:
     parser = verb(commands, "run", run, "measure a table's cells; what is done is skipped", "run table6 --rows tsn_r50")
     add_table(parser)
     parser.add_argument("--paper", help="of `run questions`: those of one paper")
+    parser.add_argument("--own", action="store_true", help="of `run questions`: also what the reference has")
     parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="only these rows")
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
     seeds = parser.add_mutually_exclusive_group()
@@ -101,8 +102,9 @@ def run(args: argparse.Namespace) -> int:
 
     if args.table == questions.NAME:
         return questions.run(args)
-    if args.paper:
-        raise BadOption(f"--paper {args.paper} with run {args.table}", allowed="run questions --paper PAPER")
+    if args.paper or args.own:
+        given = f"--paper {args.paper}" if args.paper else "--own"
+        raise BadOption(f"{given} with run {args.table}", allowed="run questions [--paper PAPER] [--own]")
     console = prepare(args)
     table = table_of(args)
     table = smoke_table(table) if args.smoke else table

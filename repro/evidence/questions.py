@@ -102,8 +102,12 @@ def answers(questions: Sequence[Question], index: Index) -> list[Answer]:
 
 
 def records_of(term: Term | Control, seeds: int, index: Index) -> list[Record]:
-    """The finished records of an arm or a control, of its declared seeds."""
-    return [one for one in finishing(index.of(term.experiment.id)) if one.seed < seeds and not one.smoke]
+    """The finished records of an arm or a control, of its declared seeds, in whichever folder each lies.
+
+    A seed may be published while the next ones are trained: together they are one sample.
+    """
+    found = index.everywhere(term.experiment.id)
+    return [one for one in finishing(found) if one.seed < seeds and not one.smoke]
 
 
 def _decided(found: Sequence[Answer]) -> list[Answer]:

@@ -120,6 +120,10 @@ class Index:
             found = self._standing(root.of({start}) for root in self.roots)
         return [record for record in found if record.id == id and seed in (None, record.seed)]
 
+    def everywhere(self, id: str) -> list[Record]:
+        """Those of all folders, whichever has more seeds: for a sample whose seeds were declared beforehand."""
+        return [record for root in self.roots for record in root.of({id[:_DIGITS]}) if record.id == id]
+
     def of_table(self, full_name: str, ids: Collection[str]) -> list[Record]:
         """What concerns a table: records of its experiments wherever they lie, and all that lie in its own folder."""
         starts = {id[:_DIGITS] for id in ids}

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rich import table as rich_table
 from rich.console import Console
 from rich.text import Text
 
@@ -21,10 +20,11 @@ from repro.report.markdown import escape
 from repro.report.table import Table
 
 _STYLES = {"higher": "green", "lower": "red", "undecided": "yellow", "open": "dim", "empty": "dim"}
-_LINE = 85
+_LINE, _NARROW = 85, 60
 LEGEND = (
-    "higher, lower: first arm minus second, paired by seed, p below 5 % by Holm over the paper's questions and the "
-    "interval no wider than declared; undecided (± half its width). Probes speak of mechanisms, never of Kinetics."
+    "higher, lower: first arm minus second, paired by seed, p below 5 % by Holm over the paper's",
+    "questions, and the interval no wider than declared; else undecided (± half its width).",
+    "Probes speak of mechanisms, never of Kinetics.",
 )
 MORE = "One with its controls and how it was chosen: python -m repro questions TABLE"
 
@@ -66,16 +66,15 @@ def print_answers(found: Sequence[Answer], console: Console, *, full: bool = Fal
                 console.print(line, markup=False)
             console.print()
         return
-    table = rich_table.Table(show_edge=False, pad_edge=False)
-    for title in ("question", "asks", "answer", "seeds"):
-        table.add_column(title, overflow="fold")
+    wide = max(len(one.question.full_name) for one in found)
     for one in found:
-        answer = Text(word_of(one), style=_STYLES[word_of(one)]).append(f" {told(one)}", style="")
-        name = one.question.full_name
-        table.add_row(Text(name), Text(one.question.asks), answer, f"{_seeds(one)} of {one.question.seeds}")
-    console.print(table)
-    for line in (summary(found), LEGEND, MORE):
-        console.print(line, markup=False)
+        seeds = f"{_seeds(one)} of {one.question.seeds} seeds  " if one.state != "answered" else ""
+        shown = Text(f"{one.question.full_name:<{wide}}  ").append(word_of(one), style=_STYLES[word_of(one)])
+        shown.append(f"  {seeds}{told(one)}")
+        shown.truncate(max(console.width, _NARROW), overflow="ellipsis")
+        console.print(shown)
+    for text in (summary(found), *LEGEND, MORE):
+        console.print(text, markup=False)
 
 
 def summary(found: Sequence[Answer]) -> str:
@@ -158,7 +157,7 @@ def markdown(found: Sequence[Answer]) -> str:
         rests = "<br>".join(escape(line.strip()) for line in lines(one)[2:])
         cells = [one.question.full_name, escape(one.question.asks), f"{word_of(one)}: {escape(told(one))}", rests]
         made.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*made, "", summary(found), "", LEGEND])
+    return "\n".join([*made, "", summary(found), "", " ".join(LEGEND)])
 
 
 def as_json(found: Sequence[Answer]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from repro.papers.question import Question
 from repro.papers.questions import controls_of, experiments
+from repro.records.index import Index, finishing
 from repro.runner.jobs import Job
 
 #: table and row under which the controls of probes have their records
@@ -21,3 +22,10 @@ def jobs_of(one: Question) -> list[Job]:
         paper, _, table = term.table.partition("/")
         found += [Job(paper, table, term.row, term.cell, term.experiment, seed) for seed in range(one.seeds)]
     return found
+
+
+def undone(one: Question, index: Index) -> list[Job]:
+    """Those of its jobs that no record finishes, in whichever folder, each once."""
+    jobs = {(job.experiment.id, job.seed): job for job in reversed(jobs_of(one))}
+    done = {(record.id, record.seed) for id_, _ in jobs for record in finishing(index.everywhere(id_))}
+    return [job for key, job in reversed(jobs.items()) if key not in done]

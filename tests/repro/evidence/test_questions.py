@@ -131,6 +131,21 @@ def test_a_host_at_its_ceiling_is_told(tmp_path: Path):
     assert "TSN at 9" in told and "55 to 90" in told
 
 
+def test_seeds_may_lie_in_two_folders(tmp_path: Path):
+    """Some published, the others trained since: one sample. Of ten that are gone, three of TSN are a control's too."""
+    from repro.runner.questions import undone
+
+    one, own, reference = find(SIGHT), tmp_path / "own", tmp_path / "reference"
+    write(own, one, arms(80, 70, 0.1))
+    for file in [file for file in own.rglob("*-s[0-4].*") if "controls" not in file.parts]:
+        target = reference / file.relative_to(own)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.rename(target)
+    assert answer(SIGHT, Index(own)).state == "open" and len(undone(one, Index(own))) == 7
+    both = Index(own, reference)
+    assert answer(SIGHT, both).word == "higher" and undone(one, both) == []
+
+
 def test_seeds_that_are_not_declared_do_not_count(tmp_path: Path):
     """More seeds than were declared change nothing: none is added after looking."""
     one = find(SIGHT)
