@@ -47,6 +47,10 @@ class Worker:
     note: str = ""
 
 
+#: seconds of a kind's jobs as guessed that weigh as much as what was seen
+_TRUSTED_S = 60.0
+
+
 @dataclass
 class State:
     """What a progress display shows: who does what, what is left, and how long that takes."""
@@ -66,9 +70,11 @@ class State:
         return self.guesses.get(job.key, EXPECTED_SECONDS[job.kind])
 
     def expected(self, job: Job) -> float:
-        """The guess, as far as the jobs of this kind that have finished took longer or less than theirs."""
-        took, guessed = self.seen.get(job.kind, (1.0, 1.0))
-        return self.guess(job) * took / guessed
+        """The guess, as far as the jobs of this kind that have finished took longer or less than theirs: a first short
+        one, which starts its process too, says little.
+        """
+        took, guessed = self.seen.get(job.kind, (0.0, 0.0))
+        return self.guess(job) * (took + _TRUSTED_S) / (guessed + _TRUSTED_S)
 
     def count(self, job: Job, status: str, seconds: float) -> None:
         """A job has ended."""
