@@ -44,7 +44,8 @@ class DynamicNorm(nn.Module):
         super().__init__()
         self.clip, self.group, self.eps = clip, group, norm.eps
         self.channel_groups: int | None = None
-        self.momentum = 0.0
+        self.momentum: float | None = 0.0
+        """Share of new statistics in the running ones; None: their plain mean, as in torch."""
         if isinstance(norm, nn.GroupNorm):
             self.channels, self.channel_groups = norm.num_channels, norm.num_groups
             return
@@ -120,9 +121,16 @@ class DynamicNorm(nn.Module):
             raise ValueError(f"{OWNER}: training needs more than one value a channel and group")
         with torch.no_grad():
             for g in range(mean.shape[0]):
-                self.running_mean.lerp_(mean[g].to(self.running_mean.dtype), self.momentum)
-                self.running_var.lerp_(var[g].to(self.running_var.dtype) * (count / (count - 1)), self.momentum)
+                share = self._share()
+                self.running_mean.lerp_(mean[g].to(self.running_mean.dtype), share)
+                self.running_var.lerp_(var[g].to(self.running_var.dtype) * (count / (count - 1)), share)
         return mean[:, None], var[:, None]
+
+    def _share(self) -> float:
+        if self.momentum is not None:
+            return self.momentum
+        self.num_batches_tracked += 1
+        return 1.0 / float(self.num_batches_tracked)
 
     def _group_statistics(self, means: Tensor, variances: Tensor, pixels: int) -> State:
         """Mean and variance (N, G, t, C) of each frame, over pixels and the channels of a group."""

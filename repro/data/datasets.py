@@ -1,13 +1,14 @@
 """Names of datasets, and how a name or a CSV becomes an `Index`. Registering imports nothing heavy.
 
 An entry's target is called as `target(name, split)` and returns an `Index`; a third party registers the same. Facts:
-`small`: its frames are kept decoded (`repro.data.cache`); `metrics`: "module:function" of labels and predicted classes.
+`small`: its frames are kept decoded (`repro.data.cache`); `metrics`: "module:function" of labels and predicted classes;
+`reestimate`: trained networks are scored with re-estimated normalizations besides (`repro.engine.reestimate`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from repro.core.errors import NotConfigured
 from repro.core.paths import expand
@@ -30,9 +31,10 @@ _ABOUT = {
     "probe-shapes": "synthetic; motions of three sizes and three durations",
 }
 for _name, _about in _ABOUT.items():
-    _pairs = {"metrics": "repro.data.embedded:direction_metrics"} if _name in _MOTIONS else {}
+    _more: dict[str, Any] = {"metrics": "repro.data.embedded:direction_metrics"} if _name in _MOTIONS else {}
+    _more |= {"reestimate": True} if _name.startswith("probe-") else {}
     for _ending, _told in (("", _about), ("-smoke", "two videos a split, for smoke runs")):
-        datasets.add(_name + _ending, "repro.data.embedded:open_embedded", _told, num_classes=8, small=True, **_pairs)
+        datasets.add(_name + _ending, "repro.data.embedded:open_embedded", _told, num_classes=8, small=True, **_more)
 for _name, _known in KNOWN.items():
     datasets.add(
         _name,

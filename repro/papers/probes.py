@@ -29,18 +29,19 @@ CHANCE = 12.5
 
 _FRAMES, _CROP = 8, 32
 _BODY, _GROUPS = frozen(blocks=2, width=8), 4
-#: the recipe at 32 clips a step; other batches see equally many clips, at a rate in proportion
+#: the recipe at 16 clips a step; other batches see equally many clips, at a rate in proportion
 RECIPE = Train(
-    epochs=16,
-    batch=32,
+    epochs=12,
+    batch=16,
     lr=0.1,
     sampling="mmaction2.uniform_train_8",
     nesterov=True,
     weight_decay=5e-4,
     decay_on="matrices",
-    schedule="cosine",
+    schedule="step",
+    milestones=(6.0, 9.0),
     schedule_by="step",
-    warmup_epochs=1.6,
+    warmup_epochs=1.2,
     clip_norm=5,
     crop=_CROP,
     crop_rule="random",
@@ -84,12 +85,12 @@ def probe_model(model: Model) -> Model:
 
 
 def probe(
-    model: Model, name: str, *, batch: int = 32, split: str = TEST, shuffled: bool = False, **changes: Any
+    model: Model, name: str, *, batch: int = RECIPE.batch, split: str = TEST, shuffled: bool = False, **changes: Any
 ) -> Experiment:
     """Training and test of a network on the probe `name`, in batches of `batch` clips that are normalized together.
 
     `split` is what is scored. `shuffled` gives frames in random order, in training and test. `changes` are those of the
-    recipe; `epochs` takes the warm-up along.
+    recipe; `epochs` takes warm-up and milestones along.
     """
     small = probe_model(model)
     rule = "shuffled" if shuffled else "centred5" if small.name == "tdn" else ""
@@ -99,7 +100,9 @@ def probe(
         test = replace(test, sampling=f"repro.{rule}_test_{_FRAMES}")
     train = replace(train, batch=batch, clips_per_device=batch, lr=train.lr * batch / train.batch)
     if "epochs" in changes:
-        changes = {"warmup_epochs": changes["epochs"] / 10, **changes}
+        longer = changes["epochs"] / train.epochs
+        ends = tuple(longer * end for end in train.milestones)
+        changes = {"warmup_epochs": longer * train.warmup_epochs, "milestones": ends, **changes}
     measure = Accuracy(dataset=name, train=replace(train, **changes), test=test, test_split=split)
     return Experiment(model=small, measure=measure)
 

@@ -45,7 +45,7 @@ def test_one_recipe_for_all_but_the_frames_that_a_network_needs(name):
 def test_a_batch_sees_equally_many_clips_at_a_rate_in_proportion(batch):
     recipe = probe(Model(name="tsn", backbone="resnet50"), probes.BATCH, batch=batch).measure.train
     assert (recipe.batch, recipe.clips_per_device) == (batch, batch)
-    assert recipe.lr / batch == pytest.approx(probes.RECIPE.lr / 32)
+    assert recipe.lr / batch == pytest.approx(probes.RECIPE.lr / 16)
     assert recipe.epochs == probes.RECIPE.epochs
 
 
@@ -60,7 +60,7 @@ def test_choosing_is_never_on_the_test_split():
 
 def test_changes_are_those_of_the_recipe():
     recipe = probe(Model(name="tsm", backbone="resnet50"), ORDER, epochs=20, lr=0.05).measure.train
-    assert (recipe.epochs, recipe.warmup_epochs, recipe.lr) == (20, 2.0, 0.05)
+    assert (recipe.epochs, recipe.warmup_epochs, recipe.milestones, recipe.lr) == (20, 2.0, (10.0, 15.0), 0.05)
 
 
 def test_shuffled_frames_are_the_same_frames():
