@@ -1,6 +1,7 @@
 """A dataset split as a list of videos, and the CSV files that users write.
 
-A dataset is one CSV with columns `path` and `label`, optionally `split`, beside an optional label map: one class name a
+A dataset is one CSV with columns `path` and `label`, optionally `split` and `group` (what clips have in common besides
+their class: a source video, a person; folds keep it whole), beside an optional label map: one class name a
 line, in the order of the labels. Paths are relative to the CSV. A label is a class name or its 0-based number.
 
     path,label,split
@@ -35,7 +36,7 @@ from repro.data.class_names import (
 from repro.data.shared_files import Listed, refuse_shared
 from repro.data.splits import respelled, split_of
 
-_COLUMNS = ("path", "label", "split")
+_COLUMNS = ("path", "label", "split", "group")
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Video:
     id: str
     path: Path
     label: int
+    group: str = ""
+    """What it has in common with others besides the class; no part of a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,7 @@ class Row:
     label: str
     split: str | None
     written: str = ""
+    group: str = ""
 
 
 def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) -> Index:
@@ -119,7 +123,7 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
         raise UnknownName(f"split of {str(file)!r}", split, {row.split or "" for row in rows}, fix="--split NAME")
     folder = file.absolute().parent
     refuse_shared(file, [Listed(r.line, r.path, r.split, number) for r, number in zip(rows, numbers, strict=True)])
-    videos = tuple(Video(id=row.path, path=folder / row.path, label=number) for row, number in chosen)
+    videos = tuple(Video(id=row.path, path=folder / row.path, label=number, group=row.group) for row, number in chosen)
     notes = _notes(rows, classes)
     facts = {"read_as": list(notes)} if notes else {}
     return Index(file.stem, wanted, videos, classes, fingerprint(videos, classes, folder), facts=facts, notes=notes)
@@ -170,12 +174,12 @@ def _check_header(file: Path, header: list[str]) -> None:
     if "path" not in header or "label" not in header:
         raise DataError(
             f"{str(file)!r} line 1: the header is {','.join(header)!r}",
-            allowed="columns path,label and optionally split",
+            allowed="columns path,label and optionally split, group",
             fix="write `path,label` as the first line",
         )
     for name in header:
         if name not in _COLUMNS or header.count(name) > 1:
-            raise DataError(f"{str(file)!r} line 1: column {name!r}", allowed="path, label and split, each once")
+            raise DataError(f"{str(file)!r} line 1: column {name!r}", allowed="path, label, split and group, each once")
 
 
 def _checked(file: Path, records: Sequence[tuple[int, list[str]]], header: list[str]) -> tuple[Row, ...]:
@@ -197,6 +201,7 @@ def _checked(file: Path, records: Sequence[tuple[int, list[str]]], header: list[
             raise DataError(f"{where}: the path {name!r} holds a NUL character")
         written = record.get("split", "").strip()
         row = Row(line, name, normal(record["label"]), split_of(written, where) if written else None, written)
+        row = replace(row, group=record.get("group", "").strip())
         other = first_seen.setdefault(_plain_path(name), row)
         if other is not row:
             spelled = "" if other.path == name else f" as {other.path!r}"
