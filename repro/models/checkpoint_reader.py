@@ -46,10 +46,11 @@ _INFLATED, _LARGE = 100, 2**30
 _PYTHON_2_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
 
-class _StandIn:
+class StandIn:
     """Takes the place of a bookkeeping object; accepts whatever it is given and does nothing."""
 
-    def __new__(cls, *_args: Any, **_kwargs: Any) -> _StandIn:
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> StandIn:
+        """As above."""
         return object.__new__(cls)
 
     def __init__(self, *_args: Any, **_kwargs: Any) -> None: ...
@@ -156,7 +157,7 @@ def _read_safetensors(file: Path) -> tuple[dict[str, torch.Tensor], Mapping[str,
 def _read_torch(file: Path) -> Any:
     """The unpickled content, plain containers and tensors only."""
     _require_room(file, _unpacked_bytes(file))
-    stand_ins = [(_StandIn, name) for name in sorted(foreign_names(file)) if _is_bookkeeping(name)]
+    stand_ins = [(StandIn, name) for name in sorted(foreign_names(file)) if is_bookkeeping(name)]
     try:
         # numpy's and mmengine's names resolve to the stand-in, never to the real thing
         with torch.serialization.safe_globals(stand_ins):  # type: ignore[arg-type]
@@ -164,7 +165,7 @@ def _read_torch(file: Path) -> Any:
     except pickle.UnpicklingError as error:
         if not _is_pickle(file):
             raise WeightsError(f"{str(file)!r} is no PyTorch checkpoint ({_start(file)})") from error
-        refused = sorted(name for name in foreign_names(file) if not _is_bookkeeping(name))
+        refused = sorted(name for name in foreign_names(file) if not is_bookkeeping(name))
         raise _refusal(file, refused, error) from error
     except (Exception, RecursionError) as error:  # the bytes decide what torch's reader trips over
         reason = str(error).splitlines()[0] if str(error).strip() else type(error).__name__
@@ -203,7 +204,8 @@ def _is_pickle(file: Path) -> bool:
     return head in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
-def _is_bookkeeping(name: str) -> bool:
+def is_bookkeeping(name: str) -> bool:
+    """Whether a dotted name is of what training frameworks leave beside their tensors."""
     return name in _BOOKKEEPING_NAMES or name.partition(".")[0] in _BOOKKEEPING_PACKAGES
 
 

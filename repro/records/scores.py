@@ -90,7 +90,7 @@ class Scores:
                 if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                     raise DataError(f"scores {path} do not fit the sha256 that is recorded for them")
                 file.seek(0)
-                _require_room(file)
+                require_room(file)
                 file.seek(0)
                 return _read(file)
         except DataError:
@@ -100,7 +100,7 @@ class Scores:
             raise DataError(f"scores {path} cannot be read: {reason}", fix="the same test again writes them") from error
 
 
-def _require_room(file: IO[bytes]) -> None:
+def require_room(file: IO[bytes]) -> None:
     """Raise before anything is allocated where arrays claim more than the archive can hold, or than memory does."""
     total = 0
     with zipfile.ZipFile(file) as archive:

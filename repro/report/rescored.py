@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from repro.evidence.rescored import Reading
+from repro.evidence.score_comparison import Compared
+from repro.records.scores import Scores
 
 
 def render_reading(reading: Reading, shown: int = 5) -> Sequence[str]:
@@ -23,3 +25,23 @@ def render_reading(reading: Reading, shown: int = 5) -> Sequence[str]:
     if len(reading.missing) > shown:
         told.append(f"  ... and {len(reading.missing) - shown} more")
     return told
+
+
+def render_comparison(found: Compared, a: Scores, b: Scores) -> Sequence[str]:
+    """The two accuracies, their difference and McNemar's test, as text."""
+    names = [_name(scores, letter) for scores, letter in ((a, "A"), (b, "B"))]
+    width = max(map(len, names))
+    beside = [f"{count} only in {letter}" for count, letter in zip(found.alone, "AB", strict=True) if count]
+    one = found.difference
+    return [
+        f"{found.videos} videos in both" + (f"; {', '.join(beside)}" if beside else ""),
+        *(f"  {name:<{width}}  top-1 {rate:6.2f} %" for name, rate in zip(names, found.top1, strict=True)),
+        f"  B - A {one.value:+.2f} points   95 % interval {one.low:+.2f} to {one.high:+.2f} ({one.method})",
+        f"  right in A alone {found.only[0]}, in B alone {found.only[1]}; McNemar, exact: p = {found.p:.2g}",
+    ]
+
+
+def _name(scores: Scores, letter: str) -> str:
+    elsewhere = scores.about.get("elsewhere")
+    told = f"{elsewhere['label']}, from elsewhere" if elsewhere else scores.about.get("dataset", "")
+    return f"{letter}  {told}" if told else letter
