@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import pickle
 import re
 import shlex
 import shutil
@@ -122,8 +123,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_video(here / name)
     splits = ("train", "train", "val", "test")
     rows = [(f"videos/{n}.mp4", "ab"[n % 2], splits[n // 4]) for n in range(16)]
-    for name, _, _ in rows:
-        write_video(here / name)
+    for number, (name, _, _) in enumerate(rows):
+        write_video(here / name, frames=12 + number)  # a copy in another split is an error
     write_csv(here / "my.csv", rows)
     header = "label,youtube_id,time_start,time_end,split"
     for split in ("train", "val"):
@@ -131,6 +132,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "methods.register" in block)
     (here / "mine.py").write_text(code + "\n\nmethods.register('mine', summary='the same', options=Options)(insert)\n")
     (here / "LIST.txt").write_text("".join(f"{name}\n" for name, _, split in rows if split == "test"))
+    (here / "dump.pkl").write_bytes(pickle.dumps([{"pred_score": [0.1, 0.9], "gt_label": n % 2} for n in range(4)]))
     _weights(here)
     return here
 
