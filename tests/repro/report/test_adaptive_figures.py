@@ -76,11 +76,6 @@ def test_a_panel_for_each_action_and_a_bar_for_each_block(source: Source) -> Non
     assert "layer3.1: keep 40.0 %, constant over the clip 20.0 %" in words  # type: ignore[operator]
 
 
-def test_the_question_on_the_mixture_is_answered_from_the_same_records(source: Source) -> None:
-    (told,) = [text for text in source.table.findings if "reuse / keep" in text]
-    assert "AdaFuse on twin-temporal minus AdaFuse on twin-appearance is +0.4" in told and "points" not in told
-
-
 def test_bubbles_of_measured_networks_and_none_where_nothing_is_printed(source: Source) -> None:
     (drawing,) = bubbles(source)  # Table 6 prints no parameters
     words = parsed(drawing).find(f"{SVG}desc").text  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Gains over seeds with their interval, and trends, as all formats show them."""
+"""Gains over seeds with their interval, and what a table asks, as all formats show them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import pytest
 
 from repro.papers import find
 from repro.papers.table import TableSpec
+from repro.records.index import Index
 from repro.records.schema import Record
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
+from repro.report.questions import with_answers
 from repro.report.table import Cell
 from repro.report.text import render_text
 from tests.repro.made_table import accuracy, record_of, static
@@ -70,24 +72,13 @@ def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval(table3):
     assert (cell.text, cell.spread) == ("+0.009", "")
 
 
-@pytest.mark.parametrize(
-    ("gains", "verdict"),
-    [(GAIN, "supported"), ({8: 3.0, 6: 2.0, 4: 1.0}, "contradicted"), ({8: 2.0, 6: 2.0, 4: 2.0}, "undecided")],
-)
-def test_a_trend_is_told_with_its_interval_in_every_format(table3, gains, verdict):
-    view = table_view(table3, runs(table3, gains))
+def test_what_a_table_asks_stands_in_every_format(table3, tmp_path):
+    view = with_answers(table_view(table3, []), table3, Index(tmp_path))
     on_bn, on_gn = view.findings
-    assert on_bn.endswith(f"over 3 seeds: {verdict} on the twins.")
-    assert "Printed: +5.59, +6.73, +7.89 at 8, 6, 4, a slope of -0.57 points a clip" in on_bn
-    assert "Not evaluated: its cells have 0 seeds in common" in on_gn
-    assert "Printed: +9.95, +8.89, +7.99 at 8, 6, 4, a slope of +0.49 points a clip" in on_gn
+    assert "gain grow as the batch shrinks" in on_bn and " open: " in on_bn and "On GN" in on_gn
+    assert view.asked.startswith("2 questions: 2 open: python -m repro questions dnr/table3")
     for text in (render_text(view), render_markdown(view), render_latex(view), render_html(view), render_csv(view)):
         assert "".join(on_bn.split()[-8:]) in "".join(text.split()).replace("\\_", "_")
     lines = list(csv.reader(io.StringIO(render_csv(view))))
     assert [line[0] for line in lines].count("finding") == 2
     assert len({len(line) for line in lines}) == 1
-
-
-def test_a_trend_takes_the_seeds_that_all_its_cells_have(table3):
-    records = [r for r in runs(table3, GAIN) if not (r.row == "bn_4" and r.seed == 2)]
-    assert "over 2 seeds" in table_view(table3, records).findings[0]
