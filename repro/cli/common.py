@@ -6,17 +6,23 @@ import argparse
 import os
 import shlex
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.segment import Segment
 
 from repro import papers
-from repro.cli.arguments import add_module
-from repro.core.paths import torchrun
+from repro.cli.arguments import add_module, positive
+from repro.core.errors import BadOption
+from repro.core.options import parsed
+from repro.core.paths import expand, torchrun
 from repro.core.plain_text import shown
+from repro.core.spec import frozen, replace
 from repro.papers.table import TableSpec
 from repro.registry import load_module
+
+if TYPE_CHECKING:
+    from repro.papers.with_data import OwnData
 
 _WIDTH_WITHOUT_TERMINAL = 160
 
@@ -81,6 +87,7 @@ def add_table(parser: argparse.ArgumentParser) -> None:
     """TABLE, and --with for methods of the user's own."""
     parser.add_argument("table", metavar="TABLE")
     add_with(parser)
+    add_data(parser)
 
 
 def add_reference(parser: argparse.ArgumentParser) -> None:
@@ -102,6 +109,58 @@ def add_form(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """--dataset, and what of the protocol is another one on it."""
+    group = parser.add_argument_group("your own data in the table")
+    group.add_argument("--dataset", metavar="CSV|NAME", help="a column of this dataset: path,label,split, or a name")
+    add_protocol(group)
+
+
+def add_protocol(group: argparse._ActionsContainer) -> None:
+    """--views, --crop, --set: changes of test views and recipe."""
+    group.add_argument("--views", default="", metavar="CLIPSxCROPS", help="of the test, e.g. 1x1; default: as it is")
+    group.add_argument("--crop", type=positive, help="side of the test's crop; the short side goes with it")
+    group.add_argument(
+        "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
+    )
+
+
+def own_data(args: argparse.Namespace) -> OwnData | None:
+    """What the arguments of `add_data` ask for."""
+    from repro.papers.with_data import OwnData
+
+    if not args.dataset:
+        for name in ("views", "crop", "set"):
+            if getattr(args, name):
+                raise BadOption(f"--{name} without --dataset: the papers' protocols stay", fix="--dataset my.csv")
+        return None
+    return OwnData(args.dataset, args.views, args.crop, frozen(parsed(args.set, fix="--set epochs=2")))
+
+
+def table_words(args: argparse.Namespace, *, absolute: bool = False) -> list[str]:
+    """The arguments that make a table what it is, for another command line of it; files by their whole path if that is
+    run in another folder.
+    """
+    words = ["--with", *args.methods] if args.methods else []
+    for module in args.module:
+        words += ["--module", _file(module, absolute)]
+    if args.dataset:
+        words += ["--dataset", _file(args.dataset, absolute and args.dataset.lower().endswith(".csv"))]
+        words += ["--views", args.views] if args.views else []
+        words += ["--crop", str(args.crop)] if args.crop else []
+        words += ["--set", *args.set] if args.set else []
+    return words
+
+
+def table_file(args: argparse.Namespace, *, absolute: bool = False) -> str:
+    """The file of a user's own table; empty for a registered one."""
+    return _file(args.table, absolute) if args.table.endswith(".toml") else ""
+
+
+def _file(text: str, absolute: bool) -> str:
+    return str(expand(text).resolve()) if absolute else text
+
+
 def add_with(parser: argparse.ArgumentParser) -> None:
     """--with, and --module for the file that the method stands in."""
     parser.add_argument(
@@ -116,11 +175,11 @@ def add_with(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_table(args: argparse.Namespace) -> str:
-    """The table as it was asked for, with methods and modules: what stands in a command that goes on from here."""
-    words = [args.table, *(["--with", *args.methods] if args.methods else [])]
-    return shlex.join([*words, *(word for module in args.module for word in ("--module", module))])
+    """The table as it was asked for, with methods, modules and data: what stands in a command that goes on from here."""
+    return shlex.join([args.table, *table_words(args)])
 
 
 def table_of(args: argparse.Namespace) -> TableSpec:
     """The table that the arguments name, with the methods asked for."""
-    return papers.find(args.table, args.methods)
+    found = papers.find(args.table, args.methods, own_data(args))
+    return replace(found, words=tuple(table_words(args)))

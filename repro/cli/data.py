@@ -11,7 +11,10 @@ from rich.console import Console
 
 from repro.cli.arguments import positive
 from repro.cli.common import Commands, prepare, print_named, verb
-from repro.core.errors import BadOption
+from repro.core.errors import BadOption, UnknownName
+from repro.core.paths import expand
+from repro.data.datasets import is_csv
+from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
 
 _EXAMPLE = "data add kinetics400 --root /data/k400 --annotations kinetics_train.csv kinetics_val.csv"
@@ -21,7 +24,9 @@ def add(commands: Commands) -> None:
     """Declare it."""
     parser = verb(commands, "data", data, "where your datasets are, and whether they are whole", _EXAMPLE)
     parser.add_argument("action", choices=["add", "check", "list", "remove"])
-    parser.add_argument("name", nargs="?", metavar="NAME", help="kinetics400, sthv1, ...")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="kinetics400, sthv1, ...; a name of your own; to check also my.csv"
+    )
     giving = parser.add_argument_group("add")
     giving.add_argument("--root", type=Path, metavar="DIR", help="the folder that holds the videos or frames")
     giving.add_argument(
@@ -51,6 +56,12 @@ def data(args: argparse.Namespace) -> int:
         return 0
     if not args.name:
         raise BadOption(f"data {args.action} lacks NAME", fix=f"python -m repro data {args.action} kinetics400")
+    if args.action == "check" and (is_csv(args.name) or _is_own(args.name)):
+        return _check_csv(console, args)
+    if args.action == "add" and args.csv and args.name not in KNOWN:
+        return _add_own(console, args)
+    if args.name not in datasets and args.action == "add":
+        raise UnknownName("dataset", args.name, KNOWN, fix=f"python -m repro data add {args.name} --csv FILE.csv")
     if datasets[args.name].facts.get("shipped", True):
         raise BadOption(f"{args.name} comes with the suite or a package", allowed="datasets that you keep yourself")
     actions: dict[str, Callable[[Console, argparse.Namespace], int]] = {"add": _add, "check": _check, "remove": _remove}
@@ -87,11 +98,6 @@ def _add(console: Console, args: argparse.Namespace) -> int:
         for note in read_csv(args.csv, "val").notes:
             console.print(f"note: {note}", markup=False)
         return 0
-    from repro.data.known_datasets import KNOWN
-
-    if args.name not in KNOWN:
-        fix = f"python -m repro data add {args.name} --csv FILE.csv"
-        raise BadOption(f"{args.name} has no annotation files that the suite knows", allowed=", ".join(KNOWN), fix=fix)
     from repro.data.indexing import Source, summary
     from repro.data.indexing import add as add_index
 
@@ -102,6 +108,43 @@ def _add(console: Console, args: argparse.Namespace) -> int:
         console.print(line, markup=False)
     console.print(f"next: python -m repro data check {args.name}", markup=False)
     return 0
+
+
+def _is_own(name: str) -> bool:
+    return name in datasets and bool(datasets[name].facts.get("own"))
+
+
+def _add_own(console: Console, args: argparse.Namespace) -> int:
+    """A CSV gets a name."""
+    from repro.data import user_data
+    from repro.data.index import read_classes, read_csv, read_splits
+
+    if args.name in datasets and not _is_own(args.name):
+        raise BadOption(f"{args.name} comes with the suite or a package", allowed="a name of your own")
+    counts = user_data.add(args.name, args.csv)
+    told = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    console.print(f"{args.name}: {told}; {len(read_classes(args.csv))} classes", markup=False)
+    for note in dict.fromkeys(note for split in read_splits(args.csv) for note in read_csv(args.csv, split).notes):
+        console.print(f"note: {note}", markup=False)
+    console.print(f"next: python -m repro data check {args.name}", markup=False)
+    return 0
+
+
+def _check_csv(console: Console, args: argparse.Namespace) -> int:
+    """Every video of a CSV is decoded; the file and its videos stay as they are."""
+    from repro.data.check_csv import check_csv
+    from repro.data.dataset_config import place
+
+    file = expand(args.name) if is_csv(args.name) else place(args.name)
+    if file is None:
+        raise BadOption(f"{args.name} has no file", fix=f"python -m repro data add {args.name} --csv FILE.csv")
+    with _bar(console, "decoding") as report:
+        done = check_csv(file, sample=args.sample, workers=_jobs(args), decoder=args.decoder, on_progress=report)
+    for finding in done.findings:
+        console.print(str(finding), markup=False)
+    looked = f"{done.checked:,} of {done.videos:,} videos decoded"
+    console.print(f"{args.name}: {looked}: {'good' if done.ok else 'errors, see above'}", markup=False)
+    return 0 if done.ok else 1
 
 
 def _check(console: Console, args: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, positive, seed
-from repro.cli.common import Commands, prepare, verb
+from repro.cli.common import Commands, add_protocol, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
 from repro.core.options import parsed
@@ -81,9 +81,7 @@ def _add_train(commands: Commands) -> None:
     add_model(parser)
     parser.add_argument("--dataset", required=True, help="a registered name, or a CSV with columns path,label,split")
     parser.add_argument("--seed", type=seed, default=0)
-    parser.add_argument(
-        "--set", action="extend", nargs="+", default=[], metavar="K=V", help="change the recipe, e.g. epochs=2 lr=0.1"
-    )
+    add_protocol(parser)
     add_decoder(parser)
     parser.add_argument("--micro-batch", type=positive, metavar="N", help="clips in one forward pass on one device")
     _add_workers(parser)
@@ -218,7 +216,14 @@ def train(args: argparse.Namespace) -> int:
     from repro.runner.one_experiment import recipe
 
     with together(args.device) as device:
-        experiment = recipe(model_of(args), args.dataset, parsed(args.set))
+        experiment = recipe(
+            model_of(args),
+            args.dataset,
+            parsed(args.set, fix="--set epochs=2"),
+            views=args.views,
+            crop=args.crop,
+            on_note=lambda text: console.print(f"note: {text}", markup=False),
+        )
         how = Execution(
             device=device,
             threads=args.threads,
@@ -235,9 +240,10 @@ def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     console = prepare(args)
     from repro.data.sampling import clips_of
+    from repro.data.user_data import dataset_name
     from repro.engine.process_group import together
     from repro.models.pretrained import number_of_classes
-    from repro.runner.one_experiment import dataset_name, split_name, with_weights
+    from repro.runner.one_experiment import split_name, with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)

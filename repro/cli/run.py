@@ -9,9 +9,19 @@ from rich.console import Console
 
 from repro.cli import questions
 from repro.cli.arguments import positive, seed
-from repro.cli.common import Commands, add_table, asked_table, first_process, prepare, table_of, verb
+from repro.cli.common import (
+    Commands,
+    add_table,
+    asked_table,
+    first_process,
+    prepare,
+    table_file,
+    table_of,
+    table_words,
+    verb,
+)
 from repro.cli.launch import gpus_of, launch
-from repro.cli.tables import tell_damaged, write_report
+from repro.cli.tables import layouts_of, tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.paths import torchrun
@@ -36,7 +46,10 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--only", nargs="+", default=[], metavar="CELL", help="only these cells, e.g. static speed")
     seeds = parser.add_mutually_exclusive_group()
     seeds.add_argument(
-        "--seeds", type=_seeds, default=1, metavar="N", help="train with seeds 0 .. N-1; all: as many as the table has"
+        "--seeds",
+        type=_seeds,
+        metavar="N",
+        help="train with seeds 0 .. N-1 (default 1; of your own table as its file says); all: as many as the table has",
     )
     seeds.add_argument("--seed", type=seed, metavar="S", help="train with this seed alone")
     which = parser.add_mutually_exclusive_group()
@@ -106,14 +119,15 @@ def run(args: argparse.Namespace) -> int:
         given = f"--paper {args.paper}" if args.paper else "--own"
         raise BadOption(f"{given} with run {args.table}", allowed="run questions [--paper PAPER] [--own]")
     console = prepare(args)
-    table = table_of(args)
-    table = smoke_table(table) if args.smoke else table
-    seeds = (None if args.seeds == "all" else args.seeds) if args.seed is None else [args.seed]
+    whole = table_of(args)
+    table = smoke_table(whole) if args.smoke else whole
+    as_the_table = args.seeds == "all" or (args.seeds is None and table.file)
+    seeds = [args.seed] if args.seed is not None else None if as_the_table else args.seeds or 1
     jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
     index = Index(store.default_root(args.smoke))
     _check_launcher(args)
     if args.reference:
-        return _finish(args, console, failed=0, anew=False)
+        return _finish(args, console, whole, failed=0, anew=False)
     todo = select(jobs, args.mode, index, device_kind(args.device))
     if args.mode in ("undone", "missing"):
         again, told = on_other_videos(jobs, index)
@@ -126,15 +140,15 @@ def run(args: argparse.Namespace) -> int:
     if todo and stored and args.mode == "undone" and first_process():
         console.print(f"{table.full_name}: {many(stored, 'record')} there already; --force measures all again")
     if torchrun():
-        failed = _launch_together(todo, args, console, table.full_name)
+        failed = _launch_together(todo, args, console, table)
     elif todo and args.launcher == "slurm":
-        return _queue(todo, args, console)
+        return _queue(todo, args, console, table)
     elif todo:
         failed = launch(todo, args, console, table.full_name)
     else:
         failed = _nothing(args, console, table.full_name)
     if first_process():
-        _finish(args, console, failed, anew=bool(todo))
+        _finish(args, console, whole, failed, anew=bool(todo))
     return 1 if failed else 0
 
 
@@ -146,7 +160,7 @@ def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
     return 0
 
 
-def _launch_together(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
+def _launch_together(todo: list, args: argparse.Namespace, console: Console, table: TableSpec) -> int:
     """Run the jobs in turn, each on all processes that torchrun started, and return how many failed."""
     from repro.cli.progress import Display
     from repro.engine.process_group import together
@@ -155,7 +169,7 @@ def _launch_together(todo: list, args: argparse.Namespace, console: Console, tit
     if args.launcher != "local":
         raise BadOption(f"--launcher {args.launcher} under torchrun, which has started its processes already")
     with together(args.device) as device:
-        todo = agreed(todo)
+        todo, title = agreed(todo), table.full_name
         if not todo:
             return _nothing(args, console, title)
         console.print(f"{title}: {many(len(todo), 'cell')} to measure")
@@ -178,7 +192,7 @@ def _check_launcher(args: argparse.Namespace) -> None:
         raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")
 
 
-def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
+def _queue(todo: list, args: argparse.Namespace, console: Console, table: TableSpec) -> int:
     """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
     from repro.runner import slurm
 
@@ -187,8 +201,8 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
         args.slurm,
         device=args.device,
         force=args.mode == "force",
-        modules=args.module,
-        methods=args.methods,
+        words=table_words(args, absolute=True),
+        table=table_file(args, absolute=True),
         processes=args.processes,
         time_together=args.time_together,
     )
@@ -196,12 +210,12 @@ def _queue(todo: list, args: argparse.Namespace, console: Console) -> int:
         console.print(f"SLURM job {number}: {job.name}", markup=False)
     before = len(todo) - len(queued)
     told = f"{len(queued)} queued" + (f", {before} were in the queue already" if before else "")
-    status = f"python -m repro status {args.table}" + (" --smoke" if args.smoke else "")
+    status = table.command("status", "--smoke" if args.smoke else "")
     console.print(f"{told}; output in {slurm.logs()}; how far it is: {status}")
     if not args.wait:
         return 0
     failed = slurm.wait(todo)
-    _finish(args, console, failed)
+    _finish(args, console, table, failed)
     return 1 if failed else 0
 
 
@@ -211,13 +225,13 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
     gpus = gpus_of(args) if args.launcher == "gpus" else []
     for number, job in enumerate(todo):
         arguments = arguments_of(
-            job, device=args.device, force=args.mode == "force", modules=args.module, methods=args.methods
+            job, device=args.device, force=args.mode == "force", words=table_words(args), table=table_file(args)
         )
         print(shell_line(program(job, arguments, args.processes), gpus[number % len(gpus)] if gpus else None))
     return 0
 
 
-def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bool = True) -> int:
+def _finish(args: argparse.Namespace, console: Console, table: TableSpec, failed: int, *, anew: bool = True) -> int:
     """The table, how the reference held up and the report, unless only the records were wanted."""
     from repro.records import store
     from repro.records.index import shown_records
@@ -228,15 +242,15 @@ def _finish(args: argparse.Namespace, console: Console, failed: int, *, anew: bo
         return 0
     if args.records_only:
         return 0
-    index, table = shown_records(reference=args.reference), table_of(args)
+    index = shown_records(reference=args.reference)
     made = build(table, index)
     tell_damaged(index)
     print_text(chosen(made, table), console)
     if not args.reference:
         _print_held_up(table, console)
         target = paths.results() / "report.html"
-        if anew or args.methods or not target.is_file():
-            write_report(target, index, args.methods, {table.full_name: made})
+        if anew or table.words or not target.is_file():
+            write_report(target, index, layouts_of(index, args.methods, [table]), {table.full_name: made})
             console.print(f"report: {target}")
         else:
             console.print(f"report: {target}, as it was written before; anew: python -m repro report")

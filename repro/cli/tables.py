@@ -12,6 +12,7 @@ from repro import papers, registry
 from repro.cli.arguments import add_module
 from repro.cli.common import (
     Commands,
+    add_data,
     add_form,
     add_reference,
     add_table,
@@ -23,6 +24,7 @@ from repro.cli.common import (
     verb,
 )
 from repro.core import paths
+from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.options import declared
 from repro.core.plain_text import one_line
@@ -71,10 +73,12 @@ def _add_report(commands: Commands) -> None:
     parser = verb(
         commands, "report", report, "one self-contained HTML file from all records", "report --out report.html"
     )
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="with tables of yours too: mine.toml")
     parser.add_argument("--out", type=Path, help="default: report.html in the results folder")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="its figures too, as SVG and PNG files")
     add_reference(parser)
     add_with(parser)
+    add_data(parser)
 
 
 def list_names(args: argparse.Namespace) -> int:
@@ -151,28 +155,35 @@ def report(args: argparse.Namespace) -> int:
     from repro.records.index import shown_records
 
     console, index = prepare(args), shown_records(reference=args.reference)
-    console.print(f"report: {write_report(args.out, index, args.methods)}")
+    if args.dataset and not args.tables:
+        raise BadOption("--dataset without a table", fix=f"python -m repro report table6 --dataset {args.dataset}")
+    own = [table_of(argparse.Namespace(**{**vars(args), "table": name})) for name in args.tables]
+    layouts = layouts_of(index, args.methods, own)
+    console.print(f"report: {write_report(args.out, index, layouts)}")
     if args.figures is not None:
         from repro.report import write_figures
 
-        layouts = [_with_rows_that_exist(name, index, args.methods) for name in papers.TABLES]
-        written = write_figures(args.figures, layouts, index)
+        written = write_figures(args.figures, own or layouts, index)
         console.print(f"figures: {len(written) // 2} in {args.figures}, each as SVG and PNG")
     return 0
 
 
 def write_report(
-    out: Path | None, index: Index, methods: Sequence[str] = (), built: Mapping[str, Table] | None = None
+    out: Path | None, index: Index, layouts: Sequence[TableSpec], built: Mapping[str, Table] | None = None
 ) -> Path:
-    """The HTML report, and where it is; `methods` have rows in the tables that they were run in.
-
-    `built`: tables that were made from the index already.
-    """
+    """The HTML report of these tables, and where it is; `built`: those that were made from the index already."""
     from repro import report
 
     target = out or paths.results() / "report.html"
-    report.write_report(target, [_with_rows_that_exist(name, index, methods) for name in papers.TABLES], index, built)
+    report.write_report(target, layouts, index, built)
     return target
+
+
+def layouts_of(index: Index, methods: Sequence[str] = (), own: Sequence[TableSpec] = ()) -> list[TableSpec]:
+    """Every table of a report: `methods` have rows in those that they were run in, and `own` are shown as they are."""
+    given = {layout.full_name: layout for layout in own}
+    known = [given.pop(name, None) or _with_rows_that_exist(name, index, methods) for name in papers.TABLES]
+    return [*given.values(), *known]
 
 
 def _with_rows_that_exist(name: str, index: Index, methods: Sequence[str]) -> TableSpec:

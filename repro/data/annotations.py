@@ -10,6 +10,8 @@
 | videos      | `path label` a line: mmaction2, TSM, TDN; separated by a space, a tab, a comma or a semicolon |
 | ids         | a YouTube id of 11 characters a line: Mini-Kinetics-200, a part of the Kinetics CSV files |
 | csv         | CSV path,label[,split], as `--dataset my.csv` takes |
+| ucf-list    | `Class/v_Class_g01_c01.avi [number]` a line: UCF101's trainlist01.txt, testlist01.txt |
+| hmdb-split  | `name.avi 0|1|2` a line in CLASS_test_split1.txt: HMDB51 |
 | labels      | class names: one a line, `number,name` a line, {"name": "number"}, or Diving48's vocabulary |
 """
 
@@ -23,7 +25,7 @@ from typing import Any
 
 from repro.core.csv_text import lines_of, number_at_end, records_of, text_of
 from repro.core.errors import DataError, UnknownName
-from repro.data import label_maps
+from repro.data import label_maps, official_splits
 from repro.data.class_names import number_of
 from repro.data.label_maps import json_of
 from repro.data.splits import split_of, split_of_file_name
@@ -96,6 +98,8 @@ def recognise(text: str, file: Path) -> str:
         names = {re.split(r"[,;\t ]", line, maxsplit=1)[0] for line in lines}
         counted = names == {str(number) for number in range(len(lines))} or ";" not in lines[0]
         return "labels" if counted else "20bn-csv"
+    if official := official_splits.recognised(lines, file):
+        return official
     if separators := _separators(lines):
         return "rawframes" if separators[0][1] == 2 else "videos"
     if all(re.fullmatch(r"\d+;?", line) for line in lines):
@@ -240,6 +244,15 @@ def _videos(text: str, file: Path) -> list[Entry]:
     return _listed(text, file, 1)
 
 
+def _official(format: str) -> Callable[[str, Path], list[Entry]]:
+    def read_lines(text: str, file: Path) -> list[Entry]:
+        lines = [(number, row.strip()) for number, row in enumerate(lines_of(text), 1) if row.strip()]
+        found = official_splits.videos(lines, file, format)
+        return [Entry((path,), label, split, line=line, listed=True) for line, path, label, split in found]
+
+    return read_lines
+
+
 def _ids(text: str, file: Path) -> list[Entry]:
     """Ids without classes; they choose among the entries of other files (`repro.data.subsets`)."""
     ids = text.split()
@@ -273,6 +286,8 @@ FORMATS: dict[str, Callable[[str, Path], Any]] = {
     "videos": _videos,
     "ids": _ids,
     "csv": _csv,
+    official_splits.UCF: _official(official_splits.UCF),
+    official_splits.HMDB: _official(official_splits.HMDB),
     "labels": _labels,
 }
 LIST = ", ".join(FORMATS)

@@ -9,7 +9,6 @@ from pathlib import Path
 from repro.core import paths
 from repro.core.errors import DataError
 from repro.core.files import write_atomic
-from repro.data.index import read_classes, read_csv
 
 _SPLITS = ("train", "val")
 
@@ -20,11 +19,21 @@ def place(name: str) -> Path | None:
     return Path(found) if found else None
 
 
+def names() -> list[str]:
+    """Every name that has a place; none where the file is damaged, of which `place` tells."""
+    try:
+        return sorted(_read())
+    except DataError:
+        return []
+
+
 def add(name: str, csv: Path, classes: int) -> dict[str, int]:
     """Check the CSV and remember it as dataset `name`; returns the number of videos of each split.
 
     The file needs a `split` column with `train` and `val`, and exactly the dataset's number of classes.
     """
+    from repro.data.index import read_classes, read_csv
+
     file = paths.expand(csv).resolve()
     found = len(read_classes(file))
     if found != classes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.core.errors import NotConfigured
 from repro.core.paths import expand
+from repro.data import dataset_config
 from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
 
@@ -44,6 +45,10 @@ for _name, _known in KNOWN.items():
         shipped=False,
         flip_labels=_known.flip_labels,
     )
+
+for _name in dataset_config.names():
+    if _name not in KNOWN:
+        datasets.add(_name, "repro.data.user_data:open_own", "your own, by data add", shipped=False, own=True)
 
 
 def open_index(name: str, split: str) -> Index:

@@ -13,7 +13,7 @@ from pathlib import Path
 from repro.core.errors import BadOption, DataError
 from repro.core.paths import expand
 from repro.data import annotations as reading
-from repro.data import catalogue, check_rules, dataset_config, labelling, locate, subsets
+from repro.data import catalogue, check_rules, dataset_config, labelling, locate, official_splits, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
 from repro.data.decode_failures import Journal
@@ -55,7 +55,8 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     Missing and unreadable videos are entered with the reason. DataError where no video is below the root, where labels
     and names do not fit the dataset, or where an annotation file cannot be read.
     """
-    files = [_read(text, source) for text in source.annotations]
+    files = [_read(text, source) for given in source.annotations for text in official_splits.files_of(name, given)]
+    official_splits.require_split(name, [(made.file, made.format) for made in files])
     given = _label_file(files, source.labels)
     entries, doubles = _entries([made for made in files if made.format != "ids"])
     entries, notes = subsets.select(name, entries, given, [made for made in files if made.format == "ids"])

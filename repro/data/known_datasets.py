@@ -121,6 +121,22 @@ KNOWN: dict[str, Known] = {
     ),
 }
 
+_UCF = "trainlist01.txt and testlist01.txt of ucfTrainTestlist, or that folder"
+_HMDB = "the files *_test_split1.txt of testTrainMulti_7030_splits, or that folder"
+_UCF_SIZES, _HMDB_SIZES = ((9537, 3783), (9586, 3734), (9624, 3696)), ((3570, 1530),) * 3
+for _number in (1, 2, 3):
+    for _family, _title, _classes, _sizes, _files, _source in (
+        ("ucf101", "UCF101", 101, _UCF_SIZES, _UCF, "Soomro, Zamir, Shah 2012, arXiv 1212.0402"),
+        ("hmdb51", "HMDB51", 51, _HMDB_SIZES, _HMDB, "Kuehne et al. 2011, ICCV"),
+    ):
+        KNOWN[f"{_family}-{_number}" if _number > 1 else _family] = Known(
+            f"{_title}, split {_number} of three",
+            _classes,
+            dict(zip(("train", "val"), _sizes[_number - 1], strict=True)),
+            _files.replace("1.txt", f"{_number}.txt"),
+            f"{_source}; results are means over the three splits",
+        )
+
 
 def whose(name: str, split: str, videos: int) -> str:
     """What a number of videos says: the whole official list, somebody's copy, or between which copies it lies."""

@@ -18,6 +18,7 @@ from typing import Any
 from repro.core.csv_text import lines_of, number_at_end, text_of
 from repro.core.errors import DataError
 from repro.data.class_names import MOST_CLASSES, normal, require_different
+from repro.data.official_splits import family
 
 _FOLDER = Path(__file__).parent / "labels"
 _MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
@@ -31,14 +32,14 @@ _HEADS = _NAMES | {"id", "index", "idx"}
 
 def official(name: str) -> tuple[str, ...] | None:
     """The class names of a dataset in the official order; None where the suite has no list."""
-    file = _FOLDER / f"{name}.txt"
+    file = _FOLDER / f"{family(name)}.txt"
     return tuple(file.read_text(encoding="utf-8").splitlines()) if file.is_file() else None
 
 
 def official_file(name: str, classes: Sequence[str]) -> Path | None:
     """The list of a dataset's official order, where `classes` are the same names, in whatever order."""
     wanted = official(name)
-    return _FOLDER / f"{name}.txt" if wanted and sorted(classes) == sorted(map(normal, wanted)) else None
+    return _FOLDER / f"{family(name)}.txt" if wanted and sorted(classes) == sorted(map(normal, wanted)) else None
 
 
 def plain(text: str) -> str:

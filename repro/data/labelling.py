@@ -48,13 +48,14 @@ def number(name: str, entries: Sequence[Entry], given: tuple[str, ...], first_la
     classes = wanted or given or _named(name, entries, count)
     source = given or classes
     _check_range(entries, count, first_label)
-    if not given and wanted and sorted(wanted) != list(wanted) and any(e.listed for e in entries):
+    numbers_alone = any(entry.listed and isinstance(entry.label, int) for entry in entries)
+    if not given and wanted and sorted(wanted) != list(wanted) and numbers_alone:
         raise DataError(
             f"the lists of {name} hold numbers alone, and these mean two things: TSM and TDN number the classes "
             "alphabetically, mmaction2 and AdaFuse as the official label file does",
             fix="--labels FILE, with the class names in the order of the lists",
         )
-    if not given and any(isinstance(entry.label, int) and entry.listed for entry in entries):
+    if not given and numbers_alone:
         notes.append("label map: the lists hold numbers alone; they are taken to follow the official order")
     places = {plain(text): place for place, text in enumerate(classes)}
     numbers = []

@@ -10,7 +10,7 @@ from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.evidence.verdicts import Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable, Value
-from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import OWN_DATA, ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 
 _RATES = ("top1", "top5")
@@ -29,7 +29,7 @@ def of_measured(
     printed = published.load(layout.published_csv)
     if kind == "record" and path in _SPEEDS:
         return _of_speed(layout, row, path, done[-1])
-    if path in _RATES and done[-1].kind == "accuracy":
+    if path in _RATES and not column.cell.startswith(OWN_DATA) and done[-1].kind == "accuracy":
         value = _numeric(printed, row.published_row, path)
         return _of_accuracy(layout, row, column, values, done, value, printed) if value else None
     return None
@@ -76,7 +76,8 @@ def _missing(done: Sequence[Record], dataset: str) -> list[str]:
 
 def _only_dataset(row: RowSpec) -> str:
     """The only dataset of the row's cells that is no twin."""
-    names = {getattr(experiment.measure, "dataset", _TWIN) for experiment in row.cells.values()}
+    of_paper = [experiment for cell, experiment in row.cells.items() if not cell.startswith(OWN_DATA)]
+    names = {getattr(experiment.measure, "dataset", _TWIN) for experiment in of_paper}
     names = {name for name in names if not name.startswith(_TWIN)}
     return names.pop() if len(names) == 1 else ""
 

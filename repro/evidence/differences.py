@@ -10,7 +10,7 @@ from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Accuracy, Experiment, frozen
 from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.recipes.sources import SOURCES, protocols
-from repro.papers.table import RowSpec, TableSpec
+from repro.papers.table import OWN_DATA, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
 
@@ -110,8 +110,10 @@ def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
         (row, experiment)
         for row in table.rows
         if not row.quoted_network
-        for experiment in row.cells.values()
-        if isinstance(experiment.measure, Accuracy) and not experiment.measure.dataset.startswith(_TWIN)
+        for cell, experiment in row.cells.items()
+        if isinstance(experiment.measure, Accuracy)
+        and not experiment.measure.dataset.startswith(_TWIN)
+        and not cell.startswith(OWN_DATA)
     ]
 
 

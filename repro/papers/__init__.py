@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro import registry
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from repro.core.spec import Model
     from repro.papers.claim import Claim
     from repro.papers.table import TableSpec
+    from repro.papers.with_data import OwnData
 
 #: full name -> where it is built, and a line on it
 _OURS = {
@@ -113,12 +115,22 @@ def full_name(name: str) -> str:
     raise UnknownName("table", name, [*TABLES, *SHORT])
 
 
-def find(name: str, methods: Sequence[str] = ()) -> TableSpec:
+def find(name: str, methods: Sequence[str] = (), data: OwnData | None = None) -> TableSpec:
     """The table's rows, columns and experiments; with more `methods`, a row of each on every plain network: `dnr`, or
-    `dnr:reduction=8,units=2` with options.
+    `dnr:reduction=8,units=2` with options; with `data`, a column of that dataset. A name that ends in
+    `.toml` is a file of the user's own (`repro.papers.own_table`).
     """
-    entry = TABLES[full_name(name)]
-    table = _built(entry.name, entry.origin, entry.load())
+    if name.endswith(".toml"):
+        from repro.papers.own_table import own_table
+
+        table = own_table(Path(name))
+    else:
+        entry = TABLES[full_name(name)]
+        table = _built(entry.name, entry.origin, entry.load())
+    if data is not None:
+        from repro.papers.with_data import with_data
+
+        table = with_data(table, data)
     if methods:
         from repro.papers.with_method import with_method
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 
+from repro.core.errors import BadOption
 from repro.core.spec import Model, Views, replace
+from repro.data.sampling import clip_length_of, clips_of, frames_of
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy
 from repro.registry import backbones, models
@@ -20,6 +22,7 @@ _STEPS = {
     "x3d_l": 5, "x3d_xl": 5,
 }  # fmt: skip
 _CLIPS, _CROPS = 10, 3
+_CROP_COUNTS = (1, 3, 5, 10)
 
 
 def default_views(model: Model) -> Views:
@@ -41,6 +44,58 @@ def default_views(model: Model) -> Views:
         rule = f"mmaction2.clip_{model.frames}x1_test_{_CLIPS}"
         return Views(sampling=rule, clips=_CLIPS, resize=resize, crop=size)
     return Views(sampling=f"mmaction2.uniform_test_{model.frames}", resize=resize, crop=size)
+
+
+def views_of(model: Model, usual: Views, text: str = "", crop: int | None = None) -> Views:
+    """`usual` for this network, of CLIPSxCROPS views (`1x1`, `10x3`), at another side of the crop.
+
+    The short side goes with the crop, so that as much of the picture is seen.
+    """
+    views = replace(usual, sampling=rule_of(usual.sampling, model, training=False))
+    views = replace(views, clips=clips_of(views.sampling))
+    if text:
+        clips, crops = _counts(text)
+        views = replace(views, sampling=_with_clips(views.sampling, model, clips), clips=clips, crops=crops)
+    if crop is not None:
+        views = replace(views, crop=crop, resize=max(crop, round(views.resize * crop / views.crop)))
+    return views
+
+
+def _counts(text: str) -> tuple[int, int]:
+    found = re.fullmatch(r"([1-9][0-9]{0,2})x([1-9][0-9]?)", text)
+    if found is None or int(found[2]) not in _CROP_COUNTS:
+        crops = ", ".join(map(str, _CROP_COUNTS))
+        raise BadOption(f"views {text!r}", allowed=f"CLIPSxCROPS with {crops} crops", fix="--views 1x1")
+    return int(found[1]), int(found[2])
+
+
+def _with_clips(rule: str, model: Model, clips: int) -> str:
+    """A rule of so many clips: the usual one where it has them, one clip over the whole video, or dense ones."""
+    if clips_of(rule) == clips:
+        return rule
+    length, step = models[model.name].fact("clip_length", 1), _STEPS.get(model.name, 0)
+    if step or (length == 1 and models[model.name].fact("input_frames") and not model.name.startswith("eco")):
+        return f"mmaction2.clip_{model.frames}x{step or 1}_test_{clips}"
+    if length > 1:
+        return f"tdn.val_{model.frames}" if clips == 1 else f"tdn.kinetics_test_{model.frames}x{clips}"
+    return f"mmaction2.uniform_test_{model.frames}" if clips == 1 else f"tam.dense{clips}_test_{model.frames}"
+
+
+def rule_of(rule: str, model: Model, *, training: bool) -> str:
+    """The same sampling rule for the frames of a network; where it takes segments of several frames, or the rule gives
+    such, the rule of its own kind.
+    """
+    length = models[model.name].fact("clip_length", 1)
+    if clip_length_of(rule) == length and frames_of(rule) == model.frames:
+        return rule
+    if clip_length_of(rule) == length and frames_of(other := rule_for(rule, model.frames)) == model.frames:
+        return other
+    if length > 1:
+        return f"tdn.train_{model.frames}" if training else f"tdn.val_{model.frames}"
+    if model.name in _STEPS:
+        step = _STEPS[model.name]
+        return f"mmaction2.clip_{model.frames}x{step}_" + ("train" if training else f"test_{_CLIPS}")
+    return f"mmaction2.uniform_{'train' if training else 'test'}_{model.frames}"
 
 
 def _for_frames(views: Views, model: Model) -> Views:

@@ -25,10 +25,12 @@ from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSp
 from repro.papers.text import Text, csv_of, of_table, said, shared
 
 
-def table(name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None = None) -> TableSpec:
-    """The table `paper/name` with these rows."""
-    text = of_table(name)
-    csv = csv_of(text)
+def table(
+    name: str, rows: Iterable[RowSpec], *, seeds: Mapping[str, int] | None = None, text: Text | None = None
+) -> TableSpec:
+    """The table `paper/name` with these rows; its file is found by its name, or is given as `text`."""
+    text = text or of_table(name)
+    csv = "" if text.alone else csv_of(text)
     shown, made = columns(text), list(rows)
     printed = published.load(csv)
     paper, _, short = name.partition("/")

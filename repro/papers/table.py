@@ -14,6 +14,7 @@ A column's `source` is one of
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +28,8 @@ from repro.papers.question import Question
 #: one of a table that no paper prints
 Section = Literal["quoted", "reproduced", "added", "own"]
 
+#: start of the name of a cell on the user's own data: nothing of it stands beside print
+OWN_DATA = "own-"
 _ENDS, _SEEDS = (None, "higher", "lower"), ("deviation", "interval")
 #: sources that read records
 _MEASURED = ("record", "gain", "ratio")
@@ -180,6 +183,11 @@ class TableSpec:
     has each of a quoted row.
     """
 
+    file: str = ""
+    """Of a user's own table: where it is read from."""
+    words: tuple[str, ...] = ()
+    """Arguments that made the table what it is: methods, modules and data of the user's."""
+
     def __post_init__(self) -> None:
         for kind, keys in (("row", [r.key for r in self.rows]), ("column", [c.key for c in self.columns])):
             twice = sorted({key for key in keys if keys.count(key) > 1})
@@ -196,6 +204,11 @@ class TableSpec:
                     f"row {row.key!r}: baseline {row.baseline!r} is no row", allowed=", ".join(sorted(known))
                 )
 
+    def command(self, verb: str, more: str = "", *, place: str = "") -> str:
+        """A command line on this table as it was asked for, e.g. `python -m repro run mine.toml --failed`."""
+        words = [f"{self.file or self.full_name}{place}", *more.split(), *self.words]
+        return f"python -m repro {verb} {shlex.join(words)}"
+
     @property
     def full_name(self) -> str:
         """paper/name."""
@@ -211,4 +224,4 @@ class TableSpec:
         for row in self.rows:
             if row.key == key:
                 return row
-        raise UnknownName("row", key, [row.key for row in self.rows], fix=f"python -m repro show {self.full_name}")
+        raise UnknownName("row", key, [row.key for row in self.rows], fix=self.command("show"))

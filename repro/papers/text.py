@@ -88,6 +88,8 @@ class Text:
 
     path: Path
     data: Mapping[str, Any]
+    alone: bool = False
+    """Of a user's own: it shares nothing with files beside it."""
 
     def fault(self, what: str, *trail: str | int, allowed: str = "") -> RecordError:
         """An error at the place of a value: `fault("...", "groups", 2, "columns")`."""
@@ -113,18 +115,25 @@ def csv_of(text: Text) -> str:
 
 @cache
 def read(path: Path, form: str = "TABLE") -> Text:
-    """A file of one of the forms above, by its name."""
+    """A file of one of the forms above, by its name; kept."""
+    return parsed(path, globals()[form])
+
+
+def parsed(path: Path, form: Any, *, alone: bool = False) -> Text:
+    """A file of a form; `RecordError` tells what does not fit it, and where."""
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:  # also of a number of 5,000 digits
         raise RecordError(f"{path.name}: not readable as TOML: {error}") from error
-    text = Text(path, data)
-    _check(text, data, globals()[form], ())
+    text = Text(path, data, alone)
+    _check(text, data, form, ())
     return text
 
 
 def shared(text: Text) -> Text | None:
     """What a paper's files share, for one of them."""
+    if text.alone:
+        return None
     path = text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml")
     return read(path, "SHARED") if path.is_file() else None
 

@@ -312,7 +312,7 @@ class _View:
             or self._other_protocol(row, cell, experiment)
             or self._without_data(experiment)
         )
-        return self._empty(reason or f"not run: python -m repro run {self.layout.full_name}")
+        return self._empty(reason or f"not run: {self.layout.command('run')}")
 
     def _without_data(self, experiment: Experiment) -> str:
         needed = getattr(experiment.measure, "datasets", ())

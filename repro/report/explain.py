@@ -39,7 +39,7 @@ def explain(
             f"column of {layout.full_name}",
             column,
             dict.fromkeys([*keys, *printed.columns]),
-            fix=f"python -m repro table {layout.full_name} --full",
+            fix=layout.command("table", "--full"),
         )
     cells = dict(zip(keys, next(one.cells for one in table.rows if one.key == row), strict=True))
     known = {record.name: record for record in records}
@@ -156,7 +156,7 @@ def _none(
     wanted = [one.cell for one in columns if one is not None and one.measured and one.cell in spec.cells]
     if wanted:
         yield "record", "none: not measured yet"
-        yield "again", f"python -m repro run {layout.full_name} --rows {spec.key} --only {wanted[0]}"
+        yield "again", layout.command("run", f"--rows {spec.key} --only {wanted[0]}")
     elif any(one is not None and one.measured for one in columns):
         why = spec.reasons.get(key) or (spec.quoted_reason if spec.section == "quoted" else "not applicable")
         yield "record", f"none: nothing is run for this cell: {why}"

@@ -16,7 +16,7 @@ from fnmatch import fnmatchcase
 from repro.core.errors import UnknownName
 from repro.papers import columns as named
 from repro.papers import published
-from repro.papers.table import ColumnSpec, TableSpec
+from repro.papers.table import OWN_DATA, ColumnSpec, TableSpec
 from repro.report.table import Table
 
 RATES = ("top1", "top5")
@@ -116,6 +116,6 @@ class Columns:
             counted = other.measured and other.source.split(":")[2].startswith(_COUNTED.get(name, " "))
             same = kind == "published" and counted
             rate = kind == "published" and name in RATES and other.source == f"record:{other.cell}:{name}"
-            if same or (rate and not other.cell.startswith(_TWIN)):
+            if same or (rate and not other.cell.startswith((_TWIN, OWN_DATA))):
                 found.append(index)
         return tuple(found)

@@ -83,7 +83,7 @@ class _Maker:
         lines = [self._line(network, items) for network in networks]
         shown = [line for line in lines if opened or not line.quoted]
         kept = self._kept(shown, items, asked=bool(columns))
-        words = Words(notes, NOTES, self.layout.full_name)
+        words = Words(notes, NOTES, self.layout.file or self.layout.full_name)
         made = [self._row(line, kept, words) for line in shown]
         folded = [line for line in lines if line not in shown]
         heads = [replace(self._column(place, kept, items), key=f"{n}") for n, place in enumerate(kept)]
@@ -304,14 +304,14 @@ class _Maker:
         return [replace(row, cells=tuple(own)) for row, own in zip(rows, cells, strict=True)]
 
     def _further(self, lines: Sequence[Line], items: Sequence[Item]) -> tuple[tuple[str, str], ...]:
-        name = self.layout.full_name
         cells = [(items[n].key, one) for line in lines for (n, _), (_, one) in line.cells.items() if one and one.column]
         first = [found for found in cells if found[1].word == "differs"] or cells
         own = [found for found in first if found[1].row.reproduced] or first
         row, column = (own[0][1].row.key, own[0][0]) if own else (self.layout.rows[0].key, self.layout.columns[0].key)
-        place = f"{name}/{row}/{column}"
+        layout = self.layout
+        missing = layout.command("show") if layout.file or layout.words else layout.command("plan")
         return (
-            ("why a number", f"python -m repro explain {place}"),
-            ("everything", f"python -m repro table {name} --full"),
-            ("what is missing", f"python -m repro plan {name}"),
+            ("why a number", layout.command("explain", place=f"/{row}/{column}")),
+            ("everything", layout.command("table", "--full")),
+            ("what is missing", missing),
         )

@@ -190,7 +190,7 @@ def _gains(layout: TableSpec) -> str:
 def _missing(table: Table, layout: TableSpec) -> str:
     """Columns in which nothing of ours stands, by dataset."""
     if not any(cell.kind == "measured" for row in table.rows for cell in row.cells):
-        return f"nothing was measured yet: python -m repro run {layout.full_name}"
+        return f"nothing was measured yet: {layout.command('run')}"
     found: dict[str, list[str]] = {}
     for index, column in enumerate(layout.columns):
         cells = [row.cells[index] for row in table.rows]

@@ -6,23 +6,21 @@ One process a line, or a training on several of one node by torchrun.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from repro.runner.jobs import Job
 
 
-def arguments_of(
-    job: Job, *, device: str, force: bool, modules: Iterable[str], methods: Sequence[str] = ()
-) -> list[str]:
-    """What stands behind `python -m repro`; it makes this job's record and prints no table."""
-    line = ["run", f"{job.paper}/{job.table}", "--rows", job.row, "--only", job.cell, "--seed", str(job.seed)]
+def arguments_of(job: Job, *, device: str, force: bool, words: Sequence[str] = (), table: str = "") -> list[str]:
+    """What stands behind `python -m repro`; it makes this job's record and prints no table.
+
+    `words`: arguments that make the table what it is; `table`: the file that it is read from, if it is.
+    """
+    line = ["run", table or f"{job.paper}/{job.table}", "--rows", job.row, "--only", job.cell, "--seed", str(job.seed)]
     line += ["--device", device, "--jobs", "1", "--records-only"]
     line += ["--smoke"] if job.smoke else []
     line += ["--force"] if force else []
-    line += ["--with", *methods] if methods else []
-    for module in modules:
-        line += ["--module", module]
-    return line
+    return [*line, *words]
 
 
 def program(job: Job, arguments: list[str], processes: int = 1) -> list[str]:

@@ -15,12 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 from repro import registry
 from repro.core import paths, stop_signal
 from repro.core.environment import machine
 from repro.core.errors import ReproError
+from repro.data import user_data
 from repro.engine.execution import Execution
 from repro.records import store
 from repro.runner.execute import write_failure
@@ -237,7 +239,7 @@ def _resize(state: State, places: list[str | None]) -> None:
 def _start(gpu: str | None = None) -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    arguments = (theirs, list(registry.loaded_modules), os.getpid(), gpu)
+    arguments = (theirs, list(registry.loaded_modules), user_data.opened(), os.getpid(), gpu)
     process = context.Process(target=_serve, args=arguments, daemon=False)
     with stop_signal.held_back():
         process.start()
@@ -260,7 +262,9 @@ def _end(workers: list[Worker]) -> None:
             worker.process.join()
 
 
-def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -> None:
+def _serve(
+    pipe: Connection, modules: list[str], own: Mapping[str, tuple[Path, str]], parent: int, gpu: str | None
+) -> None:
     """The worker: jobs in, progress and outcomes out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if gpu is not None:
@@ -268,6 +272,8 @@ def _serve(pipe: Connection, modules: list[str], parent: int, gpu: str | None) -
     with stop_signal.watching():
         for module in modules:
             registry.load_module(module)
+        for name, (file, stem) in own.items():
+            user_data.register(name, file, stem)
         _serve_jobs(pipe, parent)
 
 

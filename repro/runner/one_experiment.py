@@ -9,55 +9,24 @@ from typing import Any
 
 from repro import registry
 from repro.core.environment import machine
-from repro.core.errors import BadOption, UnknownName, WeightsError
-from repro.core.names import name_like
-from repro.core.paths import expand
-from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.core.errors import BadOption, WeightsError
+from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.core.words import many
 from repro.data import label_maps
-from repro.data.datasets import is_configured, is_csv, num_classes, open_index
+from repro.data.datasets import is_configured, open_index
 from repro.data.index import Index as Videos
-from repro.data.index import read_csv, read_splits
 from repro.data.splits import known_split
+from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
 from repro.papers.probes import probe
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
+from repro.papers.with_data import OwnData, on_data
 from repro.records import store
 from repro.records.index import Index
 from repro.runner.execute import execute
 from repro.runner.jobs import Job, changed, record_of
-
-
-def dataset_name(text: str) -> str:
-    """A registered name as it is; a CSV gets a name for this process, so that no path enters a spec.
-
-    The name holds a digest of the class names, and of names, labels and contents of its videos: two copies that differ
-    are two datasets.
-    """
-    if not is_csv(text):
-        registry.datasets[text]
-        return text
-    path = expand(text)
-    stem = name_like(path.stem)
-    name = f"{stem}@{_fingerprint(path)[:12]}"
-    count = num_classes(text)
-    called = f"records call {path.name!r} {stem!r}: they take letters, digits and _ . + = - alone"
-
-    def open_split(_: str, split: str) -> Videos:
-        made = read_csv(path, split)
-        return made if stem == path.stem else replace(made, name=stem, notes=(*made.notes, called))
-
-    registry.datasets.add(name, open_split, f"the file {path.name}", num_classes=count, origin=name)
-    return name
-
-
-def _fingerprint(path: Path) -> str:
-    digest = hashlib.sha256()
-    for split in read_splits(path):
-        digest.update(f"{split}:{read_csv(path, split).fingerprint};".encode())
-    return digest.hexdigest()
 
 
 def split_name(text: str) -> str:
@@ -74,12 +43,22 @@ def with_weights(model: Model, path: Path) -> Model:
     return replace(model, pretrained=f"sha256:{digest}")
 
 
-def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment:
-    """Training and test as the network's authors give them for Kinetics, or a twin's or a probe's own."""
+def recipe(
+    model: Model,
+    dataset: str,
+    changes: Mapping[str, Any],
+    *,
+    views: str = "",
+    crop: int | None = None,
+    on_note: Callable[[str], None] = lambda text: None,
+) -> Experiment:
+    """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset.
+
+    `on_note` is told what of the recipe did not fit the data: a batch of more clips than there are.
+    """
     name = dataset_name(dataset)
     if not is_configured(name):
         open_index(name, "train")
-    model = replace(model, num_classes=num_classes(name))
     if name.startswith("twin-"):
         model, measure = twin_model(model), twin_accuracy(name, model.name)
     elif name.startswith("probe-"):
@@ -90,14 +69,12 @@ def recipe(model: Model, dataset: str, changes: Mapping[str, Any]) -> Experiment
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
-        train = replace(train, flip_labels=_flip_labels(name))
         measure = Accuracy(dataset=name, train=train, test=test)
-    assert measure.train is not None
-    known = to_dict(measure.train)
-    for key in changes:
-        if key not in known:
-            raise UnknownName("field of the recipe", key, known, fix="--set epochs=2 lr=0.05")
-    return Experiment(model=model, measure=replace(measure, train=replace(measure.train, **changes)))
+    own = OwnData(dataset, views, crop, frozen({"flip_labels": _flip_labels(name), **changes}))
+    made, note = on_data(Experiment(model=model, measure=measure), name, own)
+    if note:
+        on_note(note)
+    return made
 
 
 def _flip_labels(name: str) -> tuple[Any, ...]:

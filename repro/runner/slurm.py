@@ -127,23 +127,23 @@ def submit(
     *,
     device: str,
     force: bool,
-    modules: Iterable[str],
-    methods: Sequence[str] = (),
+    words: Sequence[str] = (),
+    table: str = "",
     processes: int = 1,
     time_together: bool = False,
 ) -> dict[str, Job]:
     """Queue each job that is not in the queue already, and return SLURM's number -> job of the new ones.
 
-    `options` are sbatch's, as KEY=VALUE. Timed cells ask for a node of their own unless `time_together`.
+    `options` are sbatch's, as KEY=VALUE; `words` and `table` are as in `arguments_of`. Timed cells ask for
+    a node of their own unless `time_together`.
     """
     parameters = _parameters(options)
     live = live_jobs()
     waiting = [job for job in jobs if (ticket_of(job) or Ticket("", "")).job not in live]
-    absolute = [str(Path(module).resolve()) for module in modules]
     queued = {}
     for timed in (False, True):
         batch = [job for job in waiting if (job.kind == "speed") == timed]
-        told = [arguments_of(job, device=device, force=force, modules=absolute, methods=methods) for job in batch]
+        told = [arguments_of(job, device=device, force=force, words=words, table=table) for job in batch]
         lines = [Line(job, program(job, arguments, processes)) for job, arguments in zip(batch, told, strict=True)]
         own_node = {"slurm_exclusive": True} if timed and not time_together else {}
         for number, job in zip(_submit(lines, {**parameters, **own_node}), batch, strict=True):

@@ -32,6 +32,12 @@ _OF_ALL: dict[str, Table] = {
 }
 
 
+def known_protocols(paper: str) -> list[tuple[str, str, str]]:
+    """(network, dataset, source) of all that is known for a paper's networks."""
+    tables = {**_OF_PAPER.get(paper, {}), **_OF_ALL}
+    return [(network, dataset, source) for source, table in tables.items() for network, dataset in table]
+
+
 def protocols(paper: str, network: str, dataset: str) -> dict[str, Protocol]:
     """Source -> what it says of a network on a dataset; a source that says nothing of it is not among them."""
     tables = {**_OF_PAPER.get(paper, {}), **_OF_ALL}

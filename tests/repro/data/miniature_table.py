@@ -11,6 +11,9 @@ from repro.papers.recipes.used import KINETICS
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.registry import tables
 
+#: those whose lists are not official splits, which tests of lists cover
+NAMES = tuple(name for name in KNOWN if not name.startswith(("ucf101", "hmdb51")))
+
 NAME = "own/miniatures"
 OPTIONS = frozen(blocks=1, pool=True)
 TRAIN = Train(
@@ -41,7 +44,7 @@ def experiment(dataset: str) -> Experiment:
 
 def table() -> TableSpec:
     """A row for each dataset."""
-    rows = tuple(RowSpec(key=name, label=KNOWN[name].title, cells={"top1": experiment(name)}) for name in KNOWN)
+    rows = tuple(RowSpec(key=name, label=KNOWN[name].title, cells={"top1": experiment(name)}) for name in NAMES)
     columns = (ColumnSpec(key="top1", title="top-1 %", source="record:top1:top1", group="measured"),)
     return TableSpec(
         paper="own",

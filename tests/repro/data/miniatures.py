@@ -46,7 +46,7 @@ def add_arguments(mini: Miniature) -> list[str]:
 def build(name: str, folder: Path) -> Miniature:
     """Write the miniature copy of a dataset below `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    return _BUILDERS[name](name, folder)
+    return BUILDERS[name](name, folder)
 
 
 def picture(label: int, number: int, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -197,7 +197,45 @@ def _diving48(name: str, folder: Path) -> Miniature:
     return Miniature(name, folder / "rgb", tuple(files), None, videos)
 
 
-_BUILDERS = {
+def _ucf101(name: str, folder: Path) -> Miniature:
+    """trainlist01.txt with numbers from 1, testlist01.txt without; files in class folders."""
+    classes, listed = names_of(name), official(name) or ()
+    numbers = {"train": range(TRAIN), "val": range(TRAIN, TRAIN + VAL)}
+    videos: dict[str, list[tuple[str, str]]] = {split: [] for split in numbers}
+    files = []
+    for split, chosen in numbers.items():
+        lines = []
+        for number in chosen:
+            label = classes[number % CLASSES]
+            video = f"v_{label}_g{number:02d}_c01"
+            write_video(folder / "videos" / label / f"{video}.avi", classes.index(label), codec="mpeg4")
+            lines.append(f"{label}/{video}.avi" + (f" {listed.index(label) + 1}" if split == "train" else ""))
+            videos[split].append((video, label))
+        files.append(folder / f"{'train' if split == 'train' else 'test'}list01.txt")
+        files[-1].write_text("\n".join(lines) + "\n")
+    return Miniature(name, folder / "videos", tuple(files), None, videos)
+
+
+def _hmdb51(name: str, folder: Path) -> Miniature:
+    """A file of each class, `name.avi 1` for train, 2 for test, 0 for neither."""
+    classes = names_of(name)
+    lines: dict[str, list[str]] = {label: ["left_out.avi 0"] for label in classes}
+    videos: dict[str, list[tuple[str, str]]] = {"train": [], "val": []}
+    for number in range(TRAIN + VAL):
+        label, split = classes[number % CLASSES], "train" if number < TRAIN else "val"
+        video = f"clip_{number}_{label}_u_nm_np1_fr_med_0"
+        write_video(folder / "videos" / label / f"{video}.avi", classes.index(label), codec="mpeg4")
+        lines[label].append(f"{video}.avi {1 if split == 'train' else 2}")
+        videos[split].append((video, label))
+    files = [folder / f"{label}_test_split1.txt" for label in classes]
+    for file, label in zip(files, classes, strict=True):
+        file.write_text(" \n".join(lines[label]) + " \n")
+    return Miniature(name, folder / "videos", tuple(files), None, videos)
+
+
+BUILDERS = {
+    "ucf101": _ucf101,
+    "hmdb51": _hmdb51,
     "kinetics400": _kinetics,
     "kinetics200": _kinetics,
     "minikinetics": _minikinetics,

@@ -12,7 +12,7 @@ from repro.data.known_datasets import KNOWN, whose
 from repro.data.label_maps import difference, fingerprint, flip_pairs, official, plain
 from repro.data.labelling import number
 
-SHIPPED = ("kinetics400", "minikinetics", "sthv1", "sthv2", "jester", "diving48")
+SHIPPED = ("kinetics400", "minikinetics", "sthv1", "sthv2", "jester", "diving48", "ucf101", "hmdb51", "ucf101-2")
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -23,6 +23,9 @@ from repro.records import store
 from repro.records.scores import Scores
 from repro.records.store import load_all
 
+#: those whose lists are not official splits, which tests of lists cover
+NAMES = tuple(name for name in KNOWN if not name.startswith(("ucf101", "hmdb51")))
+
 TABLE = Path(__file__).with_name("miniature_table.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]
 ALONE = [sys.executable, "-m", "repro"]
@@ -58,7 +61,7 @@ def equal(one: Scores, two: Scores) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("name", NAMES)
 def test_given_weights_score_alike_on_one_process_and_on_two(
     name, miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
 ):
@@ -79,7 +82,7 @@ def test_given_weights_score_alike_on_one_process_and_on_two(
 def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(
     miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
 ):
-    for name in KNOWN:
+    for name in NAMES:
         assert main(miniatures_module.add_arguments(miniature(name))) == 0
     run = ["run", miniature_table.NAME, "--device", "cpu", "--records-only"]
     found, shown = [], []
@@ -87,11 +90,11 @@ def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(
         monkeypatch.setenv("REPRO_RESULTS", str(place))
         finished(how)
         records = {one.row: one for one in load_all().records}
-        assert {name: one.status for name, one in records.items()} == dict.fromkeys(KNOWN, "done")
+        assert {name: one.status for name, one in records.items()} == dict.fromkeys(NAMES, "done")
         found.append({name: (one, Scores.load(store.scores_path(one))) for name, one in records.items()})
         shown.append(finished(ALONE, "table", miniature_table.NAME, "--format", "csv"))
-    assert shown[0] == shown[1] and all(KNOWN[name].title in shown[0] for name in KNOWN)
-    for name in KNOWN:
+    assert shown[0] == shown[1] and all(KNOWN[name].title in shown[0] for name in NAMES)
+    for name in NAMES:
         (one, alone), (two, shared) = found[0][name], found[1][name]
         assert (one.effective["world_size"], two.effective["world_size"]) == (1, 2)
         assert one.id == two.id and one.effective["norm_batch"] == two.effective["norm_batch"] == 4

@@ -9,8 +9,9 @@ import pytest
 from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Model, content_id, replace
+from repro.data.user_data import dataset_name
 from repro.papers.probes import probe
-from repro.runner.one_experiment import dataset_name, recipe, with_weights
+from repro.runner.one_experiment import recipe, with_weights
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 

@@ -199,7 +199,7 @@ def lines(monkeypatch):
 def test_a_training_of_several_processes_is_started_by_torchrun(tools, lines):
     tools(squeue="8|RUNNING|None", sbatch="--partition=partition")
     jobs = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], smoke=True)
-    slurm.submit(jobs, ["partition=a"], device="cpu", force=False, modules=[], methods=["dnr"], processes=2)
+    slurm.submit(jobs, ["partition=a"], device="cpu", force=False, words=["--with", "dnr"], processes=2)
     assert len(lines) == len(jobs)
     for line in lines:
         torchrun = "torch.distributed.run" in line.program
@@ -226,7 +226,7 @@ def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, ca
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ReproError, match="squeue"):
-        slurm.submit([job], [], device="cpu", force=False, modules=[])
+        slurm.submit([job], [], device="cpu", force=False)
 
 
 @pytest.mark.parametrize("extra", [["--slurm", "a=b"], ["--gpus", "0"], ["--wait"], ["--processes", "2"]])
