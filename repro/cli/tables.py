@@ -182,8 +182,8 @@ def write_report(
 def layouts_of(index: Index, methods: Sequence[str] = (), own: Sequence[TableSpec] = ()) -> list[TableSpec]:
     """Every table of a report: `methods` have rows in those that they were run in, and `own` are shown as they are."""
     given = {layout.full_name: layout for layout in own}
-    known = [given.pop(name, None) or _with_rows_that_exist(name, index, methods) for name in papers.TABLES]
-    return [*given.values(), *known]
+    known = [given.get(name) or _with_rows_that_exist(name, index, methods) for name in papers.TABLES]
+    return [*(layout for name, layout in given.items() if name not in papers.TABLES), *known]
 
 
 def _with_rows_that_exist(name: str, index: Index, methods: Sequence[str]) -> TableSpec:

@@ -61,6 +61,15 @@ def file_of(name: str) -> Path | None:
     return _opened[name][0] if name in _opened else None
 
 
+def test_split(name: str) -> str:
+    """The split that a dataset is tested on: `val`, or `test` where it has no other."""
+    if name.startswith("probe-"):
+        return "test"
+    file = file_of(name)
+    splits = read_splits(file) if file else ("val",)
+    return "test" if "val" not in splits and "test" in splits else "val"
+
+
 def stem_of(name: str) -> str:
     """A dataset's name without the digest."""
     return name.partition("@")[0]

@@ -47,7 +47,7 @@ _ROW: dict[str, Any] = {
     "options": {"*": object},
     "model_options": {"*": object},
 }
-_OF_PRINT = ("printed", "inferred", "readings", "across")
+_OF_PRINT = ("printed", "inferred", "readings", "across", "questions")
 #: what such a file may say
 FORM: dict[str, Any] = {
     **{name: form for name, form in TABLE.items() if name not in _OF_PRINT},
@@ -109,7 +109,7 @@ def _datasets(text: Text) -> list[Dataset]:
         name = _at(text, lambda written=written: user_data.dataset_name(written, text.path.parent), "datasets", number)
         classes = _at(text, lambda name=name: num_classes(name), "datasets", number)
         counts = []
-        for split in ("train", "val"):
+        for split in ("train", user_data.test_split(name)):
             videos = _at(text, lambda name=name, split=split: len(open_index(name, split)), "datasets", number)
             counts.append(f"{videos:,} {split}")
         cell = user_data.stem_of(name)
@@ -235,7 +235,8 @@ def _cells(
         trained = replace(model, num_classes=num_classes(one.name))
         train, test, told = protocol.of(trained, len(open_index(one.name, "train")))
         notes.update(dict.fromkeys(told))
-        yield one.cell, Experiment(model=trained, measure=Accuracy(dataset=one.name, train=train, test=test))
+        measure = Accuracy(dataset=one.name, train=train, test=test, test_split=user_data.test_split(one.name))
+        yield one.cell, Experiment(model=trained, measure=measure)
 
 
 def _needed(made: TableSpec) -> TableSpec:

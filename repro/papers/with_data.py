@@ -60,14 +60,17 @@ def on_data(usual: Experiment, name: str, own: OwnData) -> tuple[Experiment, str
     of_model = {key: value for key, value in own.changes.items() if key in OF_THE_MODEL}
     model: Model = replace(usual.model, num_classes=num_classes(name), **of_model)
     own_train = {key: value for key, value in own.changes.items() if key not in OF_THE_MODEL}
-    train = changed(replace(measure.train, videos=0, flip_labels=()), own_train)
+    same = measure.dataset == name
+    train = changed(measure.train if same else replace(measure.train, videos=0, flip_labels=()), own_train)
     note = ""
     if "batch" not in own_train:
         train, note = fitted(train, len(open_index(name, "train")))
     test = views_of(model, measure.test, own.views, own.crop)
     before = f"without {measure.initial.measure.datasets[-1]} before it" if measure.initial else ""  # type: ignore[union-attr]
     told = "; ".join(filter(None, [note, before]))
-    return Experiment(model=model, measure=Accuracy(dataset=name, train=train, test=test)), told
+    split = measure.test_split if same else user_data.test_split(name)
+    made = Accuracy(dataset=name, train=train, test=test, test_split=split)
+    return Experiment(model=model, measure=made), told
 
 
 def _trained(row: RowSpec) -> Experiment | None:
@@ -83,7 +86,7 @@ def _trained(row: RowSpec) -> Experiment | None:
 
 def _columns(name: str, cell: str, own: OwnData, notes: Sequence[str]) -> Iterator[ColumnSpec]:
     stem, classes = user_data.stem_of(name), num_classes(name)
-    counts = [f"{len(open_index(name, split)):,} {split}" for split in ("train", "val")]
+    counts = [f"{len(open_index(name, split)):,} {split}" for split in ("train", user_data.test_split(name))]
     changes = [f"{key}={value}" for key, value in own.changes.items()]
     changes += [f"views {own.views}"] * bool(own.views) + [f"test crop {own.crop}"] * bool(own.crop)
     told = [f"Your data, not the paper's: {stem}, {classes} classes, {' and '.join(counts)} videos"]
