@@ -175,7 +175,7 @@ def add_with(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_table(args: argparse.Namespace) -> str:
-    """The table as it was asked for, with methods, modules and data: what stands in a command that goes on from here."""
+    """The table as it was asked for, with all that makes it: what stands in a command that goes on from here."""
     return shlex.join([args.table, *table_words(args)])
 
 
