@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from repro.core.errors import UnknownName
 from repro.core.spec import Static
 from repro.papers.columns import registry
 from repro.papers.table import RowSpec
 from repro.papers.text import COLUMN, Text
-
-if TYPE_CHECKING:
-    from repro.papers.own_table import Dataset
 
 #: shown where the file says nothing of columns
 USUAL = "params gmacs slowdown top1 gain"
@@ -29,6 +26,16 @@ _OF_TIME = {
 _COST = re.compile(r"(record|gain):(static|memory):(params|sizes|memory)")
 #: most columns of the short form
 _SHORT = 9
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One that the rows are trained on."""
+
+    name: str
+    """As specs hold it."""
+    cell: str
+    title: str
 
 
 def with_columns(text: Text, data: Sequence[Dataset], rows: Sequence[RowSpec], told: Sequence[str]) -> Text:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen
 from repro.data import user_data
 from repro.data.datasets import num_classes, open_index
 from repro.papers.layout import table
-from repro.papers.own_columns import with_columns
+from repro.papers.own_columns import Dataset, with_columns
 from repro.papers.own_protocol import Protocol, read_protocol
 from repro.papers.table import RowSpec, TableSpec
 from repro.papers.text import TABLE, Text, parsed
@@ -61,16 +61,6 @@ FORM: dict[str, Any] = {
     "row": [_ROW],
 }
 PAPER = "own"
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One that the rows are trained on."""
-
-    name: str
-    """As specs hold it."""
-    cell: str
-    title: str
 
 
 def own_table(path: Path, name: str = "") -> TableSpec:
