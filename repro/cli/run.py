@@ -24,6 +24,7 @@ from repro.cli.launch import gpus_of, launch
 from repro.cli.tables import layouts_of, tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
+from repro.core.files import require_writable
 from repro.core.paths import torchrun
 from repro.core.words import many
 
@@ -136,6 +137,8 @@ def run(args: argparse.Namespace) -> int:
             console.print(line, markup=False)
     if args.dry_run:
         return _print_lines(todo, args) if todo else _nothing(args, console, table.full_name)
+    if todo:
+        require_writable(index.root)
     stored = len({(job.experiment.id, job.seed) for job in jobs}) - len(todo)
     if todo and stored and args.mode == "undone" and first_process():
         console.print(f"{table.full_name}: {many(stored, 'record')} there already; --force measures all again")

@@ -15,6 +15,7 @@ import math
 import os
 import shutil
 import socket
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from repro.core import process
-from repro.core.errors import ReproError
+from repro.core.errors import BadOption, ReproError
 
 #: endings of temporary names: of a file, of a folder
 _FILE, _FOLDER = ".tmp", ".part"
@@ -179,6 +180,21 @@ def _usual_bits() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return 0o666 & ~mask
+
+
+def require_writable(folder: Path) -> None:
+    """Make the folder, and write a nameless file into it; `BadOption` where that cannot be, before hours of work whose
+    result would be lost.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise BadOption(
+            f"results cannot be written to {str(folder)!r}: {why}", allowed="a folder to write to"
+        ) from error
 
 
 def _sync(path: Path) -> None:

@@ -39,7 +39,11 @@ def number_of(text: str) -> int | None:
 
 
 def looks_like_number(text: str) -> bool:
-    """Whether a label is some number, be it one that no class can have: `-1`, `1.5`, `1,000`, `nan`."""
+    """Whether a label is some number, be it one that no class can have or is written so: `-1`, `1.5`, `1,000`, `nan`,
+    `0x1`, a spreadsheet's `="1"` and `'1`.
+    """
+    if re.fullmatch(r"0[xX][0-9a-fA-F]+", text) or (re.search(r"\d", text) and not any(map(str.isalpha, text))):
+        return True
     try:
         float(text.replace(",", "."))
     except ValueError:

@@ -79,13 +79,16 @@ def read(folder: Path, unique: Callable[[int], np.ndarray], stack: Stack) -> Non
 
 
 def read_picture(path: Path) -> np.ndarray:
-    """One picture as RGB uint8 (H, W, 3)."""
-    from PIL import Image, UnidentifiedImageError
+    """One picture as RGB uint8 (H, W, 3), turned and mirrored as its camera says."""
+    from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
         with Image.open(path) as picture:
+            ImageOps.exif_transpose(picture, in_place=True)
             if picture.mode.startswith("I"):
                 return _of_16_bits(np.asarray(picture))
+            if picture.mode == "F":
+                raise ValueError("its values are floating-point numbers, and what is white is not told")
             return np.asarray(picture.convert("RGB"))
     except UnidentifiedImageError:
         reason = "empty file" if path.stat().st_size == 0 else "not a picture"
@@ -99,5 +102,8 @@ def _of_16_bits(grey: np.ndarray) -> np.ndarray:
     """A grey picture (H, W) of 0 to 65535, as depth and infrared are stored, as RGB of 0 to 255: Pillow would cut off
     what exceeds 255.
     """
-    scaled = (np.clip(grey.astype(np.int64), 0, 65535) + 128) // 257
+    wide = grey.astype(np.int64)
+    if wide.size and (wide.min() < 0 or wide.max() > 65535):
+        raise ValueError(f"its values are {wide.min()} to {wide.max()}, and what is white is not told")
+    scaled = (wide + 128) // 257
     return np.repeat(scaled.astype(np.uint8)[..., None], 3, axis=2)

@@ -223,7 +223,10 @@ def _notes(rows: Sequence[Row], classes: Sequence[str]) -> tuple[str, ...]:
     known = set(classes)
     numbers = sorted({row.label for row in rows if row.label not in known and not row.label.isdecimal()})
     as_numbers = f"labels such as {numbers[0]!r} were read as the numbers of classes" if numbers else None
-    return tuple(note for note in (respelled_, as_numbers, differ_in_case(classes)) if note)
+    used = {row.label for row in rows}
+    from_1 = "0" not in used and len(used) > 1 and {str(number + 1) for number in range(len(used))} == used
+    first = f"labels begin at 1: class 0 of {len(classes)} has no video" if from_1 and classes[0] == "0" else None
+    return tuple(note for note in (respelled_, as_numbers, first, differ_in_case(classes)) if note)
 
 
 def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tuple[str, ...]:

@@ -119,7 +119,9 @@ def names_in(text: str, file: Path) -> tuple[str, ...]:
 def _of_lines(text: str, file: Path) -> tuple[list[int], list[str]]:
     """Line numbers and names, in the order of the classes."""
     numbered = [(number, line.strip()) for number, line in enumerate(lines_of(text.rstrip()), 1)]
-    head = _header(numbered, file)
+    if remark := next((one for one in numbered if one[1].startswith(("#", "//"))), None):
+        raise DataError(f"label map {str(file)!r} line {remark[0]}: {remark[1]!r} may be a remark", fix="leave it out")
+    head = _header(numbered, file) or _heads_numbers([line for _, line in numbered if line])
     if head:
         numbered = [(number, line) for number, line in numbered[1:] if line]
     for split in (_number_first, _number_last):
@@ -143,8 +145,18 @@ def _of_lines(text: str, file: Path) -> tuple[list[int], list[str]]:
     return [at for at, _ in numbered], [_bare(line) for _, line in numbered]
 
 
+def _heads_numbers(lines: Sequence[str]) -> bool:
+    """Whether all lines but the first give each class its number, below whatever words."""
+    for split in (_number_first, _number_last):
+        first, *others = [split(line) for line in lines] or [None]
+        numbers = sorted(one[0] for one in others if one)
+        if first is None and len(others) > 1 and numbers == list(range(len(others))):
+            return True
+    return False
+
+
 def _number_first(line: str) -> tuple[int, str] | None:
-    found = re.match(r"([0-9]{1,9})\s*[,;\t ]", line)
+    found = re.match(r"([0-9]{1,9})(?:\s*[,;:=\t ]|[.)]\s)", line)
     return (int(found[1]), line[found.end() :].strip()) if found else None
 
 

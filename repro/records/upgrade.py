@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.core.errors import RecordError, ReproError
+from repro.core.files import parse_json
 from repro.core.spec import experiment_from_dict
 from repro.records import store
 from repro.records.index import Index
@@ -42,7 +43,7 @@ def upgrade(root: Path) -> Upgraded:
                 refused.append(problem)
                 continue
             done.append(problem.path)
-        except (RecordError, OSError) as error:
+        except (ReproError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
             refused.append(store.Problem(problem.path, str(error)))
     return Upgraded(tuple(done), tuple(refused))
 
@@ -50,7 +51,7 @@ def upgrade(root: Path) -> Upgraded:
 def _upgrade(root: Path, path: str) -> bool:
     """Whether the file was a sound record of version 1, and is now one of this."""
     old = root / path
-    document = json.loads(old.read_bytes()) if old.is_file() else None
+    document = parse_json(old.read_bytes()) if old.is_file() else None
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         return False
     digest = document.pop("digest", None)

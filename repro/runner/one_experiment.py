@@ -10,6 +10,7 @@ from typing import Any
 from repro import registry
 from repro.core.environment import machine
 from repro.core.errors import BadOption, WeightsError
+from repro.core.files import require_writable
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.core.words import many
 from repro.data import label_maps
@@ -108,6 +109,7 @@ def run_single(
         on_note(text)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
     path = store.path_of(out, job.paper, job.table, job.row, experiment.id, seed)
+    require_writable(path.parent)
     saved = None if weights else path.with_suffix(".safetensors")
     files = Files(weights=weights, save_weights=saved, logs=path.with_suffix(""))
     index = Index(out)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.core.errors import DataError, ReproError
-from repro.data.class_names import differ_in_case, match, normal, number_of, require_different
+from repro.data.class_names import differ_in_case, looks_like_number, match, normal, number_of, require_different
 
 FRUIT = ("apple", "banana", "grape", "lime")
 
@@ -25,6 +25,16 @@ def test_one_name_in_its_unicode_forms() -> None:
         with pytest.raises(DataError, match="look alike"):
             require_different([one, alike], "x")
     require_different(["рыба", "pblba", "тур", "typ?"], "x")
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "1,000", "nan", "1e0", "0x1F", '="1"', "'1", "١", "１", "#1"])
+def test_what_looks_like_a_number_is_no_name(text: str) -> None:
+    assert looks_like_number(text) and number_of(text) is None
+
+
+@pytest.mark.parametrize("text", ["run", "class 1", "3 steps", "走", "0xrun", "-"])
+def test_names_do_not_look_like_numbers(text: str) -> None:
+    assert not looks_like_number(text)
 
 
 def test_names_that_differ_in_case_are_told() -> None:

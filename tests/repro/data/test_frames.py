@@ -106,6 +106,25 @@ def test_what_is_wrong_is_named(tmp_path, how, reason):
         read_frames(folder, range(9))
 
 
+@pytest.mark.parametrize("values", [np.ones((8, 8), np.float32), np.full((8, 8), 70_000, np.int32)])
+def test_pictures_that_do_not_tell_what_is_white_are_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "1.png", format="TIFF")
+    with pytest.raises(DecodeError, match=r"1\.png: its values are .* and what is white is not told"):
+        read_frames(tmp_path, [0])
+
+
+def test_pictures_are_turned_as_their_camera_says(tmp_path):
+    shown = np.zeros((16, 24, 3), np.uint8)
+    shown[:8, :12] = 255
+    for number, turn in ((1, lambda a: a), (2, np.fliplr), (3, lambda a: np.rot90(a, 2)), (6, np.rot90)):
+        exif = Image.Exif()
+        exif[0x0112] = number
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        Image.fromarray(np.ascontiguousarray(turn(shown))).save(folder / "1.png", exif=exif)
+        assert np.array_equal(read_frames(folder, [0])[0], shown), number
+
+
 def test_workers_read_folders_through_the_clip_interface(tmp_path):
     views = Views(sampling="mmaction2.uniform_test_4", crop=32, resize=32)
     whole, broken = write_frames(tmp_path / "a"), write_frames(tmp_path / "b")

@@ -184,6 +184,14 @@ def test_a_file_is_of_one_split_and_label_however_it_is_named(tmp_path, write_cs
     assert len(read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "x", "train"), ("b.mp4", "x", "val")]), "val")) == 1
 
 
+def test_labels_that_begin_at_1_are_told(tmp_path, write_csv):
+    rows = [(f"{number}.mp4", str(number), "val") for number in range(1, 4)]
+    assert read_csv(write_csv(tmp_path / "my.csv", rows), "val").notes == (
+        "labels begin at 1: class 0 of 4 has no video",
+    )
+    assert not read_csv(write_csv(tmp_path / "my.csv", rows[1:]), "val").notes
+
+
 def test_a_copy_of_a_training_video_is_not_held_out(tmp_path, write_csv):
     (tmp_path / "a.mp4").write_bytes(b"a" * 3_000_000)
     shutil.copy(tmp_path / "a.mp4", tmp_path / "copy.mp4")

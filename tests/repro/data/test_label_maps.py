@@ -80,3 +80,20 @@ def test_long_maps(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("\n".join(f"class {number:x}" for number in range(MOST_CLASSES + 1)))
     with pytest.raises(DataError, match="1 to 100000"):
         read(tmp_path / "labels.txt")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["id,action\n1,jump\n0,run\n", "action number\n1 jump\n0 run\n", "0: run\n1: jump\n", "1) jump\n0) run\n",
+     "0. run\n1. jump\n", "0 = run\n1 = jump\n", "Aktion;Nummer\njump;1\nrun;0\n"],
+)  # fmt: skip
+def test_numbers_are_meant_below_any_header_and_with_any_sign(tmp_path, text):
+    (tmp_path / "labels.txt").write_text(text)
+    assert read(tmp_path / "labels.txt") == ("run", "jump")
+
+
+@pytest.mark.parametrize("remark", ["# my classes", "// mine"])
+def test_a_remark_is_no_class(tmp_path, remark):
+    (tmp_path / "labels.txt").write_text(f"{remark}\nrun\njump\n")
+    with pytest.raises(DataError, match=r"line 1: .* may be a remark"):
+        read(tmp_path / "labels.txt")

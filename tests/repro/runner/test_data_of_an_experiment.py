@@ -229,6 +229,17 @@ def test_seeds_that_a_record_refuses_are_refused_at_once(seed: str, capsys: pyte
         assert ended.value.code == 2 and "--seed" in capsys.readouterr().err
 
 
+def test_a_folder_that_takes_no_record_is_refused_at_once(tester: Trial, capsys, monkeypatch) -> None:
+    csv = tester.csv([f"{name}.mp4,{name},val" for name in COLOURS])
+    monkeypatch.setattr("repro.runner.one_experiment.execute", lambda *_, **__: pytest.fail("measured"))
+    monkeypatch.setattr("repro.cli.run.launch", lambda *_, **__: pytest.fail("measured"))
+    for place in (csv, "/proc/none", "/dev/null"):
+        assert "results cannot be written to" in tester(csv, "--out", str(place))[1]
+        monkeypatch.setenv("REPRO_RESULTS", str(place))
+        assert main(["run", "table6", "--only", "static"]) == 2
+        assert "results cannot be written to" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("method", ["a b", "a/b", "x" * 130])
 def test_methods_that_no_record_can_name_are_refused_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], method: str
