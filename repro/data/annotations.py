@@ -106,8 +106,12 @@ def recognise(text: str, file: Path) -> str:
         return "20bn-csv"
     if all(re.fullmatch(_YOUTUBE_ID, line) for line in lines) and re.search(r"[A-Z0-9_-]", lines[0]):
         return "ids"
-    if sum(bool(re.search(r"[ \t;,][0-9]+$", line)) for line in lines) > len(lines) // 2:
-        raise DataError(f"{str(file)!r} is in no format known: some lines end in a label and some do not", allowed=LIST)
+    if 2 * sum(bool(re.search(r"[\s;,][-+]?[0-9]+(\.[0-9]+)?$", line)) for line in lines) >= len(lines):
+        raise DataError(
+            f"{str(file)!r} is in no format known: not every line ends in a label, a whole number from 0 behind a space, "
+            "tab, comma or semicolon",
+            allowed=LIST,
+        )
     return "labels"
 
 
@@ -203,6 +207,8 @@ def _listed(text: str, file: Path, numbers: int) -> list[Entry]:
         if found is None:
             raise _bad(file, line, f"{row.strip()!r}", "path frames label" if numbers == 2 else "path label")
         name, *frames, label = found
+        if frames == [0]:
+            raise _bad(file, line, f"{row.strip()!r}: a video of 0 frames, or two labels", "path frames label")
         entries.append(Entry((name.strip('"'),), label, None, frames[0] if frames else None, line, listed=True))
     return entries
 

@@ -173,3 +173,15 @@ def test_any_text_is_read_or_refused_by_a_named_error(tmp_path_factory, text, fo
         assert "any_train.txt" in str(error)
     else:
         assert made.format in FORMATS and (made.entries or made.format == "labels")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a.mp4 -1\nb.mp4 0\n", "a.mp4 1.0\nb.mp4 0.0\n", "a.mp4 0\nb.mp4\n", "a.mp4\u00a00\nb.mp4\u00a01\n",
+     "a.mp4\u30000\nb.mp4\u30001\n", "a.mp4 0 3\nb.mp4 1 2\n"],
+)  # fmt: skip
+def test_a_list_whose_labels_are_none_is_no_label_map(tmp_path, text):
+    file = tmp_path / "x_val.txt"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"not every line ends in a label|two labels"):
+        read(file)
