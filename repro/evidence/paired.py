@@ -46,11 +46,10 @@ class Contrast:
         return (self.seeds.high - self.seeds.low) / 2
 
 
-def contrast(per_seed: np.ndarray, per_video: np.ndarray | None = None) -> Contrast:
-    """Of the contrast at each seed, (S,), and where they are known on each test video, (S, N), in the same unit."""
+def contrast(per_seed: np.ndarray, of_videos: float = 0.0) -> Contrast:
+    """Of the contrast at each seed, (S,), with the variance that the test videos add (`video_variance`)."""
     over = t_interval(per_seed)
     of_seeds = float(np.var(per_seed, ddof=1)) / over.n
-    of_videos = 0.0 if per_video is None else video_variance(per_video)
     error = math.sqrt(of_seeds + of_videos)
     if error == 0:
         return Contrast(over, 0.0, over.n - 1, float(over.value == 0), 0.0)

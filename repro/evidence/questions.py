@@ -15,7 +15,8 @@ import numpy as np
 
 from repro.core.errors import ReproError
 from repro.evidence.metric import number
-from repro.evidence.paired import Contrast, Word, contrast, corrected, over_videos, verdict
+from repro.evidence.paired import Contrast, Word, contrast, corrected, verdict
+from repro.evidence.sample import sample_of
 from repro.evidence.stats import Interval
 from repro.evidence.trained import untrained
 from repro.evidence.video_scores import VideoScores
@@ -128,38 +129,26 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
     parts, needed = terms(one), experiments(one)
     records = {id_: records_of(term, one.seeds, index) for id_, term in needed.items()}
     checks = tuple(_check(control, index) for control in controls_of(one))
-    arms = tuple(_arm(term, one, records[term.experiment.id], scores) for term in parts)
+    arms = tuple(Arm(term.label, None, len(records[term.experiment.id])) for term in parts)
     missing = {id_: one.seeds - len(found) for id_, found in records.items()}
     for check in checks:
         id_ = check.control.experiment.id
         missing[id_] = max(missing.get(id_, 0), check.control.seeds - check.seeds)
     made, left = Answer(one, "open", arms, checks), sum(missing.values())
-    if left:
+    if left:  # and nothing is to be seen before
         walls = [record.wall_s for found in records.values() for record in found]
         return replace(made, left=left, seconds=left * (float(np.median(walls)) if walls else GUESS_S))
-    made = replace(made, out_of_range=_out_of_range(one, arms))
-    why = _empty(one, records, checks)
-    if why:
-        return replace(made, state="empty", why=why)
     try:
-        return _contrasted(made, records, scores)
+        sample = sample_of(parts, one.metric, records, scores)
     except ReproError as error:
         return replace(made, state="empty", why=str(error))
-
-
-def _contrasted(made: Answer, records: dict[str, list[Record]], scores: VideoScores) -> Answer:
-    """The contrast at each seed and, of a share of videos, on each video."""
-    one = made.question
-    per_seed = np.zeros(one.seeds)
-    for term in terms(one):
-        per_seed += term.weight * np.array(
-            [scores.value(r, one.metric, term.grade) for r in records[term.experiment.id]]
-        )
-    if one.metric != "top1" or any(term.grade for term in terms(one)):
-        return replace(made, state="answered", found=contrast(per_seed))
-    per_video = scores.contrast([(term.weight, records[term.experiment.id]) for term in terms(one) if term.weight])
-    between = over_videos(per_video, np.random.default_rng(0))
-    return replace(made, state="answered", found=contrast(per_seed, per_video), videos=between)
+    values = np.array(sample.values)
+    arms = tuple(replace(arm, mean=float(own.mean())) for arm, own in zip(arms, values, strict=True))
+    made = replace(made, arms=arms, out_of_range=_out_of_range(one, arms))
+    if why := _empty(one, records, checks):
+        return replace(made, state="empty", why=why)
+    found = contrast(np.array([term.weight for term in parts]) @ values, sample.of_videos)
+    return replace(made, state="answered", found=found, videos=sample.videos)
 
 
 def _empty(one: Question, records: dict[str, list[Record]], checks: Sequence[Check]) -> str:
@@ -192,16 +181,6 @@ def _out_of_range(one: Question, arms: Sequence[Arm]) -> tuple[str, ...]:
         for label, scale in scales
         if not low <= scale <= high
     )
-
-
-def _arm(term: Term, one: Question, records: Sequence[Record], scores: VideoScores) -> Arm:
-    """Its mean once all seeds are there: before, nothing is to be seen."""
-    if len(records) < one.seeds:
-        return Arm(term.label, None, len(records))
-    try:
-        return Arm(term.label, float(np.mean([scores.value(r, one.metric, term.grade) for r in records])), len(records))
-    except ReproError:
-        return Arm(term.label, None, len(records))
 
 
 def _check(control: Control, index: Index) -> Check:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from repro.core import paths
 from repro.core.spec import replace
 from repro.evidence import questions
 from repro.evidence.questions import answers
@@ -77,6 +78,20 @@ def test_scores_that_are_gone_are_told(tmp_path: Path):
         file.unlink()
     found = answer(SIGHT, index)
     assert found.state == "empty" and "are missing" in found.why
+
+
+def test_what_scores_come_to_is_kept_and_made_again(tmp_path: Path):
+    """Without the files the same answer; with other files, or a damaged copy, another reading."""
+    index = write(tmp_path / "records", find(SIGHT), arms(80, 70, 0.1))
+    first = answer(SIGHT, index)
+    kept = list((paths.cache() / "samples").glob("*.json"))
+    assert len(kept) == 1
+    for file in (tmp_path / "records").rglob("*.npz"):
+        file.unlink()
+    assert answer(SIGHT, index) == first
+    kept[0].write_text("{", encoding="utf-8")
+    assert answer(SIGHT, index).state == "empty"
+    assert answer(SIGHT, write(tmp_path / "other", find(SIGHT), arms(70, 80, 0.1))).word == "lower"
 
 
 def test_the_same_contrast_under_two_names_is_corrected_once(tmp_path: Path, monkeypatch):
