@@ -95,7 +95,8 @@ def measured_counts(records: Iterable[Record]) -> Counts:
     for record in records:
         if record.kind == "static" and record.status == "done" and not record.smoke:
             model, results = record.spec["model"], record.results
-            head = next((part["params"] for part in results.get("modules", []) if part["name"] == "fc"), 0)
+            heads = [part.get("params") for part in results.get("modules", []) if part.get("name") == "fc"]
+            head = heads[0] if heads and isinstance(heads[0], int) else 0
             sizes = {size: float(count["gmacs"]) for size, count in results["sizes"].items()}
             method = model["method"] or ""
             count = Count(record.name, method, results["params"], head, model["num_classes"], model["frames"], sizes)

@@ -28,7 +28,10 @@ def number(results: Mapping[str, Any], metric: str) -> float | None:
     parts = [look_up(results, part) for part in metric.split(" / ")]
     if not all(isinstance(part, int | float) for part in parts):
         return None
-    value, *divisor = map(float, parts)
+    try:
+        value, *divisor = map(float, parts)
+    except OverflowError:
+        return None
     if not divisor:
         return value
     return value / divisor[0] if divisor[0] else None

@@ -18,9 +18,9 @@ Curve = Sequence[Mapping[str, Any]]
 
 def last_tenths(curve: Curve) -> tuple[float, float]:
     """Mean training accuracy (percent) of the last tenth of the epochs, rounded up, and of the tenth before."""
-    rates = [float(point["top1"]) for point in curve]
+    rates = [float(point["top1"]) for point in curve if point.get("top1") is not None]
     tenth = math.ceil(len(rates) / 10)
-    if len(rates) < 2 * tenth:
+    if not rates or len(rates) < 2 * tenth:
         return math.nan, math.nan
     return float(np.mean(rates[-tenth:])), float(np.mean(rates[-2 * tenth : -tenth]))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,9 +9,10 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
 
-from repro.core.errors import RecordError, ReproError
+from repro.core.errors import ReproError
 from repro.core.names import PATTERN
-from repro.core.spec import SPEC_VERSION, Experiment, canonical_json, experiment_from_dict
+from repro.core.spec import SPEC_VERSION, Experiment, experiment_from_dict, to_dict
+from repro.records.parts import RESULTS, Environment, Free
 
 #: the widest of a CPU's vector instructions -> how it is told beside the name
 _WORDS = {
@@ -26,108 +26,7 @@ SCHEMA_VERSION: Literal[2] = 2
 
 Name = Annotated[str, Field(pattern=PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Percent = Annotated[float, Field(ge=0, le=100)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Natural = Annotated[int, Field(ge=0)]
-
-
-class _Result(BaseModel):
-    """Measuring functions may tell more than is required here; what is required must be there and be possible."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class Count(_Result):
-    """Multiply-accumulates of one view at one crop size, by three counters; None: that counter failed."""
-
-    gmacs: Positive
-    fvcore: Positive | None = None
-    ptflops: Positive | None = None
-    ptflops_aten: Positive | None = None
-
-
-class StaticResult(_Result):
-    """Parameters and multiply-accumulates."""
-
-    params: Natural
-    params_trainable: Natural
-    params_method: Natural
-    sizes: Annotated[dict[str, Count], Field(min_length=1)]
-
-
-class Ratio(_Result):
-    """The network without the method, timed in turn; ratio = time with / time without."""
-
-    median_s: Positive
-    ratios: Annotated[list[Positive], Field(min_length=1)]
-    ratio_median: Positive
-    ratio_iqr: Any
-
-
-class SpeedResult(_Result):
-    """Forward time of a batch of views, in seconds."""
-
-    times_s: Annotated[list[Positive], Field(min_length=1)]
-    median_s: Positive
-    views_per_s: Positive
-    batch: Annotated[int, Field(ge=1)]
-    size: Annotated[int, Field(ge=1)]
-    threads: Annotated[int, Field(ge=1)]
-    device: str
-    device_name: str
-    precision: str
-    form: str
-    against: Ratio | None = None
-
-
-class Rate(_Result):
-    """Shares of videos in percent."""
-
-    top1: Percent
-    top5: Percent
-
-    @pydantic.model_validator(mode="after")
-    def _ordered(self) -> Rate:
-        if self.top1 > self.top5 + 1e-9:
-            raise ValueError(f"top1 {self.top1} exceeds top5 {self.top5}")
-        return self
-
-
-class AccuracyResult(Rate):
-    """Accuracy over the scored videos; those left out are named."""
-
-    videos: Annotated[int, Field(ge=1)]
-    left_out: list[dict[str, Any]]
-    aggregations: dict[str, Rate] = {}
-    extra: dict[str, float] = {}
-    cost: dict[str, Any] = {}
-
-
-_RESULTS: dict[str, type[_Result]] = {"static": StaticResult, "speed": SpeedResult, "accuracy": AccuracyResult}
-
-
-class Git(_Result):
-    """State of the code."""
-
-    commit: str | None
-    dirty: bool | None = None
-
-
-class Environment(_Result):
-    """What a finished record was measured on; more may be told."""
-
-    python: str
-    packages: dict[str, str]
-    device: str
-    threads: Any
-    flags: dict[str, Any]
-    git: Git
-    device_name: str = ""
-    cpu: str | None = None
-    cores: int | None = None
-    platform: str | None = None
-    memory_gib: float | None = None
-    vectors: list[str] = []
+Natural = Annotated[int, Field(ge=0, lt=10**18)]
 
 
 class Scores(BaseModel):
@@ -196,15 +95,16 @@ class Record(BaseModel):
         kind = measure.get("kind") if isinstance(measure, dict) else measure
         if kind != self.kind:
             raise ValueError(f"kind is {self.kind!r}, but spec measures {kind!r}")
+        Free(effective=self.effective, dataset=self.dataset, curve=self.curve)  # type: ignore[arg-type]
+        _check_environment(self.environment)
         if self.status == "failed":
             if not (self.reason or "").strip() or self.results:
                 raise ValueError("a failed record has a reason and no results")
             return self
-        _RESULTS[self.kind].model_validate(self.results)
+        RESULTS[self.kind].model_validate(self.results)
         missing = [key for key in _NEEDED if key not in self.environment]
         if missing:
             raise ValueError(f"environment lacks {', '.join(missing)}")
-        _check_environment(self.environment)
         return self
 
     def _names_its_spec(self) -> bool:
@@ -244,9 +144,7 @@ class Record(BaseModel):
         return Path(self.place)
 
     def experiment(self) -> Experiment:
-        """The spec as dataclasses; refused when it was written under another meaning of the fields."""
-        if self.spec_version != SPEC_VERSION:
-            raise RecordError(f"record {self.name} has spec version {self.spec_version}, this is {SPEC_VERSION}")
+        """The spec as dataclasses."""
         return experiment_from_dict(self.spec)
 
 
@@ -265,14 +163,23 @@ _SOUND: dict[str, dict[str, Any]] = {}
 
 
 def _is_id(id: str, version: int, plain: dict[str, Any]) -> bool:
-    """Whether `id` is the content id of a plain spec, be its later fields written out at their defaults or not."""
-    text = f"{version}:Experiment:{canonical_json(plain)}"
-    if hashlib.sha256(text.encode()).hexdigest() == id:
-        return True
+    """Whether `id` is the content id of a plain spec, be its later fields written out at their defaults or not. The
+    spec must be one that can be read: what shows a record takes its fields as they are.
+    """
+    if version != SPEC_VERSION:
+        raise ValueError(f"spec version {version}; this program reads {SPEC_VERSION}")
     try:
-        return version == SPEC_VERSION and experiment_from_dict(plain).id == id
-    except (ReproError, TypeError, KeyError):
+        made = experiment_from_dict(plain)
+        return made.id == id and _holds(plain, to_dict(made, identity=True))
+    except (ReproError, TypeError, KeyError, AttributeError, ValueError, OverflowError):
         return False
+
+
+def _holds(plain: Any, wanted: Any) -> bool:
+    """Whether every field of `wanted` is written out in `plain`."""
+    if not isinstance(wanted, dict):
+        return True
+    return isinstance(plain, dict) and all(key in plain and _holds(plain[key], wanted[key]) for key in wanted)
 
 
 def faults(error: pydantic.ValidationError) -> str:

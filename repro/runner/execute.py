@@ -17,6 +17,7 @@ from typing import Any, cast
 from repro import registry
 from repro.core import lease, paths, stop_signal
 from repro.core.errors import ReproError
+from repro.core.plain_text import one_line
 from repro.core.spec import Speed, Static, to_dict
 from repro.engine.execution import Execution, Files
 from repro.records import store
@@ -106,7 +107,12 @@ class Attempt:
         made = None
         if self.ranks.rank == 0:
             facts = environment(self.how.device, self.how.threads)
-            made = compose(self.job, found, reason, facts, began, time.monotonic() - clock)
+            took = time.monotonic() - clock
+            try:
+                made = compose(self.job, found, reason, facts, began, took)
+            except ValueError as error:  # what was measured is nothing that a record holds; the work folder stays
+                told = f"what was measured cannot be recorded: {one_line(str(error))[:500]}"
+                made = compose(self.job, {}, told, facts, began, took)
             made = self._keep(made, found.get("scores_path"))
             if made.status == "done":
                 shutil.rmtree(self.work, ignore_errors=True)  # it has served
