@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from repro.cli import questions
+from repro.cli import questions, small
 from repro.cli.arguments import positive, seed
 from repro.cli.common import (
     Commands,
@@ -66,6 +66,7 @@ def _add_run(commands: Commands) -> None:
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda")
     parser.add_argument("--records-only", action="store_true", help="print no table and write no report at the end")
     _add_launcher(parser)
+    small.add_options(parser)
 
 
 def _seeds(text: str) -> int | str:
@@ -116,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
 
     if args.table == questions.NAME:
         return questions.run(args)
+    if args.table == small.NAME:
+        return small.run(args)
     if args.paper or args.own:
         given = f"--paper {args.paper}" if args.paper else "--own"
         raise BadOption(f"{given} with run {args.table}", allowed="run questions [--paper PAPER] [--own]")

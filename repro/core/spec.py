@@ -203,6 +203,8 @@ class Train(Checked):
     """Batch normalization over the clips of all devices in one forward pass, instead of each device's own."""
     videos: int = added(0)
     """Train on this many videos, the first of each class in turn; 0 is the whole split."""
+    frozen_stages: int = added(0)
+    """The stem and this many stages keep their first weights and statistics; 0: all is trained."""
     clips_per_device: int = added(0)
     """Clips that one device normalizes together, in one forward pass; 0 is as many as fit, up to the batch."""
     last_batch: Literal["drop", "smaller"] = added("drop")

@@ -75,6 +75,7 @@ _FAMILIES = (
     Family("mmaction1_dnr_LxS.test_K", rf"mmaction1_dnr_{_N}x{_N}\.test_{_N}", rules.mmaction1_test),
     Family("repro.centred5_train_T", rf"repro\.centred5_train_{_N}", rules.centred5_train, True),
     Family("repro.centred5_test_T", rf"repro\.centred5_test_{_N}", rules.centred5_test),
+    Family("repro.reversed_test_T", rf"repro\.reversed_test_{_N}", rules.reversed_test),
     Family("repro.shuffled_train_T", rf"repro\.shuffled_train_{_N}", rules.shuffled_train, True),
     Family("repro.shuffled_test_T", rf"repro\.shuffled_test_{_N}", rules.shuffled_test, True),
 )

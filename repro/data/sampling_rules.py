@@ -335,6 +335,12 @@ def centred5_train(segments: int) -> Rule:
     return Rule(1, segments, lambda n, rng: _centred(base.pick(n, rng), n), _TDN_WINDOW)
 
 
+def reversed_test(frames: int) -> Rule:
+    """Ours, a control: the frames of `mmaction2.uniform_test_T` from the last to the first."""
+    base = mmaction2_uniform_test(frames)
+    return Rule(1, frames, lambda n, rng: np.asarray(base.pick(n, rng))[..., ::-1])
+
+
 def shuffled(base: Rule) -> Rule:
     """Ours, a control: the frames of another rule in an order drawn at random."""
     return Rule(1, base.frames, lambda n, rng: _in_random_order(np.asarray(base.pick(n, rng)), rng))

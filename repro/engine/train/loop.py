@@ -18,6 +18,7 @@ from repro.data.index import Index
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Progress
 from repro.engine.train import checkpoint, optim, resume, sync_batchnorm
+from repro.engine.train.freezing import freeze_stages
 from repro.engine.train.log import Log, Meter
 from repro.engine.train.step import BAD, CLIPS, NORM, NORMS, Normalize, Stepper
 from repro.models.device import layout
@@ -63,6 +64,8 @@ class Run:
         self.net, self.model, self.accuracy, self.train, self.seed = net, model, accuracy, accuracy.train, seed
         self.index, self.plan, self.device, self.ranks = index, plan, device, Ranks.current()
         self.frozen = freeze_partial_bn(net.train()) if self.train.partial_bn else 0
+        if self.train.frozen_stages:
+            freeze_stages(net.train(), self.train.frozen_stages)
         self.synced = sync_batchnorm.synchronise(net, self.ranks) if self.train.sync_bn else 0
         self.stepper = Stepper(net, self.train, plan, self.ranks, device, normalize)
         self.step = 0
@@ -165,6 +168,8 @@ class Run:
                 self.stepper.parallel.train()
                 if self.train.partial_bn:
                     freeze_partial_bn(self.net)
+                if self.train.frozen_stages:
+                    freeze_stages(self.net, self.train.frozen_stages)
                 for _ in range(self.step % self.plan.steps_per_epoch, self.plan.steps_per_epoch):
                     clock = time.monotonic()
                     rate = self.stepper.step(batches, self.step)
