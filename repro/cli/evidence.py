@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from rich.console import Console
+
 from repro import papers
-from repro.cli.common import Commands, prepare, verb
+from repro.cli.common import Commands, add_reference, add_table, prepare, table_of, verb
+from repro.core.errors import BadOption
+from repro.core.files import write_atomic
+from repro.core.words import many
 
 _READINGS = ("holds", "does not hold", "cannot be checked", "beyond", "within", "yes", "no", "undecided")
 _FORMATS = ("text", "markdown", "json")
@@ -17,6 +23,7 @@ def add(commands: Commands) -> None:
     """Declare them."""
     _add_claims(commands)
     _add_check(commands)
+    _add_bundle(commands)
 
 
 def _add_claims(commands: Commands) -> None:
@@ -46,6 +53,7 @@ def _add_check(commands: Commands) -> None:
         "check my_tables/ --severity warning",
     )
     parser.add_argument("paths", nargs="*", type=Path, metavar="FILE|FOLDER", help="CSV files like results/published")
+    parser.add_argument("--template", type=Path, metavar="FILE", help="write a CSV with the columns, to begin with")
     parser.add_argument("--severity", default="note", choices=_SEVERITIES, help="the least that is shown")
     parser.add_argument("--format", default="text", choices=_FORMATS)
 
@@ -70,6 +78,46 @@ def claims(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_bundle(commands: Commands) -> None:
+    parser = verb(
+        commands,
+        "bundle",
+        bundle,
+        "one archive of a table, its claims, findings, records and commands: for a review",
+        "bundle table6 --out review.zip",
+    )
+    add_table(parser)
+    add_reference(parser)
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip")
+
+
+def bundle(args: argparse.Namespace) -> int:
+    """The archive; nothing is measured."""
+    from repro.core import paths
+    from repro.records.index import shown_records
+    from repro.report.bundle import write_bundle
+
+    console = prepare(args)
+    if args.out.suffix != ".zip":
+        raise BadOption(f"--out {str(args.out)!r}", allowed="a name that ends in .zip", fix="--out review.zip")
+    roots = [paths.records()] if args.reference else [paths.own(), paths.records()]
+    names = write_bundle(args.out, table_of(args), shown_records(reference=args.reference), roots)
+    count = sum(name.startswith("records/") and name.endswith(".json") for name in names)
+    console.print(f"wrote {args.out}: {many(count, 'record')}, {args.out.stat().st_size / 1e6:.1f} MB", markup=False)
+    return 0
+
+
+def _template(console: Console, file: Path) -> int:
+    """A table to begin with; a file that is there stays."""
+    from repro.papers.as_written import TEMPLATE
+
+    if file.exists():
+        raise BadOption(f"{str(file)!r} is there already", fix="another name, or remove it")
+    write_atomic(file, TEMPLATE.encode())
+    console.print(f"wrote {file}; check it: python -m repro check {file}", markup=False)
+    return 0
+
+
 def check(args: argparse.Namespace) -> int:
     """Findings, worst first; 1 when a file of yours or an own record holds an error."""
     from repro.evidence.check import check_all, check_tables, read_tables
@@ -77,7 +125,12 @@ def check(args: argparse.Namespace) -> int:
     from repro.report.findings import FORMATS
 
     console = prepare(args)
+    if args.template is not None:
+        return _template(console, args.template)
     records = shown_records().records()
+    if args.paths and not any(record.kind == "static" for record in records):
+        told = "no count of a network is stored here: GFLOPs and parameters are held against nothing"
+        print(f"repro: {told}", file=sys.stderr)
     if args.paths:
         found = check_tables(read_tables(args.paths), records)
         failed = any(finding.severity == "error" for finding in found)

@@ -8,9 +8,11 @@ matter of arithmetic: the speed, the count or the protocol is not what was state
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 #: TMAC/s. fp32 outside of tensor cores; tf32, bf16, fp16 on them, dense
@@ -81,9 +83,18 @@ def check_throughput(
 
 
 def peak_of(device: str, precision: str) -> float | None:
-    """Peak of a GPU by name, or None. The longest name that fits wins."""
-    names = [name for name in PEAKS if name.lower() in device.lower()]
+    """Peak of a GPU by its name as people write it (`rtx2080ti`, `2080 Ti`, `Tesla V100-SXM2`), or None."""
+    names = [name for name in PEAKS if _pattern(name).search(device)]
     return PEAKS[max(names, key=len)].get(precision) if names else None
+
+
+@cache
+def _pattern(name: str) -> re.Pattern[str]:
+    """A name without RTX or GTX, whatever stands between its parts; another number, or `Ti`, is another card."""
+    rest = name.removeprefix("RTX ").removeprefix("GTX ")
+    words = r"[\s_-]*".join(re.findall(r"[A-Za-z]+|\d+", rest))
+    before = "(?<![0-9])" if rest[0].isdigit() else "(?<![0-9a-z])"
+    return re.compile(rf"{before}{words}(?![0-9])(?![\s_-]*(?:ti|super)\b)", re.IGNORECASE)
 
 
 #: (threads, precision) -> the best calibration of this process

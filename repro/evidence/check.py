@@ -14,7 +14,7 @@ from repro.evidence import check_rules as rules
 from repro.evidence.check_costs import costs, measured_counts
 from repro.evidence.check_rules import Finding, Severity
 from repro.evidence.claims import FAILS, Judged, judge
-from repro.papers import published
+from repro.papers import as_written, published
 from repro.papers.published import PublishedTable
 from repro.records.schema import Record
 
@@ -26,7 +26,8 @@ def check_tables(tables: Tables, records: Iterable[Record] = ()) -> list[Finding
     counts = measured_counts(records)
     found: list[Finding] = []
     for table in tables.values():
-        for rule in (rules.differences, rules.views, rules.frames_scale, rules.throughput):
+        found += [Finding("reading", one.severity, (one.place,), one.told, one.allowed) for one in table.faults]
+        for rule in (rules.differences, rules.views, rules.frames_scale, rules.throughput, rules.single_runs):
             found += rule(table)
         found += costs(table, counts)
     found += rules.printed_twice(tables)
@@ -69,11 +70,11 @@ def ordered(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def read_tables(paths: Sequence[Path]) -> dict[str, PublishedTable]:
-    """The CSV files named, and those in the folders named. No file at all is an error."""
+    """The CSV files named, and those in the folders named, as they are written. No file at all is an error."""
     files = [file for path in paths for file in (sorted(path.glob("[!.]*.csv")) if path.is_dir() else [path])]
     if not files:
         raise RecordError(
             f"no CSV file in {', '.join(str(path) for path in paths)}",
-            allowed="files as results/published holds them: <paper>_<table>.csv with the columns row, ..., note",
+            fix=f"python -m repro check --template {paths[0] / 'mine.csv'}",
         )
-    return {file.stem: published.read(file) for file in files}
+    return {file.stem: as_written.read(file) for file in files}

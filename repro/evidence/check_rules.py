@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
-from repro.core.roofline import check_throughput
+from repro.core.roofline import PEAKS, check_throughput
+from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.papers.published import PublishedRow, PublishedTable, Value
 from repro.records.schema import Record
 
@@ -98,12 +99,30 @@ def throughput(table: PublishedTable) -> Iterator[Finding]:
             continue
         count = row.values.get("views")
         found = check_throughput(cost.number * ((count.number or 1) if count else 1), speed.number, device)
+        if found.verdict == "unknown":
+            means = f"its speed is held against nothing; known: {', '.join(PEAKS)}"
+            yield Finding("device", "note", (cell_of(table, row, "device"),), found.text, means)
         if found.verdict in ("impossible", "doubtful"):
             yield Finding(
                 "throughput", "error" if found.verdict == "impossible" else "warning",
                 (cell_of(table, row, "videos_per_s"), cell_of(table, row, "gflops")),
                 found.text,
                 "fewer views, a smaller crop or another precision than stated",
+            )  # fmt: skip
+
+
+def single_runs(table: PublishedTable) -> Iterator[Finding]:
+    """The gain of a row with a method over the row without it, against what two single runs may differ by."""
+    for row in table.rows.values():
+        base, dataset = _plain(table, row), table.dataset(row.key)
+        pair = (row.values.get("top1"), base.values.get("top1") if base else None)
+        if base is None or dataset not in TEST_VIDEOS or not all(one is not None and one.number for one in pair):
+            continue
+        found = doubt([float(one.number or 0) for one in pair if one is not None], dataset)
+        if not found.decided:
+            yield Finding(
+                "gain", "note", (cell_of(table, row, "top1"), cell_of(table, base, "top1")), found.told(),
+                "within what two single runs differ by",
             )  # fmt: skip
 
 
@@ -213,7 +232,7 @@ def _plain(table: PublishedTable, row: PublishedRow) -> PublishedRow | None:
     """The one row that is like this one but without its method."""
     if not text_of(row, "method"):
         return None
-    same = [name for name in _identity(table) if name != "method"]
+    same = [name for name in _identity(table) if name not in ("method", "device")]
     found = [
         other
         for other in table.rows.values()

@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from repro import registry
 from repro.core import paths
@@ -66,12 +67,23 @@ class PublishedRow:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """What of a file could not be taken as it stands; a table of the papers has none."""
+
+    place: str
+    told: str
+    allowed: str
+    severity: Literal["error", "note"] = "error"
+
+
+@dataclass(frozen=True)
 class PublishedTable:
     """One file."""
 
     stem: str
     columns: tuple[str, ...]
     rows: Mapping[str, PublishedRow]
+    faults: tuple[Fault, ...] = ()
 
     def value(self, row: str, column: str) -> Value | None:
         """A printed value, or None where the paper prints none. Unknown rows and columns are errors."""
@@ -152,7 +164,7 @@ def read(path: Path) -> PublishedTable:
         raise RecordError(f"{path.name}: empty")
     columns = tuple(lines[0][1])
     _check_columns(path.name, columns)
-    rules = {name: _rule(name) or _own_rule(columns.index(name), lines) for name in columns if name not in TEXT}
+    rules = {name: rule_of(name) or _own_rule(columns.index(name), lines) for name in columns if name not in TEXT}
     rows: dict[str, PublishedRow] = {}
     for line, fields in lines[1:]:
         if len(fields) != len(columns):
@@ -169,7 +181,7 @@ def read(path: Path) -> PublishedTable:
 def _check_columns(name: str, columns: tuple[str, ...]) -> None:
     for number, column in enumerate(columns, start=1):
         known = {*TEXT, *WHOLE, *POSITIVE, *NOT_NEGATIVE, *ABOUT, "top1", "top5"}
-        sure = column in known or _rule(column) is not None
+        sure = column in known or rule_of(column) is not None
         near = [] if sure else sorted(difflib.get_close_matches(column, known, cutoff=0.8))
         if near or not _COLUMN.match(column):
             told = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -190,7 +202,7 @@ def _own_rule(index: int, lines: Sequence[tuple[int, Sequence[str]]]) -> Rule | 
     return ((lambda x: True), "a number, as above it") if values and _NUMBER.match(values[0]) else None
 
 
-def _rule(column: str) -> Rule | None:
+def rule_of(column: str) -> Rule | None:
     """What numbers a column may hold: a test and its wording; None for a column of text, or of another name."""
     if column in {"top1", "top5"} or column.endswith("_pct"):
         return (lambda x: 0 <= x <= 100), "a percentage from 0 to 100"
