@@ -132,12 +132,14 @@ def upgrade(args: argparse.Namespace) -> int:
 
 def prune(args: argparse.Namespace) -> int:
     """List what no table needs, and with --yes remove it."""
+    from repro.papers.questions import declared, needed
     from repro.records.merge import leftovers
     from repro.records.merge import prune as remove
 
     console = prepare(args)
     tables = map(papers.find, papers.TABLES) if args.unknown else ()
     known = {experiment.id for table in tables for row in table.rows for experiment in row.cells.values()}
+    known |= needed(declared()) if args.unknown else set()
     found = [one for root in (paths.own(), paths.records()) for one in leftovers(root, known if args.unknown else None)]
     _tell(console, [f"{path.relative_to(paths.results())}: {reason}" for path, reason in found])
     if args.yes:

@@ -138,6 +138,7 @@ def _about() -> dict[str, Any]:
     return dict(read(path, "PROBES").data) if path else {}
 
 
-def places(questions: Sequence[Question]) -> dict[str, Term]:
-    """Content id -> place of all experiments of several questions, each once."""
-    return {id_: term for one in reversed(questions) for id_, term in experiments(one).items()}
+def needed(questions: Sequence[Question]) -> frozenset[str]:
+    """Content ids of all that answers these questions: their arms, and the controls of their probes."""
+    arms = {id_ for one in questions for id_ in experiments(one)}
+    return frozenset(arms | {control.experiment.id for one in questions for control in controls_of(one)})

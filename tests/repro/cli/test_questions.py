@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from repro.__main__ import main
-from repro.papers.questions import declared
+from repro.core import paths
+from repro.papers.questions import declared, find
+from tests.repro.made_answers import write
 
 TABLE = """
 title = "Other Table 1"
@@ -74,6 +76,15 @@ def test_a_dry_run_names_a_command_for_each_that_can_be_run(capsys: pytest.Captu
 def test_what_cannot_be(line: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(line.split()) == 2
     assert told in capsys.readouterr().err
+
+
+def test_records_of_questions_and_controls_are_no_leftovers(capsys: pytest.CaptureFixture[str]) -> None:
+    one = find("dnr/table1a/cl_helps_sight")
+    write(paths.own(), one, lambda label, seed: 70 + seed / 4)
+    assert main(["records", "prune", "--unknown"]) == 0
+    assert "0 files; nothing was removed" in capsys.readouterr().out
+    assert main(["questions", one.full_name]) == 0
+    assert "undecided" in capsys.readouterr().out
 
 
 @pytest.mark.slow
