@@ -9,6 +9,7 @@ from typing import Any
 
 from repro import __version__
 from repro.cli import (
+    choose,
     data,
     doctor,
     evidence,
@@ -41,6 +42,7 @@ _SUBJECTS = (
     evidence,
     records,
     scores,
+    choose,
     predict,
     features,
     export,

@@ -120,7 +120,7 @@ def test_the_verbs_are_frozen():
     known = """
         list show run status table report flops speed train test import-weights verify data
         claims check records scores plan
-        inspect predict doctor explain export weights questions
+        inspect predict doctor explain choose export weights questions features init
     """
     assert verbs == set(known.split())
 
