@@ -10,6 +10,7 @@ from repro.core.errors import BadOption
 from repro.core.options import parsed
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import row_model
+from repro.papers.default_views import views_of as views_for
 from repro.registry import backbones, code_of, methods, models
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def add_decoder(parser: argparse.ArgumentParser) -> None:
 
 def add_views(parser: argparse.ArgumentParser) -> None:
     """How a clip is looked at; what is not given is as in the network's own test protocol."""
+    parser.add_argument("--views", default="", metavar="CLIPSxCROPS", help="e.g. 1x1; default: the test protocol's")
     parser.add_argument("--sampling", help="frame sampling rule; default: the network's test protocol")
     parser.add_argument("--crop", type=_positive, help="crop side")
     parser.add_argument("--resize", type=natural, help="short side before cropping; 0: the video's own size")
@@ -134,13 +136,17 @@ def trained_of(args: argparse.Namespace) -> Trained:
     return pretrained.with_classes(pretrained.load(weights, model_of(named, known)), names_of(args))
 
 
-def views_of(args: argparse.Namespace, usual: Views) -> Views:
-    """`usual` with what the arguments of `add_views` change."""
+def views_of(args: argparse.Namespace, usual: Views, model: Model) -> Views:
+    """`usual` with what the arguments of `add_views` change, for this network."""
     from repro.data.sampling import clips_of
 
     names = ("sampling", "crops", "crop", "resize", "fusion")
     changes = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}
     views = replace(usual, **changes)
+    if getattr(args, "views", ""):
+        if "sampling" in changes or "crops" in changes:
+            raise BadOption("--views is beside --sampling or --crops", allowed="one of them")
+        views = views_for(model, views, args.views)
     if 0 < views.resize < views.crop:
         raise BadOption(f"crop {views.crop} does not fit into a short side of {views.resize}", fix="--resize 0")
     return replace(views, clips=clips_of(views.sampling))

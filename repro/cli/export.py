@@ -39,7 +39,7 @@ def export(args: argparse.Namespace) -> int:
     console = prepare(args)
     network = trained_of(args)
     with console.status(f"exporting {network.label}"):
-        made = write(network, args.format, args.out, views_of(args, network.views))
+        made = write(network, args.format, args.out, views_of(args, network.views, network.model))
     told = ", ".join(f"{error:.1e} at {n}" for n, error in made.errors.items())
     clips = "clips" if len(made.errors) > 1 else "clip"
     console.print(f"{made.path}: {network.label}, {made.path.stat().st_size / 1e6:.1f} MB", markup=False)

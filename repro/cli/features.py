@@ -79,7 +79,7 @@ def _extracted(args: argparse.Namespace, console: Console) -> Features:
         return extract(
             args.source,
             network,
-            views_of(args, network.views),
+            views_of(args, network.views, network.model),
             decoder=args.decoder,
             device=device_of(args.device),
             on_clip=lambda done, all: line.update(f"clip {done + 1} of {all}"),

@@ -136,7 +136,7 @@ def gradcam(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     networks = _networks(args)
     look = Look(args.target, args.layer, args.scale, args.columns, args.decoder, device_of(args.device))
-    png, facts = gradcam_figure(args.clip, networks, [views_of(args, one.views) for one in networks], look)
+    png, facts = gradcam_figure(args.clip, networks, [views_of(args, one.views, one.model) for one in networks], look)
     folder = args.out or (Path("runs") / "figures" if args.random else None)
     path = figures.write(figure_name(args.clip, facts), png, facts, folder)
     for line in (facts.title, facts.caption, f"strip: {path}", f"facts: {path.with_suffix('.json')}"):

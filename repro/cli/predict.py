@@ -36,7 +36,7 @@ def add(commands: Commands) -> None:
         "predict",
         predict,
         "the best classes of a video file or a folder of frames, or of many of them",
-        "predict clips/ --weights w.safetensors --out p.csv",
+        "predict clips/ --weights w.safetensors --views 1x1 --out p.csv",
     )
     help_ = "a video file, a folder of frames, a folder of such, a pattern ('*.mp4'), or a list (.txt, .csv)"
     parser.add_argument("clips", type=clip, nargs="+", metavar="CLIP", help=help_)
@@ -69,7 +69,7 @@ def predict(args: argparse.Namespace) -> int:
         check_name(args.out)
     clips = clips_of(args.clips)
     network = trained_of(args)
-    views, device = views_of(args, network.views), device_of(args.device)
+    views, device = views_of(args, network.views, network.model), device_of(args.device)
     if len(clips) > 1 or args.out is not None:
         how = {"decoder": args.decoder, "device": device, "workers": args.workers}
         return _many(args, console, clips, network, views, {**how, "timeout_s": float(args.video_timeout)})

@@ -112,11 +112,12 @@ def _network(model: Model) -> str:
 def _printed(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iterator[Candidate]:
     table = published.load(layout.published_csv)
     static = row.cells.get("input") or row.cells.get("static")
-    if row.published_row not in table.rows or row.host or static is None or "top1" not in table.columns:
+    key = row.published_row or ""
+    if key not in table.rows or row.host or static is None or "top1" not in table.columns:
         return
-    top1 = table.value(row.published_row, "top1")
-    views = table.value(row.published_row, "views") if "views" in table.columns else None
-    if table.dataset(row.published_row) != dataset or top1 is None or top1.number is None:
+    top1 = table.value(key, "top1")
+    views = table.value(key, "views") if "views" in table.columns else None
+    if table.dataset(key) != dataset or top1 is None or top1.number is None:
         return
     assert isinstance(static.measure, Static)
     size, count = static.measure.sizes[0], int(views.number) if views and views.number else 1

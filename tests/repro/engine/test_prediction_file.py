@@ -152,3 +152,13 @@ def test_lines_without_a_file_and_only_bad_clips(place, tmp_path, capsys):
     assert all(row["problem"] for row in rows(tmp_path / "p.csv"))
     assert run(place, place / "clips", "--out", tmp_path / "p.xlsx") == 2
     assert "ends in .csv or .jsonl" in capsys.readouterr().err
+
+
+def test_views_by_clips_and_crops(place, tmp_path, capsys):
+    assert run(place, place / "clips/0.mp4", "--views", "2x3", "--json") == 0
+    views = json.loads(capsys.readouterr().out)["views"]
+    assert (views["clips"], views["crops"]) == (2, 3)
+    assert run(place, place / "clips/0.mp4", "--views", "1x1", "--crops", "3") == 2
+    assert "one of them" in capsys.readouterr().err
+    assert run(place, place / "clips/0.mp4", "--views", "ten") == 2
+    assert "--views 1x1" in capsys.readouterr().err
