@@ -75,6 +75,6 @@ def copy_of(cls: type[nn.Conv2d], conv: Any) -> Any:
             f"a {type(conv).__name__} cannot be worked into; allowed: plain convolutions, padded with zeros"
         )
     sizes = (conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, conv.dilation)
-    new = cls(*sizes, conv.groups, bias=conv.bias is not None, device="meta")
+    new = cls(*sizes, conv.groups, bias=conv.bias is not None, device="meta")  # type: ignore[arg-type]
     new.weight, new.bias = conv.weight, conv.bias
     return new
