@@ -39,8 +39,9 @@ SMALLER = {
     "speed --data": "clip.mp4",
     "speed": f"{TINY} --size 32 --repeats 1",
     "predict": f"{TINY} --crop 32 --resize 32",
+    "inspect kernels": "--weights sthv1.safetensors kinetics400.safetensors",
     "inspect gradcam": f"{TINY} --crop 32 --resize 32",
-    "import-weights": TINY,
+    "import-weights": f"{TINY} --out imported.safetensors",
     "export": f"{TINY} --crop 32",
     "choose": "--budget 1ms --form eager --repeats 1",
 }
