@@ -63,7 +63,13 @@ def ls(args: argparse.Namespace) -> int:
     from repro.report.records import line_of, listed
 
     console, index = prepare(args), shown_records()
-    print(listed(index.lines(line_of, papers.full_name(args.table) if args.table else "")))
+    try:
+        lines = index.lines(line_of, papers.full_name(args.table) if args.table else "")
+    except UnknownName:  # trainings and tests by hand: own/train, own/test
+        lines = index.lines(line_of, args.table)
+        if not lines:
+            raise
+    print(listed(lines))
     _tell(console, [f"not usable: {problem.path}: {problem.reason}" for problem in index.problems()])
     return 1 if index.problems() else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 
@@ -64,3 +65,16 @@ def test_unknown_rows_and_columns_give_the_nearest(capsys):
         for full in ([], ["--full"]):
             assert main(["table", "table6", *words, *full]) == 2
             assert f"did you mean {near}" in capsys.readouterr().err
+
+
+def test_records_of_trainings_by_hand_are_listed_by_the_table_that_the_list_names(tmp_path, monkeypatch, capsys):
+    source = next((paths.published().parent / "records" / "dnr" / "table6" / "tsn_r50").glob("*-s0.json"))
+    made = json.loads(source.read_text()) | {"paper": "own", "table": "train", "row": "tsn", "cell": "train"}
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
+    target = tmp_path / "own" / "own" / "train" / "tsn" / source.name
+    target.parent.mkdir(parents=True)
+    target.write_text(json.dumps(made))
+    assert main(["records", "ls"]) == 0 and "own/train" in capsys.readouterr().out
+    assert main(["records", "ls", "own/train"]) == 0
+    assert source.stem in capsys.readouterr().out
+    assert main(["records", "ls", "own/trian"]) == 2
