@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 
 import pytest
 
 from repro.__main__ import main
 from repro.core import paths
+from repro.records import store
 
 
 @pytest.fixture(autouse=True)
@@ -68,13 +68,11 @@ def test_unknown_rows_and_columns_give_the_nearest(capsys):
 
 
 def test_records_of_trainings_by_hand_are_listed_by_the_table_that_the_list_names(tmp_path, monkeypatch, capsys):
-    source = next((paths.published().parent / "records" / "dnr" / "table6" / "tsn_r50").glob("*-s0.json"))
-    made = json.loads(source.read_text()) | {"paper": "own", "table": "train", "row": "tsn", "cell": "train"}
+    stored = store.load_all(paths.published().parent / "records").records[0]
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
-    target = tmp_path / "own" / "own" / "train" / "tsn" / source.name
-    target.parent.mkdir(parents=True)
-    target.write_text(json.dumps(made))
+    place = {"paper": "own", "table": "train", "row": "tsn", "cell": "train"}
+    store.write(stored.model_copy(update={**place, "scores": None}), paths.own())
     assert main(["records", "ls"]) == 0 and "own/train" in capsys.readouterr().out
     assert main(["records", "ls", "own/train"]) == 0
-    assert source.stem in capsys.readouterr().out
+    assert stored.name in capsys.readouterr().out
     assert main(["records", "ls", "own/trian"]) == 2
