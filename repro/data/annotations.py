@@ -108,8 +108,8 @@ def recognise(text: str, file: Path) -> str:
         return "ids"
     if 2 * sum(bool(re.search(r"[\s;,][-+]?[0-9]+(\.[0-9]+)?$", line)) for line in lines) >= len(lines):
         raise DataError(
-            f"{str(file)!r} is in no format known: not every line ends in a label, a whole number from 0 behind a space, "
-            "tab, comma or semicolon",
+            f"{str(file)!r} is in no format known: not every line ends in a label, a whole number from 0 behind a "
+            "space, tab, comma or semicolon",
             allowed=LIST,
         )
     return "labels"

@@ -1,7 +1,7 @@
 """Files of one packet behind the other, without a length in front: whether the last packets are whole.
 
-AVI and Matroska that were written to a pipe are read from element to element, by their heads alone; of a transport
-stream the last packets tell.
+AVI and Matroska that were written to a pipe are read from element to element, by their heads alone, a GIF from block to
+block; of a transport stream the last packets tell.
 """
 
 from __future__ import annotations
@@ -71,6 +71,29 @@ def chunks(file: BinaryIO, at: int, size: int) -> int:
             end = at + 8 + length
             at = end + length % 2
     return end
+
+
+def pictures_of_gif(data: bytes) -> int:
+    """The end of the last block of a GIF, or one byte more than there are where none ends it; 0 where something else
+    lies between them.
+    """
+    at = 13 + _table(data[10:11])
+    while at < len(data):
+        kind = data[at]
+        if kind == 0x3B:
+            return at + 1
+        if kind not in (0x21, 0x2C):
+            return 0
+        at += 2 if kind == 0x21 else 11 + _table(data[at + 9 : at + 10])
+        while at < len(data) and data[at]:
+            at += 1 + data[at]
+        at += 1
+    return max(at, len(data)) + 1
+
+
+def _table(flags: bytes) -> int:
+    """Bytes of the table of colours that such flags announce."""
+    return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
 def of_transport_stream(packets: bytes, length: int) -> int:

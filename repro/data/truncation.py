@@ -51,6 +51,8 @@ def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
         return lambda file, head, size: _asf(head)
     if head[:4] == b"OggS":
         return _ogg
+    if head[:4] == b"GIF8":
+        return lambda file, head, size: truncated_packets.pictures_of_gif(head + file.read())
     if head[:3] == b"FLV":
         return _flv
     if head[:4] == b"\0\0\1\xba":

@@ -18,10 +18,10 @@ from repro.data.video_facts import probe
 #: one of each container that tells
 CONTAINERS = [
     "closed.mp4", "faststart.mp4", "fragmented.mp4", "sliced.mov", "h263.3gp", "one_group.mkv", "vp9.webm", "part2.avi",
-    "h264.ts", "mpeg2.ts", "mpeg2.mpg", "mpeg1.mpg", "h264.flv", "wmv2.wmv",
+    "gif.gif", "h264.ts", "mpeg2.ts", "mpeg2.mpg", "mpeg1.mpg", "h264.flv", "wmv2.wmv",
 ]  # fmt: skip
 #: those that do not
-SILENT = ["piped.avi", "piped.mkv", "piped.webm", "gif.gif", "raw.h264"]
+SILENT = ["piped.avi", "piped.mkv", "piped.webm", "raw.h264"]
 
 
 @pytest.fixture(scope="module")
