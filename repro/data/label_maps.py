@@ -23,6 +23,8 @@ from repro.data.official_splits import family
 _FOLDER = Path(__file__).parent / "labels"
 _MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
 
+#: letters of a line; no class has such a name
+_LONGEST = 2_000
 #: words that head a column of numbers, and one of names
 _NUMBERS = frozenset("id index idx number no nr class_id label_id class_index label_index # label target".split())
 _NAMES = frozenset("name names class classes class_name classname label labels label_name category categories".split())
@@ -119,6 +121,8 @@ def names_in(text: str, file: Path) -> tuple[str, ...]:
 def _of_lines(text: str, file: Path) -> tuple[list[int], list[str]]:
     """Line numbers and names, in the order of the classes."""
     numbered = [(number, line.strip()) for number, line in enumerate(lines_of(text.rstrip()), 1)]
+    if long := next((number for number, line in numbered if len(line) > _LONGEST), None):
+        raise DataError(f"label map {str(file)!r} line {long}: more than {_LONGEST} letters", allowed="one name a line")
     if remark := next((one for one in numbered if one[1].startswith(("#", "//"))), None):
         raise DataError(f"label map {str(file)!r} line {remark[0]}: {remark[1]!r} may be a remark", fix="leave it out")
     head = _header(numbered, file) or _heads_numbers([line for _, line in numbered if line])

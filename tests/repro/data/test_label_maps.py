@@ -92,6 +92,12 @@ def test_numbers_are_meant_below_any_header_and_with_any_sign(tmp_path, text):
     assert read(tmp_path / "labels.txt") == ("run", "jump")
 
 
+def test_a_line_of_megabytes_is_no_name(tmp_path):
+    (tmp_path / "labels.txt").write_text("a" * 20_000_000)
+    with pytest.raises(DataError, match="more than 2000 letters"):
+        read(tmp_path / "labels.txt")
+
+
 @pytest.mark.parametrize("remark", ["# my classes", "// mine"])
 def test_a_remark_is_no_class(tmp_path, remark):
     (tmp_path / "labels.txt").write_text(f"{remark}\nrun\njump\n")
