@@ -14,6 +14,7 @@ from repro.cli.common import prepare
 from repro.core.errors import BadOption, UnknownName
 from repro.core.files import write_atomic
 from repro.core.options import parsed
+from repro.core.paths import expand
 from repro.core.spec import replace, to_dict
 from repro.papers.small import LABELS, NAME, RECIPE, RESIZE, SIZE
 
@@ -24,13 +25,9 @@ __all__ = ["NAME", "add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What `run real/small` takes besides."""
+    """What `run real/small` takes besides: --dataset, a CSV of path,label,group, and --set are those of every table."""
     group = parser.add_argument_group(f"of run {NAME}")
-    group.add_argument("--dataset", type=Path, metavar="CSV", help="path,label,group: your clips")
     group.add_argument("--folds", type=int, default=3, metavar="N", help="of whole groups; default 3")
-    group.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="K=V", help="change the recipe: epochs=5"
-    )
     group.add_argument("--out", type=Path, default=Path("runs"), help="folder for records, weights and the table")
 
 
@@ -41,17 +38,17 @@ def run(args: argparse.Namespace) -> int:
     from repro.runner.small import measure
 
     console = prepare(args)
-    if args.dataset is None:
+    if not args.dataset:
         raise BadOption(f"run {NAME} wants your clips", fix=f"python -m repro run {NAME} --dataset my.csv")
     for row in args.rows:
         if row not in LABELS:
             raise UnknownName(f"row of {NAME}", row, LABELS)
-    changes = parsed(args.set, fix="--set epochs=5")
+    changes, file = parsed(args.set, fix="--set epochs=5"), expand(args.dataset)
     for key in changes:
         if key not in to_dict(RECIPE):
             raise UnknownName("field of the recipe", key, to_dict(RECIPE), fix="--set epochs=5 lr=0.005")
     found = measure(
-        args.dataset,
+        file,
         folds=args.folds,
         rows=args.rows or list(LABELS),
         out=args.out,
@@ -60,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed or 0,
         tell=lambda text: console.print(text, markup=False),
     )
-    path = args.out / f"real-small-{args.dataset.stem}.json"
+    path = args.out / f"real-small-{file.stem}.json"
     write_atomic(path, json.dumps(asdict(found), indent=1).encode())
     _print(found, console)
     console.print(f"all of it: {path}; records and weights: {args.out}", markup=False)
