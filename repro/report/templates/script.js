@@ -94,7 +94,7 @@ function notes(cell, title) {
   const list = made("ul");
   for (const sign of found) {
     const note = byId(`note-${paper}-${name}-${sign}`);
-    if (note && !note.textContent.includes("beside print: =")) list.append(made("li", "", note.textContent.trim().slice(sign.length).trim()));
+    if (note && !/beside print: =|deviations [\d, to]+ below/.test(note.textContent)) list.append(made("li", "", note.textContent.trim().slice(sign.length).trim()));
   }
   return list;
 }
