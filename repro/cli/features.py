@@ -68,7 +68,7 @@ def features(args: argparse.Namespace) -> int:
 
 def _extracted(args: argparse.Namespace, console: Console) -> Features:
     from repro.cli.arguments import model_of
-    from repro.engine.features import extract
+    from repro.engine.features import clips_in, extract
     from repro.models import pretrained
     from repro.models.device import device_of
 
@@ -77,7 +77,7 @@ def _extracted(args: argparse.Namespace, console: Console) -> Features:
     network = trained_of(args) if args.weights else pretrained.random(model_of(args))
     with console.status("reading clips") as line:
         return extract(
-            args.source,
+            clips_in(args.source),
             network,
             views_of(args, network.views, network.model),
             decoder=args.decoder,

@@ -25,8 +25,9 @@ __all__ = ["NAME", "add_options", "run"]
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What `run real/small` takes besides: --dataset, a CSV of path,label,group, and --set are those of every table."""
+    """What `run real/small` takes besides --dataset (a CSV path,label,group; or a folder of split files) and --set."""
     group = parser.add_argument_group(f"of run {NAME}")
+    group.add_argument("--root", type=Path, metavar="DIR", help="videos of UCF101's, HMDB51's split files")
     group.add_argument("--folds", type=int, default=3, metavar="N", help="of whole groups; default 3")
     group.add_argument("--out", type=Path, default=Path("runs"), help="folder for records, weights and the table")
 
@@ -40,15 +41,17 @@ def run(args: argparse.Namespace) -> int:
     console = prepare(args)
     if not args.dataset:
         raise BadOption(f"run {NAME} wants your clips", fix=f"python -m repro run {NAME} --dataset my.csv")
+    source = expand(args.dataset)
     for row in args.rows:
         if row not in LABELS:
             raise UnknownName(f"row of {NAME}", row, LABELS)
-    changes, file = parsed(args.set, fix="--set epochs=5"), expand(args.dataset)
+    changes = parsed(args.set, fix="--set epochs=5")
     for key in changes:
         if key not in to_dict(RECIPE):
             raise UnknownName("field of the recipe", key, to_dict(RECIPE), fix="--set epochs=5 lr=0.005")
     found = measure(
-        file,
+        source,
+        root=args.root,
         folds=args.folds,
         rows=args.rows or list(LABELS),
         out=args.out,
@@ -57,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         seed=args.seed or 0,
         tell=lambda text: console.print(text, markup=False),
     )
-    path = args.out / f"real-small-{file.stem}.json"
+    path = args.out / f"real-small-{source.stem}.json"
     write_atomic(path, json.dumps(asdict(found), indent=1).encode())
     _print(found, console)
     console.print(f"all of it: {path}; records and weights: {args.out}", markup=False)

@@ -82,7 +82,7 @@ def clips_in(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
 
 
 def extract(
-    source: Path,
+    listed: tuple[Sequence[Clip], tuple[str, ...]],
     network: Trained,
     views: Views,
     *,
@@ -90,9 +90,12 @@ def extract(
     device: str = "cpu",
     on_clip: Callable[[int, int], None] = lambda done, all: None,
 ) -> Features:
-    """Features of each clip of a source. `BadOption` for a network that has no features before its classifier."""
+    """Features of clips and their classes, as `clips_in` lists them.
+
+    `BadOption` for a network that has no features before its classifier.
+    """
     require_frames(network.model, views.sampling)
-    found, classes = clips_in(source)
+    found, classes = listed
     module = network.module.to(torch.device(device)).eval()
     if not callable(getattr(module, "features", None)):
         raise BadOption(f"{network.label} has no features of clips", allowed="tsn, tsm, i3d and others with `features`")

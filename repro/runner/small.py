@@ -17,6 +17,7 @@ from repro import registry
 from repro.core.errors import DataError
 from repro.core.names import name_like
 from repro.core.spec import Accuracy, Train, Views
+from repro.data import split_lists
 from repro.data.index import Index, Video, fingerprint, read_classes, read_csv, read_splits
 from repro.engine import features
 from repro.engine.execution import Execution
@@ -56,6 +57,7 @@ class Small:
 def measure(
     source: Path,
     *,
+    root: Path | None = None,
     folds: int,
     rows: Sequence[str],
     out: Path,
@@ -64,33 +66,46 @@ def measure(
     seed: int = 0,
     tell: Tell = lambda text: None,
 ) -> Small:
-    """Train and test each row on each fold; then the controls on the same folds."""
+    """Train and test each row on each fold; then the controls on the same folds. `source` is a CSV, or the folder of
+    UCF101's or HMDB51's split files with their videos below `root`.
+    """
     known_weights.file_of(small.WEIGHTS)  # told before anything is trained
-    videos = [video for split in read_splits(source) for video in read_csv(source, split).videos]
-    classes = read_classes(source)
+    videos, classes = _listed(source, root)
     labels = np.array([video.label for video in videos])
     fold = folds_of(labels, [video.group for video in videos], folds)
-    names = [_dataset(source, videos, classes, fold, number, folds) for number in range(folds)]
+    names = [_dataset(source, root, videos, classes, fold, number, folds) for number in range(folds)]
     made = []
     for row in rows:
         scored = [_fold(row, name, len(classes), out, how, train, seed, tell) for name in names]
         made.append(_pooled(small.LABELS[row], scored))
-    made += _controls(source, labels, fold, how, small.views(train), tell)
+    made += _controls(videos, classes, fold, how, small.views(train), tell)
     groups = len({video.group for video in videos} - {""}) or len(videos)
     return Small(source.name, len(videos), len(classes), groups, folds, tuple(made))
 
 
+def _listed(source: Path, root: Path | None) -> tuple[Sequence[Video], tuple[str, ...]]:
+    if source.is_dir():
+        return split_lists.read(source, root or source.parent)
+    return [v for split in read_splits(source) for v in read_csv(source, split).videos], read_classes(source)
+
+
 def _dataset(
-    source: Path, videos: Sequence[Video], classes: tuple[str, ...], fold: np.ndarray, number: int, folds: int
+    source: Path,
+    root: Path | None,
+    videos: Sequence[Video],
+    classes: tuple[str, ...],
+    fold: np.ndarray,
+    number: int,
+    folds: int,
 ) -> str:
     """A fold as a dataset of this process: `val` is the fold, `train` the others. Its name holds a digest of all."""
-    root = source.absolute().parent
+    base = (root or source.parent).absolute()
     stem = name_like(source.stem)
-    name = f"{stem}@{fingerprint(videos, classes, root)[:12]}-fold{number + 1}of{folds}"
+    name = f"{stem}@{fingerprint(videos, classes, base)[:12]}-fold{number + 1}of{folds}"
 
     def open_split(_: str, split: str) -> Index:
         held = [video for video, own in zip(videos, fold, strict=True) if (own == number) == (split != "train")]
-        return Index(stem, split, tuple(held), classes, fingerprint(held, classes, root))
+        return Index(stem, split, tuple(held), classes, fingerprint(held, classes, base))
 
     registry.datasets.add(name, open_split, f"a fold of {source.name}", num_classes=len(classes), origin=name)
     return name
@@ -128,7 +143,7 @@ def _pooled(label: str, folds: Sequence[dict[str, tuple[int, int]]]) -> Row:
 
 
 def _controls(
-    source: Path, labels: np.ndarray, fold: np.ndarray, how: Execution, views: Views, tell: Tell
+    videos: Sequence[Video], classes: tuple[str, ...], fold: np.ndarray, how: Execution, views: Views, tell: Tell
 ) -> list[Row]:
     """Linear classifiers on the same folds: of ImageNet's and random features, and of what needs no network."""
     tell("features")
@@ -138,9 +153,10 @@ def _controls(
         "linear, frozen ImageNet features": pretrained.load(weights, still),
         "linear, random features": pretrained.random(replace(still, num_classes=2)),
     }
-    clips, _ = features.clips_in(source)
+    clips = [features.Clip(one.id, one.path, one.label, one.group) for one in videos]
+    labels = np.array([clip.label for clip in clips])
     values: dict[str, Any] = {
-        label: features.extract(source, network, views, decoder=how.decoder, device=how.device).values
+        label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device).values
         for label, network in networks.items()
     }
     values["linear, colour alone"] = features.simple(clips, "colour")

@@ -37,7 +37,7 @@ def _network():
 @torch.no_grad()
 def test_features_are_the_networks_mean_over_frames(clips, tmp_path):
     network = _network()
-    found = extract(clips / "my.csv", network, VIEWS)
+    found = extract(clips_in(clips / "my.csv"), network, VIEWS)
     pictures, _ = clip_views.views_of_clip(clips / "a/0.mp4", VIEWS, "auto")
     expected = network.module.features(network.normalize(torch.from_numpy(pictures))).mean((0, 1))
     np.testing.assert_allclose(found.values[found.ids.index("a/0.mp4")], expected, rtol=1e-5, atol=1e-6)
@@ -64,7 +64,7 @@ def test_what_needs_no_network(clips):
 def test_a_network_without_features_and_a_file_that_is_none(clips, tmp_path):
     network = pretrained.random(Model(name="tsn", backbone="tiny_resnet", num_classes=2, frames=4))
     with pytest.raises(BadOption, match="gives 8 segments"):
-        extract(clips / "my.csv", network, VIEWS)
+        extract(clips_in(clips / "my.csv"), network, VIEWS)
     (tmp_path / "f.npz").write_bytes(b"no archive")
     with pytest.raises(DataError, match="is no file of features"):
         Features.load(tmp_path / "f.npz")
