@@ -51,6 +51,8 @@ def filling(path: Path, *, over: bool = True) -> Iterator[Path]:
             _sync(path.parent)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.filename in (temporary, str(temporary)):
+                error.filename = str(path)  # the name that the user knows
             raise
         raise ReproError(
             f"{path} cannot be written: {os.strerror(error.errno)}",

@@ -15,8 +15,7 @@ from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.drawn_decisions import draw
 from repro.cost.onednn_fusion import FusedConv2d
-from repro.cost.speed import random_network, seconds
-from repro.models.build import input_shape
+from repro.cost.speed import random_clips, random_network, seconds
 
 _SEED = 0
 
@@ -39,7 +38,7 @@ def prepare(model: Model, speed: Speed, device: str) -> Bench:
     """Random networks and clips, with decisions drawn at the shares of `speed`."""
     assert speed.against is not None
     generator = torch.Generator().manual_seed(_SEED)
-    example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
+    example = random_clips(model, speed, generator).to(device)
     masked: Any = random_network(model, generator).to(device)
     channels = {block: gate.decided for block, gate in masked.adafuse.gates.items()}
     codes = draw(speed.shares, channels, model.frames, speed.drawn, _SEED)

@@ -7,6 +7,7 @@ networks take turns, A B A B, and the ratio is taken within each pair, so that w
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.core.environment import memory_at_hand
 from repro.core.errors import BadOption
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
@@ -115,10 +117,23 @@ def check(speed: Speed) -> None:
             raise BadOption(f"speed: {name} {number} is not possible", allowed="1 or more")
 
 
+def random_clips(model: Model, speed: Speed, generator: torch.Generator) -> torch.Tensor:
+    """Clips (batch, T, 3, H, W) to be timed; `BadOption` for more of them than the memory at hand can hold."""
+    shape = input_shape(model, speed.size, speed.batch)
+    wanted, free = 4 * math.prod(shape), memory_at_hand()
+    if free is not None and wanted > free:
+        raise BadOption(
+            f"batch {speed.batch} of {model.frames} frames at {speed.size}: {wanted / 2**30:.1f} GiB of input alone, "
+            f"and {free / 2**30:.1f} GiB of memory are free",
+            allowed=f"at most {max(1, free * speed.batch // wanted)}, less what the network takes",
+        )
+    return torch.randn(shape, generator=generator)
+
+
 def _ready(model: Model, speed: Speed, device: str) -> Timed:
     generator = torch.Generator().manual_seed(_SEED)
     net = random_network(model, generator).to(device)
-    example = torch.randn(input_shape(model, speed.size, speed.batch), generator=generator).to(device)
+    example = random_clips(model, speed, generator).to(device)
     if speed.form == "frozen" and model.method:
         with torch.inference_mode(False):
             frozen = frozen_form(net, model.method)

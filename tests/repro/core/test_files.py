@@ -103,3 +103,10 @@ def test_what_another_host_left_goes_by_its_age(tmp_path: Path, monkeypatch: pyt
         os.utime(path, (time.time() - 2 * 86_400,) * 2)
     clear_left(tmp_path)
     assert names(tmp_path) == []
+
+
+def test_an_error_names_the_file_that_was_asked_for(tmp_path):
+    for place in (tmp_path / "none" / "a.txt", tmp_path):
+        with pytest.raises(OSError) as told:
+            files.write_atomic(place, b"x")
+        assert told.value.filename == str(place)

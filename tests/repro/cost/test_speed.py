@@ -118,3 +118,11 @@ def test_flops_as_text_name_counters_sizes_and_units() -> None:
 def test_printed_numbers_are_found_by_network() -> None:
     assert ("dnr_table6", "tdn_r50", "36") in printed_gmacs(Model(name="tdn", backbone="resnet50"))
     assert printed_gmacs(HOST) == []
+
+
+def test_a_batch_that_no_memory_holds_is_refused_at_once(capsys):
+    from repro.__main__ import main
+
+    assert main(["speed", "tsn", "--backbone", "tiny_resnet", "--batch", "1000000000"]) == 2
+    said = capsys.readouterr().err
+    assert "of input alone" in said and "at most" in said and "unexpected" not in said
