@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
     group.add_argument("--dataset", help="a registered name, or a CSV: whose videos were scored")
     group.add_argument("--split", default="val", help="default val")
     group.add_argument("--as", dest="label", metavar="LABEL", help="how the row is called")
-    group.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores; default runs")
+    group.add_argument("--out", type=Path, help="folder for the record; default: your own results, which tables show")
 
 
 def scores(args: argparse.Namespace) -> int:
@@ -93,12 +93,13 @@ def _compare(args: argparse.Namespace, console: Console) -> int:
 
 
 def _import(args: argparse.Namespace, console: Console) -> int:
-    from repro.core.names import name_like
     from repro.data.datasets import open_index
+    from repro.data.splits import known_split
+    from repro.data.user_data import dataset_name
     from repro.engine.foreign_scores import from_elsewhere
     from repro.evidence.rescored import read
     from repro.report.rescored import render_reading
-    from repro.runner.one_experiment import dataset_name, split_name
+    from repro.runner.imported import keep
 
     lacking = [
         f"--{name}"
@@ -109,10 +110,10 @@ def _import(args: argparse.Namespace, console: Console) -> int:
         what = f"lacks {', '.join(lacking)}" if lacking else "takes one file"
         fix = "python -m repro scores import dump.pkl --from mmaction2 --dataset my.csv --as 'TSM (mmaction2)'"
         raise BadOption(f"scores import {what}", fix=fix)
-    index = open_index(dataset_name(args.dataset), split_name(args.split))
+    name = dataset_name(args.dataset)
+    index = open_index(name, known_split(args.split) or args.split)
     found, notes = from_elsewhere(args.words[1], args.form, index, args.label)
-    file = args.out / "elsewhere" / name_like(index.name) / f"{name_like(args.label)}.npz"
-    found.save(file)
+    file = keep(found, name, index, args.out)
     console.print(
         f"{args.label}, from elsewhere ({args.form}), on {index.name} {index.split}", markup=False, emoji=False
     )

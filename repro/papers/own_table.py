@@ -32,6 +32,7 @@ from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen
 from repro.data import user_data
 from repro.data.datasets import num_classes, open_index
+from repro.papers import elsewhere
 from repro.papers.layout import table
 from repro.papers.own_columns import Dataset, with_columns
 from repro.papers.own_protocol import Protocol, read_protocol
@@ -79,6 +80,7 @@ def own_table(path: Path, name: str = "") -> TableSpec:
     count = text.data.get("seeds", 1)
     if count < 1:
         raise text.fault(f"seeds is {count}", "seeds", allowed="1 or more")
+    rows += [row for one in data for row in elsewhere.rows(one.name, one.cell)]
     made = table(name or f"{PAPER}/{stem}", rows, seeds={one.cell: count for one in data}, text=text)
     return replace(_needed(made), file=str(path))
 

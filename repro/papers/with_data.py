@@ -10,6 +10,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.data import user_data
 from repro.data.datasets import is_shipped, num_classes, open_index
+from repro.papers import elsewhere
 from repro.papers.default_views import views_of
 from repro.papers.recipes.fitted import OF_THE_MODEL, changed, fitted
 from repro.papers.table import OWN_DATA, ColumnSpec, RowSpec, TableSpec
@@ -47,6 +48,7 @@ def with_data(table: TableSpec, own: OwnData) -> TableSpec:
         count += 1
     if not count:
         raise BadOption(f"table {table.full_name} trains no network on a dataset of its paper", allowed="e.g. table6")
+    rows += elsewhere.rows(name, cell)
     shown = tuple(_columns(name, cell, own, list(notes)))
     seen = (column.key for column in shown if not column.key.endswith("_top5"))
     short = (*table.short, *seen) if table.short else ()
