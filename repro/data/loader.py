@@ -301,7 +301,9 @@ def normalize(
         raise BadOption(f"colour order {order!r}", allowed="RGB, BGR")
     if x.dtype != torch.uint8 or x.shape[-3] != 3:
         raise BadOption(f"frames of {x.dtype}, shape {tuple(x.shape)}", allowed="uint8 (..., 3, H, W)")
-    values = (x.flip(-3) if order == "BGR" else x).to(torch.float32)
+    frames = x.reshape(-1, *x.shape[-3:]).flip(-3) if order == "BGR" else x.reshape(-1, *x.shape[-3:])
+    # laid out as the first convolution takes them, which else copies them in every pass, forward and backward
+    values = frames.to(torch.float32, memory_format=torch.channels_last).reshape(x.shape)
     factor = torch.tensor([scale / 255.0 / float(s) for s in std], device=x.device).reshape(3, 1, 1)
     shift = torch.tensor([-float(m) / float(s) for m, s in zip(mean, std, strict=True)], device=x.device)
     return values.mul_(factor).add_(shift.reshape(3, 1, 1)).to(dtype)

@@ -31,7 +31,7 @@ _FRAMES, _CROP = 8, 32
 _BODY, _GROUPS = frozen(blocks=2, width=8), 4
 #: the recipe at 16 clips a step; other batches see equally many clips, at a rate in proportion
 RECIPE = Train(
-    epochs=12,
+    epochs=16,
     batch=16,
     lr=0.1,
     sampling="mmaction2.uniform_train_8",
@@ -39,9 +39,9 @@ RECIPE = Train(
     weight_decay=5e-4,
     decay_on="matrices",
     schedule="step",
-    milestones=(6.0, 9.0),
+    milestones=(10.0, 12.0),
     schedule_by="step",
-    warmup_epochs=1.2,
+    warmup_epochs=1.6,
     clip_norm=5,
     crop=_CROP,
     crop_rule="random",
