@@ -142,12 +142,13 @@ class AdaptiveResolution(nn.Module):
         network = self.networks[index]
         if self.training or x.is_meta or torch.jit.is_tracing() or torch.compiler.is_compiling():
             return network.frame_logits(self.resized(x, index))  # type: ignore[operator]
-        where = chosen > 0.5
-        scores = x.new_zeros(*where.shape, self.num_classes)
-        if where.any():
-            maps = network.maps(self.resized(x[where], index)[:, None])  # type: ignore[operator]
-            scores[where] = network.fc(maps.mean((2, 3))).to(scores)  # type: ignore[operator]
-        return scores
+        rows = (chosen.flatten() > 0.5).nonzero()[:, 0]  # the one wait for the device
+        scores = x.new_zeros(chosen.numel(), self.num_classes)
+        if len(rows):
+            frames = x.flatten(0, 1).index_select(0, rows)
+            maps = network.maps(self.resized(frames, index)[:, None])  # type: ignore[operator]
+            scores.index_copy_(0, rows, network.fc(maps.mean((2, 3))).to(scores))  # type: ignore[operator]
+        return scores.unflatten(0, chosen.shape)
 
     def load_backbone(self, state: Mapping[str, Tensor]) -> None:
         """ValueError: one backbone's weights are not enough."""

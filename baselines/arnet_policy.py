@@ -102,8 +102,8 @@ def looked_at(decisions: Tensor) -> Tensor:
 
 def after_skip(remain: Tensor, decided: Tensor) -> Tensor:
     """Frames (N,) that are still to be skipped after one with these decisions (N, A)."""
-    skips = torch.tensor(SKIPS, dtype=remain.dtype, device=remain.device)
-    lengths = (decided.detach()[:, -len(SKIPS) :].round() * skips).sum(-1)
+    chosen = decided.detach()[:, -len(SKIPS) :].round().unbind(1)
+    lengths = torch.stack([one * length for one, length in zip(chosen, SKIPS, strict=True)]).sum(0)
     return (torch.where(remain < 0.5, lengths, remain) - 1).clamp(min=0)
 
 

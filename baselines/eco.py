@@ -146,7 +146,7 @@ class EcoEnsemble(nn.Module):
         """(N, 92, 3, H, W) -> (N, K)."""
         require_clips(x, self.frames)
         logits = [
-            member(x[:, [(2 * index + 1) * self.frames // (2 * count) for index in range(count)]])
+            member(torch.stack([x[:, (2 * index + 1) * self.frames // (2 * count)] for index in range(count)], dim=1))
             for member, count in zip(self.members, ENSEMBLE, strict=True)
         ]
         return torch.stack(logits).mean(0)

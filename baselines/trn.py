@@ -100,7 +100,7 @@ class TemporalRelations(VideoResNet):
         frames = self.frame_features(x)
         picks = self._drawn() if self.training else self.picks
         logits = [
-            relation(frames[:, choices[index]].flatten(1))
+            relation(torch.cat([frames[:, frame] for frame in choices[index]], dim=1))
             for relation, choices, chosen in zip(self.relations, self.tuples, picks, strict=True)
             for index in chosen
         ]

@@ -61,7 +61,7 @@ class VolumeNetwork(nn.Module, ABC):
         """(N, K)."""
         self._check(x)
         logits = self.fc(self.dropout(self.features(x.transpose(1, 2))))
-        return logits if logits.dim() == 2 else logits.mean(1)
+        return logits.reshape(x.shape[0], -1, self.num_classes).mean(1)  # of places, where features have several
 
     def load_backbone(self, state: Mapping[str, Tensor]) -> None:
         """Start from the weights of a 2D network of the same shape, each kernel repeated in time and divided by its

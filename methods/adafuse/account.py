@@ -20,7 +20,7 @@ from baselines.video import VideoResNet
 from methods.adafuse.blocks import gated, shift_downsample
 from methods.adafuse.cost import FORMS, GIGA, RULES, Base, Neighbours, count_base, saved_before, skipped_after
 from methods.adafuse.gate import BareGate, Decided, Ledger
-from methods.adafuse.policy import ACTIONS, to_codes
+from methods.adafuse.policy import ACTIONS, require_actions, to_codes
 
 FITTING = "tsn or tsm on ResNets, BN-Inception, MobileNets, EfficientNets and RegNets"
 STAGES = (1, 2, 3, 4)
@@ -91,6 +91,9 @@ class Account(nn.Module):
 
     def force(self, codes: Mapping[str, Tensor] | None) -> None:
         """Decisions by block, codes (T, C) or (N, T, C) of 0 skip, 1 reuse, 2 keep, in place of the gates' own."""
+        for block, given in (codes or {}).items():
+            if block in self.gates:
+                require_actions(self.owner, given, self.gates[block].actions)
         self._hand_out("forced", codes)
 
     def _hand_out(self, attribute: str, by_block: Mapping[str, Tensor] | None) -> None:

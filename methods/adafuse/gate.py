@@ -95,6 +95,8 @@ class BareGate(nn.Module):
         """Noise to sample with, (T, C, A) or (N, T, C, A), in place of drawn noise."""
         self.forced: Tensor | None = None
         """Decisions to take, codes (T, C) or (N, T, C), in place of the gate's own."""
+        self._drawn: tuple[Any, Tensor] | None = None
+        """The block's own noise as it was drawn last, and for which seed, device and type."""
 
     def forward(self, pooled: Tensor, x: Tensor, first: First) -> Tensor:
         """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
@@ -129,8 +131,11 @@ class BareGate(nn.Module):
             return self.noise[..., frames, :, :].to(logits)
         if self.training or self.rule.noise_seed is None or logits.is_meta:
             return fresh_gumbel(logits)
-        shape = (self.frames, self.decided, len(self.actions))
-        return torch.from_numpy(gumbel(self.block, shape, self.rule.noise_seed)[frames]).to(logits)
+        key = (self.rule.noise_seed, logits.device, logits.dtype)
+        if self._drawn is None or self._drawn[0] != key:
+            shape = (self.frames, self.decided, len(self.actions))
+            self._drawn = key, torch.from_numpy(gumbel(self.block, shape, self.rule.noise_seed)).to(logits)
+        return self._drawn[1][frames]
 
     def extra_repr(self) -> str:
         """Block, channels and actions."""
@@ -159,6 +164,12 @@ class Gate(BareGate):
         self.carried: Carried | None = None
         """Set while a stream of single frames runs."""
 
+    def _apply(self, fn: Any, recurse: bool = True) -> Any:
+        """Moves and casts reach the shared layers too: in a folded copy nobody else has them."""
+        for layers in self._shared:
+            layers._apply(fn, recurse)
+        return super()._apply(fn, recurse)
+
     def forward(self, pooled: Tensor, x: Tensor, first: First) -> Tensor:
         """`first(x)` fused over time, from the pooled input (N*T, c) of the block."""
         if self.carried is not None:
@@ -168,7 +179,7 @@ class Gate(BareGate):
     def logits(self, pooled: Tensor) -> Tensor:
         """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
         pooled = pooled.to(self.dtype)
-        if torch.amp.is_autocast_available(pooled.device.type):
+        if not pooled.is_meta:
             with torch.autocast(pooled.device.type, enabled=False):
                 return self.score(pooled)
         return self.score(pooled)

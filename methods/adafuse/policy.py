@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -76,16 +77,31 @@ def _one_hot(scores: Tensor, like: Tensor) -> Tensor:
     return torch.zeros_like(like).scatter_(-1, best, 1.0)
 
 
+def require_actions(owner: str, codes: Tensor, actions: Sequence[str]) -> None:
+    """Raise ValueError where codes, places in `ACTIONS`, hold an action that is not among `actions`."""
+    allowed = [code for code, action in enumerate(ACTIONS) if action in actions]
+    if not all(code in allowed for code in codes.unique().tolist()):
+        raise ValueError(f"{owner}: given decisions hold an action that is not among {', '.join(actions)}")
+
+
 def from_codes(codes: Tensor, actions: Sequence[str], like: Tensor) -> Tensor:
-    """One-hot decisions of the shape of `like` (N, T, C, A) from codes (N, T, C) or (T, C): places in `ACTIONS`."""
-    places = torch.tensor([actions.index(a) if a in actions else -1 for a in ACTIONS], device=codes.device)[codes]
-    if bool((places < 0).any()):
-        raise ValueError(f"method 'adafuse': given decisions hold an action that is not among {', '.join(actions)}")
-    places = places.to(like.device).expand(like.shape[:-1])
-    return torch.zeros_like(like).scatter_(-1, places[..., None], 1.0)
+    """One-hot decisions of the shape of `like` (N, T, C, A) from codes (N, T, C) or (T, C): places in `ACTIONS`.
+
+    `require_actions` looks at the codes; here nothing waits for the device.
+    """
+    earlier = [code for code, action in enumerate(ACTIONS) if action in actions][:-1]
+    codes = codes.to(like.device)
+    places = torch.zeros_like(codes, dtype=torch.int64)
+    for code in earlier:
+        places += codes > code
+    return torch.zeros_like(like).scatter_(-1, places.expand(like.shape[:-1])[..., None], 1.0)
 
 
 def to_codes(decisions: Tensor, actions: Sequence[str]) -> Tensor:
     """Codes (N, T, C), places in `ACTIONS`, of one-hot decisions."""
-    codes = torch.tensor([ACTIONS.index(a) for a in actions], device=decisions.device)
-    return codes[decisions.argmax(-1)]
+    allowed = [ACTIONS.index(action) for action in actions]
+    places = decisions.argmax(-1)
+    codes = torch.full_like(places, allowed[0])
+    for place, (before, code) in enumerate(pairwise(allowed), start=1):
+        codes += (places >= place) * (code - before)
+    return codes

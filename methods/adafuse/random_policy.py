@@ -70,7 +70,8 @@ class RandomGate(BareGate):
 
     def logits(self, pooled: Tensor) -> Tensor:
         """(N, T, C, 3): the logarithms of the ratios everywhere."""
-        values = torch.tensor([math.log(ratio) if ratio else -math.inf for ratio in self.ratios], device=pooled.device)
+        numbers = (math.log(ratio) if ratio else -math.inf for ratio in self.ratios)
+        values = torch.stack([torch.full((), number, device=pooled.device) for number in numbers])
         return values.expand(pooled.shape[0] // self.frames, self.frames, self.decided, len(ACTIONS))
 
     def pick(self, logits: Tensor, frames: slice = slice(None)) -> Tensor:

@@ -100,7 +100,7 @@ class DynamicNorm(nn.Module):
     def _gates_wide(self, pooled: Tensor, wide: torch.dtype) -> State:
         """The gates, whatever autocast says, in the precision of the cell's own weights."""
         pooled, device = pooled.to(self._cell().dtype), pooled.device.type
-        if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
+        if device != "meta" and torch.is_autocast_enabled(device):
             with torch.autocast(device, enabled=False):
                 scale, shift = self.gates(pooled)
         else:

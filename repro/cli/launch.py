@@ -14,6 +14,7 @@ from repro.core.words import duration, many
 def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -> int:
     """Run the jobs where the arguments say, and return how many failed."""
     from repro.cli.progress import Display
+    from repro.core.environment import gpu_ids
     from repro.models.device import device_of
     from repro.records.index import Index
     from repro.runner.jobs import KINDS, expected_seconds
@@ -23,12 +24,15 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     todo = sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key]))
     _print_plan(todo, seconds, console, title, args)
     gpus = gpus_of(args) if args.launcher == "gpus" else []
+    if args.device in ("auto", "cuda") and not args.jobs:  # a worker a GPU: two would share its memory
+        gpus = gpus or gpu_ids()
     device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
-    with Display(console, title, len(gpus) or args.jobs) as display:
+    width = args.jobs or (1 if device.startswith("cuda") else None)
+    with Display(console, title, len(gpus) or width) as display:
         state = run_local(
             todo,
             device=device,
-            width=args.jobs,
+            width=width,
             replace=args.mode == "force",
             on_event=display.event,
             gpus=gpus,

@@ -51,7 +51,7 @@ def _add_speed(commands: Commands) -> None:
     parser.add_argument("--size", type=positive, default=224)
     parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
     parser.add_argument("--repeats", type=positive, help="default 11; with --data 5")
-    parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"])
+    parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16", "fp16"])
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
     forms.add_argument("--frozen", action="store_true", help="the method's own form for inference (psn, rf_*)")

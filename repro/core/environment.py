@@ -25,7 +25,10 @@ VECTORS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve", "bf16")
 
 
 def environment(device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
-    """Packages, git state, processor, memory, device, flags that change numbers. Imports torch for the device part."""
+    """Packages, git state, processor, memory, device, flags that change numbers. Imports torch for the device part.
+
+    Flags are those of the moment: where a measurement sets its own, it is asked for among them.
+    """
     import torch
 
     return {
@@ -41,15 +44,45 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
         "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
         "cuda": torch.version.cuda if device.startswith("cuda") else None,
         "threads": threads or torch.get_num_threads(),
-        "flags": {
-            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-            "float32_matmul_precision": torch.get_float32_matmul_precision(),
-            "cudnn_benchmark": torch.backends.cudnn.benchmark,
-            "cudnn_tf32": torch.backends.cudnn.allow_tf32,
-            "mkldnn": torch.backends.mkldnn.is_available(),
-            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        },
+        "flags": flags(),
+        **({"gpu": gpu(device)} if device.startswith("cuda") else {}),
     }
+
+
+def flags() -> dict[str, Any]:
+    """Switches of torch that change numbers, as they are now."""
+    import torch
+
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        "mkldnn": torch.backends.mkldnn.is_available(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+#: what nvidia-smi is asked of a GPU
+_GPU_FACTS = ("driver_version", "clocks.sm", "clocks.max.sm", "power.draw", "power.limit", "temperature.gpu")
+
+
+def gpu(device: str) -> dict[str, Any]:
+    """Of the GPU: compute capability, cuDNN, and as nvidia-smi tells them now driver, clocks (MHz), power (W), and
+    temperature (degrees C); what it does not tell is left out.
+    """
+    import torch
+
+    facts = torch.cuda.get_device_properties(device)
+    found = {"capability": f"{facts.major}.{facts.minor}", "cudnn": torch.backends.cudnn.version()}
+    ids, number = gpu_ids(), torch.device(device).index or 0
+    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_FACTS)}", "--format=csv,noheader,nounits"]
+    try:
+        told = subprocess.run([*command, "-i", ids[number]], capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired, IndexError):
+        return found
+    values = [part.strip() for part in told.stdout.split(",")] if told.returncode == 0 else []
+    return found | dict(zip(_GPU_FACTS, values, strict=False))
 
 
 def machine() -> tuple[str, int]:

@@ -165,10 +165,4 @@ def own_finding(gmacs: float, per_s: float, *, device: str, device_name: str, pr
             if found.verdict == "possible":
                 break
         return found
-    return check_throughput(gmacs, per_s, device_name, _gpu_precision(precision))
-
-
-def _gpu_precision(precision: str) -> str:
-    import torch
-
-    return "tf32" if precision == "fp32" and torch.backends.cudnn.allow_tf32 else precision
+    return check_throughput(gmacs, per_s, device_name, precision)

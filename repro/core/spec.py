@@ -233,8 +233,8 @@ class Speed(Checked):
     size: int = 224
     batch: int = 1
     repeats: int = 7
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """`fp32`, `bf16`."""
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
+    """Of weights and maps; `tf32` and `fp16` are of GPUs."""
     form: Literal["eager", "fast", "frozen", "compact"] = "eager"
     """`eager` as written, `fast`: the fastest form within 1e-5 of eager, `frozen`: the method's own form for inference
     (`against`, which has no method, as written), `compact`: only what AdaFuse's decisions ask for (`against` in its

@@ -1,14 +1,15 @@
 """The fastest form of a network that still gives its values, found by a short trial on the machine at hand.
 
-Forms in fp32 have to agree with eager PyTorch within `limit` (largest difference over largest logit). Forms in bf16
-cannot; their error is measured and told. A form that cannot be built here, e.g. for want of a C++ compiler or of an
-operator, is left out with its reason.
+Forms in fp32 have to agree with eager PyTorch within `limit` (largest difference over largest logit), those in TF32
+within 2e-3. Forms in bf16 and fp16 cannot; their error is measured and told. A form that cannot be built here, e.g. for
+want of a C++ compiler or of an operator, is left out with its reason.
 """
 
 from __future__ import annotations
 
 import copy
 import io
+import math
 import shutil
 import statistics
 import time
@@ -22,20 +23,25 @@ from torch import Tensor, nn
 
 from repro.core.errors import BadOption
 from repro.cost.onednn_fusion import UNREADABLE, fold, fuse
+from repro.models.device import channels_last, timed_arithmetic
 
 Form = Callable[[Tensor], Tensor]
 Builder = Callable[[nn.Module, Tensor], Form]
 
+#: largest error of a form, by precision
+LIMITS = {"fp32": 1e-5, "tf32": 2e-3}
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 #: a form that takes this much longer than the best one at its first call is not timed again
 _HOPELESS = 1.5
 _ROUNDS = 3
+_GPU_S = 0.1
 
 
 def fastest(
     module: nn.Module,
     example: Tensor,
     *,
-    limit: float = 1e-5,
+    limit: float | None = None,
     trial_seconds: float = 30.0,
     precision: str = "fp32",
     compile: bool = False,
@@ -47,15 +53,17 @@ def fastest(
     and under `candidates` for each form its median time, error, or the reason why it is not used.
     """
     began = time.perf_counter()
+    limit = LIMITS.get(precision) if limit is None else limit
     with torch.inference_mode():
-        reference = module(example).float()
+        with timed_arithmetic("fp32", example.device.type):
+            reference = module(example).float()
         forms: dict[str, Form] = {}
         tried: dict[str, dict[str, Any]] = {}
-        for name, builder in _builders(example.device.type, precision, compile).items():
+        for name, builder in builders(example.device.type, precision, compile).items():
             if forms and time.perf_counter() - began > trial_seconds:
                 tried[name] = {"left_out": "no time left in the trial"}
                 continue
-            form, tried[name] = _try(builder, module, example, reference, limit if precision == "fp32" else None)
+            form, tried[name] = _try(builder, module, example, reference, limit)
             if form is not None:
                 forms[name] = form
         if not forms:
@@ -65,7 +73,7 @@ def fastest(
     detail = {
         "chosen": chosen,
         "max_rel_error": tried[chosen]["max_rel_error"],
-        "limit": limit if precision == "fp32" else None,
+        "limit": limit,
         "shape": list(example.shape),
         "candidates": tried,
         "trial_s": round(time.perf_counter() - began, 2),
@@ -73,14 +81,13 @@ def fastest(
     return forms[chosen], detail
 
 
-def as_bf16(module: nn.Module, example: Tensor) -> Form:
-    """bfloat16 weights and maps in channels_last, fp32 logits; normalization folded where fx can read the network."""
+def as_half(module: nn.Module, example: Tensor, dtype: torch.dtype = torch.bfloat16) -> Form:
+    """Weights and maps of 16 bits in channels_last, fp32 logits; normalization folded where fx can read the network."""
     try:
         net: nn.Module = fold(module)
     except UNREADABLE:
         net = copy.deepcopy(module).eval()
-    net = net.to(torch.bfloat16)
-    return _Cast(net.to(memory_format=torch.channels_last))
+    return _Cast(channels_last(net.to(dtype)), dtype)
 
 
 def relative_error(value: Tensor, reference: Tensor) -> float:
@@ -123,11 +130,18 @@ def _race(forms: dict[str, Form], tried: dict[str, dict[str, Any]], example: Ten
 
 
 def _seconds(form: Form, example: Tensor) -> float:
+    """Of one call; on a GPU of as many in a row as take a tenth of a second, since one is shorter than its launch."""
+    taken = _timed(form, example, 1)
+    return taken if not example.is_cuda or taken > _GPU_S else _timed(form, example, math.ceil(_GPU_S / taken))
+
+
+def _timed(form: Form, example: Tensor, calls: int) -> float:
     _wait(example)
     began = time.perf_counter()
-    form(example)
+    for _ in range(calls):
+        form(example)
     _wait(example)
-    return time.perf_counter() - began
+    return (time.perf_counter() - began) / calls
 
 
 def _wait(x: Tensor) -> None:
@@ -135,52 +149,88 @@ def _wait(x: Tensor) -> None:
         torch.cuda.synchronize(x.device)
 
 
-def _builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
+def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
     """The forms for a device and precision; the most promising first, for a trial that runs out of time."""
-    forms: dict[str, Builder]
-    if precision == "bf16":
-        forms = {"folded, bf16, channels_last": as_bf16, "autocast, channels_last": _autocast}
-        if device == "cpu":
-            forms = {"fused oneDNN calls, bf16, channels_last": _fused_bf16, **forms}
-        if compile:
-            forms["folded, bf16, channels_last, torch.compile"] = lambda m, x: _compiled(as_bf16(m, x))
-        return forms
-    forms = {"eager": lambda module, _: module}
+    forms = _halves(device, precision) if precision in HALVES else _wholes(device)
+    if device == "cuda":
+        captured = {f"{name}, CUDA graph": _graphed(builder) for name, builder in forms.items()}
+        forms = {**captured, **forms}
+    if compile:
+        best = next(builder for name, builder in forms.items() if name.startswith("folded") and "graph" not in name)
+        forms["folded, torch.compile"] = lambda module, x: _compiled(best(module, x))
+    return forms
+
+
+def _halves(device: str, precision: str) -> dict[str, Builder]:
+    dtype = HALVES[precision]
+    forms: dict[str, Builder] = {
+        f"folded, {precision}, channels_last": lambda module, x: as_half(module, x, dtype),
+        "autocast, channels_last": lambda module, x: _autocast(module, dtype),
+    }
+    if device == "cpu":
+        return {"fused oneDNN calls, bf16, channels_last": lambda module, _: _Cast(fuse(module, dtype), dtype), **forms}
+    return forms
+
+
+def _wholes(device: str) -> dict[str, Builder]:
+    forms: dict[str, Builder] = {"eager": lambda module, _: module}
     if device == "cpu":
         forms["fused oneDNN calls, channels_last"] = lambda module, _: fuse(module)
         forms["folded, TorchScript, oneDNN graph"] = _onednn_graph
-    forms["folded, channels_last"] = lambda module, _: fold(module).to(memory_format=torch.channels_last)
+    else:
+        forms["eager, channels_last"] = lambda module, _: channels_last(copy.deepcopy(module))
+    forms["folded, channels_last"] = lambda module, _: channels_last(fold(module))
     if device == "cpu":
         forms["TorchScript, optimize_for_inference"] = _optimized_script
-    if compile:
-        forms["folded, torch.compile"] = lambda module, _: _compiled(fold(module))
     return forms
 
 
 class _Cast(nn.Module):
-    """A network of bfloat16 behind an fp32 interface."""
+    """A network of 16 bits behind an fp32 interface."""
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.dtype = net, dtype
 
     def forward(self, x: Tensor) -> Tensor:
         """fp32 in, fp32 out."""
-        return self.net(x.to(torch.bfloat16)).float()
+        return self.net(x.to(self.dtype)).float()
 
 
-def _fused_bf16(module: nn.Module, example: Tensor) -> Form:
-    return _Cast(fuse(module, torch.bfloat16))
-
-
-def _autocast(module: nn.Module, example: Tensor) -> Form:
-    net = copy.deepcopy(module).to(memory_format=torch.channels_last)
+def _autocast(module: nn.Module, dtype: torch.dtype) -> Form:
+    net = channels_last(copy.deepcopy(module))
 
     def run(x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16):
+        with torch.autocast(x.device.type, dtype):
             return net(x).float()
 
     return run
+
+
+def _graphed(builder: Builder) -> Builder:
+    """The form captured as one CUDA graph: the card does the same, the CPU launches once. Its value lasts until the
+    next call.
+    """
+
+    def build(module: nn.Module, example: Tensor) -> Form:
+        form, held, stream = builder(module, example), example.clone(), torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                form(held)
+        torch.cuda.current_stream().wait_stream(stream)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            value = form(held)
+
+        def run(x: Tensor) -> Tensor:
+            held.copy_(x)
+            graph.replay()
+            return value
+
+        return run
+
+    return build
 
 
 def _script(net: nn.Module, example: Tensor) -> Any:

@@ -22,6 +22,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 #: what fx raises on networks whose path depends on values
 UNREADABLE = (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError)
 _SUMS = (operator.add, operator.iadd, torch.add)
+#: over images and over volumes
+CONVS, NORMS = (nn.Conv2d, nn.Conv3d), (nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def fold(module: nn.Module) -> fx.GraphModule:
@@ -36,7 +38,7 @@ def fold(module: nn.Module) -> fx.GraphModule:
         norm = _module(modules, node)
         before = node.args[0] if norm is not None and node.args else None
         conv = _module(modules, before)
-        if isinstance(norm, nn.BatchNorm2d) and isinstance(conv, nn.Conv2d) and _alone(before, modules):
+        if isinstance(norm, NORMS) and isinstance(conv, CONVS) and _alone(before, modules):
             if norm.running_mean is None or norm.running_var is None:
                 continue
             conv.weight, conv.bias = fuse_conv_bn_weights(
@@ -195,9 +197,9 @@ class _Tracer(fx.Tracer):
         self.closed = closed
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if m in self.closed or isinstance(m, nn.Conv2d):
+        if m in self.closed or isinstance(m, CONVS):
             return True
-        return not any(isinstance(part, nn.Conv2d) for part in m.modules())
+        return not any(isinstance(part, CONVS) for part in m.modules())
 
 
 def _trace(module: nn.Module) -> fx.GraphModule:

@@ -7,6 +7,7 @@ networks take turns, A B A B, and the ratio is taken within each pair, so that w
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 import time
@@ -25,12 +26,15 @@ from repro.cost import fastest_form
 from repro.cost.macs import GIGA, count_macs
 from repro.cost.runtime import device_name, load_average, machine, peak_memory, threads_of
 from repro.models.build import build, build_meta, frozen_form, input_shape
+from repro.models.device import layout, place_on, timed_arithmetic
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 FORMS = ("eager", "fast", "frozen", "compact")
 #: warm-up ends when this many runs in a row differ from the one before by less than the share below
 _STEADY_RUNS, _STEADY_SHARE = 2, 0.03
 _WARMUP_MAX, _WARMUP_SECONDS = 20, 6.0
+#: a GPU is kept busy for so long at least: the clocks of an idle one are low
+_GPU_BUSY_SECONDS = 1.0
 _SEED = 0
 
 
@@ -47,8 +51,9 @@ class Timed:
 
 def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time `model` as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
-    check(speed)
-    with threads_of(threads) as used, torch.inference_mode():
+    check(speed, device)
+    arithmetic = timed_arithmetic(speed.precision, device)
+    with threads_of(threads) as used, arithmetic, torch.inference_mode():
         load = load_average()
         sides = [_ready(model, speed, device)]
         with peak_memory(device) as memory:
@@ -61,7 +66,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
     result = {
         **facts(times[0], speed, device, used),
         "form_detail": own.detail,
-        "layout": _layout(speed, own.detail),
+        "layout": _layout(own),
         "warmup": own.warmup,
         "max_rel_error": own.error,
         "against": _against(times, sides, speed.batch) if len(sides) > 1 else None,
@@ -107,8 +112,10 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
                     tensor.copy_(torch.empty(tensor.shape).uniform_(low, high, generator=generator))
 
 
-def check(speed: Speed) -> None:
+def check(speed: Speed, device: str = "cpu") -> None:
     """Refuse what cannot be timed."""
+    if device == "cpu" and speed.precision in ("tf32", "fp16"):
+        raise BadOption(f"{speed.precision} on a CPU", allowed="fp32, bf16", fix="--precision fp32")
     for name, value, allowed in (("precision", speed.precision, PRECISIONS), ("form", speed.form, FORMS)):
         if value not in allowed:
             raise BadOption(f"speed has no {name} {value!r}", allowed=", ".join(allowed))
@@ -142,26 +149,31 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
     if speed.form == "fast":
         form, detail = fastest_form.fastest(net, example, precision=speed.precision)
         return Timed(form, example, detail, detail["max_rel_error"])
-    if speed.precision == "bf16":
+    if speed.precision in fastest_form.HALVES:
         reference = net(example)
-        form = fastest_form.as_bf16(net, example)
+        form = fastest_form.as_half(net, example, fastest_form.HALVES[speed.precision])
         error = fastest_form.relative_error(form(example), reference)
-        return Timed(form, example, {"chosen": "folded, bf16, channels_last", "max_rel_error": error}, error)
+        detail = {"chosen": f"folded, {speed.precision}, channels_last", "max_rel_error": error}
+        return Timed(form, example, detail, error)
+    if example.is_cuda:  # as it is trained and tested
+        return Timed(place_on(net, example.device), example, None, None)
     return Timed(net, example, None, None)
 
 
 def warm_up(side: Timed) -> int:
     """Run until two runs in a row take as long as the one before, and return their number; gives up after 20 runs or
-    6 s.
+    6 s, on a GPU not before 1 s.
     """
     began, before, steady = time.perf_counter(), 0.0, 0
-    for count in range(1, _WARMUP_MAX + 1):
+    least = _GPU_BUSY_SECONDS if side.example.is_cuda else 0.0
+    for count in itertools.count(1):
         taken = seconds(side.form, side.example)
         steady = steady + 1 if abs(taken - before) <= _STEADY_SHARE * taken else 0
-        before = taken
-        if steady >= _STEADY_RUNS or (count > _STEADY_RUNS and time.perf_counter() - began > _WARMUP_SECONDS):
-            return count
-    return _WARMUP_MAX
+        before, spent = taken, time.perf_counter() - began
+        enough = steady >= _STEADY_RUNS or count >= _WARMUP_MAX or (count > _STEADY_RUNS and spent > _WARMUP_SECONDS)
+        if enough and spent >= least:
+            break
+    return count
 
 
 def take_turns(sides: Sequence[Timed], repeats: int) -> list[list[float]]:
@@ -229,11 +241,14 @@ def _against(times: Sequence[Sequence[float]], sides: Sequence[Timed], batch: in
     }
 
 
-def _layout(speed: Speed, detail: dict[str, Any] | None) -> str:
-    chosen = str(detail["chosen"]) if detail else ""
+def _layout(side: Timed) -> str:
+    chosen = str(side.detail["chosen"]) if side.detail else ""
     if "channels_last" in chosen:
         return "channels_last"
-    return "chosen by oneDNN" if "TorchScript" in chosen else "contiguous (NCHW)"
+    if "TorchScript" in chosen:
+        return "chosen by oneDNN"
+    on_gpu = side.example.is_cuda and not chosen and isinstance(side.form, nn.Module)
+    return "channels_last" if on_gpu and layout(side.form) == "channels_last" else "contiguous (NCHW)"  # type: ignore[arg-type]
 
 
 def _gmacs(model: Model, size: int) -> float:

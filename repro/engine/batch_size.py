@@ -26,9 +26,9 @@ def scoring_budget(device: torch.device) -> int:
 
 
 def training_budget(device: torch.device) -> int:
-    """Bytes for a training step, unless the caller says otherwise: 85 % of a GPU, 8 GiB on a CPU."""
+    """Bytes for a training step, unless the caller says otherwise: 85 % of what a GPU has free, 8 GiB on a CPU."""
     if device.type == "cuda":
-        return int(0.85 * torch.cuda.get_device_properties(device).total_memory)
+        return int(0.85 * (torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device)))
     return _CPU_TRAINING
 
 

@@ -244,8 +244,8 @@ class _Forward:
             except torch.OutOfMemoryError:
                 if self.sizes[-1] == 1:
                     raise
-                self.sizes.append(self.sizes[-1] // 2)
-                torch.cuda.empty_cache()
+            torch.cuda.empty_cache()  # not among the `except`, whose traceback holds the tensors
+            self.sizes.append(self.sizes[-1] // 2)
 
     @property
     def classes(self) -> int:

@@ -203,17 +203,18 @@ class _Cell:
     def _seconds(self, crop: int, train: Train | None) -> Estimate | None:
         """Seconds of one view's forward pass on the device."""
         speeds = [record for record in self._of_network() if record.kind == "speed"]
-        here = next((record for record in speeds if self._on_device(record)), None)
+        peak, precision = self._peak(train)
+        measured = [record for record in speeds if self._on_device(record)]
+        here = min(measured, key=lambda one: (one.results["precision"] != precision, _per_view(one)), default=None)
         if here is not None:
-            per_view = here.results["median_s"] / here.results["batch"]
+            per_view = _per_view(here)
             spread = [time / here.results["batch"] for time in here.results["times_s"]]
             self._note(f"record {here.place}: measured on {here.results['device_name']}")
             found = Estimate(per_view, min(spread), max(spread))
             return self._scaled(found, here.results["size"], crop)
-        peak, precision = self._peak(train)
         made = next((record for record in speeds if _peak_of(record)), None)
         if made is not None:
-            per_view = made.results["median_s"] / made.results["batch"]
+            per_view = _per_view(made)
             ratio = (_peak_of(made) or 0) / peak
             self._note(
                 f"record {made.place}: {per_view:.3g} s a view on {made.results['device_name']}, "
@@ -278,6 +279,11 @@ class _Cell:
 
     def _note(self, text: str) -> None:
         self.sources.append(text)
+
+
+def _per_view(record: Record) -> float:
+    """Seconds of a forward pass of one view."""
+    return float(record.results["median_s"] / record.results["batch"])
 
 
 def _peak_of(record: Record) -> float | None:

@@ -38,6 +38,31 @@ def place_on(module: nn.Module, device: torch.device) -> nn.Module:
     return module.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
+def channels_last(module: nn.Module) -> nn.Module:
+    """In place: kernels over images in channels_last, those over volumes in channels_last_3d."""
+    forms = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for weight in module.parameters():
+        if weight.dim() in forms:
+            weight.data = weight.data.contiguous(memory_format=forms[weight.dim()])
+    return module
+
+
+@contextlib.contextmanager
+def timed_arithmetic(precision: str, device: str) -> Iterator[None]:
+    """What a time in this precision is of on a GPU: TF32 for `tf32` alone, and cuDNN's fastest kernels by trial."""
+    if not device.startswith("cuda"):
+        yield
+        return
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark
+    cudnn.allow_tf32 = products.allow_tf32 = precision == "tf32"
+    cudnn.benchmark = True
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark = before
+
+
 def autocast(amp: str, device: torch.device) -> contextlib.AbstractContextManager[Any]:
     """The context of a forward pass."""
     return torch.autocast(device.type, _AMP[amp]) if amp != "off" else contextlib.nullcontext()

@@ -92,8 +92,11 @@ class Attempt:
 
     def record(self) -> Record:
         """What another process has found meanwhile, else what is measured now."""
+        import torch
+
         from repro.core.environment import environment
         from repro.engine import process_group
+        from repro.models.device import deterministic
 
         elsewhere = self.ranks.share(None if self.replace else self.finished())
         if elsewhere is not None:
@@ -106,7 +109,9 @@ class Attempt:
         reason = process_group.meet(reason)
         made = None
         if self.ranks.rank == 0:
-            facts = environment(self.how.device, self.how.threads)
+            place = torch.device(self.how.device)
+            with deterministic(place) if self.job.kind == "accuracy" else contextlib.nullcontext():
+                facts = environment(self.how.device, self.how.threads)
             took = time.monotonic() - clock
             try:
                 made = compose(self.job, found, reason, facts, began, took)

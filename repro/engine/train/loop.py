@@ -66,7 +66,8 @@ class Run:
         self.frozen = freeze_partial_bn(net.train()) if self.train.partial_bn else 0
         if self.train.frozen_stages:
             freeze_stages(net.train(), self.train.frozen_stages)
-        self.synced = sync_batchnorm.synchronise(net, self.ranks) if self.train.sync_bn else 0
+        across = self.train.sync_bn and self.ranks.world_size > 1
+        self.synced = sync_batchnorm.synchronise(net, self.ranks) if across else 0
         self.stepper = Stepper(net, self.train, plan, self.ranks, device, normalize)
         self.step = 0
         self.seconds = 0.0
@@ -129,7 +130,7 @@ class Run:
         self.step, self.curve, self.seconds = found["step"], found["curve"], found["seconds"]
         self.history = resume.History(**found["history"])
         if self.step < self.steps:
-            notes += self.history.note(found, self.plan, self.train, self.net)
+            notes += self.history.note(found, self.plan, self.train, self.net, self.device.type)
         return notes
 
     def state(self) -> dict[str, Any]:

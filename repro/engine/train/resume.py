@@ -35,10 +35,17 @@ class History:
         """For the record."""
         return {"resumes": self.resumes, **({"resumed_on": self.resumed_on} if self.resumed_on else {})}
 
-    def note(self, found: dict[str, Any], plan: Plan, train: Train, net: nn.Module) -> list[str]:
+    def note(self, found: dict[str, Any], plan: Plan, train: Train, net: nn.Module, device: str) -> list[str]:
         """Count a resumption from the state `found`; what there is to tell of it."""
         self.resumes += 1
         was, now = found["division"], plan.division(train)
+        before = "cpu" if found["ranks"][0]["random"]["cuda"] is None else "cuda"
+        if before != device:
+            tolerance = (
+                "other kernels and another generator of dropout; as far from an uninterrupted run as another seed"
+            )
+            self.resumed_on.append({"step": found["step"], "was": before, "now": device, "tolerance": tolerance})
+            return [f"went on at step {found['step']} on {device} instead of {before}: {tolerance}"]
         if was == now:
             return []
         tolerance = _tolerance(was, now, net)

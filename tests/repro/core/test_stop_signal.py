@@ -103,7 +103,7 @@ def test_the_command_stops_with_its_own_code_and_goes_on():
     job = jobs_of(smoke_table(papers.find("table6")), rows=["tsn_r50"], cells=["static"], smoke=True)[0]
     with lease.hold(job.experiment.id, 0):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert "1 smoke cells" in process.stdout.readline()
+        assert "1 smoke cell," in process.stdout.readline()
         asked = subprocess.run(
             [sys.executable, "-m", "repro", "status", "table6", "--smoke"], capture_output=True, text=True
         )

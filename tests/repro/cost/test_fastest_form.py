@@ -157,7 +157,7 @@ def test_a_form_that_is_wrong_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> 
     def _broken(module: nn.Module, example: Tensor) -> fastest_form.Form:
         raise OSError("no such operator here")
 
-    monkeypatch.setattr(fastest_form, "_builders", builders)
+    monkeypatch.setattr(fastest_form, "builders", builders)
     net = network(NETWORKS[0])
     _, detail = fastest(net, torch.randn(input_shape(NETWORKS[0], 32)))
     assert detail["chosen"] == "eager"
@@ -166,7 +166,7 @@ def test_a_form_that_is_wrong_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_trial_without_any_form_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fastest_form, "_builders", lambda *_: {"half": lambda m, _: lambda x: m(x) / 2})
+    monkeypatch.setattr(fastest_form, "builders", lambda *_: {"half": lambda m, _: lambda x: m(x) / 2})
     with pytest.raises(BadOption, match="half: error above"):
         fastest(network(NETWORKS[0]), torch.randn(input_shape(NETWORKS[0], 32)))
 
