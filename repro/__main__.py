@@ -81,6 +81,8 @@ def _sentence(error: Exception) -> str:
         return f"a disk is full, or a file larger than allowed (REPRO_CACHE, REPRO_RESULTS, --out){reason}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{str(error.filename)!r}: {error.strerror}"
+    if "can't allocate memory" in text or type(error).__name__ == "OutOfMemoryError":
+        return f"not enough memory: {one_line(text)[:200]}; a smaller batch, size or file"
     if isinstance(error, RuntimeError) and text.startswith("Could not determine home directory"):
         return "a path begins with ~, and there is no such user, or this one has no home; write the whole path"
     from repro.core.error_log import write

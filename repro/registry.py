@@ -20,12 +20,13 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.names import MOST_SIGNS, is_name
@@ -194,6 +195,20 @@ def load_all() -> None:
             registry.add(point.name, point.value, f"from {origin}", origin=origin)
 
 
+_exit = os._exit
+
+
+def _told_exit(status: int) -> NoReturn:
+    """`os._exit`, which ends a process without a word; called in a user's file it is an error that names the place."""
+    caller = sys._getframe(1)
+    if caller.f_code.co_filename in loaded_modules:
+        raise BadOption(
+            f"{Path(caller.f_code.co_filename).name}:{caller.f_lineno} calls os._exit({status!r})",
+            fix="raise an exception that says what is wrong",
+        )
+    _exit(status)
+
+
 def load_module(path: str | Path) -> None:
     """Run a user's file so that its decorators register; its sha256 is noted for the records."""
     file = expand(path).resolve()
@@ -209,9 +224,12 @@ def load_module(path: str | Path) -> None:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     loaded_modules[str(file)] = hashlib.sha256(file.read_bytes()).hexdigest()
+    os._exit = _told_exit
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         where = place_of(error)
         del sys.modules[name], loaded_modules[str(file)]
         raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}{where}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import textwrap
+from pathlib import Path
 from typing import Any
 
 from repro import __version__
@@ -28,6 +29,8 @@ from repro.cli import (
     tables,
     weights,
 )
+from repro.core.errors import ReproError
+from repro.core.paths import expand
 
 _SUBJECTS = (
     tables,
@@ -113,4 +116,23 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="verbs", metavar="VERB", parser_class=_Parser)
     for subject in _SUBJECTS:
         subject.add(commands)
+    _expand_paths(parser)
     return parser
+
+
+def _expand_paths(parser: argparse.ArgumentParser) -> None:
+    """Let every argument that is a path begin with `~`, in a shell that leaves it so, or be refused in a sentence."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                _expand_paths(inner)
+        elif action.type is Path:
+            action.type = path
+
+
+def path(text: str) -> Path:
+    """A path whose `~` stands for a home."""
+    try:
+        return expand(text)
+    except ReproError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -74,6 +74,7 @@ def open_cache(
     """The cache of a dataset, built by `workers` processes if it is not there, and again if it is damaged."""
     key = key_of(index, decoder, resize)
     folder = paths.cache() / "frames" / key
+    clear_left(folder.parent)
     found = _open(folder, key)
     if found is None:
         _build(folder, index, decoder, resize, workers, timeout_s)
@@ -106,7 +107,6 @@ def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int, 
         write_atomic(part / "table.json", json.dumps(table).encode())
         if folder.exists() and _open(folder, "") is None:
             shutil.rmtree(folder, ignore_errors=True)
-    clear_left(folder.parent)
 
 
 def _write_frames(

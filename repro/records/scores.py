@@ -129,7 +129,7 @@ def _read(file: IO[bytes]) -> Scores:
         clips, crops = views.tolist()
         problems = zip(_texts(data, "problem_ids"), _texts(data, "problems"), strict=True)
         listed = [{"id": name, "problem": why} for name, why in problems]
-        about = parse_json(str(data["about"])) if "about" in data else {}
+        about = parse_json(str(_of_signs(data["about"]))) if "about" in data else {}
         if not isinstance(about, dict):
             raise ValueError(f"`about` holds a {type(about).__name__}")
         logits, labels, ids = _array(data, "logits", "f", 3), _array(data, "labels", "iu", 1), _texts(data, "ids")
@@ -160,7 +160,16 @@ def _texts(data: Any, name: str) -> list[str]:
     found = data[name]
     if found.ndim != 1 or (found.size and found.dtype.kind != "U"):
         raise ValueError(f"{name} is an array of {found.dtype} with {found.ndim} axes, not a list of texts")
-    return [str(text) for text in found.tolist()]
+    return [str(text) for text in _of_signs(found).tolist()]
+
+
+def _of_signs(found: np.ndarray) -> np.ndarray:
+    """The array, of texts or others; numpy takes any four bytes for a sign of a text."""
+    if found.dtype.kind == "U" and found.nbytes:
+        signs = np.frombuffer(found.astype(found.dtype.newbyteorder("=")).tobytes(), np.uint32)
+        if signs.max() > 0x10FFFF:
+            raise ValueError("a text in it holds what is no sign of Unicode")
+    return found
 
 
 def blocks(logits: np.ndarray, size: int = _BLOCK) -> Iterator[np.ndarray]:

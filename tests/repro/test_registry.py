@@ -61,7 +61,15 @@ def test_a_module_file_registers_for_one_run(tmp_path):
     assert done.stdout.startswith("twice the logits"), done.stderr
 
 
-@pytest.mark.parametrize("text", ["raise RuntimeError('inside')", "def broken(:"])
+ENDS = [
+    "import os; os._exit(0)",
+    "from os import _exit; _exit(3)",
+    "raise SystemExit(0)",
+    "class E(BaseException): pass\nraise E",
+]
+
+
+@pytest.mark.parametrize("text", ["raise RuntimeError('inside')", "def broken(:", *ENDS])
 def test_a_broken_module_is_named(tmp_path, text):
     file = tmp_path / "broken.py"
     file.write_text(text)
@@ -90,3 +98,14 @@ def test_a_package_that_does_not_load_is_named(target):
     entry = registry.Entry("theirs", target, origin="their-package")
     with pytest.raises(BadOption, match="'theirs' of package their-package"):
         entry.load()
+
+
+def test_a_method_that_ends_the_process_is_told(tmp_path):
+    file = tmp_path / "ends.py"
+    file.write_text(
+        "import os\nfrom repro.registry import methods\n@methods.register('ends')\n"
+        "def insert(model, options):\n    os._exit(0)\n"
+    )
+    command = [sys.executable, "-m", "repro", "flops", "tsn", "--method", "ends", "--module", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and "ends.py:5 calls os._exit(0)" in done.stderr, done.stderr

@@ -162,3 +162,18 @@ def test_places_that_hold_no_file_are_told(tmp_path: Path) -> None:
     for name in ("none.npz", "fifo.npz", "."):
         with pytest.raises(DataError, match="no such file"):
             Scores.load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["ids", "problems", "about"])
+def test_what_is_no_sign_of_unicode_is_no_text(tmp_path, name):
+    path = tmp_path / "s.npz"
+    Scores(np.ones((2, 1, 3), np.float32), np.zeros(2, np.int64), ["a", "b"], [{"id": "c", "problem": "d"}], 1, 1).save(
+        path
+    )
+    with np.load(path) as data:
+        arrays = dict(data)
+    odd = arrays[name].copy()
+    odd.reshape(-1).view(np.uint32)[0] = 0x11_0000
+    np.savez(path, **{**arrays, name: odd})
+    with pytest.raises(DataError, match="no sign of Unicode"):
+        Scores.load(path)
