@@ -32,7 +32,10 @@ TINY = "--backbone tiny_resnet"
 SMALLER = {
     "run questions": "--dry-run",
     "run table6 --launcher slurm": "--dry-run",
-    "run": "--smoke",
+    "run table6 --with mine": "--smoke --rows tsn_r50_mine",
+    "run table6 --with scaled": "--smoke --rows tsn_r50_scaled",
+    "run mine.toml": "--dry-run",
+    "run": "--smoke --rows tsn_r50",
     "train": f"{TINY} --set epochs=1 batch=2 --dataset my.csv --classes 2",
     "test": f"{TINY} --crop 32 --resize 32",
     "flops": f"{TINY} --size 32",
