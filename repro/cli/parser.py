@@ -57,9 +57,11 @@ WANTS = {
     "reproduce a table here": "run table6",
     "see it at once, from the reference": "table table6 --reference",
     "know why a number is what it is": "explain table6/tanet_r50/gflops",
-    "doubt a table": "check my_tables/",
+    "doubt a table": "check my_table.csv",
     "add my method to it": "run table6 --with mine --module mine.py",
     "train or test on my clips": "train tsm --dataset my.csv",
+    "have a table of my own": "run mine.toml",
+    "choose a network for a latency": "choose --budget 50ms --threads 2 --dataset kinetics400",
     "browse all of it": "report",
     "know what a lab would spend": "plan table6 --device h200 --count 8",
 }
