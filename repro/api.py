@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro import papers
 from repro.core import spec
-from repro.core.errors import BadOption, RecordError
+from repro.core.errors import BadOption, RecordError, WeightsError
 from repro.evidence.check_rules import Finding
 from repro.records.index import shown_records
 from repro.records.schema import Record
@@ -40,8 +40,8 @@ Paths = str | Path | Iterable[str | Path]
 class Network:
     """A network by its spec; its module is built, with random weights, when it is first asked for."""
 
-    def __init__(self, spec: spec.Model) -> None:
-        self.spec = spec
+    def __init__(self, spec: spec.Model, given: frozenset[str] = frozenset()) -> None:
+        self.spec, self._given = spec, given
 
     def __repr__(self) -> str:
         method = f"+{self.spec.method}" if self.spec.method else ""
@@ -70,8 +70,8 @@ class Network:
     def load(self, weights: str | Path) -> Network:
         """This network with the weights of a file of `train` or `import-weights`, or a name of `weights list`.
 
-        The number of classes is the file's. Raises `WeightsError` where the file is of
-        another network.
+        What was not given when it was named (backbone, frames, options, number of classes) is the file's. Raises
+        `WeightsError` where the file is of another network.
         """
         import torch
 
@@ -79,7 +79,15 @@ class Network:
         from repro.models.known_weights import file_of
 
         path = file_of(weights)
-        wanted = spec.replace(self.spec, num_classes=pretrained.number_of_classes(path))
+        saved = pretrained.saved(path).model
+        own = {name: getattr(self.spec, name) for name in ("name", "method", *sorted(self._given))}
+        for name in ("name", "backbone", "method", "num_classes"):
+            if own.get(name, getattr(saved, name)) != getattr(saved, name):
+                told = (
+                    f"{str(weights)!r} is of {name} {getattr(saved, name)!r}, the network asked for has {own[name]!r}"
+                )
+                raise WeightsError(told, fix="name the network that the file is of")
+        wanted = spec.replace(saved, **own)
         with torch.random.fork_rng(devices=[]):
             self.trained = pretrained.load(path, wanted)
         self.spec = self.trained.model
@@ -105,20 +113,25 @@ def model(
 ) -> Network:
     """A network: a registered model (`tsm`), or a table's row (`table6/tsm_r50_dnr`), with what is given changed.
 
-    Without a row: ResNet-50, 8 frames, 400 classes, no method. Raises `UnknownName` with the nearest names.
+    Without a row: ResNet-50, 8 frames, 400 classes, no method, or what weights say that are loaded. Raises
+    `UnknownName` with the nearest names.
     """
-    base = papers.row_model(name) if "/" in name else spec.Model(name=models[name].name, backbone="resnet50")
+    row = papers.row_model(name) if "/" in name else None
+    base = row or spec.Model(name=models[name].name, backbone="resnet50")
     changes: dict[str, Any] = {"backbone": backbones[backbone].name} if backbone else {}
     changes |= {key: value for key, value in (("frames", frames), ("num_classes", classes)) if value}
     if options:
         changes["options"] = spec.frozen(base.options, **options)
+    given = {*changes, *(("backbone", "frames", "options", "method_options") if row else ())}
     if method is not None:
         same = base.method_options if base.method == methods[method].name else {}
-        changes |= {"method": methods[method].name, "method_options": spec.frozen(same, **(method_options or {}))}
+        chosen = methods[method].resolved({**same, **(method_options or {})})
+        changes |= {"method": methods[method].name, "method_options": chosen}
+        given |= {"method_options"} if method_options else set()
     elif method_options:
         raise BadOption("method_options without a method", fix='repro.model("tsm", method="dnr", method_options={...})')
     made = spec.replace(base, **changes)
-    return Network(spec.replace(made, code=code_of(made.name, made.backbone, made.method)))
+    return Network(spec.replace(made, code=code_of(made.name, made.backbone, made.method)), frozenset(given))
 
 
 class Predictions(list["Prediction"]):

@@ -76,7 +76,9 @@ def _print_short(table: Table, console: Console) -> None:
 def render_text(table: Table, width: int = 160) -> str:
     """The same as plain text without colours."""
     stream = io.StringIO()
-    console = Console(file=stream, width=width, color_system=None, highlight=False, legacy_windows=False)
+    console = Console(
+        file=stream, width=width, color_system=None, highlight=False, legacy_windows=False, force_jupyter=False
+    )
     print_text(table, console)
     return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
 

@@ -108,6 +108,12 @@ def test_a_network_is_counted_timed_loaded_and_called(tmp_path):
     x = torch.zeros(2, 8, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(again(x), module(x))
+    plain = repro.model("tsm", method="dnr").load(tmp_path / "w.safetensors")
+    assert plain.spec.backbone == "tiny_resnet" and plain.spec.options == SMALL.options
+    with pytest.raises(WeightsError, match="backbone"):
+        repro.model("tsm", method="dnr", backbone="resnet18").load(tmp_path / "w.safetensors")
+    with pytest.raises(WeightsError, match="method"):
+        repro.model("tsm").load(tmp_path / "w.safetensors")
     with pytest.raises(WeightsError, match="method"):
         repro.model("tsm", backbone="tiny_resnet", options={"blocks": 1, "pool": True}).load(tmp_path / "w.safetensors")
     assert repro.model("tsn", backbone="tiny_resnet").module is not None
