@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import extract_tb
+from types import FunctionType, ModuleType
 from typing import Any, NoReturn, TypeVar
 
 from repro.core.errors import BadOption, UnknownName
@@ -36,9 +37,12 @@ from repro.core.paths import expand
 T = TypeVar("T")
 
 _BUILTIN = ("baselines", "methods", "repro.data.datasets", "repro.papers")
+_OWN_PACKAGES = ("repro", "baselines", "methods", "tests")
 _state = {"loaded": False}
 #: files given by `--module`: path -> sha256; they enter the records of the run
 loaded_modules: dict[str, str] = {}
+#: the same files -> sha256 with that of the files beside them that they import
+_codes: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,10 @@ class Entry:
 
     @property
     def code(self) -> str:
-        """sha256 of that file; empty for the suite's own."""
-        return hashlib.sha256(self.file.read_bytes()).hexdigest() if self.file else ""
+        """sha256 of that file as it was loaded, with files beside it that it imports; empty for the suite's own."""
+        if self.file is None:
+            return ""
+        return _codes.get(str(self.file)) or hashlib.sha256(self.file.read_bytes()).hexdigest()
 
 
 class Registry:
@@ -233,3 +239,27 @@ def load_module(path: str | Path) -> None:
         where = place_of(error)
         del sys.modules[name], loaded_modules[str(file)]
         raise BadOption(f"--module {str(path)!r} failed: {type(error).__name__}: {error}{where}") from error
+    helpers = [hashlib.sha256(one.read_bytes()).hexdigest() for one in _beside(module, file)]
+    own = loaded_modules[str(file)]
+    _codes[str(file)] = hashlib.sha256("".join([own, *helpers]).encode()).hexdigest() if helpers else own
+
+
+def _beside(module: ModuleType, file: Path) -> list[Path]:
+    """Files of the same folder, or below it, from which a user's file takes modules, functions or classes; sorted."""
+    found: set[Path] = set()
+    left = [module]
+    while left:
+        for value in list(vars(left.pop()).values()):
+            named = isinstance(value, type | FunctionType)
+            other = (
+                sys.modules.get(value.__module__ or "") if named else value if isinstance(value, ModuleType) else None
+            )
+            place = getattr(other, "__file__", None)
+            if other is None or not place or other.__name__.partition(".")[0] in _OWN_PACKAGES:
+                continue
+            near = Path(place).resolve()
+            if near not in found and near != file and near.is_relative_to(file.parent) and near.suffix == ".py":
+                if "site-packages" not in near.parts:
+                    found.add(near)
+                    left.append(other)
+    return sorted(found)

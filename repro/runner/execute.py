@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from repro import registry
 from repro.core import lease, paths, stop_signal
-from repro.core.errors import ReproError
+from repro.core.errors import BadOption, ReproError
 from repro.core.plain_text import one_line
 from repro.core.spec import Speed, Static, to_dict
 from repro.engine.execution import Execution, Files
@@ -153,6 +153,8 @@ class Attempt:
     def measure(self) -> dict[str, Any]:
         """What goes into the record: results, and for an accuracy what they depend on."""
         model, measure = self.job.experiment.model, self.job.experiment.measure
+        if model.code and model.code != registry.code_of(model.name, model.backbone, model.method):
+            raise BadOption(f"the user's file of {self.job.name} has changed since this run began", fix="run it again")
         if isinstance(measure, Static):
             from repro.cost.macs import measure_static
 

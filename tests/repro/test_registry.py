@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -109,3 +110,32 @@ def test_a_method_that_ends_the_process_is_told(tmp_path):
     command = [sys.executable, "-m", "repro", "flops", "tsn", "--method", "ends", "--module", str(file)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and "ends.py:5 calls os._exit(0)" in done.stderr, done.stderr
+
+
+MINE = """
+from repro.registry import methods
+import helper_of_mine
+from helper_of_mine import Block
+@methods.register("helped", summary="x")
+def insert(model, options): return model
+"""
+
+
+def test_what_a_users_file_takes_from_files_beside_it_is_part_of_its_code(tmp_path, monkeypatch):
+    from repro import registry
+
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "mine.py").write_text(MINE)
+    seen = []
+    for content in ("class Block: a = 1\n", "class Block: a = 1\n", "class Block: a = 2  # edited\n"):
+        (tmp_path / "helper_of_mine.py").write_text(content)
+        for name in [name for name in sys.modules if name.startswith(("repro_module_mine", "helper_of_mine"))]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        monkeypatch.setattr(registry.methods, "_entries", dict(registry.methods._entries))
+        registry.methods._entries.pop("helped", None)
+        registry.load_module(tmp_path / "mine.py")
+        seen.append(registry.methods["helped"].code)
+    assert seen[0] == seen[1] != seen[2]
+    (tmp_path / "mine.py").write_text(MINE + "# edited after it was loaded\n")
+    assert registry.methods["helped"].code == seen[2]

@@ -81,3 +81,10 @@ def test_a_dataset_that_is_gone_is_told_and_its_records_stand(cell: Job, tmp_pat
     (tmp_path / "videos" / "tiny.csv").unlink()
     again, told = on_other_videos([cell], Index(store.default_root(True)))
     assert again == [] and "its record stands" in told[0]
+
+
+def test_a_file_that_was_edited_during_a_run_is_told(cell: Job) -> None:
+    """A worker that starts later would load the new one, and measure it under the name of the old."""
+    edited = replace(cell, experiment=replace(cell.experiment, model=replace(cell.experiment.model, code="0" * 64)))
+    made = execute(edited, CPU)
+    assert made.status == "failed" and "has changed since this run began" in made.reason
