@@ -27,6 +27,7 @@ from repro.records.schema import Record
 from repro.report.cell_format import INTERVAL, marked, spread_of_repeats, spread_of_seeds
 from repro.report.provenance import conditions, machines, recipe
 from repro.report.table import Cell, Column, Row, Table
+from repro.report.versions import versions
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",
@@ -84,6 +85,7 @@ def table_view(
         rows=tuple(marked(rows, layout.columns, view.mixed)),
         footnotes=tuple(view.footnotes),
         remarks=layout.footnotes,
+        code=versions(layout, chosen),
         measured_on=machines(one for one in chosen if one.status == "done" and one.id in layout.ids),
         deviations=tuple(told_by_network(view.deviations)),
     )

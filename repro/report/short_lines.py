@@ -127,6 +127,8 @@ def lines_below(
     found.append(("GAINS", _gains(layout)))
     if table.asked:
         found.append(("PROBES", table.asked))
+    if table.code:
+        found.append(("OWN CODE", table.code))
     if missing := _missing(table, layout):
         found.append(("NOT TESTED", missing))
     return [(head, cut_line(text, head)) for head, text in found if text]

@@ -94,6 +94,8 @@ class Table:
     """What the table asks of probes, each question with its answer."""
     asked: str = ""
     """The same in a line."""
+    code: str = ""
+    """Which version of a user's own file its rows are of."""
     legend: str = ""
     """Of the signs, over a short form."""
     told: tuple[tuple[str, str], ...] = ()
