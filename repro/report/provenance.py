@@ -60,9 +60,8 @@ def again(record: Record) -> str:
     for word in words[4:]:
         passed = word.split("=")[0] in _CHOICES or (passed and not word.startswith("-"))
         kept += [] if passed else [word]
-    table = f"{record.paper}/{record.table}"
-    if len(kept) > 4 and not kept[4].startswith("-"):
-        kept[4] = table
+    if len(kept) > 4 and not kept[4].startswith("-") and not kept[4].endswith(".toml"):
+        kept[4] = f"{record.paper}/{record.table}"
     seed = ["--seed", str(record.seed)] if record.kind == "accuracy" else []
     return shlex.join([*kept, "--rows", record.row, "--only", record.cell, *seed, "--force"])
 

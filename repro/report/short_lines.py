@@ -123,8 +123,8 @@ def lines_below(
 ) -> list[tuple[str, str]]:
     """(what, in words), each on one line."""
     found = [("", _folded(folded))] if folded else []
-    found += _counts(lines)
-    found.append(("GAINS", _gains(layout)))
+    found += [] if layout.file else _counts(lines)
+    found.append(("GAINS", _own(table, layout) if layout.file else _gains(layout)))
     if table.asked:
         found.append(("PROBES", table.asked))
     if table.code:
@@ -187,6 +187,18 @@ def _gains(layout: TableSpec) -> str:
     if words:
         return f"printed: {words.count('beyond')} of {len(words)} beyond single-run noise"
     return "none is printed beside its host" if printed.rows else ""
+
+
+def _own(table: Table, layout: TableSpec) -> str:
+    """Of a user's own table: how many gains are sure."""
+    at = [index for index, column in enumerate(layout.columns) if column.source.startswith("gain:")]
+    spreads = [row.cells[index].spread for row in table.rows for index in at]
+    paired = [spread for spread in spreads if spread.startswith("±")]
+    words = [spread.rpartition(" ")[2] for spread in paired]
+    told = [f"{words.count(word)} {word}" for word in ("higher", "lower") if word in words]
+    left = len(paired) - words.count("higher") - words.count("lower")
+    told += [f"{left} undecided"] if left else []
+    return f"{', '.join(told)}; ± half the 95 % interval over paired seeds, Holm over {len(paired)}" if paired else ""
 
 
 def _missing(table: Table, layout: TableSpec) -> str:

@@ -1,0 +1,104 @@
+"""A user's day in small: a method with an option, real video files, two seeds, every format, the same command again."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from repro import registry
+from repro.__main__ import main
+from repro.core import paths
+
+GATE = '''
+from dataclasses import dataclass
+import torch
+from torch import nn
+from repro.registry import methods
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    start: float = 1.0
+    """What each scale begins with."""
+
+class Scale(nn.Module):
+    def __init__(self, start):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(start))
+
+    def forward(self, x):
+        return x * self.scale
+
+@methods.register("day_scale", summary="one scale", options=Options)
+def insert(model, options):
+    model.layer3 = nn.Sequential(model.layer3, Scale(options.start))
+    return model
+'''
+TABLE = """
+title = "Scales"
+datasets = ["{csv}"]
+modules = ["gate.py"]
+backbone = "tiny_resnet"
+frames = 4
+seeds = 2
+columns = "params gmacs top1 gain"
+views = {{ clips = 1, crops = 1, crop = 32, resize = 0 }}
+recipe = {{ epochs = 2, batch = 64, lr = 0.05, crop = 32, crop_rule = "random", resize = 0 }}
+
+[[row]]
+model = "tsn"
+model_options = {{ blocks = 1, pool = true }}
+
+[[row]]
+model = "tsn"
+model_options = {{ blocks = 1, pool = true }}
+method = "day_scale"
+options = {{ start = 0.5 }}
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, tiny_csv, monkeypatch):
+    registry.load_all()
+    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+    monkeypatch.setattr(registry.methods, "_entries", dict(registry.methods._entries))
+    (tmp_path / "gate.py").write_text(GATE)
+    (tmp_path / "mine.toml").write_text(TABLE.format(csv=tiny_csv))
+    monkeypatch.chdir(tmp_path)
+    return Path("mine.toml")
+
+
+def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, capsys, tmp_path):
+    assert main(["run", str(mine), "--jobs", "1", "--device", "cpu"]) == 0
+    told = capsys.readouterr().out
+    assert "TSN+day_scale (start=0.5)" in told and "paired seeds" in told and "±" in told
+    assert "tsn tiny seed 1: done" in told
+    records = sorted(paths.own().rglob("*-s*.json"))
+    assert len(records) == 2 + 4 and {record.parents[1].name for record in records} == {"mine"}
+    assert "own/mine" in (paths.results() / "report.html").read_text()
+    assert main(["run", str(mine), "--dry-run"]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    for form, mark in (("latex", r"\begin{table*}"), ("markdown", "### own/mine"), ("csv", "tsn"), ("html", "<table")):
+        assert main(["table", str(mine), "--format", form]) == 0
+        assert mark in capsys.readouterr().out
+    assert main(["table", str(mine), "--full"]) == 0
+    full = " ".join(capsys.readouterr().out.split())
+    assert "batch 12 for the recipe's 64" in full and "Holm's correction" in full
+    assert main(["explain", f"{mine}/tsn/tiny_top1"]) == 0
+    assert "own/mine, TSN: top-1" in capsys.readouterr().out
+    assert main(["report", str(mine), "--out", "r.html", "--figures", "figures"]) == 0
+    assert (tmp_path / "figures" / "own-mine-accuracy-against-gmacs.svg").is_file()
+    assert main(["bundle", str(mine), "--out", "review.zip"]) == 0
+    with zipfile.ZipFile("review.zip") as archive:
+        assert sum(name.startswith("records/") and name.endswith(".json") for name in archive.namelist()) == 6
+
+
+@pytest.mark.slow
+def test_the_papers_networks_on_ones_own_clips(mine, tiny_csv, capsys):
+    small = ["--dataset", str(tiny_csv), "--views", "1x1", "--crop", "32", "--set", "epochs=1", "crop=32", "resize=0"]
+    chosen = ["--rows", "tsn_r50", "--only", "own-tiny", "--jobs", "1", "--device", "cpu"]
+    assert main(["run", "table6", *small, "pretrained=none", *chosen]) == 0
+    assert "your tiny top-1" in capsys.readouterr().out
+    assert main(["table", "table6", *small, "pretrained=none", "--full"]) == 0
+    assert "Your data, not the paper's" in capsys.readouterr().out
