@@ -75,13 +75,17 @@ class I3D(VolumeNetwork):
         self._later = [f"layer{index + 1}" for index in range(1, len(widths))]
         initialize_volumes(self)
 
-    def features(self, x: Tensor) -> Tensor:
-        """(N, 3, T, H, W) -> (N, 2048)."""
+    def maps(self, x: Tensor) -> Tensor:
+        """The last map: (N, 3, T, H, W) -> (N, 2048, T', H', W')."""
         x = self.maxpool(relu(self.bn1(self.conv1(x)), inplace=True))
         x = self.pool2(self.get_submodule("layer1")(x))
         for name in self._later:
             x = self.get_submodule(name)(x)
-        return x.mean((2, 3, 4))
+        return x
+
+    def features(self, x: Tensor) -> Tensor:
+        """(N, 3, T, H, W) -> (N, 2048)."""
+        return self.maps(x).mean((2, 3, 4))
 
 
 #: model -> its non-local block

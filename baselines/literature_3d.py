@@ -79,6 +79,16 @@ _add(
 _add("i3d_nl_gaussian", "i3d:i3d_nl_gaussian", "i3d_nl with Gaussian, mmaction2's", _R, 32, 256, published=_R[:1])
 
 _add(
+    "region_graph",
+    "region_graph:region_graph",
+    "I3D with non-local blocks and graphs of regions (Wang and Gupta, ECCV 2018), a reading",
+    ("resnet50", "tiny_resnet"),
+    32,
+    224,
+    published=_R[:1],
+)
+
+_add(
     "r2plus1d",
     "r2plus1d:r2plus1d",
     "3D kernels as a spatial and a temporal one (Tran et al., CVPR 2018)",
