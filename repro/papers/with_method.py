@@ -72,7 +72,7 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
 def _version(method: str) -> str:
     """Of a user's method, the file and the first digits of its sha256: edited, it is another one."""
     entry = methods[method]
-    return f", of {entry.file.name} with sha256 {entry.code[:8]}..." if entry.file else ""
+    return f", of {entry.file.name} version {entry.code[:8]}" if entry.file else ""
 
 
 def _with_gains(table: TableSpec) -> tuple[ColumnSpec, ...]:

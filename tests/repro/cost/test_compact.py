@@ -12,7 +12,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed, frozen, replace
 from repro.cost.compact import measure_compact
 from repro.papers import find
-from repro.records.schema import SpeedResult
+from repro.records.parts import SpeedResult
 
 PLAIN = Model(name="tsn", backbone="tiny_resnet", frames=3, num_classes=5)
 ADAFUSE = replace(PLAIN, method="adafuse", method_options=frozen(hidden=8))
