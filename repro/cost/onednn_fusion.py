@@ -12,10 +12,11 @@ import copy
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeGuard
 from unittest import mock
 
 import torch
+from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -44,10 +45,20 @@ def fold(module: nn.Module) -> fx.GraphModule:
             conv.weight, conv.bias = fuse_conv_bn_weights(
                 conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
             )
+            after = getattr(norm, "act", None)
+            if after is not None and not isinstance(after, nn.Identity):  # timm's, which is in the same module
+                parent, _, child = str(node.target).rpartition(".")
+                graph.get_submodule(parent).register_module(child, after)
+                continue
             node.replace_all_uses_with(before)
             graph.graph.erase_node(node)
     graph.recompile()
     return graph
+
+
+def _is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
+    """A batch normalization whose arithmetic is known: PyTorch's own, or timm's with an activation behind it."""
+    return type(module) is nn.BatchNorm2d or isinstance(module, BatchNormAct2d)
 
 
 def fuse(module: nn.Module, dtype: torch.dtype = torch.float32) -> fx.GraphModule:

@@ -30,6 +30,8 @@ NETWORKS = [
     for name in ("tsn", "tsm", "tanet", "tdn")
     for method in (None, "dnr", "psn")
 ] + [replace(SMALL, name=name, method="adafuse") for name in ("tsn", "tsm")]
+#: its normalizations hold an activation
+MOBILE = replace(SMALL, name="tsm", backbone="mobilenetv2_100", options=frozen())
 
 #: what a caller does who has the file, its JSON and the runtime
 ALONE = """
@@ -61,7 +63,7 @@ np.save(out, y)
 
 
 def name_of(model):
-    return "+".join(filter(None, (model.name, model.method)))
+    return "+".join(filter(None, (model.name, model.method, model.backbone if model is MOBILE else None)))
 
 
 def trained(model):
@@ -74,7 +76,7 @@ def runtime(form):
     pytest.importorskip(export.FORMATS[form])
 
 
-@pytest.mark.parametrize("model", NETWORKS, ids=name_of)
+@pytest.mark.parametrize("model", [*NETWORKS, MOBILE], ids=name_of)
 @pytest.mark.parametrize("form", ["onnx", "torchscript"])
 def test_each_network_with_each_method_is_its_eager_self(tmp_path, model, form):
     runtime(form)
