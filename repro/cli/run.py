@@ -216,7 +216,7 @@ def _queue(todo: list, args: argparse.Namespace, console: Console, table: TableS
         console.print(f"SLURM job {number}: {job.name}", markup=False)
     before = len(todo) - len(queued)
     told = f"{len(queued)} queued" + (f", {before} were in the queue already" if before else "")
-    status = table.command("status", "--smoke" if args.smoke else "")
+    status = f"python -m repro status {asked_table(args)}" + (" --smoke" if args.smoke else "")
     console.print(f"{told}; output in {slurm.logs()}; how far it is: {status}")
     if not args.wait:
         return 0
