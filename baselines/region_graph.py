@@ -85,7 +85,8 @@ class RegionGraph(I3D):
         """(N, 512, T', h, w) and regions (N, T', B, 4) -> (N, T' B, 512)."""
         frames = maps.transpose(1, 2).flatten(0, 1)
         height, width = frames.shape[-2:]
-        corners = boxes.flatten(0, 1) * boxes.new_tensor([width, height, width, height])
+        left, top, right, bottom = boxes.flatten(0, 1).unbind(-1)
+        corners = torch.stack([left * width, top * height, right * width, bottom * height], -1)
         number = torch.arange(corners.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None, None]
         listed = torch.cat([number.expand(-1, corners.shape[1], -1), corners], -1).flatten(0, 1)
         seen = roi_align(frames, listed, ROI, aligned=True).amax((2, 3))
@@ -113,7 +114,8 @@ def grid(like: Tensor) -> Tensor:
     top, left = torch.meshgrid(low, low, indexing="ij")
     bottom, right = torch.meshgrid(high, high, indexing="ij")
     windows = torch.stack([left, top, right, bottom], -1).flatten(0, 1)
-    return torch.cat([windows, windows.new_tensor([[0.0, 0.0, 1.0, 1.0]])])[None, None]
+    whole = torch.cat([windows.new_zeros(1, 2), windows.new_ones(1, 2)], -1)
+    return torch.cat([windows, whole])[None, None]
 
 
 def neighbours(boxes: Tensor) -> tuple[Tensor, Tensor]:

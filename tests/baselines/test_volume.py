@@ -36,6 +36,7 @@ SMALL = {
     "c3d_resnet50": ("resnet50", 4, 32),
     "p3d_resnet50": ("resnet50", 4, 32),
     "corrnet101": ("corrnet101", 4, 32),
+    "region_graph": ("resnet50", 4, 32),
 }
 _SLOW = ("c3d", "eco_en_lite", "slowfast_nl_16x8", "corrnet101", "x3d_xl", "x3d_l")
 
