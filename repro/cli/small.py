@@ -16,7 +16,7 @@ from repro.core.files import write_atomic
 from repro.core.options import parsed
 from repro.core.paths import expand
 from repro.core.spec import replace, to_dict
-from repro.papers.small import LABELS, NAME, RECIPE, RESIZE, SIZE
+from repro.papers.small import LABELS, NAME, RECIPE
 
 if TYPE_CHECKING:
     from repro.runner.small import Small
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(found: Small, console: Console) -> None:
     console.print(
         f"\n{found.dataset}: {found.clips} clips of {found.classes} classes in {found.groups} groups; {found.folds} "
-        f"folds of whole groups; {SIZE}x{SIZE} of short side {RESIZE}, one seed",
+        f"folds of whole groups; {found.crop}x{found.crop}, one seed",
         markup=False,
     )
     orders = list(found.rows[0].orders)

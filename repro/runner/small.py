@@ -51,6 +51,7 @@ class Small:
     classes: int
     groups: int
     folds: int
+    crop: int
     rows: tuple[Row, ...]
 
 
@@ -80,7 +81,7 @@ def measure(
         made.append(_pooled(small.LABELS[row], scored))
     made += _controls(videos, classes, fold, how, small.views(train), tell)
     groups = len({video.group for video in videos} - {""}) or len(videos)
-    return Small(source.name, len(videos), len(classes), groups, folds, tuple(made))
+    return Small(source.name, len(videos), len(classes), groups, folds, train.crop, tuple(made))
 
 
 def _listed(source: Path, root: Path | None) -> tuple[Sequence[Video], tuple[str, ...]]:

@@ -15,7 +15,8 @@ pytestmark = pytest.mark.nullcuda
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
-MODELS = list(registry.models.names())
+#: all but region_graph: torchvision's RoIAlign compiles itself for the device where algorithms are deterministic
+MODELS = [name for name in registry.models.names() if name != "region_graph"]
 WITH_METHODS = [f"{host}+{method}" for host in HOSTS for method in registry.methods.names()]
 #: waits of a forward pass in evaluation: AR-Net asks each of its three networks which frames chose it
 WAITS = {"arnet": 3}
