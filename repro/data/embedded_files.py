@@ -4,7 +4,7 @@ Every frame is coded by itself with one quantizer, so that the codec cannot give
 video decodes to exactly the reversed frames. The encoder runs in one thread. A manifest keeps the size and sha256 of
 each file, and for each split a fingerprint over labels and decoded frames, which is what enters the records.
 
-    <cache>/probes/v5/probe-order/manifest.json
+    <cache>/probes/v6/probe-order/manifest.json
                                    train/00000.mp4 ...
 """
 

@@ -20,7 +20,7 @@ from repro.data.splits import known_split
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames
-from repro.papers.probes import probe
+from repro.papers.probes import CHOOSE, probe
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
 from repro.papers.with_data import OwnData, on_data
@@ -63,7 +63,9 @@ def recipe(
     if name.startswith("twin-"):
         model, measure = twin_model(model), twin_accuracy(name, model.name)
     elif name.startswith("probe-"):
-        made = probe(model, name)
+        # what is tried by hand is a way to choose; rate, warm-up and milestones go along with batch and epochs
+        along = {key: changes[key] for key in ("epochs", "batch") if isinstance(changes.get(key), int)}
+        made = probe(model, name, split=CHOOSE, **along)
         assert isinstance(made.measure, Accuracy)
         model, measure = made.model, made.measure
     else:

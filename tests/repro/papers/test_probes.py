@@ -60,7 +60,7 @@ def test_choosing_is_never_on_the_test_split():
 
 def test_changes_are_those_of_the_recipe():
     recipe = probe(Model(name="tsm", backbone="resnet50"), ORDER, epochs=20, lr=0.05).measure.train
-    assert (recipe.epochs, recipe.warmup_epochs, recipe.milestones, recipe.lr) == (20, 2.0, (12.5, 15.0), 0.05)
+    assert (recipe.epochs, recipe.warmup_epochs, recipe.milestones, recipe.lr) == (20, 2.0, (15.0, 16.875), 0.05)
 
 
 def test_shuffled_frames_are_the_same_frames():
@@ -82,3 +82,8 @@ def test_each_probe_has_a_positive_and_a_negative_control(name):
         assert control.holds(100.0) is control.positive
         assert control.holds(0.0) is not control.positive
         assert control.experiment.measure.test_split == "test"
+
+
+def test_marks_are_above_chance_and_of_networks_that_a_probe_is_within_reach_of():
+    assert all(name in PROBES and mark > 4 * probes.CHANCE for (name, _), mark in probes.MARKS.items())
+    assert (ORDER, "tsn") not in probes.MARKS  # a bag of frames

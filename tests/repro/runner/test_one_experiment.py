@@ -57,8 +57,11 @@ def test_a_recipe_takes_known_fields_of_their_kind() -> None:
 
 
 def test_a_probe_has_its_own_recipe_and_small_form() -> None:
-    made = recipe(TSM, "probe-order", {})
-    assert made == probe(replace(TSM, num_classes=8), "probe-order")
+    """By hand it is scored on the split for choosing: `test` is for the declared questions alone."""
+    small = replace(TSM, num_classes=8)
+    assert recipe(TSM, "probe-order", {}) == probe(small, "probe-order", split="choose")
+    changed = recipe(TSM, "probe-order", {"epochs": 20, "batch": 8})
+    assert changed == probe(small, "probe-order", split="choose", epochs=20, batch=8)
 
 
 def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
