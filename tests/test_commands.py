@@ -126,8 +126,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "results" / "published", here / "my_tables")
     for records in (here / "results" / "records", here.parent / "elsewhere" / "results" / "records"):
         shutil.copytree(ROOT / "results" / "records" / "dnr" / "table6", records / "dnr" / "table6")
-    for name in ("clip.mp4", "my_clip.mp4", "clips/a.mp4", "clips/b.mp4", "k400/abcdefghijk_000000_000010.mp4"):
+    for name in ("clip.mp4", "my_clip.mp4", "clips/a.mp4", "clips/b.mp4", "k400/trainvideo0_000000_000010.mp4"):
         write_video(here / name)
+    write_video(here / "k400/valvideo000_000000_000010.mp4", frames=30)
     splits = ("train", "train", "val", "test")
     rows = [(f"videos/{n}.mp4", "ab"[n % 2], splits[n // 4]) for n in range(16)]
     for number, (name, _, _) in enumerate(rows):
@@ -135,7 +136,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_csv(here / "my.csv", rows)
     header = "label,youtube_id,time_start,time_end,split"
     for split in ("train", "val"):
-        write_csv(here / f"kinetics_{split}.csv", [("abseiling", "abcdefghijk", "0", "10", split)], header)
+        write_csv(here / f"kinetics_{split}.csv", [("abseiling", f"{split}video000"[:11], "0", "10", split)], header)
     code = next(block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "methods.register" in block)
     (here / "mine.py").write_text(code + "\n\nmethods.register('mine', summary='the same', options=Options)(insert)\n")
     shutil.copy(ROOT / "results" / "published" / "dnr_table6.csv", here / "my_table.csv")
