@@ -1,9 +1,9 @@
-from repro.api import check as check
-from repro.api import count as count
-from repro.api import model as model
-from repro.api import predict as predict
-from repro.api import records as records
-from repro.api import speed as speed
-from repro.api import table as table
+from repro.cli.api import check as check
+from repro.cli.api import count as count
+from repro.cli.api import model as model
+from repro.cli.api import predict as predict
+from repro.cli.api import records as records
+from repro.cli.api import speed as speed
+from repro.cli.api import table as table
 
 __version__: str
