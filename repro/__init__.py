@@ -4,7 +4,9 @@ import lazy_loader
 
 __version__ = "0.1.0"
 
-#: imported when it is asked for; `records` is the package of that name as well, which can be called
+#: imported when it is asked for
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submod_attrs={"cli.api": ["check", "count", "model", "predict", "records", "speed", "table"]}
+    __name__,
+    submodules={"records"},  # a package that can be called
+    submod_attrs={"cli.api": ["check", "count", "model", "predict", "speed", "table"]},
 )
