@@ -76,7 +76,7 @@ def said(arguments: str, capsys: pytest.CaptureFixture[str], allowed: tuple[int,
         code = error.code
     out, err = capsys.readouterr()
     assert code in allowed, (arguments, code, err[-3000:])
-    assert "unexpected" not in err and "Traceback" not in err, (arguments, err[-3000:])
+    assert "repro: unexpected" not in err and "Traceback" not in err, (arguments, err[-3000:])
     assert not set(out + err) & set("\x1b\x07\x00\u202e"), arguments
     return out + err
 

@@ -90,6 +90,6 @@ def test_a_damaged_file_of_scores_is_read_or_told(count, seed, tmp_path, capsys)
         file.write_bytes(damaged(path, draw))
         code = main(["scores", str(file), *draw.choice(([], ["--clips", "1"], ["--crops", "1", "--fusion", "logits"]))])
         out, err = capsys.readouterr()
-        assert code in (0, 2) and "unexpected" not in err and "Traceback" not in err, (number, err)
+        assert code in (0, 2) and "repro: unexpected" not in err and "Traceback" not in err, (number, err)
         assert code == 0 or err.startswith("repro: "), number
         assert code or "nan" not in out.lower(), (number, out)
