@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 sys.path.append(str(Path(__file__).parent))  # for what tests share
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.pop("COLUMNS", None)  # lines as wide as without a terminal, in processes of xdist too
 
 # a machine that is busy with other work fails no test
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,3 +25,11 @@ def _own_folders(tmp_path_factory, monkeypatch):
     base = tmp_path_factory.mktemp("own")
     for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_RESULTS", "REPRO_WEIGHTS"):
         monkeypatch.setenv(variable, str(base / variable.lower()))
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_scheduling():
+    """SVT-AV1, with which tests write videos, makes a process of root a real-time one, and its children starve others."""
+    yield
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 def _check(args: argparse.Namespace) -> None:
     """What is declared is not chosen on the command line."""
     given = [name for name, value in (("--rows", args.rows), ("--with", args.methods)) if value]
-    given += ["--seeds"] if args.seeds != 1 or args.seed is not None else []
+    given += ["--seeds"] if args.seeds is not None or args.seed is not None else []
     given += ["--smoke"] if args.smoke else []
     given += [f"--{args.mode}"] if args.mode not in ("undone", "force") else []
     given += ["torchrun"] if torchrun() else []

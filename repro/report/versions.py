@@ -21,7 +21,8 @@ def versions(layout: TableSpec, records: Iterable[Record]) -> str:
     shown: dict[str, str] = {}
     rows: dict[str, set[str]] = {}
     for row in layout.rows:
-        for code, model in ((cell.model.code, cell.model) for cell in row.cells.values() if cell.model.code):
+        own = [cell.model for cell in row.cells.values() if cell.model.code and cell.model.name in models]
+        for code, model in ((one.code, one) for one in own):  # scores from elsewhere are of no network here
             shown.setdefault(code, _file(model))
             rows.setdefault(code, set()).add(row.key)
     told = []

@@ -121,7 +121,7 @@ def test_methods_insert_and_learn(name, method, options):
     ("name", "method", "options", "message"),
     [
         *((name, "adafuse", {}, "allowed: tsn or tsm") for name in TINY),
-        ("tea", "dnr", {}, "bn2 of a AggregationBlock is nothing; allowed: bn1, bn3"),
+        ("tea", "dnr", {}, "reduction 4 does not divide 1 channels"),
     ],
 )
 def test_methods_that_do_not_fit_say_so(name, method, options, message):

@@ -31,7 +31,7 @@ def test_the_built_in_names_are_there():
 def test_every_entry_has_a_summary_and_loads():
     for kind in (registry.models, registry.methods):
         for entry in kind:
-            assert entry.summary
+            assert entry.summary or entry.origin != "repro"  # other tests register their own
             assert callable(entry.load())
 
 

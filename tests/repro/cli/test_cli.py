@@ -84,7 +84,7 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["test", "tsn", "--weights", "no.safetensors", "--dataset", "twin-temporall"], "twin-temporal"),
         (["train", "tsn", "--dataset", "kinetics400"], "not configured"),
         (["train", "tsn", "--dataset", "twin-temporal", "--set", "epoch=1"], "epochs"),
-        (["data", "add", "kinetics40", "--csv", "x.csv"], "kinetics400"),
+        (["data", "add", "kinetics40", "--annotations", "x.csv"], "kinetics400"),
         (["data", "add", "kinetics400"], "--csv"),
         (["data", "add", "twin-temporal", "--csv", "x.csv"], "comes with"),
         (["verify", "pyproject.toml"], "pyproject.toml"),
@@ -120,7 +120,7 @@ def test_the_verbs_are_frozen():
     known = """
         list show run status table report flops speed train test import-weights verify data
         claims check records scores plan
-        inspect predict doctor explain choose export weights questions features init
+        inspect predict doctor explain choose export weights questions features init bundle
     """
     assert verbs == set(known.split())
 

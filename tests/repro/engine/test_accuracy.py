@@ -18,7 +18,7 @@ from repro.engine.train.checkpoint import weights_sha256
 from repro.models.build import build
 from repro.models.formats import Contract
 from repro.models.weights import save_weights
-from repro.records.schema import AccuracyResult
+from repro.records.parts import AccuracyResult
 
 
 def test_one_call_trains_scores_and_sums_up(tiny_model: Model, tiny_accuracy: Accuracy, tmp_path: Path) -> None:

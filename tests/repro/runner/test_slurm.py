@@ -220,7 +220,7 @@ def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, ca
     tools(squeue="8|RUNNING|None")
     cells = ["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--launcher", "slurm"]
     assert main(cells) == 0
-    assert "python -m repro status dnr/table6 --smoke" in " ".join(capsys.readouterr().out.split())
+    assert "python -m repro status table6 --smoke" in " ".join(capsys.readouterr().out.split())
 
 
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
