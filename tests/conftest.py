@@ -29,7 +29,7 @@ def _own_folders(tmp_path_factory, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _ordinary_scheduling():
-    """SVT-AV1, with which tests write videos, makes a process of root a real-time one, and its children starve others."""
+    """SVT-AV1, with which tests write videos, makes a process of root a real-time one; its children starve others."""
     yield
     if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
