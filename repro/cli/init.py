@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from repro import papers
 from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.paths import expand
-from repro.papers import own_table
 
 #: on a dataset of the user's, and on an embedded one: size of pictures, recipe
 _OWN = {"crop": "112", "resize": "128", "recipe": "dnr.kinetics400", "epochs": "20"}
@@ -31,7 +31,7 @@ def init(args: argparse.Namespace) -> int:
         raise BadOption(f"{str(args.file)!r} is no name of a table's file", allowed="NAME.toml", fix="init mine.toml")
     if file.exists():
         raise BadOption(f"{str(args.file)!r} is there already", fix="another name, or remove it")
-    text = (Path(own_table.__file__).with_name("template.toml")).read_text(encoding="utf-8")
+    text = (Path(papers.__file__).with_name("template.toml")).read_text(encoding="utf-8")
     facts = _EMBEDDED if args.dataset.startswith(("twin-", "probe-")) else _OWN
     for name, value in {"file": args.file.name, "dataset": args.dataset, **facts}.items():
         text = text.replace(f"{{{name}}}", value)
