@@ -19,7 +19,7 @@ from repro.core.errors import NotConfigured, WeightsError
 from repro.core.files import write_atomic
 from repro.core.spec import Accuracy, Model, Views, canonical_json
 from repro.data import label_maps
-from repro.models import array_pickle, checkpoint_reader, fetch_package
+from repro.models import checkpoint_reader, fetch_package, pickled_arrays
 from repro.models.build import build_meta
 from repro.models.formats import Contract
 from repro.models.known_weights import Known
@@ -109,7 +109,7 @@ def class_names(classes: str) -> list[str]:
 def _flax_i3d(file: Path, known: Known) -> dict[str, Tensor]:
     """Flax's names and axes as those of pytorch-i3d, whose names the suite reads; normalization there has no scale."""
     found: dict[str, Tensor] = {}
-    for name, array in array_pickle.read(file).items():
+    for name, array in pickled_arrays.named(file).items():
         _, unit, layer, kind = re.match(r"(\w+)/(.*)/(\w+)/(\w+)$", name).groups()  # type: ignore[union-attr]
         unit = _BRANCH.sub(lambda at: f".b{at[1]}" + (at[2] if at[1] in "12" else ""), unit)
         unit = unit.replace("Logits/Conv3d_0c_1x1", "logits")

@@ -23,6 +23,8 @@ from repro.core.errors import WeightsError
 from repro.models.checkpoint_reader import StandIn, is_bookkeeping
 
 _KINDS = "?bhilqBHILQefd"
+_MOST_NAMES = 100_000
+_ALLOWED = "dicts, lists, numbers, text and numpy arrays"
 
 
 def read(path: Path) -> Any:
@@ -31,15 +33,37 @@ def read(path: Path) -> Any:
     refused: list[str] = []
     with path.open("rb") as file:
         try:
-            return _plain(_Reader(file, refused).load())
+            return _plain(_Reader(file, refused).load(), {})
         except Exception as error:  # the bytes decide what the reader trips over
             if refused:
                 told = f"{str(path)!r} asks to import {refused[0]}; reading that could run code, so it was not read"
-                raise WeightsError(told, allowed="arrays and plain containers") from error
+                raise WeightsError(told, allowed=_ALLOWED) from error
             reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise WeightsError(f"{str(path)!r} is no pickle of arrays: {reason}") from error
+            raise WeightsError(f"{str(path)!r} is no pickle of arrays: {reason}", allowed=_ALLOWED) from error
         except RecursionError as error:
             raise WeightsError(f"{str(path)!r} is nested too deep") from error
+
+
+def named(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a pickle of nested dicts, by the keys on their way, joined by `/`, as JAX and Flax write weights;
+    numbers and texts are left out.
+    """
+    found = read(path)
+    if not isinstance(found, dict):
+        raise WeightsError(f"{str(path)!r} holds a {type(found).__name__} in place of a dict", allowed=_ALLOWED)
+    arrays: dict[str, np.ndarray] = {}
+    waiting = [("", found)]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, np.ndarray):
+            arrays[name] = value
+        elif isinstance(value, dict):
+            waiting += [(f"{name}/{key}".lstrip("/"), inner) for key, inner in reversed(list(value.items()))]
+        elif isinstance(value, StandIn):
+            raise WeightsError(f"{str(path)!r}: {name} is no array", allowed=_ALLOWED)
+        if len(waiting) + len(arrays) > _MOST_NAMES:
+            raise WeightsError(f"{str(path)!r} names more than {_MOST_NAMES:,} values", allowed=_ALLOWED)
+    return arrays
 
 
 class _Reader(pickle.Unpickler):
@@ -122,14 +146,23 @@ def _no_bytes() -> bytes:
     return b""
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, made: dict[int, Any]) -> Any:
+    """`made`: what each object was made into; one that is named a million times is made once."""
+    if id(value) not in made:
+        made[id(value)] = _made(value, made)
+    return made[id(value)]
+
+
+def _made(value: Any, made: dict[int, Any]) -> Any:
     if isinstance(value, _Array):
         return value.made()
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: _plain(inner, made) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value
+        return [_plain(inner, made) for inner in value]
+    if isinstance(value, bool | int | float | str | bytes | np.ndarray | StandIn) or value is None:
+        return value
+    raise ValueError(f"a {type(value).__name__}")
 
 
 def _of_numpy(name: str, target: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
