@@ -38,23 +38,23 @@ def recognised(lines: Sequence[str], file: Path) -> str | None:
 def videos(lines: Sequence[tuple[int, str]], file: Path, format: str) -> Iterator[tuple[int, str, str, str | None]]:
     """Line, path, class and split of each video of a file in one of the two formats."""
     if format == UCF:
-        named = _UCF_FILE.fullmatch(file.stem)
-        split = named[1] if named else None
+        called = _UCF_FILE.fullmatch(file.stem)
+        split = called[1] if called else None
         for number, line in lines:
             found = _UCF_LINE.fullmatch(line)
             if found is None:
                 raise _fault(file, number, line, "Class/v_Class_g01_c01.avi, and a number in a train list")
             yield number, line.split()[0], found[1], split
         return
-    named = _HMDB_FILE.fullmatch(file.stem)
-    if named is None:
+    called = _HMDB_FILE.fullmatch(file.stem)
+    if called is None:
         raise DataError(f"{str(file)!r} does not name its class", allowed="CLASS_test_split1.txt")
     for number, line in lines:
         found = _HMDB_LINE.fullmatch(line)
         if found is None:
             raise _fault(file, number, line, "name.avi and 0, 1 or 2")
         if found[2] in _HMDB_SPLITS:
-            yield number, f"{named[1]}/{found[1]}", named[1], _HMDB_SPLITS[found[2]]
+            yield number, f"{called[1]}/{found[1]}", called[1], _HMDB_SPLITS[found[2]]
 
 
 def files_of(name: str, given: str) -> list[str]:
@@ -62,9 +62,8 @@ def files_of(name: str, given: str) -> list[str]:
     folder = Path(given).expanduser()
     if not folder.is_dir() or family(name) not in _FORMATS:
         return [given]
-    named = _HMDB_FILE if _FORMATS[family(name)] == HMDB else _UCF_FILE
-    files = [file for file in sorted(folder.glob("*.txt")) if named.fullmatch(file.stem)]
-    found = [str(file) for file in files if _number(file) == _wanted(name)]
+    wanted = _FORMATS[family(name)], _wanted(name)
+    found = [str(file) for file in sorted(folder.glob("*.txt")) if named(file) == wanted]
     if not found:
         raise DataError(f"{given!r} has no file of split {_wanted(name)}", allowed="trainlist01.txt, *_test_split1.txt")
     return found
@@ -84,9 +83,24 @@ def require_split(name: str, files: Sequence[tuple[Path, str]]) -> None:
             )
 
 
+def named(file: Path) -> tuple[str, int] | None:
+    """Format and number of split that a file's name tells."""
+    for form, pattern in ((UCF, _UCF_FILE), (HMDB, _HMDB_FILE)):
+        if found := pattern.fullmatch(file.stem):
+            return form, int(found[2])
+    return None
+
+
+def source_of(path: str, label: str) -> str:
+    """What clips of one source have in common: of UCF101 the class and gNN, of HMDB51 what precedes the class."""
+    stem = path.rpartition("/")[2]
+    group = re.search(r"_(g\d+)_c\d+\.avi$", stem)
+    return f"{label}_{group[1]}" if group else stem.partition(f"_{label}_")[0]
+
+
 def _number(file: Path) -> int | None:
-    found = _UCF_FILE.fullmatch(file.stem) or _HMDB_FILE.fullmatch(file.stem)
-    return int(found[2]) if found else None
+    found = named(file)
+    return found[1] if found else None
 
 
 def _wanted(name: str) -> int:
