@@ -28,9 +28,11 @@ def keep(scores: Scores, dataset: str, index: Index, root: Path | None = None) -
     job = Job(PAPER, stem, name_like(told["label"]), stem, made)
     found = {"results": summarise(scores, "softmax"), "effective": {PAPER: told}, "dataset": describe(index)}
     root = root or store.default_root()
-    for old in (root / job.paper / job.table / job.row).glob("*-s0.*"):
-        old.unlink()  # another file under the same label
     with tempfile.TemporaryDirectory() as folder:
         scores.save(Path(folder) / "scores.npz")
         record = compose(job, found, None, environment(), datetime.now(UTC), 0.0)
-        return store.write(record, root, scores=Path(folder) / "scores.npz").with_suffix(".npz")
+        path = store.write(record, root, scores=Path(folder) / "scores.npz", replace=True)
+    for old in path.parent.glob("*-s0.*"):
+        if old.stem != path.stem:  # another file under the same label
+            old.unlink()
+    return path.with_suffix(".npz")
