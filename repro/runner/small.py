@@ -20,6 +20,7 @@ from repro.core.spec import Accuracy, Train, Views
 from repro.data import split_lists
 from repro.data.index import Index, Video, fingerprint, read_classes, read_csv, read_splits
 from repro.engine import features
+from repro.engine.evaluate import predictions
 from repro.engine.execution import Execution
 from repro.evidence.linear_probe import folds_of, probe
 from repro.evidence.stats import Interval, wilson_interval
@@ -133,7 +134,7 @@ def _counts(record: Record, path: Path) -> tuple[int, int]:
     if record.status != "done":
         raise DataError(f"{record.row} on {record.dataset} failed: {record.reason}")
     scores = Scores.load(path.with_suffix(".npz"))
-    best = scores.logits.reshape(len(scores.labels), -1, scores.logits.shape[-1]).mean(1).argmax(1)
+    best = predictions(scores, record.spec["measure"]["test"]["fusion"])
     return int((best == scores.labels).sum()), len(scores.labels)
 
 
