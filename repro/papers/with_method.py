@@ -63,16 +63,10 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
             cells=cells,
             reasons=row.reasons,
             baseline=row.key,
-            note=f"Not of the paper: added by --with{_version(wanted.name)}.",
+            note="Not of the paper: added by --with.",
         )
         rows.insert(_end_of_group(rows, row.key), new)
     return replace(table, rows=tuple(rows), columns=_with_gains(table))
-
-
-def _version(method: str) -> str:
-    """Of a user's method, the file and the first digits of its sha256: edited, it is another one."""
-    entry = methods[method]
-    return f", of {entry.file.name} version {entry.code[:8]}" if entry.file else ""
 
 
 def _with_gains(table: TableSpec) -> tuple[ColumnSpec, ...]:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import os
 import re
@@ -193,10 +192,3 @@ def test_an_error_in_a_users_method_tells_its_line(gate, capsys):
 def test_a_methods_options_are_listed(capsys):
     assert main(["list", "dnr"]) == 0
     assert "reduction=4" in (told := capsys.readouterr().out) and "DNR 4.2: r = 4" in told
-
-
-def test_the_table_names_the_version_of_a_users_method(mine):
-    load_module(mine)
-    notes = {row.note for row in papers.find("table6", ["scaled"]).rows if row.key.endswith("_scaled")}
-    digest = hashlib.sha256(mine.read_bytes()).hexdigest()[:8]
-    assert notes == {f"Not of the paper: added by --with, of mine.py version {digest}."}
