@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from repro.core.environment import cpu_name, flags, gpu
+from repro.core.environment import cpu_name, gpu
 from repro.core.roofline import cpu_has_bf16
 
 
@@ -27,7 +27,7 @@ def machine(load_before: float | None, device: str) -> dict[str, Any]:
         "load_after": load_average(),
         "cores": os.cpu_count(),
         "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,
-        **({"flags": flags(), "gpu": gpu(device)} if device.startswith("cuda") else {}),
+        **({"gpu": gpu(device)} if device.startswith("cuda") else {}),
     }
 
 

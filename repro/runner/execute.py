@@ -92,11 +92,8 @@ class Attempt:
 
     def record(self) -> Record:
         """What another process has found meanwhile, else what is measured now."""
-        import torch
-
         from repro.core.environment import environment
         from repro.engine import process_group
-        from repro.models.device import deterministic
 
         elsewhere = self.ranks.share(None if self.replace else self.finished())
         if elsewhere is not None:
@@ -109,8 +106,7 @@ class Attempt:
         reason = process_group.meet(reason)
         made = None
         if self.ranks.rank == 0:
-            place = torch.device(self.how.device)
-            with deterministic(place) if self.job.kind == "accuracy" else contextlib.nullcontext():
+            with self._as_measured():
                 facts = environment(self.how.device, self.how.threads)
             took = time.monotonic() - clock
             try:
@@ -122,6 +118,17 @@ class Attempt:
             if made.status == "done":
                 shutil.rmtree(self.work, ignore_errors=True)  # it has served
         return cast(Record, self.ranks.share(made))
+
+    def _as_measured(self) -> contextlib.AbstractContextManager[None]:
+        """The switches of torch that the job is measured under."""
+        import torch
+
+        from repro.models.device import deterministic, timed_arithmetic
+
+        measure = self.job.experiment.measure
+        if isinstance(measure, Speed):
+            return timed_arithmetic(measure.precision, self.how.device)
+        return contextlib.nullcontext() if isinstance(measure, Static) else deterministic(torch.device(self.how.device))
 
     def _keep(self, made: Record, scores: Path | None) -> Record:
         """Write the record and return the one that counts. A failed second attempt is told, and not written over the
