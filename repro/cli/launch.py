@@ -18,16 +18,19 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     from repro.models.device import device_of
     from repro.records.index import Index
     from repro.runner.jobs import KINDS, expected_seconds
-    from repro.runner.local import run_local
+    from repro.runner.local import cores, run_local
 
     seconds = expected_seconds(todo, Index(paths.records()))
     todo = sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key]))
-    _print_plan(todo, seconds, console, title, args)
     gpus = gpus_of(args) if args.launcher == "gpus" else []
     if args.device in ("auto", "cuda") and not args.jobs:  # a worker a GPU: two would share its memory
         gpus = gpus or gpu_ids()
     device = args.device if args.device in ("auto", "cpu") or gpus else device_of(args.device)
     width = args.jobs or (1 if device.startswith("cuda") else None)
+    if args.smoke:
+        console.print(f"{title}: {many(len(todo), 'smoke cell')}, toy sizes")
+    else:
+        _print_plan(todo, seconds, console, title, len(gpus) or width or cores())
     with Display(console, title, len(gpus) or width) as display:
         state = run_local(
             todo,
@@ -42,20 +45,13 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     return state.failed
 
 
-def _print_plan(
-    todo: list, seconds: dict[tuple[str, int], float], console: Console, title: str, args: argparse.Namespace
-) -> None:
+def _print_plan(todo: list, seconds: dict[tuple[str, int], float], console: Console, title: str, width: int) -> None:
     """What is going to be measured, cheapest first, and about how long it takes; nothing is lost by Ctrl-C."""
-    from repro.runner.local import cores
-
-    if args.smoke:
-        console.print(f"{title}: {many(len(todo), 'smoke cell')}, toy sizes")
-        return
     parts = []
     for kind, what in (("static", "count"), ("speed", "time"), ("accuracy", "training")):
         own = [seconds[job.key] for job in todo if job.kind == kind]
         if own:
-            left = sum(own) / (1 if kind == "speed" else min(args.jobs or cores(), len(own)))
+            left = sum(own) / (1 if kind == "speed" else min(width, len(own)))
             parts.append(f"{many(len(own), what)}, about {duration(left)}")
     console.print(f"{title}: {'; then '.join(parts)}. Ctrl-C stops, the same command goes on.", markup=False)
 
