@@ -78,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     from repro.cli.launch import launch
     from repro.core import paths
     from repro.evidence.questions import answers
+    from repro.papers.questions import waits_for
     from repro.records.index import Index, shown_records
     from repro.report.questions import FORMATS
     from repro.runner.questions import jobs_of, undone
@@ -92,8 +93,8 @@ def run(args: argparse.Namespace) -> int:
         answer = min(known, key=lambda one: one.seconds)
         one = answer.question
         left.remove(one.full_name)
-        if one.waits:
-            console.print(f"{one.full_name}: not run, it waits for {one.waits}", markup=False)
+        if waits := waits_for(one):
+            console.print(f"{one.full_name}: not run, it waits for {waits}", markup=False)
             continue
         todo = jobs_of(one) if args.mode == "force" else undone(one, index)
         if args.dry_run:

@@ -22,7 +22,7 @@ from repro.evidence.trained import untrained
 from repro.evidence.video_scores import VideoScores
 from repro.papers.probes import CHANCE, MARKS, Control
 from repro.papers.question import Question
-from repro.papers.questions import Term, contrast_of, controls_of, declared, experiments, terms
+from repro.papers.questions import Term, contrast_of, controls_of, declared, experiments, terms, without_mark
 from repro.records.index import Index, finishing
 from repro.records.schema import Record
 
@@ -153,6 +153,8 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
 
 def _empty(one: Question, records: dict[str, list[Record]], checks: Sequence[Check]) -> str:
     """Why nothing may be said although all was run; empty where something may."""
+    if missing := without_mark(one):
+        return f"not trained, as far as can be told: there is not yet {missing}"
     for check in checks:
         if check.holds is False:
             bound = f"{'at least' if check.control.positive else 'at most'} {check.control.bound:g}"

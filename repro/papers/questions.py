@@ -10,7 +10,7 @@ from typing import Any
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Experiment, Model, frozen, replace
-from repro.papers.probes import Control, controls, probe
+from repro.papers.probes import MARKS, Control, controls, probe
 from repro.papers.published import find as file_of
 from repro.papers.question import BATCH, GRADE, Question
 from repro.papers.table import RowSpec
@@ -78,6 +78,25 @@ def contrast_of(one: Question) -> frozenset[tuple[str, str, float]]:
 def controls_of(one: Question) -> tuple[Control, ...]:
     """What has to hold for its probe to say anything."""
     return controls(one.probe) if one.probe else ()
+
+
+def waits_for(one: Question) -> str:
+    """What has to be chosen before it can be run: what is declared of it and of its probe, and missing marks."""
+    return "; ".join(filter(None, [one.waits, str(_about().get(one.probe, {}).get("waits", "")), without_mark(one)]))
+
+
+def without_mark(one: Question) -> str:
+    """Which of its networks have no mark of being trained; empty where none lacks one.
+
+    A network that has not begun to learn is on a plateau too. Those that a probe is to be out of reach for need no
+    mark; in small batches, where it is asked whether a network learns at all, nor do others.
+    """
+    if not one.probe or one.vary == BATCH:
+        return ""
+    beyond = {control.experiment.model.name for control in controls_of(one) if control.out_of_reach_of(one.probe)}
+    names = sorted({term.experiment.model.name for term in terms(one)} - beyond)
+    lacking = [name for name in names if (one.probe, name) not in MARKS]
+    return f"a mark of {' and '.join(lacking)} on {one.probe}" if lacking else ""
 
 
 def told_of_probe(name: str) -> str:

@@ -74,8 +74,8 @@ CLAIMS: dict[str, Any] = {
     ]
 }
 
-#: how a probe was chosen, and the options of methods in its small forms
-PROBES: dict[str, Any] = {"*": {"chosen": str, "*": {"*": object}}}
+#: how a probe was chosen, what of it is still to be, and the options of methods in its small forms
+PROBES: dict[str, Any] = {"*": {"chosen": str, "waits": str, "*": {"*": object}}}
 
 _HEADING = re.compile(r"\[(\[)?\s*([^\]]+?)\s*\]")
 _NAMES = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")

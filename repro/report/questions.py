@@ -10,10 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from repro.core.words import duration, many
 from repro.evidence.paired import LEVEL, seen_at
 from repro.evidence.questions import Answer, Check, answers
 from repro.evidence.seeds import would_decide
-from repro.papers.questions import told_of_probe
+from repro.papers.questions import told_of_probe, waits_for
 from repro.papers.table import TableSpec
 from repro.records.index import Index
 from repro.report.markdown import escape
@@ -38,7 +39,7 @@ def told(one: Answer) -> str:
     """The answer in a line, without its word."""
     question = one.question
     if one.state == "open":
-        return f"{_count(one.left, 'training')} to go, {_hours(one.seconds)}"
+        return f"{many(one.left, 'training')} to go, about {duration(one.seconds)}"
     if one.state == "empty":
         return one.why
     assert one.found is not None
@@ -81,7 +82,7 @@ def summary(found: Sequence[Answer]) -> str:
     """How many have which word."""
     words = [word_of(one) for one in found]
     counted = ", ".join(f"{words.count(word)} {word}" for word in _STYLES if word in words)
-    return f"{_count(len(found), 'question')}: {counted}"
+    return f"{many(len(found), 'question')}: {counted}"
 
 
 def lines(one: Answer) -> list[str]:
@@ -112,13 +113,14 @@ def _evidence(one: Answer) -> list[str]:
     if one.videos is not None:
         ends = f"{one.videos.low:+.{digits}f} to {one.videos.high:+.{digits}f}"
         parts.append(f"over {one.videos.n:,} test videos {ends}")
-    parts.append(f"p {one.p:.2g} (Holm, {_count(one.family, 'question')})")
+    parts.append(f"p {one.p:.2g} (Holm, {many(one.family, 'question')})")
     return ["; ".join(parts), f"sees differences from {found.smallest:.{digits + 1}f} on (power 0.8)"]
 
 
 def _open(one: Answer) -> str:
     if one.state == "open":
-        waits = f", after {one.question.waits}" if one.question.waits else ""
+        first = waits_for(one.question)
+        waits = f", after {first}" if first else ""
         return f"python -m repro run questions --only {one.question.full_name} ({told(one)}{waits})"
     if one.state == "empty":
         return "another dial or recipe, chosen on `choose`; a question declared anew"
@@ -140,14 +142,6 @@ def _seeds(one: Answer) -> int:
 
 def _value(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _hours(seconds: float) -> str:
-    return f"about {max(1, round(seconds / 60))} min" if seconds < 5400 else f"about {seconds / 3600:.1f} h of a core"
 
 
 def markdown(found: Sequence[Answer]) -> str:

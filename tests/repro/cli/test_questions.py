@@ -8,7 +8,7 @@ import pytest
 
 from repro.__main__ import main
 from repro.core import paths
-from repro.papers.questions import declared, find
+from repro.papers.questions import declared, find, waits_for
 from tests.repro.made_answers import write
 
 TABLE = """
@@ -57,7 +57,7 @@ def test_a_dry_run_names_a_command_for_each_that_can_be_run(capsys: pytest.Captu
     assert main(["run", "questions", "--paper", "adafuse", "--dry-run"]) == 0
     out = capsys.readouterr().out
     for one in declared("adafuse"):
-        assert f"{one.full_name}: not run, it waits for" in out if one.waits else f"--only {one.full_name} " in out
+        assert f"{one.full_name}: not run, it waits for" in out if waits_for(one) else f"--only {one.full_name} " in out
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from repro.core import paths
 from repro.core.spec import replace
 from repro.evidence import questions
 from repro.evidence.questions import answers
+from repro.papers.probes import MARKS
 from repro.papers.question import Question
 from repro.papers.questions import controls_of, declared, experiments, find, terms
 from repro.records.index import Index
@@ -117,11 +118,12 @@ def test_a_sweep_is_the_change_from_its_first_point_to_its_last(tmp_path: Path):
     assert found.found.seeds.value == pytest.approx(4.0, abs=0.3) and found.found.seeds.n == 6
 
 
-def test_grades_are_parts_of_the_test_videos(tmp_path: Path):
+def test_grades_are_parts_of_the_test_videos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Figures of each video, of one training a seed: reuse / keep is 0.8 where one picture is shown, 0.2 of eight."""
     from tests.repro import made_answers
 
     one = find("adafuse/table6/reuse_by_redundancy")
+    monkeypatch.setitem(MARKS, (one.probe, "tsn"), 0.0)  # type: ignore[arg-type]
     made = made_answers.scores_of
 
     def graded(percent: float, seed: int):
@@ -174,3 +176,9 @@ def test_questions_of_a_user_s_table_are_about_a_cell(tmp_path: Path):
         table="dnr/table1a", key="twin", asks="?", arms=("ct_bn2", "baseline"), cell="twin-temporal", seeds=3
     )
     assert {term.cell for term in terms(made)} == {"twin-temporal"} and not controls_of(made)
+
+
+def test_what_has_no_mark_of_being_trained_is_no_answer(tmp_path: Path):
+    name = "dnr/table6/dnr_on_tanet"
+    found = answer(name, write(tmp_path / "records", find(name), lambda label, seed: 12.5 + seed / 100))
+    assert found.state == "empty" and "a mark of tanet on probe-order" in found.why

@@ -9,8 +9,19 @@ import pytest
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Accuracy
 from repro.papers.probes import PROBES, SEEDS, TEST
+from repro.papers.published import find as file_of
 from repro.papers.question import BUDGET, question
-from repro.papers.questions import contrast_of, controls_of, declared, experiments, find, terms, told_of_probe
+from repro.papers.questions import (
+    contrast_of,
+    controls_of,
+    declared,
+    experiments,
+    find,
+    terms,
+    told_of_probe,
+    waits_for,
+)
+from repro.papers.text import read
 
 ASKS = {"asks": "?", "arms": ["a", "b"], "probe": "probe-order"}
 
@@ -92,3 +103,17 @@ def test_names():
 def test_what_cannot_be_asked_is_refused(change, told):
     with pytest.raises(BadOption, match=told):
         question("one", {**ASKS, **change}, "dnr/table6")
+
+
+def test_a_network_without_a_mark_is_waited_for() -> None:
+    waits = {one.full_name: waits_for(one) for one in declared()}
+    assert waits["dnr/table6/dnr_on_tanet"].endswith("; a mark of tanet on probe-order")
+    assert waits["psn/table1/psn_over_tsm"].endswith("; a mark of tsm on probe-shapes")
+    for name in ("dnr/table6/dnr_on_tsm", "dnr/table1a/ct_reads_order", "dnr/table3/bn_by_batch"):
+        assert "a mark of" not in waits[name]
+
+
+def test_a_probe_whose_dial_is_not_confirmed_is_waited_for() -> None:
+    told = read(file_of("probes.toml"), "PROBES").data
+    for one in declared():
+        assert told[one.probe].get("waits", "") in waits_for(one)
