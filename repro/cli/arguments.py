@@ -10,7 +10,6 @@ from repro.core.errors import BadOption
 from repro.core.options import parsed
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import row_model
-from repro.papers.default_views import views_of as views_for
 from repro.registry import backbones, code_of, methods, models
 
 if TYPE_CHECKING:
@@ -139,6 +138,7 @@ def trained_of(args: argparse.Namespace) -> Trained:
 def views_of(args: argparse.Namespace, usual: Views, model: Model) -> Views:
     """`usual` with what the arguments of `add_views` change, for this network."""
     from repro.data.sampling import clips_of
+    from repro.papers.default_views import views_of as views_for
 
     names = ("sampling", "crops", "crop", "resize", "fusion")
     changes = {name: getattr(args, name) for name in names if getattr(args, name, None) is not None}

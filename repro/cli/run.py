@@ -30,6 +30,7 @@ from repro.core.words import many
 
 if TYPE_CHECKING:
     from repro.papers.table import TableSpec
+    from repro.records.index import Index
 
 
 def add(commands: Commands) -> None:
@@ -113,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     from repro.papers.smoke import smoke_table
     from repro.records import store
     from repro.records.index import Index
-    from repro.runner.jobs import device_kind, jobs_of, on_other_videos, select
+    from repro.runner.jobs import device_kind, jobs_of, select
 
     if args.table == questions.NAME:
         return questions.run(args)
@@ -125,19 +126,12 @@ def run(args: argparse.Namespace) -> int:
     console = prepare(args)
     whole = table_of(args)
     table = smoke_table(whole) if args.smoke else whole
-    as_the_table = args.seeds == "all" or (args.seeds is None and table.file)
-    seeds = [args.seed] if args.seed is not None else None if as_the_table else args.seeds or 1
-    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, smoke=args.smoke)
+    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=_wanted_seeds(args, table), smoke=args.smoke)
     index = Index(store.default_root(args.smoke))
     _check_launcher(args)
     if args.reference:
         return _finish(args, console, whole, failed=0, anew=False)
-    todo = select(jobs, args.mode, index, device_kind(args.device))
-    if args.mode in ("undone", "missing"):
-        again, told = on_other_videos(jobs, index)
-        todo += again
-        for line in told if first_process() else ():
-            console.print(line, markup=False)
+    todo = select(jobs, args.mode, index, device_kind(args.device)) + _changed(jobs, index, args, console)
     if args.dry_run:
         return _print_lines(todo, args) if todo else _nothing(args, console, table.full_name)
     if todo:
@@ -156,6 +150,25 @@ def run(args: argparse.Namespace) -> int:
     if first_process():
         _finish(args, console, whole, failed, anew=bool(todo))
     return 1 if failed else 0
+
+
+def _wanted_seeds(args: argparse.Namespace, table: TableSpec) -> int | list[int] | None:
+    """Seeds of the trainings as asked for; None: as many as the table has."""
+    if args.seed is not None:
+        return [args.seed]
+    return None if args.seeds == "all" or (args.seeds is None and table.file) else args.seeds or 1
+
+
+def _changed(jobs: list, index: Index, args: argparse.Namespace, console: Console) -> list:
+    """Finished jobs of videos that have changed since, which is said."""
+    from repro.runner.jobs import on_other_videos
+
+    if args.mode not in ("undone", "missing"):
+        return []
+    again, told = on_other_videos(jobs, index)
+    for line in told if first_process() else ():
+        console.print(line, markup=False)
+    return again
 
 
 def _nothing(args: argparse.Namespace, console: Console, title: str) -> int:
