@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import re
 import sys
@@ -42,10 +43,13 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
+    gc.disable()  # what is imported stays
     from repro.cli.parser import build_parser
 
     parser = build_parser()
     args = parser.parse_args(argv)
+    gc.freeze()
+    gc.enable()
     if not hasattr(args, "run"):
         parser.print_help()
         return 0

@@ -49,7 +49,7 @@ def sittings(record: Record, others: Sequence[Record]) -> Sittings:
 
 def same_measurement(experiment: Experiment) -> frozenset[str]:
     """Content ids, in all tables, of what differs from a timed ratio in the classifier alone."""
-    return _groups().get(_bare(experiment).id, frozenset())
+    return frozenset(one.id for one in _groups().get(_bare(experiment).id, ()))
 
 
 def forbidden(experiment: Experiment, ratio: float) -> Verdict | None:
@@ -88,14 +88,14 @@ def _body(model: Model) -> Model:
 
 
 @cache
-def _groups() -> Mapping[str, frozenset[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _groups() -> Mapping[str, list[Experiment]]:
+    found: dict[str, list[Experiment]] = defaultdict(list)
     for name in papers.TABLES:
         for row in papers.find(name).rows:
             for experiment in row.cells.values():
                 if isinstance(experiment.measure, Speed) and experiment.measure.against is not None:
-                    found[_bare(experiment).id].add(experiment.id)
-    return {key: frozenset(ids) for key, ids in found.items()}
+                    found[_bare(experiment).id].append(experiment)
+    return found
 
 
 #: content id -> the records of an experiment

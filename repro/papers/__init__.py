@@ -164,7 +164,7 @@ def _built(name: str, origin: str, make: Callable[[], TableSpec]) -> TableSpec:
             raise
         told = f"{type(error).__name__}: {error}{registry.place_of(error)}"
         raise BadOption(f"table {name!r} of {origin} cannot be built: {told}") from error
-    made = getattr(table, "full_name", repr(table))
+    made = getattr(table, "full_name", None) or repr(table)
     if made != name:
         raise BadOption(f"table {name!r} of {origin} is built as {made}", allowed="a TableSpec of that name")
     return table

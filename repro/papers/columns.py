@@ -6,14 +6,13 @@ An item of a table's group is `NAME`, `NAME@CELL`, or `NAME@` of the group's own
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any
 
 from repro.core.errors import BadOption, UnknownName
 from repro.papers import published
 from repro.papers.table import ColumnSpec
-from repro.papers.text import Text, read, said, shared
+from repro.papers.text import Text, fits, read, said, shared
 
 
 @cache
@@ -37,7 +36,7 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
     keys = [column.key for column in found]
     for name in text.data.get("columns", {}):
         for pattern in name.split():
-            if not any(fnmatchcase(key, pattern) for key in keys):
+            if not any(fits(key, pattern) for key in keys):
                 raise text.fault(f"no column {pattern!r}", "columns", name, allowed=", ".join(keys))
     return tuple(found)
 
@@ -53,7 +52,7 @@ def _column(item: str, group: str, text: Text) -> ColumnSpec:
     key = wanted or facts.pop("key", name).rstrip("_")
     for changes in filter(None, (shared(text), text)):
         for pattern, changed in changes.data.get("columns", {}).items():
-            if any(fnmatchcase(key, one) for one in pattern.split()):
+            if any(fits(key, one) for one in pattern.split()):
                 if "title" in changed:
                     facts.pop("short", None)
                 facts |= {field: _said(changes, value, pattern, field) for field, value in changed.items()}

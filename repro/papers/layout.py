@@ -12,7 +12,6 @@ with `other_table1.csv` (printed rows, their labels) and `other_table1.toml` (ti
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from repro.core.errors import BadOption, ReproError
@@ -22,7 +21,7 @@ from repro.papers.columns import columns
 from repro.papers.published import PublishedTable
 from repro.papers.question import Question, question
 from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
-from repro.papers.text import Text, csv_of, of_table, said, shared
+from repro.papers.text import Text, csv_of, fits, of_table, said, shared
 
 
 def table(
@@ -152,7 +151,7 @@ def _readings(text: Text, rows: Sequence[str], printed: PublishedTable) -> dict[
 def _matching(patterns: str, names: Sequence[str], text: Text, *trail: Any) -> list[str]:
     found: dict[str, None] = {}
     for pattern in patterns.split():
-        matching = [name for name in names if fnmatchcase(name, pattern)]
+        matching = [name for name in names if fits(name, pattern)]
         if not matching:
             raise text.fault(f"{pattern!r} fits nothing", *trail, allowed=", ".join(names))
         found.update(dict.fromkeys(matching))

@@ -11,6 +11,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,17 @@ def shared(text: Text) -> Text | None:
     """What a paper's files share, for one of them."""
     if text.alone:
         return None
-    path = text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml")
+    return _shared(text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml"))
+
+
+@cache
+def _shared(path: Path) -> Text | None:
     return read(path, "SHARED") if path.is_file() else None
+
+
+def fits(name: str, pattern: str) -> bool:
+    """Whether a name is one of a pattern's; most patterns are a name."""
+    return name == pattern or (any(sign in pattern for sign in "*?[") and fnmatchcase(name, pattern))
 
 
 def said(text: Text, value: str, *trail: str | int) -> str:
