@@ -299,13 +299,19 @@ def to_dict(spec: Any, *, identity: bool = False) -> Any:
     if isinstance(spec, (list, tuple)):
         return [to_dict(item, identity=identity) for item in spec]
     if dataclasses.is_dataclass(spec) and not isinstance(spec, type):
-        shown = [f for f in dataclasses.fields(spec) if not (identity and _at_default(f, spec))]
-        return {f.name: to_dict(getattr(spec, f.name), identity=identity) for f in shown}
+        values = [(name, getattr(spec, name), added, default) for name, added, default in _fields(type(spec))]
+        return {
+            name: to_dict(value, identity=identity)
+            for name, value, added, default in values
+            if not (identity and added and value == default)
+        }
     raise BadOption(f"a spec cannot hold {type(spec).__name__} {spec!r}", allowed="text, numbers, lists and mappings")
 
 
-def _at_default(field: dataclasses.Field[Any], spec: Any) -> bool:
-    return bool(field.metadata.get("added")) and getattr(spec, field.name) == field.default
+@cache
+def _fields(cls: Any) -> list[tuple[str, bool, Any]]:
+    """Fields of a spec: name, whether it was added later, its default."""
+    return [(field.name, bool(field.metadata.get("added")), field.default) for field in dataclasses.fields(cls)]
 
 
 def canonical_json(spec: Any) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
@@ -102,6 +103,7 @@ def probe(
     return Experiment(model=small, measure=measure)
 
 
+@cache
 def controls(name: str, *, split: str = TEST) -> tuple[Control, ...]:
     """What must hold for a probe to say anything: one that must be solved, and those that must stay at chance."""
     tsn = Model(name="tsn", backbone="resnet50", options=frozen(head="clip"))
