@@ -46,8 +46,9 @@ def _run(argv: list[str] | None) -> int:
     gc.disable()  # what is imported stays
     from repro.cli.parser import build_parser
 
-    parser = build_parser()
-    args = parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    parser = build_parser(*words[:1])
+    args = parser.parse_args(words)
     gc.freeze()
     gc.enable()
     if not hasattr(args, "run"):

@@ -127,13 +127,13 @@ def add_protocol(group: argparse._ActionsContainer) -> None:
 
 def own_data(args: argparse.Namespace) -> OwnData | None:
     """What the arguments of `add_data` ask for."""
-    from repro.papers.with_data import OwnData
-
     if not args.dataset:
         for name in ("views", "crop", "set"):
             if getattr(args, name):
                 raise BadOption(f"--{name} without --dataset: the papers' protocols stay", fix="--dataset my.csv")
         return None
+    from repro.papers.with_data import OwnData
+
     return OwnData(args.dataset, args.views, args.crop, frozen(parsed(args.set, fix="--set epochs=2")))
 
 

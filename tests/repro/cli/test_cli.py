@@ -123,6 +123,8 @@ def test_the_verbs_are_frozen():
         inspect predict doctor explain choose export weights questions features init bundle
     """
     assert verbs == set(known.split())
+    for name in known.split():
+        assert name in build_parser(name)._subparsers._group_actions[0].choices
 
 
 @pytest.mark.parametrize("verb", ["run", "flops", "verify", "table"])
