@@ -6,7 +6,8 @@
     probe = "probe-order"
 
 The answer is the first arm minus the second, seed by seed. With `points` something varies: the answer is then the
-fitted change of that difference (of the only arm's value, where there is one) from the first point to the last.
+fitted change of that difference (of the only arm's value, where there is one) from the first point to the last; at a
+single point it is the difference there.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ class Question:
     vary: str = ""
     """What the points are of: `batch`; `grade`, parts of the test videos; or an option of the arms' method."""
     points: tuple[Any, ...] = ()
+    epochs: int = 0
+    """How long all arms train, where the probe's recipe ends before they do; 0: as the recipe."""
     seeds: int = 10
     """0 to seeds - 1, of every arm."""
     width: float = 2.0
@@ -80,9 +83,9 @@ def question(key: str, facts: Mapping[str, Any], table: str) -> Question:
         raise BadOption(f"question {key!r}", allowed="asks, and one arm or two")
     if bool(made.get("probe")) == bool(made.get("cell")):
         raise BadOption(f"question {key!r} names {made.get('probe') or 'no runs'}", allowed="probe, or cell")
-    if bool(made.get("vary")) != bool(made["points"]) or len(made["points"]) == 1:
-        raise BadOption(f"question {key!r}: points of {made.get('vary') or 'nothing'}", allowed="vary, and two points")
-    if len(made["arms"]) == 1 and not made["points"]:
+    if bool(made.get("vary")) != bool(made["points"]):
+        raise BadOption(f"question {key!r}: points of {made.get('vary') or 'nothing'}", allowed="vary, and points")
+    if len(made["arms"]) == 1 and len(made["points"]) < 2:
         raise BadOption(f"question {key!r} has one arm", allowed="two arms, or points along which one varies")
     if made.get("says", "") not in ("", "higher", "lower"):
         raise BadOption(f"question {key!r} says {made['says']!r}", allowed="higher, lower")

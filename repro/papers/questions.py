@@ -54,7 +54,7 @@ def find(name: str) -> Question:
 def terms(one: Question) -> tuple[Term, ...]:
     """What a question adds up: its arms, at each of its points."""
     signs = (1.0, -1.0)[: len(one.arms)]
-    weights = _along(len(one.points)) if one.points else (1.0,)
+    weights = _along(len(one.points)) if len(one.points) > 1 else (1.0,)
     found = [
         _term(one, number, point, sign * weight)
         for weight, point in zip(weights, one.points or (None,), strict=True)
@@ -133,7 +133,8 @@ def _term(one: Question, number: int, point: Any, weight: float) -> Term:
 
 def _probed(one: Question, model: Model, point: Any) -> Experiment:
     """The training and test of a network on the question's probe, at one point."""
-    made = probe(model, one.probe, **({"batch": point} if one.vary == BATCH else {}))
+    longer = {"epochs": one.epochs} if one.epochs else {}
+    made = probe(model, one.probe, **({"batch": point} if one.vary == BATCH else {}), **longer)
     small = made.model
     options = {**small.method_options, **_about().get("options", {}).get(small.method or "", {})}
     if one.vary not in ("", BATCH, GRADE):

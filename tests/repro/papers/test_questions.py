@@ -74,6 +74,10 @@ def test_rows_that_are_one_network_are_one_experiment():
     assert terms(find("scales_over_one"))[0].experiment.id == terms(find("learned_over_grouping"))[1].experiment.id
 
 
+def test_at_a_single_point_the_difference_is_asked_for():
+    assert [term.weight for term in terms(find("bn_relay_at_two"))] == [1, -1]
+
+
 def test_names():
     assert find("dnr_on_tsm") == find("dnr/table6/dnr_on_tsm")
     assert [one.key for one in declared(table="table6")] == ["dnr_on_tsm", "dnr_on_tanet", "dnr_on_tdn"]
@@ -92,8 +96,9 @@ def test_names():
         ({"cell": "twin-temporal"}, "probe, or cell"),
         ({"probe": ""}, "probe, or cell"),
         ({"arms": ["a"]}, "points along which one varies"),
-        ({"points": [1, 2]}, "vary, and two points"),
-        ({"vary": "batch", "points": [2]}, "vary, and two points"),
+        ({"points": [1, 2]}, "vary, and points"),
+        ({"vary": "batch"}, "vary, and points"),
+        ({"arms": ["a"], "vary": "batch", "points": [2]}, "points along which one varies"),
         ({"vary": "batch", "points": [2, 8, 32]}, "60 trainings"),
         ({"seeds": 21}, "42 trainings"),
         ({"seeds": 1}, "two seeds or more"),

@@ -31,7 +31,7 @@ def answered(tmp_path: Path) -> Index:
 def test_one_question_with_all_that_it_rests_on(answered: Index):
     (found,) = answers([find(SIGHT)], answered)
     told = "\n".join(lines(found))
-    for part in ("higher: +10.0", "over 10 seeds", "over 400 test videos", "Holm, 10 questions", "interval at most 2",
+    for part in ("higher: +10.0", "over 10 seeds", "over 400 test videos", "Holm, 11 questions", "interval at most 2",
                  "which sees 1.4", "control: ", "holds", "how it was chosen: ", "`choose`",
                  "arms on probe-sight: "):  # fmt: skip
         assert part in told, part
@@ -66,7 +66,7 @@ def test_all_of_them_fit_a_screen(answered: Index):
     FORMATS["text"](answers(declared("dnr"), answered), console)
     text = out.getvalue().splitlines()
     assert len(text) <= 40 and max(map(len, text)) <= 100
-    assert "10 questions: 1 higher, 9 open" in out.getvalue()
+    assert "11 questions: 1 higher, 10 open" in out.getvalue()
 
 
 def test_markdown_and_json_say_the_same(answered: Index):
