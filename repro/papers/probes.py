@@ -28,7 +28,10 @@ CHOOSE_SEED = 1000
 SEEDS = tuple(range(10))
 CHANCE = 12.5
 
-_BODY, _GROUPS = frozen(blocks=2, width=8), 4
+#: blocks a stage, and channels of the first: half as wide as the twins, with two blocks that CL relays between; where the
+#: order of frames is asked for, which narrow networks begin late to read, or never, one block as wide as the twins'
+_NARROW, _GROUPS, _WIDE = frozen(blocks=2, width=8), 4, frozen(blocks=1, width=16)
+_IN_ORDER = (ORDER,)
 #: the recipe at 16 clips a step; other batches see equally many clips, at a rate in proportion
 RECIPE = replace(
     twins.RECIPE,
@@ -66,15 +69,15 @@ class Control:
         return value >= self.bound if self.positive else value <= self.bound
 
 
-def probe_model(model: Model) -> Model:
-    """The small form of a paper's network: two blocks a stage, so that CL has something to relay, half as wide as the
-    twins, in a third of their time. GN has half as many groups, DNR's relays half the reduction.
+def probe_model(model: Model, name: str) -> Model:
+    """The small form of a paper's network on the probe `name`. A narrow one has half of GN's groups and of the reduction
+    in DNR's relays.
     """
-    small = twins.twin_model(model)
+    small, narrow = twins.twin_model(model), name not in _IN_ORDER
     if "blocks" in small.options:
-        groups = frozen(groups=_GROUPS) if small.options.get("norm") == "gn" else frozen()
-        small = replace(small, options=frozen(small.options, **_BODY, **groups))
-    if small.method == "dnr" and "reduction" in small.method_options:
+        groups = frozen(groups=_GROUPS) if narrow and small.options.get("norm") == "gn" else frozen()
+        small = replace(small, options=frozen(small.options, **(_NARROW if narrow else _WIDE), **groups))
+    if small.method == "dnr" and narrow and "reduction" in small.method_options:
         reduction = max(1, small.method_options["reduction"] // 2)
         small = replace(small, method_options=frozen(small.method_options, reduction=reduction))
     return small
@@ -88,7 +91,7 @@ def probe(
     `split` is what is scored. `shuffled` gives frames in random order, in training and test. `changes` are those of the
     recipe; `epochs` takes warm-up and milestones along.
     """
-    small = probe_model(model)
+    small = probe_model(model, name)
     rule = "shuffled" if shuffled else "centred5" if small.name == "tdn" else ""
     train, test = RECIPE, VIEWS
     if rule:

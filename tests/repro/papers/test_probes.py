@@ -10,29 +10,31 @@ from repro.data.datasets import num_classes
 from repro.data.embedded import EMBEDDED
 from repro.models.build import build, input_shape
 from repro.papers import probes
-from repro.papers.probes import CHOOSE, ORDER, PROBES, controls, probe
+from repro.papers.probes import CHOOSE, ORDER, PROBES, SIGHT, controls, probe
 
 DNR = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
 
 
 @pytest.mark.parametrize("method", [None, "dnr"])
+@pytest.mark.parametrize(("on", "form"), [(ORDER, (1, 16)), (SIGHT, (2, 8))])
 @pytest.mark.parametrize("name", HOSTS)
-def test_small_form_of_each_host_runs(name, method):
+def test_small_form_of_each_host_runs(name, on, form, method):
     options = DNR if method else frozen()
-    small = probe(Model(name=name, backbone="resnet50", method=method, method_options=options), ORDER).model
+    small = probe(Model(name=name, backbone="resnet50", method=method, method_options=options), on).model
     net = build(small).eval()
     with torch.no_grad():
-        assert net(torch.randn(input_shape(small, 32, 2))).shape == (2, num_classes(ORDER))
-    assert (small.options["blocks"], small.options["width"]) == (2, 8)
-    assert sum(parameter.numel() for parameter in net.parameters()) < 150_000
+        assert net(torch.randn(input_shape(small, 32, 2))).shape == (2, num_classes(on))
+    assert (small.options["blocks"], small.options["width"]) == form
+    assert sum(parameter.numel() for parameter in net.parameters()) < 200_000
 
 
 def test_group_normalization_and_relays_are_scaled_to_the_small_form():
     host = Model(name="tsn", backbone="resnet50", method="dnr", method_options=DNR, options=frozen(norm="gn"))
     small = probe(host, probes.BATCH).model
     assert (small.options["groups"], small.method_options["reduction"]) == (4, 2)
-    assert probes.probe_model(replace(host, method=None)).method_options == DNR  # not DNR's: left as they are
+    assert probe(host, ORDER).model.method_options == DNR
+    assert probe(replace(host, method=None), SIGHT).model.method_options == DNR  # not DNR's: left as they are
 
 
 @pytest.mark.parametrize("name", HOSTS)
