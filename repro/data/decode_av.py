@@ -30,7 +30,9 @@ _SKIPPING = frozenset({"h264"})
 #: decoded frames of a video that has to be decoded in order are kept up to this sum, else it is decoded twice
 _KEPT_BYTES = 64 << 20
 #: containers that do not tell where they end, and the pictures at the end of which the last stored one is one
-_UNENDED, _TAIL = frozenset({"mpegts", "mpeg"}), 8
+_UNENDED, _TAIL = frozenset({"mpegts", "mpeg", "h264", "hevc", "mpegvideo", "m4v", "nut"}), 8
+#: of those, the ones in which a packet that is not whole need not be the last
+_RESUMED = frozenset({"mpegts", "mpeg"})
 
 Unique = Callable[[int], np.ndarray]
 
@@ -105,6 +107,8 @@ def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
                 kept = None
     if not count:
         raise DecodeError(video.path, "no frames")
+    if video.broken and not video.formats & _RESUMED:
+        raise DecodeError(video.path, "truncated: its last packet is not whole")
     if video.formats & _UNENDED and damaged and count - damaged[-1] < _TAIL and 2 * len(damaged) < count:
         raise DecodeError(video.path, "truncated: its last picture is not whole")
     numbers = unique(count)

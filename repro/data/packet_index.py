@@ -49,6 +49,8 @@ class VideoFile:
         self.codec = str(self.stream.codec_context.codec.canonical_name)
         self._kept: list[Any] | None = []
         self._read_through = self._touched = False
+        self.broken = False
+        """Whether the file ended in the middle of the last packet that was read."""
 
     def __enter__(self) -> VideoFile:
         return self
@@ -122,6 +124,7 @@ class VideoFile:
             with contextlib.suppress(IndexError):
                 for packet in self.container.demux(self.stream):
                     ended = ended or not packet.size
+                    self.broken = packet.is_corrupt if packet.size else self.broken
                     yield packet
                 ended = True
 

@@ -96,6 +96,50 @@ def _table(flags: bytes) -> int:
     return 3 << ((flags[0] & 7) + 1) if flags and flags[0] & 0x80 else 0
 
 
+def of_header(file: BinaryIO, head: bytes, size: int) -> int:
+    """Where a file ends by its header: SWF has a length (100 MiB where it was not known), MXF the place of its footer,
+    DV and Y4M the size of their pictures; 0 where it does not say.
+    """
+    if head[:3] == b"FWS":
+        length = int.from_bytes(head[4:8], "little")
+        return length if length != 100 << 20 else 0
+    if head[:4] == b"\x06\x0e\x2b\x34":
+        at = 17 + (head[16] & 127 if head[16] > 127 else 0)
+        return int.from_bytes(head[at + 24 : at + 32], "big")
+    if head[:1] == b"Y":
+        line = head.partition(b"\n")[0]
+        start, frame, mark = len(line) + 1, _picture_of_y4m(line[10:].decode("latin-1")), b"FRAME\n"
+    else:
+        start, frame, mark = 0, 144_000 if head[3] > 127 else 120_000, head[:3]
+    if not frame or head[start : start + len(mark)] != mark:
+        return 0
+    count, left = divmod(size - start, frame)
+    file.seek(size - left)
+    return start + (count + 1) * frame if left and mark.startswith(file.read(len(mark))) else 0
+
+
+def _picture_of_y4m(header: str) -> int:
+    """Bytes of a frame, its mark included; 0 of forms that are not known here."""
+    told = {part[:1]: part[1:] for part in header.split()}
+    form = re.fullmatch(r"(420|422|444|mono)(?:p?(\d+)|jpeg|mpeg2|paldv)?", told.get("C", "420"))
+    if not form or not re.fullmatch(r"\d{1,6}x\d{1,6}", f"{told.get('W')}x{told.get('H')}"):
+        return 0
+    width, height = int(told["W"]), int(told["H"])
+    across, down = {"420": (2, 2), "422": (2, 1)}.get(form[1], (1, 1))
+    colours = 0 if form[1] == "mono" else 2 * -(-width // across) * -(-height // down)
+    return len("FRAME\n") + (width * height + colours) * (2 if form[2] else 1)
+
+
+def named_by_index(box: bytes, anchor: int) -> int:
+    """Where the last fragment ends that a segment index of MP4 (`sidx`, which ends at `anchor`) names."""
+    wide = 8 if box[8:9] != b"\0" else 4
+    at = 20 + wide
+    first = int.from_bytes(box[at : at + wide], "big")
+    entries = box[at + wide + 4 :]
+    sizes = (int.from_bytes(entries[at : at + 4], "big") & 0x7FFFFFFF for at in range(0, len(entries), 12))
+    return anchor + first + sum(sizes)
+
+
 def of_transport_stream(packets: bytes, length: int) -> int:
     """Bytes that the last packet of some stream of an MPEG-TS lacks of what it announces; `packets`, each of `length`,
     are the last ones of the file.

@@ -1,14 +1,16 @@
 """Whether a video file is as long as it says. Decoders notice a cut MP4; most other files that were cut decode without
 any error to fewer frames, which would be scored as if they were whole.
 
-Only what a file says of itself counts: a length in its header, a packet, page, tag, block or box that goes beyond its
-end, a stream that is not closed where its kind is. A file that says nothing, as one that was written to a pipe and cut
-between two packets, passes. What only decoding tells is told by `decode_av`.
+Only what a file says of itself counts: a length in its header, an index, a packet, page, tag, block or box that goes
+beyond its end, a stream that is not closed where its kind is. A file that says nothing passes: one that was written to
+a pipe, an MPEG-TS, NUT or fragmented MP4 without an index, cut between two pictures, and a raw stream of HEVC. What
+only decoding tells, a last packet or picture that is not whole, is told by `decode_av`.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +26,7 @@ _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 #: where a file ends in the middle of something that does not tell its length
 _OPEN = -1
+_MXF = bytes.fromhex("060e2b34020501010d0102010102")
 #: boxes of MP4 whose content decoding needs
 _BOXES = frozenset({b"mdat", b"moov", b"moof"})
 
@@ -57,6 +60,10 @@ def _end_of(head: bytes) -> Callable[[BinaryIO, bytes, int], int]:
         return _flv
     if head[:4] == b"\0\0\1\xba":
         return _program_stream
+    if head[:4] == b"DKIF":
+        return _ivf
+    if head[:3] in (b"FWS", b"\x1f\x07\0") or head[:14] == _MXF or head[:10] == b"YUV4MPEG2 ":
+        return truncated_packets.of_header
     return _transport_stream
 
 
@@ -92,8 +99,8 @@ def _matroska(file: BinaryIO, head: bytes, size: int) -> int:
 
 
 def _boxes(file: BinaryIO, head: bytes, size: int) -> int:
-    """MP4: the end of a box of content or index that goes beyond the file."""
-    at = 0
+    """MP4: the end of a box of content or index that goes beyond the file, or of the fragments that an index names."""
+    at = named = 0
     while at + 8 <= size:
         file.seek(at)
         start = file.read(16)
@@ -102,7 +109,10 @@ def _boxes(file: BinaryIO, head: bytes, size: int) -> int:
         if length < 8 or (at + length > size and kind not in _BOXES):
             return 0
         at += length
-    return at
+        if kind == b"sidx":
+            file.seek(at - length)
+            named = max(named, truncated_packets.named_by_index(file.read(min(length, _TAIL)), at))
+    return max(at, named)
 
 
 def _asf(head: bytes) -> int:
@@ -130,15 +140,29 @@ def _ogg(file: BinaryIO, head: bytes, size: int) -> int:
 
 
 def _flv(file: BinaryIO, head: bytes, size: int) -> int:
-    """The end of the last tag, by going from tag to tag."""
+    """The end of the last tag, by going from tag to tag, or where the first one says that the file ends."""
     at = int.from_bytes(head[5:9], "big") + 4
+    told = re.search(rb"\0\x08filesize\0(.{8})", head, re.DOTALL)
+    named = struct.unpack(">d", told[1])[0] if told else 0.0
     while at < size:
         file.seek(at)
         start = file.read(11)
         if start[:1] not in (b"\x08", b"\x09", b"\x12"):
             return 0
         at += 15 + int.from_bytes(start[1:4], "big")
-    return at
+    return max(at, int(named)) if 0 < named < 1 << 48 else at
+
+
+def _ivf(file: BinaryIO, head: bytes, size: int) -> int:
+    """The end of the last frame; its header has their number, of some writers the time that they are shown."""
+    at, count, last = int.from_bytes(head[6:8], "little"), 0, 0
+    while at + 12 <= size:
+        file.seek(at)
+        start = file.read(12)
+        at, count = at + 12 + int.from_bytes(start[:4], "little"), count + 1
+        last = int.from_bytes(start[4:], "little")
+    most = max(count, 1 + last + 2 * last // max(1, count))
+    return _OPEN if at <= size and most < int.from_bytes(head[24:28], "little") < _UNKNOWN else at
 
 
 def _program_stream(file: BinaryIO, head: bytes, size: int) -> int:

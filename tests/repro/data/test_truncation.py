@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 
+import av
 import numpy as np
 import pytest
 from video_corpus import FILES
@@ -65,14 +66,54 @@ def test_a_cut_is_told(written, tmp_path, name):
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
 @pytest.mark.parametrize(
-    ("name", "codec"), [("a.ogv", "libtheora"), ("a.wmv", "wmv1"), ("a.m2ts", "libx264"), ("a.vob", "mpeg2video")]
-)
+    ("name", "codec"),
+    [("a.ogv", "libtheora"), ("a.wmv", "wmv1"), ("a.m2ts", "libx264"), ("a.vob", "mpeg2video"), ("a.mxf", "mpeg2video"),
+     ("a.y4m", "wrapped_avframe"), ("a.ivf", "libvpx"), ("a.swf", "flv")],
+)  # fmt: skip
 def test_a_cut_of_what_ffmpeg_writes_is_told(written, tmp_path, name, codec):
     whole = tmp_path / f"whole-{name}"
     command = ["ffmpeg", "-v", "error", "-i", written("closed.mp4"), "-c:v", codec, "-q:v", "5", whole]
     subprocess.run(command, check=True)
     assert told_of(whole) == ""
     require_told(whole, tmp_path / name)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("a.ivf", ["-c:v", "libvpx"]), ("a.flv", []), ("a.mp4", ["-movflags", "dash+frag_keyframe+global_sidx"]),
+     ("a.swf", ["-c:v", "flv"]), ("a.mxf", ["-c:v", "mpeg2video"])],
+)  # fmt: skip
+def test_what_a_header_or_an_index_names_is_missed_between_packets_too(written, tmp_path, name, more):
+    """Copied packet by packet up to the 20th, and the rest cut off behind it."""
+    command = ["ffmpeg", "-v", "error", "-i", written("closed.mp4"), "-g", "10", *more, tmp_path / name]
+    subprocess.run(command, check=True)
+    with av.open(str(tmp_path / name)) as container:
+        ends = sorted(packet.pos + packet.size for packet in container.demux(video=0) if packet.size)
+    data = (tmp_path / name).read_bytes()
+    for end in ends[19:-1:5]:
+        (tmp_path / name).write_bytes(data[:end])
+        assert told_of(tmp_path / name).startswith("truncated: "), end
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("name", ["a.h264", "a.nut", "a.m2v", "a.dv", "a.gxf", "a.apng"])
+def test_a_last_picture_that_is_not_whole_is_told(written, tmp_path, name):
+    """Of streams without length or end; a cut between two pictures leaves nothing to see."""
+    size = ["-s", "720x576"] if name in ("a.dv", "a.gxf") else []
+    form = ["-pix_fmt", "yuv420p"] if name == "a.dv" else []
+    command = ["ffmpeg", "-v", "error", "-i", written("closed.mp4"), *size, *form, "-t", "1", tmp_path / name]
+    subprocess.run(command, check=True)
+    assert frame_count(tmp_path / name) >= 25
+    data = (tmp_path / name).read_bytes()
+    told = 0
+    for place in np.linspace(0.4, 0.98, 8):
+        (tmp_path / name).write_bytes(data[: int(place * len(data)) | 1])
+        try:
+            frame_count(tmp_path / name)
+        except DecodeError as error:
+            told += "truncated" in str(error)
+    assert told >= 6
 
 
 def between_packets(whole, start, unit):
