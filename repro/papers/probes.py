@@ -28,7 +28,7 @@ CHOOSE_SEED = 1000
 SEEDS = tuple(range(10))
 CHANCE = 12.5
 
-#: blocks a stage, and channels of the first: half as wide as the twins, with two blocks that CL relays between; where the
+#: blocks a stage, and channels of the first: half as wide as the twins, with two blocks that CL relays between; where
 #: order of frames is asked for, which narrow networks begin late to read, or never, one block as wide as the twins'
 _NARROW, _GROUPS, _WIDE = frozen(blocks=2, width=8), 4, frozen(blocks=1, width=16)
 _IN_ORDER = (ORDER,)
@@ -70,8 +70,8 @@ class Control:
 
 
 def probe_model(model: Model, name: str) -> Model:
-    """The small form of a paper's network on the probe `name`. A narrow one has half of GN's groups and of the reduction
-    in DNR's relays.
+    """The small form of a paper's network on the probe `name`. A narrow one has half of GN's groups and of the
+    reduction in DNR's relays.
     """
     small, narrow = twins.twin_model(model), name not in _IN_ORDER
     if "blocks" in small.options:
