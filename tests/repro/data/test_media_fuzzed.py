@@ -34,6 +34,11 @@ VIDEOS = {
     "h.flv": Coded("flv", 12, 0, count=8),
     "i.wmv": Coded("wmv2", 12, 0, count=8),
     "j.gif": Coded("gif", 1, None, pix_fmt="rgb8", count=3),
+    "m.ivf": Coded("libvpx", 20, None, {"deadline": "realtime"}, count=8),
+    "n.swf": Coded("flv", 12, 0, count=8),
+    "o.mxf": Coded("mpeg2video", 12, 2, count=8),
+    "p.y4m": Coded("wrapped_avframe", 1, None, count=3),
+    "q.mp4": x264(CLOSED, count=8, container={"movflags": "dash+frag_keyframe+global_sidx"}),
 }
 PIPED = {"k.avi": piped(Coded("mpeg4", 12, 0, count=8), "avi"), "l.mkv": piped(x264(CLOSED, count=8), "matroska")}
 
