@@ -17,19 +17,24 @@ _SHOWN = 4
 #: Cyrillic, Greek and Armenian letters, dashes and quotes that look like these in most typefaces, and that no Unicode
 #: form makes equal
 _LOOKALIKES = {
-    "a": "аɑα", "c": "сϲ", "d": "ԁ", "e": "еҽ", "g": "ɡց", "h": "һհ", "i": "іıιӏ", "j": "јϳ", "k": "κк", "n": "ոп",
-    "o": "оοօσ", "p": "рρ", "q": "ԛզ", "s": "ѕ", "u": "սυ", "v": "νѵ", "w": "ԝω", "x": "хχ", "y": "уүγ", "l": "ⅼ|",
-    "A": "АΑ", "B": "ВΒ", "C": "СϹ", "E": "ЕΕ", "F": "Ϝ", "G": "Ԍ", "H": "НΗ", "I": "ІΙӀ", "J": "ЈͿ", "K": "КΚ",
-    "M": "МΜϺ", "N": "Ν", "O": "ОΟՕ", "P": "РΡ", "S": "ЅՏ", "T": "ТΤ", "U": "Ս", "W": "Ԝ", "X": "ХΧ", "Y": "УΥҮ",
-    "Z": "Ζ", "-": "‐‑‒–—―−﹣", "'": "’‘ʼ′`´ʹ", '"': "“”″„", ".": "․", ":": "։∶", "/": "∕⁄",
+    "a": "аɑα", "c": "сϲᴄ", "d": "ԁ", "e": "еҽ", "g": "ɡց", "h": "һհ", "i": "іıιӏ", "j": "јϳ", "k": "κк", "n": "ոп",
+    "o": "оοօσᴏ", "p": "рρ", "q": "ԛզ", "s": "ѕꜱ", "u": "սυ", "v": "νѵᴠ", "w": "ԝωᴡ", "x": "хχ", "y": "уүγ", "l": "ⅼ|",
+    "A": "АΑᎪ", "B": "ВΒᏴ", "C": "СϹᏟ", "E": "ЕΕᎬ", "F": "Ϝ", "G": "ԌᏀ", "H": "НΗᎻ", "I": "ІΙӀᎥ", "J": "ЈͿᎫ",
+    "K": "КΚᏦ", "M": "МΜϺᎷ", "N": "Ν", "O": "ОΟՕ", "P": "РΡᏢ", "S": "ЅՏᏚ", "T": "ТΤᎢ", "U": "Ս", "W": "ԜᎳ", "X": "ХΧ",
+    "Y": "УΥҮ", "D": "Ꭰ", "L": "Ꮮ", "R": "Ꭱ", "V": "Ꮩ", "Z": "ΖᏃ", "b": "Ьь", "r": "г", "z": "ᴢ",
+    "-": "‐‑‒–—―−﹣", "'": "’‘ʼ′`´ʹ", '"': "“”″„", ".": "․", ":": "։∶", "/": "∕⁄",
 }  # fmt: skip
 _PLAIN = str.maketrans({sign: letter for letter, signs in _LOOKALIKES.items() for sign in signs})
+#: marks and fillers that show nothing and that no category tells: joiners, selectors of a variant, blank letters
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def normal(name: str) -> str:
     """A name in one of its Unicode forms (NFC), without what cannot be seen, and with single spaces."""
-    composed = unicodedata.normalize("NFC", name)
-    return " ".join("".join(sign for sign in composed if unicodedata.category(sign) != "Cf").split())
+    seen = (sign for sign in _UNSEEN.sub("", name) if sign.isspace() or unicodedata.category(sign) not in ("Cf", "Cc"))
+    return " ".join(unicodedata.normalize("NFC", "".join(seen)).split())
 
 
 def number_of(text: str) -> int | None:
@@ -64,11 +69,14 @@ def require_different(names: Iterable[str], where: str) -> None:
 
 
 def differ_in_case(names: Iterable[str]) -> str | None:
-    """What to say of the first two classes that differ in upper and lower case alone; None where there are none."""
+    """What to say of the first two classes that differ in upper and lower case, or in `_` for a space, alone; None
+    where there are none.
+    """
     seen: dict[str, str] = {}
-    pairs = ((seen.setdefault(name.casefold(), name), name) for name in names)
+    pairs = ((seen.setdefault(name.casefold().replace("_", " "), name), name) for name in names)
     two = next(((one, other) for one, other in pairs if one != other), None)
-    return f"{two[0]!r} and {two[1]!r} are two classes, and differ in case alone" if two else None
+    what = "case" if two and "_" not in "".join(two) else "case or `_`"
+    return f"{two[0]!r} and {two[1]!r} are two classes, and differ in {what} alone" if two else None
 
 
 @dataclass(frozen=True)

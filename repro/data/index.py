@@ -37,6 +37,8 @@ from repro.data.shared_files import Listed, refuse_shared
 from repro.data.splits import respelled, split_of
 
 _COLUMNS = ("path", "label", "split", "group")
+#: what programs write where there is no label
+_NOTHING = frozenset({"nan", "<na>", "#n/a", "n/a"})
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,13 @@ def _notes(rows: Sequence[Row], classes: Sequence[str]) -> tuple[str, ...]:
     numbers = sorted({row.label for row in rows if row.label not in known and not row.label.isdecimal()})
     as_numbers = f"labels such as {numbers[0]!r} were read as the numbers of classes" if numbers else None
     used = {row.label for row in rows}
-    from_1 = "0" not in used and len(used) > 1 and {str(number + 1) for number in range(len(used))} == used
+    from_1 = "0" not in used and "1" in used and len(used) > 1
+    counted = [name for name in classes if name.isdecimal()]
+    mixed = (
+        f"labels are names and numbers: {counted[0]!r} was read as a name" if 0 < len(counted) < len(classes) else None
+    )
     first = f"labels begin at 1: class 0 of {len(classes)} has no video" if from_1 and classes[0] == "0" else None
-    return tuple(note for note in (respelled_, as_numbers, first, differ_in_case(classes)) if note)
+    return tuple(note for note in (respelled_, as_numbers, mixed, first, differ_in_case(classes)) if note)
 
 
 def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tuple[str, ...]:
@@ -255,12 +261,12 @@ def _classes(file: Path, rows: Sequence[Row], labels: str | Path | None) -> tupl
 
 
 def _is_no_class(label: str, numbers: int, labels: Mapping[str, Row]) -> bool:
-    """Whether a label is a number that no class has (`-1`, `1.5`, `nan`) where all are numbers, or one such as `2.0`
-    among names, where `2` might be meant or a name.
+    """Whether a label is a number that no class has (`-1`, `1.5`, `nan`) where all are numbers, or one such as `2.0` or
+    `nan` among names, where `2` might be meant or a name, or nothing.
     """
     if all(map(looks_like_number, labels)):
         return number_of(label) is None
-    return number_of(label) is not None and not label.isdecimal()
+    return label.casefold() in _NOTHING or (number_of(label) is not None and not label.isdecimal())
 
 
 def _numbers(file: Path, rows: Sequence[Row], classes: tuple[str, ...]) -> list[int]:

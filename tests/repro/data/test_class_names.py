@@ -40,6 +40,12 @@ def test_names_do_not_look_like_numbers(text: str) -> None:
 def test_names_that_differ_in_case_are_told() -> None:
     assert differ_in_case(["run", "jump"]) is None
     assert differ_in_case(["run", "jump", "Run"]) == "'run' and 'Run' are two classes, and differ in case alone"
+    assert "case or `_` alone" in (differ_in_case(["a cup", "A_cup"]) or "")
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufe0f", "\u034f", "\u3164", "\u2800", "\x07", "\u202e", "\U000e0100"])
+def test_what_cannot_be_seen_is_no_part_of_a_name(unseen: str) -> None:
+    assert normal(f"e{unseen}\u0301 x{unseen}") == "é x"
 
 
 @given(st.text())

@@ -129,6 +129,9 @@ def test_numbers_are_classes_however_a_program_wrote_them(tmp_path, write_csv, l
         (("1e0", "1"), "line 2: label '1e0'"),
         (('"1,000"', "1"), "line 2: label '1,000'"),
         (("push", "2.0"), "line 3: label '2.0'"),
+        (("push", "NaN"), "line 3: label 'NaN'"),
+        (("push", "рush"), "look alike"),
+        (("PUSH", "ᏢUSH"), "look alike"),
         (("0", "999999999"), "line 3: label '999999999'.*0 to 99999"),
         (("0", "9" * 5000), "line 3: label"),
         (("push", "pu\uff53h"), "look alike"),
@@ -189,7 +192,13 @@ def test_labels_that_begin_at_1_are_told(tmp_path, write_csv):
     assert read_csv(write_csv(tmp_path / "my.csv", rows), "val").notes == (
         "labels begin at 1: class 0 of 4 has no video",
     )
+    assert read_csv(write_csv(tmp_path / "my.csv", [*rows, ("7.mp4", "7", "val")]), "val").notes
     assert not read_csv(write_csv(tmp_path / "my.csv", rows[1:]), "val").notes
+
+
+def test_numbers_among_names_are_told(tmp_path, write_csv):
+    found = read_csv(write_csv(tmp_path / "my.csv", [("a.mp4", "10", "val"), ("b.mp4", "run", "val")]), "val")
+    assert found.classes == ("10", "run") and found.notes == ("labels are names and numbers: '10' was read as a name",)
 
 
 def test_a_copy_of_a_training_video_is_not_held_out(tmp_path, write_csv):
