@@ -43,8 +43,6 @@ class Question:
     vary: str = ""
     """What the points are of: `batch`; `grade`, parts of the test videos; or an option of the arms' method."""
     points: tuple[Any, ...] = ()
-    epochs: int = 0
-    """How long all arms train, where the probe's recipe ends before they do; 0: as the recipe."""
     seeds: int = 10
     """0 to seeds - 1, of every arm."""
     width: float = 2.0

@@ -133,9 +133,7 @@ def _term(one: Question, number: int, point: Any, weight: float) -> Term:
 
 def _probed(one: Question, model: Model, point: Any) -> Experiment:
     """The training and test of a network on the question's probe, at one point."""
-    longer: dict[str, Any] = {"epochs": one.epochs} if one.epochs else {}
-    longer |= {"batch": point} if one.vary == BATCH else {}
-    made = probe(model, one.probe, **longer)
+    made = probe(model, one.probe, **({"batch": point} if one.vary == BATCH else {}))
     small = made.model
     options = {**small.method_options, **_about().get("options", {}).get(small.method or "", {})}
     if one.vary not in ("", BATCH, GRADE):

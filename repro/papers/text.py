@@ -26,7 +26,7 @@ _SAID = {"rows": str, "at": str, "says": str, "short": str}
 _READING = {"rows": str, "at": str, "says": str, **dict.fromkeys("source plus needs".split(), str), "times": int}
 QUESTION: dict[str, Any] = {
     **dict.fromkeys("asks probe cell vary metric unit says chosen waits".split(), str),
-    **dict.fromkeys("seeds digits epochs".split(), int),
+    **dict.fromkeys("seeds digits".split(), int),
     "arms": [str],
     "labels": [str],
     "points": [object],

@@ -179,6 +179,6 @@ def test_questions_of_a_user_s_table_are_about_a_cell(tmp_path: Path):
 
 
 def test_what_has_no_mark_of_being_trained_is_no_answer(tmp_path: Path):
-    name = "dnr/table6/dnr_on_tanet"
+    name = "psn/table1/psn_over_tsm"
     found = answer(name, write(tmp_path / "records", find(name), lambda label, seed: 12.5 + seed / 100))
-    assert found.state == "empty" and "a mark of tanet on probe-order" in found.why
+    assert found.state == "empty" and "a mark of tsm on probe-shapes" in found.why

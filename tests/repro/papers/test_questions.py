@@ -112,7 +112,7 @@ def test_what_cannot_be_asked_is_refused(change, told):
 
 def test_a_network_without_a_mark_is_waited_for() -> None:
     waits = {one.full_name: waits_for(one) for one in declared()}
-    assert waits["dnr/table6/dnr_on_tanet"].endswith("; a mark of tanet on probe-order")
+    assert not waits["dnr/table6/dnr_on_tanet"]
     assert waits["psn/table1/psn_over_tsm"].endswith("; a mark of tsm on probe-shapes")
     for name in ("dnr/table6/dnr_on_tsm", "dnr/table1a/ct_reads_order", "dnr/table3/bn_by_batch"):
         assert "a mark of" not in waits[name]
