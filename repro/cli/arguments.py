@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.core.errors import BadOption
 from repro.core.options import parsed
+from repro.core.paths import expand
 from repro.core.spec import Model, Views, frozen, replace
 from repro.papers import row_model
 from repro.registry import backbones, code_of, methods, models
 
 if TYPE_CHECKING:
     from repro.models.pretrained import Trained
+
+#: bytes of a file's name on most file systems, less the longest ending
+_LONGEST_NAME = 240
 
 
 def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -85,6 +90,22 @@ def clip(text: str) -> Path:
     if "://" in text:
         raise argparse.ArgumentTypeError(f"{text!r} is on a network; fetch it first: curl -LO {text}")
     return Path(text)
+
+
+def output(text: str) -> Path:
+    """A file to write: the one that a link leads to, in a folder that can be written to, and never in place of a pipe,
+    a device or a folder.
+    """
+    path = expand(text)
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r}... is longer than a name of a file may be")
+    path = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if os.path.lexists(path) and not path.is_file():
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular file; the name of a file is meant")
+    folder = next((one for one in path.absolute().parents if os.path.lexists(one)), None)
+    if folder is None or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {str(folder)!r} is no folder to write to")
+    return path
 
 
 def add_decoder(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from repro import papers
+from repro.cli.arguments import output
 from repro.cli.common import Commands, add_reference, add_table, prepare, table_of, verb
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
@@ -88,7 +89,7 @@ def _add_bundle(commands: Commands) -> None:
     )
     add_table(parser)
     add_reference(parser)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.zip")
+    parser.add_argument("--out", type=output, required=True, metavar="FILE.zip")
 
 
 def bundle(args: argparse.Namespace) -> int:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from repro.cli.arguments import add_model, add_module, add_names, positive, trained_of, views_of
+from repro.cli.arguments import add_model, add_module, add_names, output, positive, trained_of, views_of
 from repro.cli.common import Commands, prepare, verb
 
 _FORMATS = ("onnx", "torchscript", "torch-export")
@@ -23,7 +22,7 @@ def add(commands: Commands) -> None:
     add_model(parser, optional=True)
     parser.add_argument("--weights", required=True, help="a file of import-weights or train, or a name of weights list")
     parser.add_argument("--format", required=True, choices=_FORMATS)
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="FILE.json lies beside it")
+    parser.add_argument("--out", type=output, required=True, metavar="FILE", help="FILE.json lies beside it")
     parser.add_argument("--sampling", help="frame sampling rule to tell; default: the network's test protocol")
     parser.add_argument("--crop", type=positive, help="height and width of the input; default: the test protocol's")
     parser.add_argument("--threads", type=positive, help="CPU threads; default: all cores")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,12 +15,14 @@ from repro.cli.arguments import (
     add_module,
     add_names,
     add_views,
+    output,
     positive,
     trained_of,
     views_of,
 )
 from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
+from repro.core.plain_text import one_line
 
 if TYPE_CHECKING:
     from repro.engine.features import Features
@@ -38,7 +41,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("source", type=Path, metavar="SOURCE", help=help_)
     parser.add_argument("--weights", help="a file of import-weights or train, or a name of weights list")
     parser.add_argument("--model", help="default: the weights'; without --weights it is random, a control")
-    parser.add_argument("--out", type=Path, metavar="FILE.npz", help="where the features go")
+    parser.add_argument("--out", type=output, metavar="FILE.npz", help="where the features go")
     parser.add_argument("--folds", type=positive, help="score a linear classifier by so many folds of whole groups")
     add_names(parser)
     add_model_options(parser)
@@ -49,15 +52,19 @@ def add(commands: Commands) -> None:
 
 def features(args: argparse.Namespace) -> int:
     """Write features, or read them; with --folds score a linear classifier beside what needs no network."""
-    from repro.engine.features import Features
+    from repro.engine.features import Features, check_name
 
     console = prepare(args)
+    if args.out:
+        check_name(args.out)
     if args.source.suffix == ".npz":
         found = Features.load(args.source)
     else:
         if not (args.out or args.folds):
             raise BadOption("features wants --out FILE.npz, or --folds N", fix="--out f.npz --folds 5")
         found = _extracted(args, console)
+        for one in found.about["left_out"]:
+            print(one_line(f"left out: {one['id']}: {one['problem']}"), file=sys.stderr)
         if args.out:
             found.save(args.out)
             console.print(f"{len(found.ids)} clips, {found.values.shape[1]} features each: {args.out}", markup=False)
@@ -87,7 +94,8 @@ def _extracted(args: argparse.Namespace, console: Console) -> Features:
 
 
 def _tell(args: argparse.Namespace, found: Features, console: Console) -> None:
-    from repro.engine.features import clips_in, simple
+    from repro.data.clip_controls import simple
+    from repro.engine.features import clips_in
     from repro.evidence.linear_probe import folds_of, probe
 
     fold = folds_of(found.labels, found.groups, args.folds)
@@ -96,10 +104,11 @@ def _tell(args: argparse.Namespace, found: Features, console: Console) -> None:
     console.print(
         f"{len(found.ids)} clips of {len(found.classes)} classes in {groups} groups, {args.folds} folds of whole groups"
     )
-    name = "features" if found.about["weights_sha256"] else "random network's features"
+    name = "features" if found.about.get("weights_sha256") else "random network's features"
     rows = {name: found.values}
     if args.source.suffix != ".npz":
-        clips, _ = clips_in(args.source)
+        read = {clip.id: clip.path for clip in clips_in(args.source)[0]}
+        clips = [read[name] for name in found.ids]
         rows |= {f"{kind} alone": simple(clips, kind) for kind in ("geometry", "colour")}
     for label, values in rows.items():
         told = probe(values, found.labels, fold)

@@ -17,6 +17,7 @@ from repro.cli.arguments import (
     add_names,
     add_views,
     clip,
+    output,
     positive,
     trained_of,
     views_of,
@@ -46,7 +47,9 @@ def add(commands: Commands) -> None:
     parser.add_argument("--crops", type=int, choices=[1, 3, 5, 10], help="default: the network's test protocol")
     parser.add_argument("--fusion", choices=["softmax", "logits", "features"], help="how the views' scores are one")
     parser.add_argument("--json", action="store_true", help="plain data in place of text, of one clip")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write FILE.csv or FILE.jsonl; a second start goes on")
+    parser.add_argument(
+        "--out", type=output, metavar="FILE", help="write FILE.csv or FILE.jsonl; a second start goes on"
+    )
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that decode; default 1")
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one clip")
     add_names(parser)

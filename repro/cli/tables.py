@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro import papers, registry
-from repro.cli.arguments import add_module
+from repro.cli.arguments import add_module, output
 from repro.cli.common import (
     Commands,
     add_data,
@@ -68,7 +68,7 @@ def _add_table(commands: Commands) -> None:
     parser = verb(commands, "table", table, "print a table from records; never computes", "table table6 --format latex")
     add_table(parser)
     parser.add_argument("--format", default="text", choices=["text", "markdown", "latex", "html", "csv"])
-    parser.add_argument("--out", type=Path, help="write to a file; notes of a CSV go into FILE.notes.csv")
+    parser.add_argument("--out", type=output, help="write to a file; notes of a CSV go into FILE.notes.csv")
     add_form(parser)
     add_reference(parser)
 
@@ -78,7 +78,7 @@ def _add_report(commands: Commands) -> None:
         commands, "report", report, "one self-contained HTML file from all records", "report --out report.html"
     )
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="with tables of yours too: mine.toml")
-    parser.add_argument("--out", type=Path, help="default: report.html in the results folder")
+    parser.add_argument("--out", type=output, help="default: report.html in the results folder")
     parser.add_argument("--figures", type=Path, metavar="DIR", help="its figures too, as SVG and PNG files")
     add_reference(parser)
     add_with(parser)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from repro.cli.arguments import add_model_options, add_module, model_of
+from repro.cli.arguments import add_model_options, add_module, model_of, output
 from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
 
@@ -48,7 +48,7 @@ def _add_import(commands: Commands) -> None:
         metavar="KEY",
         help="which weights, where the file holds raw and averaged ones: a key of the file, or a part of it (ema)",
     )
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=output, required=True)
     add_module(parser)
 
 

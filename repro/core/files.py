@@ -150,7 +150,7 @@ def file_sha256(path: Path) -> str:
 
 def temporary_of(path: Path, ending: str = _FILE) -> Path:
     """A name beside `path` that tells its writer, so that it is cleared once that one is dead."""
-    return path.with_name(f".{path.name[:120]}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:12]}{ending}")
+    return path.with_name(f".{path.name[:40]}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:12]}{ending}")
 
 
 def _host() -> str:

@@ -8,7 +8,6 @@ networks take turns, A B A B, and the ratio is taken within each pair, so that w
 from __future__ import annotations
 
 import itertools
-import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -18,14 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.core.environment import memory_at_hand
 from repro.core.errors import BadOption
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.macs import GIGA, count_macs
 from repro.cost.runtime import device_name, load_average, machine, peak_memory, threads_of
-from repro.models.build import build, build_meta, frozen_form, input_shape
+from repro.models.build import build, build_meta, frozen_form, input_shape, require_room
 from repro.models.device import layout, place_on, timed_arithmetic
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
@@ -126,15 +124,8 @@ def check(speed: Speed, device: str = "cpu") -> None:
 
 def random_clips(model: Model, speed: Speed, generator: torch.Generator) -> torch.Tensor:
     """Clips (batch, T, 3, H, W) to be timed; `BadOption` for more of them than the memory at hand can hold."""
-    shape = input_shape(model, speed.size, speed.batch)
-    wanted, free = 4 * math.prod(shape), memory_at_hand()
-    if free is not None and wanted > free:
-        raise BadOption(
-            f"batch {speed.batch} of {model.frames} frames at {speed.size}: {wanted / 2**30:.1f} GiB of input alone, "
-            f"and {free / 2**30:.1f} GiB of memory are free",
-            allowed=f"at most {max(1, free * speed.batch // wanted)}, less what the network takes",
-        )
-    return torch.randn(shape, generator=generator)
+    require_room(model, speed.size, speed.batch)
+    return torch.randn(input_shape(model, speed.size, speed.batch), generator=generator)
 
 
 def _ready(model: Model, speed: Speed, device: str) -> Timed:

@@ -16,6 +16,7 @@ import numpy as np
 from repro.core.errors import DecodeError
 from repro.data import decode, frames, views_of_video
 from repro.data.decode import Pick
+from repro.data.pool import Pool, Problem
 from repro.data.resize import resize_short
 from repro.data.views_of_video import FileSource, Source
 
@@ -95,8 +96,12 @@ def frame_count(path: str | Path, decoder: str) -> int:
 
 
 def views_of_clip(path: str | Path, test: views_of_video.Views, decoder: str) -> tuple[np.ndarray, str]:
-    """All test views of a clip: uint8 (V, T * clip_length, 3, crop, crop); and the decoder that was used."""
-    seen = clip_task(str(path), decoder, test)
+    """All test views of a clip: uint8 (V, T * clip_length, 3, crop, crop); and the decoder that was used, in a process
+    of its own, which a damaged clip may end.
+    """
+    seen = next(Pool(clip_task).run([(str(path), decoder, test)], ahead=1))
+    if isinstance(seen, Problem):
+        raise DecodeError(path, seen.reason)
     return seen.cuts.part(0, len(seen.cuts)), seen.decoder
 
 

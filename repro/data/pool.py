@@ -1,7 +1,8 @@
 """Work on videos in processes of their own, so that a decoder that hangs or crashes ends with the video named.
 
 A thread cannot be ended and a signal does not interrupt a decoder in C, so each worker (`repro.data.worker`) is a
-process that is killed when a task takes longer than allowed, and replaced.
+process that is killed when a task takes longer than allowed, and replaced. Time in which other processes have the cores
+does not count, so that a busy machine reads the same videos as an idle one.
 """
 
 from __future__ import annotations
@@ -78,8 +79,7 @@ class Pool:
             else:
                 self._collect(next(worker for worker in heard if worker.connection is ready), state)
         for worker in heard:
-            late = worker.deadline < time.monotonic() and worker in self._workers
-            if late and not worker.connection.poll():
+            if worker in self._workers and worker.is_late() and not worker.connection.poll():
                 self._drop(worker, state, f"no result within {self._timeout:g} s; the decoder was ended")
         return True
 
@@ -91,7 +91,8 @@ class Pool:
             self._workers.append(Worker.start(self._function))
 
     def _give(self, worker: Worker, task: tuple[int, tuple[Any, ...]]) -> None:
-        worker.ticket, worker.deadline = task[0], time.monotonic() + self._timeout
+        worker.ticket = task[0]
+        worker.allow(self._timeout)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is noticed when it is awaited
             worker.connection.send((task[1], self._timeout))
 

@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,8 @@ from repro.core.errors import DataError, ReproError
 
 #: seconds for a fresh interpreter to import what it needs, on a busy machine
 _START_S = 120.0
-_ORPHAN_S = 30.0
+#: seconds that a decoder may hang on after its parent is gone
+_ORPHAN_S = 600.0
 #: bytes of an array that go through the pipe at once: the receiver holds these twice
 _SLICE = 4 << 20
 
@@ -47,6 +49,8 @@ class Worker:
     ticket: int | None = None
     deadline: float = 0.0
     ready: bool = False
+    waited: float = 0.0
+    """What `waiting` told when the deadline was set."""
 
     @classmethod
     def start(cls, function: Callable[..., Any]) -> Worker:
@@ -59,10 +63,32 @@ class Worker:
         with stop_signal.held_back():  # a scheduler signals all processes of a job; this one ends when its parent does
             process = subprocess.Popen(command, pass_fds=[descriptor], stdin=subprocess.DEVNULL)
         theirs.close()
-        worker = cls(process, ours, deadline=time.monotonic() + _START_S)
+        worker = cls(process, ours)
+        worker.allow(_START_S)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             ours.send(function)
         return worker
+
+    def allow(self, seconds: float) -> None:
+        """Set the deadline: so many seconds from now, without those in which it waits for a core."""
+        self.deadline, self.waited = time.monotonic() + seconds, self.waiting()
+
+    def is_late(self) -> bool:
+        """Whether the deadline has passed, after what the process waited for a core since then is added to it."""
+        if self.deadline < time.monotonic():
+            waited = self.waiting()
+            self.deadline, self.waited = self.deadline + waited - self.waited, waited
+        return self.deadline < time.monotonic()
+
+    def waiting(self) -> float:
+        """Seconds that the process was ready to run, so far, and other processes had the cores; 0 where no system tells
+        it. What is read by one machine must not depend on what else it does.
+        """
+        try:
+            told = [path.read_text().split()[1] for path in Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")]
+        except (OSError, IndexError):
+            return self.waited
+        return max((int(nanoseconds) / 1e9 for nanoseconds in told), default=self.waited)
 
     def end(self) -> None:
         """Kill and reap; a process in uninterruptible sleep (a dead network disk) is left to the system."""

@@ -33,7 +33,7 @@ from repro.engine.train.checkpoint import weights_sha256
 from repro.engine.train.fit import Initialise, describe, fit
 from repro.engine.train.step import Normalize
 from repro.models import known_weights
-from repro.models.build import build
+from repro.models.build import build, require_room
 from repro.models.device import deterministic, seed_all
 
 #: more decoding processes than this for one GPU find no use
@@ -54,6 +54,9 @@ def measure_accuracy(
 
     Started again with the same `workdir` it goes on where it stopped.
     """
+    require_room(model, max(accuracy.test.crop, accuracy.test.resize))
+    if accuracy.train is not None:
+        require_room(model, max(accuracy.train.crop, accuracy.train.resize))
     test_index = open_index(accuracy.dataset, accuracy.test_split)
     found = Match(())
     if accuracy.train is None and (file := file_of(model, files.weights)):

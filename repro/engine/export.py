@@ -32,7 +32,7 @@ from repro.cost.fastest_form import relative_error
 from repro.cost.onednn_fusion import UNREADABLE, fold
 from repro.data import sampling
 from repro.models.build import input_shape
-from repro.models.pretrained import Trained, require_frames
+from repro.models.pretrained import Trained, require_views
 
 #: name -> the package that runs such a file
 FORMATS = {"onnx": "onnxruntime", "torchscript": "torch", "torch-export": "torch"}
@@ -75,7 +75,7 @@ def export(network: Trained, form: str, out: str | Path, views: Views | None = N
     if form not in FORMATS:
         raise BadOption(f"unknown format {form!r}", allowed=", ".join(FORMATS))
     views = views or network.views
-    require_frames(network.model, views.sampling)
+    require_views(network.model, views)
     runtime = _runtime(FORMATS[form])
     module = network.module.cpu().eval()
     generator = torch.Generator().manual_seed(_SEED)

@@ -1,6 +1,7 @@
 """Frozen features of clips: what a network gives to its classifier, the mean over a clip's frames and views.
 
-<out>.npz   values (N, D) float32; ids, labels (-1 unknown), classes, groups of the N clips; about, JSON: how made
+<out>.npz   values (N, D) float32; ids, labels (-1 unknown), classes, groups of the N clips; about, JSON: how made, and
+            `left_out`, the clips that could not be read
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -18,13 +18,14 @@ from torch import nn
 
 from repro.core.errors import BadOption, DataError
 from repro.core.files import writing
+from repro.core.paths import expand
 from repro.core.spec import Views, to_dict
 from repro.data import clip_views
 from repro.data.clip_paths import clips_of
 from repro.data.index import read_classes, read_csv, read_splits
-from repro.models.pretrained import Trained, require_frames
-
-_ARRAYS = ("values", "ids", "labels", "classes", "groups", "about")
+from repro.data.pool import Pool, Problem
+from repro.models.pretrained import Trained, require_views
+from repro.records.arrays import about_of, array_of, reading_arrays, texts_of
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Features:
 
     def save(self, path: Path) -> None:
         """Write the file whole."""
-        if path.suffix != ".npz":
-            raise BadOption(f"features go to a file {str(path)!r}", allowed="a name that ends in .npz")
+        check_name(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         told: dict[str, Any] = {name: np.array(getattr(self, name), np.str_) for name in ("ids", "classes", "groups")}
         with writing(path) as file:
             np.savez(file, values=self.values, labels=self.labels, about=np.array(json.dumps(self.about)), **told)
@@ -59,13 +60,21 @@ class Features:
     @staticmethod
     def load(path: Path) -> Features:
         """Read a file of `save`."""
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                values, ids, labels, classes, groups, about = (file[name] for name in _ARRAYS)
-        except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
-            raise DataError(f"{str(path)!r} is no file of features: {error}", fix="python -m repro features") from error
-        texts = [tuple(map(str, part)) for part in (ids, classes, groups)]
-        return Features(values, texts[0], labels, texts[1], texts[2], json.loads(str(about)))
+        with reading_arrays(path, "features", fix="python -m repro features") as data:
+            values, labels = array_of(data, "values", "f", 2), array_of(data, "labels", "iu", 1)
+            ids, classes, groups = (tuple(texts_of(data, name)) for name in ("ids", "classes", "groups"))
+            about = about_of(data)
+            if not len(values) == len(ids) == len(labels) == len(groups) > 0 or not np.isfinite(values).all():
+                raise ValueError(f"{values.shape} values, {len(ids)} ids, {len(labels)} labels, {len(groups)} groups")
+            if labels.min() < -1 or labels.max() >= max(1, len(classes)):
+                raise ValueError(f"labels from {labels.min()} to {labels.max()} of {len(classes)} classes")
+        return Features(values, ids, labels, classes, groups, about)
+
+
+def check_name(path: Path) -> None:
+    """Raise `BadOption` for a file of another format."""
+    if path.suffix != ".npz":
+        raise BadOption(f"features go to a file {str(path)!r}", allowed="a name that ends in .npz")
 
 
 def clips_in(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
@@ -73,7 +82,10 @@ def clips_in(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
     if source.suffix.lower() == ".csv":
         videos = [video for split in read_splits(source) for video in read_csv(source, split).videos]
         return [Clip(one.id, one.path, one.label, one.group) for one in videos], read_classes(source)
+    source = expand(source)
     paths = clips_of([source])
+    if not source.is_dir():  # a list or a pattern
+        return [Clip(str(path), path) for path in paths], ()
     folders = sorted({path.parent.name for path in paths if path.parent != source})
     classes = tuple(folders) if all(path.parent.parent == source for path in paths) else ()
     return [
@@ -90,28 +102,36 @@ def extract(
     device: str = "cpu",
     on_clip: Callable[[int, int], None] = lambda done, all: None,
 ) -> Features:
-    """Features of clips and their classes, as `clips_in` lists them.
+    """Features of clips and their classes, as `clips_in` lists them; `about` tells those that could not be read, which
+    are left out.
 
     `BadOption` for a network that has no features before its classifier.
     """
-    require_frames(network.model, views.sampling)
+    require_views(network.model, views)
     found, classes = listed
     module = network.module.to(torch.device(device)).eval()
     if not callable(getattr(module, "features", None)):
         raise BadOption(f"{network.label} has no features of clips", allowed="tsn, tsm, i3d and others with `features`")
-    rows = []
-    for number, clip in enumerate(found):
+    rows, kept, left_out = [], [], []
+    tasks = ((str(clip.path), decoder, views) for clip in found)
+    for number, (clip, seen) in enumerate(zip(found, Pool(clip_views.clip_task).run(tasks, ahead=1), strict=True)):
         on_clip(number, len(found))
-        pictures, _ = clip_views.views_of_clip(clip.path, views, decoder)
-        rows.append(_of_views(network, module, pictures, device))
+        if isinstance(seen, Problem):
+            left_out.append({"id": clip.id, "problem": seen.reason})
+            continue
+        rows.append(_of_views(network, module, seen.cuts.part(0, len(seen.cuts)), device))
+        kept.append(clip)
+    if not rows:
+        first = f"; first {left_out[0]['id']!r}: {left_out[0]['problem']}" if left_out else ""
+        raise DataError(f"none of {len(found)} clips could be read{first}")
     about = {"model": to_dict(network.model), "weights_sha256": network.sha256, "views": to_dict(views)}
     return Features(
         np.stack(rows),
-        tuple(clip.id for clip in found),
-        np.array([clip.label for clip in found], np.int64),
+        tuple(clip.id for clip in kept),
+        np.array([clip.label for clip in kept], np.int64),
         classes,
-        tuple(clip.group for clip in found),
-        about,
+        tuple(clip.group for clip in kept),
+        {**about, "left_out": left_out},
     )
 
 
@@ -124,28 +144,3 @@ def _of_views(network: Trained, module: nn.Module, views: np.ndarray, device: st
     made = [module.features(network.normalize(one[None].to(device))).float() for one in x]  # type: ignore[operator]
     mean: np.ndarray = torch.cat(made).flatten(0, -2).mean(0).cpu().numpy()
     return mean
-
-
-def simple(clips: Sequence[Clip], kind: str) -> np.ndarray:
-    """Controls: what a clip tells without being watched. `geometry`: width, height, their ratio, frames, rate, seconds.
-    `colour`: mean and deviation of red, green, blue, and each one's histogram of eight bins, over five frames.
-    """
-    return np.stack([_SIMPLE[kind](clip.path) for clip in clips])
-
-
-def _geometry(path: Path) -> np.ndarray:
-    from repro.data.video_facts import probe
-
-    told = probe(str(path))
-    seconds = told.frames / told.fps if told.fps else 0.0
-    return np.array([told.width, told.height, told.width / told.height, told.frames, told.fps, seconds], np.float32)
-
-
-def _colour(path: Path) -> np.ndarray:
-    views = Views(sampling="mmaction2.uniform_test_5", resize=32, crop=32)
-    pictures = clip_views.views_of_clip(path, views, "auto")[0][0].astype(np.float32)
-    bins = [np.histogram(pictures[:, channel], 8, (0, 256))[0] / pictures[:, channel].size for channel in range(3)]
-    return np.concatenate([pictures.mean((0, 2, 3)), pictures.std((0, 2, 3)), *bins]).astype(np.float32)
-
-
-_SIMPLE = {"geometry": _geometry, "colour": _colour}

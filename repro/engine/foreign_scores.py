@@ -25,8 +25,9 @@ from repro.data.class_names import match
 from repro.data.index import Index
 from repro.data.locate import without_suffix
 from repro.models import pickled_arrays
+from repro.records.arrays import require_room
 from repro.records.metrics import check_finite
-from repro.records.scores import Scores, require_room
+from repro.records.scores import Scores
 
 FORMATS = ("mmaction2", "npz", "csv")
 #: scores of one view that add up to 1 as nearly as this are probabilities

@@ -23,7 +23,7 @@ from repro.data.clip_views import SeenClip
 from repro.data.loader import TIMEOUT_S
 from repro.data.pool import Pool, Problem
 from repro.engine import batch_size
-from repro.models.pretrained import Trained, require_frames
+from repro.models.pretrained import Trained, require_views
 from repro.records import metrics
 
 #: views in one pass through the network at most; more gain nothing there, and a clip waits for its batch
@@ -81,7 +81,7 @@ def predictions(
 
     All views go through the network, as many at once as fit the memory budget; their scores are fused as `views` says.
     """
-    require_frames(network.model, views.sampling)
+    require_views(network.model, views)
     most = _views_at_once(network, views, device)
     together = max(1, most // views.count)
     pool = Pool(clip_views.clip_task, workers=workers, timeout_s=timeout_s)

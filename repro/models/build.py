@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.core import spec
+from repro.core.environment import memory_at_hand
 from repro.core.errors import BadOption, NotConfigured, ReproError
 from repro.models import checkpoint_reader, known_weights
 from repro.registry import Entry, backbones, methods, models, place_of
@@ -59,6 +61,17 @@ def input_shape(model: spec.Model, size: int, batch: int = 1) -> tuple[int, ...]
     length = models[model.name].fact("clip_length", 1)
     inner = () if length == 1 else (length,)
     return (batch, model.frames, *inner, 3, size, size)
+
+
+def require_room(model: spec.Model, size: int, batch: int = 1) -> None:
+    """Raise `BadOption` for input of more bytes than the memory at hand, as float32."""
+    wanted, free = 4 * math.prod(input_shape(model, size, batch)), memory_at_hand()
+    if free is not None and wanted > free:
+        raise BadOption(
+            f"batch {batch} of {model.frames} frames at {size}: {wanted / 2**30:.1f} GiB of input alone, "
+            f"and {free / 2**30:.1f} GiB of memory are free",
+            allowed=f"at most {free * batch // wanted} such clips, less what the network takes",
+        )
 
 
 def imagenet_state(backbone: str) -> Mapping[str, Tensor]:

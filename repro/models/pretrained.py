@@ -21,7 +21,7 @@ from repro.data.class_names import match, named
 from repro.data.loader import normalize
 from repro.data.sampling import clip_length_of, frames_of
 from repro.models import checkpoint_reader
-from repro.models.build import build
+from repro.models.build import build, require_room
 from repro.models.device import seed_all
 from repro.models.weights import load_weights
 from repro.papers.default_views import default_views
@@ -126,6 +126,12 @@ def require_frames(model: Model, rule: str) -> None:
             f"sampling {rule!r} gives {given[0]} segments of {given[1]} frame(s)",
             allowed=f"{wanted[0]} of {wanted[1]}, as {model.name} takes them",
         )
+
+
+def require_views(model: Model, views: Views) -> None:
+    """The same of views, which must also fit into memory."""
+    require_frames(model, views.sampling)
+    require_room(model, max(views.crop, views.resize))
 
 
 def load(path: str | Path, model: Model | None = None) -> Trained:

@@ -6,9 +6,7 @@ in blocks of videos, mapped from disk where they came from there.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import mmap
 import zipfile
 from collections import Counter
@@ -19,13 +17,11 @@ from typing import IO, Any
 
 import numpy as np
 
-from repro.core.environment import require_memory
 from repro.core.errors import DataError
-from repro.core.files import file_sha256, parse_json, writing
+from repro.core.files import file_sha256, writing
+from repro.records.arrays import about_of, array_of, reading_arrays, texts_of
 
 _FILE_VERSION = 2
-#: the most that a byte of an archive can unpack to
-_DEFLATE = 1033
 _BLOCK = 256
 
 
@@ -85,56 +81,24 @@ class Scores:
         """Read what `save` wrote; with `sha256`, only that very file. `DataError` for anything else."""
         if not path.is_file():
             raise DataError(f"scores {path}: no such file", allowed="an .npz that `test` or `train` wrote")
-        try:
-            with path.open("rb") as file:
-                if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                    raise DataError(f"scores {path} do not fit the sha256 that is recorded for them")
-                file.seek(0)
-                require_room(file)
-                file.seek(0)
-                return _read(file)
-        except DataError:
-            raise
-        except (Exception, RecursionError) as error:  # the bytes decide what numpy and zlib trip over
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise DataError(f"scores {path} cannot be read: {reason}", fix="the same test again writes them") from error
+        with reading_arrays(path, "scores", fix="the same test again writes them", sha256=sha256) as data:
+            return _read(data)
 
 
-def require_room(file: IO[bytes]) -> None:
-    """Raise before anything is allocated where arrays claim more than the archive can hold, or than memory does."""
-    total = 0
-    with zipfile.ZipFile(file) as archive:
-        names = archive.namelist()
-        if len(set(names)) != len(names):
-            raise ValueError("it holds an array twice")
-        for entry in archive.infolist():
-            with archive.open(entry) as member:
-                read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-                shape, _, dtype = read[np.lib.format.read_magic(member)](member)
-            claimed = math.prod(shape) * dtype.itemsize
-            if claimed > min(entry.file_size, _DEFLATE * entry.compress_size + _BLOCK):
-                raise ValueError(f"{entry.filename} claims {claimed / 2**30:.3g} GiB, which the file does not hold")
-            total += claimed
-    require_memory(total, "the file")
-
-
-def _read(file: IO[bytes]) -> Scores:
-    with np.load(file, allow_pickle=False) as data:
-        version = int(data["version"]) if "version" in data else 1
-        if not 1 <= version <= _FILE_VERSION:
-            raise ValueError(f"it is of version {version}; this program reads up to {_FILE_VERSION}")
-        views = _array(data, "views", "iu", 1)
-        if views.shape != (2,) or not (0 < views).all() or not (views < 2**31).all():
-            raise ValueError(f"views {views.tolist()}; allowed: clips and crops")
-        clips, crops = views.tolist()
-        problems = zip(_texts(data, "problem_ids"), _texts(data, "problems"), strict=True)
-        listed = [{"id": name, "problem": why} for name, why in problems]
-        about = parse_json(str(_of_signs(data["about"]))) if "about" in data else {}
-        if not isinstance(about, dict):
-            raise ValueError(f"`about` holds a {type(about).__name__}")
-        logits, labels, ids = _array(data, "logits", "f", 3), _array(data, "labels", "iu", 1), _texts(data, "ids")
-        stats = _array(data, "stats", "f", 3) if "stats" in data else None
-        names = tuple(_texts(data, "stat_names")) if stats is not None else ()
+def _read(data: Any) -> Scores:
+    version = int(data["version"]) if "version" in data else 1
+    if not 1 <= version <= _FILE_VERSION:
+        raise ValueError(f"it is of version {version}; this program reads up to {_FILE_VERSION}")
+    views = array_of(data, "views", "iu", 1)
+    if views.shape != (2,) or not (0 < views).all() or not (views < 2**31).all():
+        raise ValueError(f"views {views.tolist()}; allowed: clips and crops")
+    clips, crops = views.tolist()
+    problems = zip(texts_of(data, "problem_ids"), texts_of(data, "problems"), strict=True)
+    listed = [{"id": name, "problem": why} for name, why in problems]
+    about = about_of(data) if "about" in data else {}
+    logits, labels, ids = array_of(data, "logits", "f", 3), array_of(data, "labels", "iu", 1), texts_of(data, "ids")
+    stats = array_of(data, "stats", "f", 3) if "stats" in data else None
+    names = tuple(texts_of(data, "stat_names")) if stats is not None else ()
     if not ids or not logits.shape[2]:
         raise ValueError("it holds no videos" if not ids else "it holds no classes")
     if len(set(ids)) != len(ids):
@@ -147,29 +111,6 @@ def _read(file: IO[bytes]) -> Scores:
     if stats is not None and stats.shape != (*logits.shape[:2], len(names)):
         raise ValueError(f"figures {stats.shape}, named {len(names)}, do not fit logits {logits.shape}")
     return Scores(logits, labels, ids, listed, clips, crops, about, stats, names)
-
-
-def _array(data: Any, name: str, kinds: str, axes: int) -> np.ndarray:
-    found = data[name]
-    if found.dtype.kind not in kinds or found.ndim != axes:
-        raise ValueError(f"{name} is an array of {found.dtype} with {found.ndim} axes, not {axes}")
-    return np.asarray(found)
-
-
-def _texts(data: Any, name: str) -> list[str]:
-    found = data[name]
-    if found.ndim != 1 or (found.size and found.dtype.kind != "U"):
-        raise ValueError(f"{name} is an array of {found.dtype} with {found.ndim} axes, not a list of texts")
-    return [str(text) for text in _of_signs(found).tolist()]
-
-
-def _of_signs(found: np.ndarray) -> np.ndarray:
-    """The array, of texts or others; numpy takes any four bytes for a sign of a text."""
-    if found.dtype.kind == "U" and found.nbytes:
-        signs = np.frombuffer(found.astype(found.dtype.newbyteorder("=")).tobytes(), np.uint32)
-        if signs.max() > 0x10FFFF:
-            raise ValueError("a text in it holds what is no sign of Unicode")
-    return found
 
 
 def blocks(logits: np.ndarray, size: int = _BLOCK) -> Iterator[np.ndarray]:

@@ -97,6 +97,7 @@ class Attempt:
 
         elsewhere = self.ranks.share(None if self.replace else self.finished())
         if elsewhere is not None:
+            self._clear_work()  # of one that was killed when its record was there
             return elsewhere
         began, clock = datetime.now(UTC), time.monotonic()
         process_group.enter(lambda why: self._keep(failure(self.job, why), None))
@@ -116,8 +117,12 @@ class Attempt:
                 made = compose(self.job, {}, told, facts, began, took)
             made = self._keep(made, found.get("scores_path"))
             if made.status == "done":
-                shutil.rmtree(self.work, ignore_errors=True)  # it has served
+                self._clear_work()
         return cast(Record, self.ranks.share(made))
+
+    def _clear_work(self) -> None:
+        if self.ranks.rank == 0:
+            shutil.rmtree(self.work, ignore_errors=True)
 
     def _as_measured(self) -> contextlib.AbstractContextManager[None]:
         """The switches of torch that the job is measured under."""

@@ -19,7 +19,7 @@ from repro.data.index import Index as Videos
 from repro.data.splits import known_split
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
-from repro.models.pretrained import require_frames
+from repro.models.pretrained import require_frames, require_views
 from repro.papers.probes import CHOOSE, probe
 from repro.papers.recipes.used import KINETICS
 from repro.papers.twins import twin_accuracy, twin_model
@@ -151,9 +151,9 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
     from repro.models.weights import load_weights
 
     model = experiment.model
-    rules = [measure.test.sampling, *([measure.train.sampling] if measure.train else [])]
-    for rule in rules:
-        require_frames(model, rule)
+    require_views(model, measure.test)
+    if measure.train:
+        require_frames(model, measure.train.sampling)
     used = (measure.test_split, *(["train"] if measure.train else []))
     splits = {split: open_index(measure.dataset, split) for split in used}
     if 0 < measure.test.resize < measure.test.crop:

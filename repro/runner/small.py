@@ -18,6 +18,7 @@ from repro.core.errors import DataError
 from repro.core.names import name_like
 from repro.core.spec import Accuracy, Train, Views
 from repro.data import split_lists
+from repro.data.clip_controls import simple
 from repro.data.index import Index, Video, fingerprint, read_classes, read_csv, read_splits
 from repro.engine import features
 from repro.engine.evaluate import predictions
@@ -157,12 +158,16 @@ def _controls(
     }
     clips = [features.Clip(one.id, one.path, one.label, one.group) for one in videos]
     labels = np.array([clip.label for clip in clips])
-    values: dict[str, Any] = {
-        label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device).values
+    seen = {
+        label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device)
         for label, network in networks.items()
     }
-    values["linear, colour alone"] = features.simple(clips, "colour")
-    values["linear, geometry and length alone"] = features.simple(clips, "geometry")
+    kept = [clip.id in next(iter(seen.values())).ids for clip in clips]  # the others cannot be read
+    fold, labels = fold[kept], labels[kept]
+    values: dict[str, Any] = {label: one.values for label, one in seen.items()}
+    paths = [clip.path for clip, own in zip(clips, kept, strict=True) if own]
+    values["linear, colour alone"] = simple(paths, "colour")
+    values["linear, geometry and length alone"] = simple(paths, "geometry")
     rows = [Row(label, probe(one, labels, fold).interval, kind="control") for label, one in values.items()]
     most = int(np.bincount(labels).max())
     return [*rows, Row("the largest class", wilson_interval(most, len(labels)), kind="control")]

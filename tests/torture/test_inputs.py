@@ -66,7 +66,16 @@ COMMANDS = [
     "--weights bad.safetensors", "predict pipe --model tsn --weights bad.safetensors", "data add x --root ~nouser "
     "--annotations deep.json", "data add kinetics400 --root folder --annotations deep.json", "data check ~nouser",
     "explain table6/" + LONG, "plan table6 --device " + LONG, "claims ²", "table table6 --columns \x1b[31m",
-    "table table6 --rows \udcff", "run table6 --with a/b", "run table6 --with " + "x" * 130, "run table6 --only ²",
+    "table table6 --rows \udcff", "table table6 --out pipe --format csv", "table table6 --out folder --format csv",
+    "table table6 --out empty/x --format csv", "report --out pipe", "bundle table6 --out pipe.zip",
+    "table table6 --out " + "x" * 300, "predict pipe --weights bad.safetensors --out folder.csv",
+    *(f"features {name} --folds 2" for name in FILES if name.endswith((".npz", ".csv"))), "features pipe.npz --folds 2",
+    *(f"scores import {name} --from {form} --dataset huge.csv --as x --out folder"
+      for name in ("deep.npz", "encrypted.npz", "zero.npz", "odd.csv", "pipe", "folder", "deep.json")
+      for form in ("mmaction2", "npz", "csv")),
+    "train tsn --dataset inf.csv --crop 999999999", "check --template pipe", "init pipe.toml", "weights get ../x",
+    "choose --budget 50ms --dataset pipe", "show " + LONG,
+    "run table6 --with a/b", "run table6 --with " + "x" * 130, "run table6 --only ²",
 ]  # fmt: skip
 
 
@@ -76,14 +85,21 @@ def desk(tmp_path_factory):
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
     (folder / "folder").mkdir()
-    os.mkfifo(folder / "pipe")
+    (folder / "folder.csv").mkdir()
+    for name in ("pipe", "pipe.npz", "pipe.zip", "pipe.toml"):
+        os.mkfifo(folder / name)
     return folder
+
+
+def facts(folder: Path) -> dict[str, tuple[int, int]]:
+    """Kind and size of what lies there."""
+    return {path.name: (path.lstat().st_mode, path.lstat().st_size * path.is_file()) for path in folder.iterdir()}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda text: ascii(text)[1:60])
 def test_an_answer_or_a_sentence(command, desk, monkeypatch, capsys):
     monkeypatch.chdir(desk)
-    before = sorted(path.name for path in desk.iterdir())
+    before = facts(desk)
     try:
         code = main(command.split())
     except SystemExit as error:  # argparse
@@ -94,7 +110,7 @@ def test_an_answer_or_a_sentence(command, desk, monkeypatch, capsys):
     assert code == 0 or said.err.strip() or said.out.strip()
     assert not set(said.out + said.err) & set("\x1b\x07")
     assert len(said.err) < 20_000
-    assert sorted(path.name for path in desk.iterdir()) in (before, sorted([*before, "runs"]))
+    assert {name: told for name, told in facts(desk).items() if name != "runs"} == before
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:

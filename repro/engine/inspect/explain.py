@@ -18,7 +18,7 @@ from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Views, replace, to_dict
 from repro.data import clip_views, sampling
 from repro.engine.inspect import gradcam, layers, strips
-from repro.models.pretrained import Trained, require_frames
+from repro.models.pretrained import Trained, require_views
 from repro.records import metrics
 from repro.records.figures import Clip, Facts, Network
 
@@ -78,7 +78,7 @@ def gradcam_figure(clip: Path, networks: Sequence[Trained], views: Sequence[View
 
 def one_view(clip: Path, network: Trained, views: Views, decoder: str) -> View:
     """The middle clip and centre crop of a network's test views."""
-    require_frames(network.model, views.sampling)
+    require_views(network.model, views)
     one = replace(views, crops=1)
     count = sampling.clips_of(views.sampling)
     middle, length = metrics.centre_clip(count), sampling.clip_length_of(views.sampling)

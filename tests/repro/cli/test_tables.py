@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import pytest
 
@@ -44,6 +45,20 @@ def test_quoted_rows_are_opened(capsys):
     folded, opened = shown(capsys), shown(capsys, "--rows", "quoted")
     assert "12 rows quoted" in folded and "X3D-XL" not in folded
     assert "12 rows quoted" not in opened and "X3D-XL" in opened
+
+
+def test_a_file_is_written_where_a_link_leads_and_never_in_place_of_what_is_none(tmp_path, capsys):
+    (tmp_path / "t.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("t.csv")
+    shown(capsys, "--format", "csv", "--notes", "none", "--out", str(tmp_path / "link.csv"))
+    assert (tmp_path / "link.csv").is_symlink() and "tanet" in (tmp_path / "t.csv").read_text()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("pipe")
+    for name in ("pipe", "device", ".", "t.csv/x", "x" * 300):
+        with pytest.raises(SystemExit):
+            main(["table", "table6", "--out", str(tmp_path / name)])
+        assert "--out" in capsys.readouterr().err
+    assert (tmp_path / "pipe").is_fifo() and (tmp_path / "device").is_symlink()
 
 
 def test_numbers_and_their_notes_are_two_files(tmp_path, capsys):

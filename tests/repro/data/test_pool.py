@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from repro.data.pool import Pool, Problem
+from repro.data.worker import Worker
 
 
 @pytest.mark.parametrize("ahead", [0, 1, 4])
@@ -33,6 +34,23 @@ def test_a_task_that_hangs_is_ended_and_the_others_go_on(ahead):
     assert found[0] is None and found[2] is None
     assert isinstance(found[1], Problem) and "no result within 1 s" in found[1].reason
     assert time.monotonic() - began < 60
+
+
+def test_time_without_a_core_does_not_count(monkeypatch):
+    monkeypatch.setattr(Worker, "waiting", lambda worker: time.monotonic() * 0.9)  # of ten seconds it gets one
+    assert list(Pool(time.sleep, timeout_s=0.5).run([(1.5,)], ahead=1)) == [None]
+    (late,) = Pool(time.sleep, timeout_s=0.05).run([(3,)], ahead=1)
+    assert isinstance(late, Problem)
+
+
+def test_a_process_tells_how_long_it_waited_for_a_core():
+    worker = Worker.start(math.factorial)
+    try:
+        assert worker.receive()[0] == "ready"
+        assert 0 < worker.waiting() < 600
+    finally:
+        worker.end()
+    assert worker.waiting() == worker.waited
 
 
 @pytest.mark.parametrize("ahead", [0, 3])

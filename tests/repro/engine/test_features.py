@@ -1,5 +1,8 @@
 """Frozen features of real files: those of the network, whatever way the clips are named."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +11,9 @@ from repro.__main__ import main
 from repro.core.errors import BadOption, DataError
 from repro.core.spec import Model, Views, frozen
 from repro.data import clip_views
+from repro.data.clip_controls import simple
 from repro.data.datasets import open_index
-from repro.engine.features import Features, clips_in, extract, simple
+from repro.engine.features import Clip, Features, clips_in, extract
 from repro.models import pretrained
 
 VIEWS = Views(sampling="mmaction2.uniform_test_8", resize=0, crop=32)
@@ -56,7 +60,7 @@ def test_a_folder_a_class_is_the_same_clips_without_groups(clips):
 
 def test_what_needs_no_network(clips):
     listed, _ = clips_in(clips / "my.csv")
-    geometry, colour = (simple(listed, kind) for kind in ("geometry", "colour"))
+    geometry, colour = (simple([clip.path for clip in listed], kind) for kind in ("geometry", "colour"))
     assert geometry[0].tolist()[:4] == [40, 40, 1, 16] and np.ptp(geometry, 0).max() == 0
     assert colour.shape == (8, 30) and np.allclose(colour[:, 6:14].sum(1), 1)
 
@@ -65,9 +69,53 @@ def test_a_network_without_features_and_a_file_that_is_none(clips, tmp_path):
     network = pretrained.random(Model(name="tsn", backbone="tiny_resnet", num_classes=2, frames=4))
     with pytest.raises(BadOption, match="gives 8 segments"):
         extract(clips_in(clips / "my.csv"), network, VIEWS)
-    (tmp_path / "f.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match="is no file of features"):
+
+
+def _deep(file):
+    _odd(file, about="[" * 90_000)
+
+
+def _odd(file, **changed):
+    whole = {"values": np.ones((2, 3)), "labels": np.array([0, 1]), "ids": ["a", "b"], "classes": ["x", "y"]}
+    np.savez(file, **(whole | {"groups": ["", ""], "about": "{}"} | changed))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(b"no archive"),
+        os.mkfifo,
+        Path.mkdir,
+        np.savez,
+        _deep,
+        lambda file: _odd(file, values=np.ones(2)),
+        lambda file: _odd(file, values=np.full((2, 3), np.nan)),
+        lambda file: _odd(file, values=np.array([object()])),
+        lambda file: _odd(file, labels=np.array([0, 2])),
+        lambda file: _odd(file, ids=["a"]),
+        lambda file: _odd(file, ids=3),
+    ],
+)
+def test_what_is_no_file_of_features_is_told(damage, tmp_path):
+    damage(tmp_path / "f.npz")
+    with pytest.raises(DataError, match=r"features .*f\.npz"):
         Features.load(tmp_path / "f.npz")
+
+
+def test_a_clip_that_cannot_be_read_is_left_out_and_told(clips, tmp_path, capsys):
+    good = (clips / "a/0.mp4").read_bytes()
+    for name, content in {"a/0.mp4": good, "a/bad.mp4": good[:500], "b/1.mp4": good, "b/2.mp4": b""}.items():
+        (tmp_path / "c" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "c" / name).write_bytes(content)
+    found = extract(clips_in(tmp_path / "c"), _network(), VIEWS)
+    assert found.ids == ("a/0.mp4", "b/1.mp4") and found.labels.tolist() == [0, 1]
+    assert [one["id"] for one in found.about["left_out"]] == ["a/bad.mp4", "b/2.mp4"]
+    (tmp_path / "list.txt").write_text("c/a/0.mp4\nc/a/bad.mp4\n")
+    how = ["--model", "tsn", "--backbone", "tiny_resnet", "--sampling", VIEWS.sampling, "--resize", "0", "--crop", "32"]
+    assert main(["features", str(tmp_path / "list.txt"), *how, "--out", str(tmp_path / "new" / "f.npz")]) == 0
+    assert "bad.mp4: " in capsys.readouterr().err and len(Features.load(tmp_path / "new" / "f.npz").ids) == 1
+    with pytest.raises(DataError, match="none of 1 clips could be read; first"):
+        extract(([Clip("x", tmp_path / "c/b/2.mp4")], ()), _network(), VIEWS)
 
 
 def test_the_verb_tells_features_beside_what_needs_no_network(clips, tmp_path, capsys):
