@@ -38,7 +38,7 @@ RECIPE = replace(
     epochs=16,
     batch=16,
     schedule="step",
-    milestones=(11.0, 12.0),
+    milestones=(10.0, 12.0),
     warmup_epochs=1.6,
     start="names",
 )
