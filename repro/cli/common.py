@@ -64,7 +64,7 @@ def prepare(args: argparse.Namespace) -> Console:
     for module in getattr(args, "module", []):
         load_module(module)
     console = Screen(highlight=False, soft_wrap=True, quiet=not first_process())
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if console.width < 1 or not (console.is_terminal or "COLUMNS" in os.environ):  # COLUMNS=0 would show nothing
         console.width = _WIDTH_WITHOUT_TERMINAL
     return console
 

@@ -23,6 +23,7 @@ from repro.data.check_rules import Finding, Seen
 from repro.data.decode_failures import Journal
 from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
+from repro.data.shared_files import Listed, copies
 from repro.data.video_facts import size_of
 
 _CHECK = "check.json"
@@ -74,6 +75,7 @@ def check(
     now = {key: facts.bytes for key, facts in seen.items()}
     found = [
         *findings.sizes(made),
+        *findings.copied(_copies(made.root, present)),
         *findings.another_root(made),
         *findings.label_map(made),
         *findings.start_index(present),
@@ -102,6 +104,17 @@ def _open(name: str) -> Catalogue:
             fix=f"python -m repro data add {name} --root {file.parent} --annotations {file}",
         )
     return catalogue.read(file)
+
+
+def _copies(root: Path, rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """Paths of training videos and of held-out ones that are the same bytes."""
+    alike: dict[tuple[bool, int, int], list[Listed]] = {}
+    for number, row in enumerate(rows):
+        if row.bytes > 0:
+            size = row.first >= 0, row.bytes, row.frames
+            alike.setdefault(size, []).append(Listed(number, row.path, row.split, row.label))
+    groups = [group for group in alike.values() if len({row.split == "train" for row in group}) > 1]
+    return [(one.path, other.path) for one, other in copies(root, groups)]
 
 
 def _sample(rows: Sequence[Row], count: int) -> list[Row]:

@@ -104,6 +104,15 @@ def sizes(made: Catalogue) -> list[Finding]:
     return found
 
 
+def copied(pairs: Sequence[tuple[str, str]]) -> list[Finding]:
+    """Videos of train that are held out under another name; releases have some, too."""
+    if not pairs:
+        return []
+    named = _some([f"{one} = {other}" for one, other in pairs])
+    text = f"{len(pairs):,} videos stand in train and are held out, byte by byte under two names: {named}"
+    return [Finding("suspect", "leak", text, "scores --on a list without them")]
+
+
 def another_root(made: Catalogue) -> list[Finding]:
     """Videos of another dataset, found because it numbers its videos in the same way."""
     if made.name not in _NUMBERED:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,14 +56,21 @@ def _size(path: Path, facts: os.stat_result) -> tuple[int, int] | None:
 
 
 def _refuse_copies(file: Path, groups: Sequence[Sequence[Listed]]) -> None:
-    folder = file.absolute().parent
+    for other, row in copies(file.absolute().parent, groups):
+        raise _error(file, other, row, f"copies of one video, in {other.split} and {row.split}")
+
+
+def copies(folder: Path, groups: Iterable[Sequence[Listed]]) -> Iterator[tuple[Listed, Listed]]:
+    """Each video of train that is, byte by byte, one that is held out, and that one. Paths are below `folder`; `groups`
+    hold those that may be equal, by their sizes.
+    """
     rows = [row for group in groups for row in group]
     held = content.digests(folder, [folder / row.path for row in rows])
     first: dict[str, Listed] = {}
     for row, digest in sorted(zip(rows, held, strict=True)):
         other = first.setdefault(digest, row)
         if digest not in (content.MISSING, content.UNREADABLE) and (other.split == "train") != (row.split == "train"):
-            raise _error(file, other, row, f"copies of one video, in {other.split} and {row.split}")
+            yield other, row
 
 
 def _error(file: Path, one: Listed, other: Listed, what: str) -> DataError:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from repro.__main__ import main
+from repro.cli.common import prepare
 from repro.cli.parser import build_parser
 
 CHECKOUT = Path(__file__).parents[3]
@@ -42,6 +43,12 @@ def test_before_the_installation_the_missing_package_is_named_and_the_command():
     assert done.returncode == 2
     assert "is not installed" in done.stderr and "pip install -e ." in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_screen_without_width_shows_what_there_is(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "0")
+    prepare(argparse.Namespace()).print("all of it")
+    assert capsys.readouterr().out == "all of it\n"
 
 
 def test_listing_names_everything_and_imports_no_torch():

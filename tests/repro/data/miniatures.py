@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -60,6 +61,13 @@ def picture(label: int, number: int, size: tuple[int, int] = SIZE) -> np.ndarray
     return frame
 
 
+def _marked(frame: np.ndarray, video: str, bgr: bool) -> np.ndarray:
+    """With grey blocks below, which tell videos of one class apart."""
+    told = zlib.crc32(video.encode())
+    frame[-4:] = np.repeat([(told >> 2 * place & 3) * 80 for place in range(8)], frame.shape[1] // 8)[:, None]
+    return frame[..., ::-1] if bgr else frame
+
+
 def write_video(path: Path, label: int, *, codec: str = "libx264", frames: int = FRAMES, bgr: bool = False) -> Path:
     """An encoded video; the container follows the suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +79,7 @@ def write_video(path: Path, label: int, *, codec: str = "libx264", frames: int =
         if codec.startswith("libvpx"):
             stream.options = {"deadline": "realtime", "cpu-used": "8"}
         for number in range(frames):
-            image = picture(label, number)[..., ::-1] if bgr else picture(label, number)
+            image = _marked(picture(label, number), path.stem, bgr)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
         container.mux(stream.encode(None))
     return path
@@ -83,7 +91,7 @@ def write_frames(
     """A folder of JPEG pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(frames):
-        image = picture(label, number)[..., ::-1] if bgr else picture(label, number)
+        image = _marked(picture(label, number), folder.name, bgr)
         Image.fromarray(np.ascontiguousarray(image)).save(folder / template.format(first + number), quality=92)
     return folder
 

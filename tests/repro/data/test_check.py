@@ -67,6 +67,23 @@ def test_truncated_videos_are_set_aside_and_reported_as_missing(copy, name):
     assert check(name).ok and open_index(name, "val").fingerprint == whole_copy
 
 
+@pytest.mark.parametrize("name", ["diving48", "sthv1"])
+def test_a_training_video_that_is_held_out_under_another_name_is_told(copy, name):
+    mini, root = copy(name)
+    train, val = (
+        next(path for path in root.rglob("*") if path.stem == mini.videos[split][1][0]) for split in ("train", "val")
+    )
+    if train.is_dir():
+        shutil.rmtree(val)
+        shutil.copytree(train, val)
+    else:
+        shutil.copy(train, val)
+    added(mini, root)
+    done = check(name)
+    assert done.ok and "1 videos stand in train and are held out" in kinds(done)["leak"]
+    assert train.stem in kinds(done)["leak"] and val.stem in kinds(done)["leak"]
+
+
 def test_a_quarantined_training_video_is_left_out(copy):
     mini, root = copy("diving48")
     made = added(mini, root)
