@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,15 @@ if TYPE_CHECKING:
     from repro.records.index import Index
     from repro.report.table import Table
 
-#: records and tables are kept until they are shown: looking through them for garbage took a tenth of the time
-_KEPT = 100_000
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Records and tables are kept until they are shown: looking through them for garbage took a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def add(commands: Commands) -> None:
@@ -120,12 +128,12 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
+@_kept()
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     from repro.records.index import shown_records
     from repro.report import build, chosen, print_text, render, render_csv_notes
 
-    gc.set_threshold(_KEPT)
     console = prepare(args)
     found, index = table_of(args), shown_records(reference=args.reference)
     form = {"full": args.full, "rows": args.rows, "columns": args.columns, "notes": args.notes}
@@ -155,11 +163,11 @@ def tell_damaged(index: Index) -> None:
         print(one_line(f"repro: skipped {index.base / problem.path}: {problem.reason}"), file=sys.stderr)
 
 
+@_kept()
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
     from repro.records.index import shown_records
 
-    gc.set_threshold(_KEPT)
     console, index = prepare(args), shown_records(reference=args.reference)
     if args.dataset and not args.tables:
         raise BadOption("--dataset without a table", fix=f"python -m repro report table6 --dataset {args.dataset}")
