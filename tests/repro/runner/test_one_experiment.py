@@ -8,7 +8,7 @@ import pytest
 
 from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
-from repro.core.spec import Model, content_id, replace
+from repro.core.spec import Model, content_id
 from repro.data.user_data import dataset_name
 from repro.papers.probes import probe
 from repro.runner.one_experiment import recipe, with_weights
@@ -58,10 +58,8 @@ def test_a_recipe_takes_known_fields_of_their_kind() -> None:
 
 def test_a_probe_has_its_own_recipe_and_small_form() -> None:
     """By hand it is scored on the split for choosing: `test` is for the declared questions alone."""
-    small = replace(TSM, num_classes=8)
-    assert recipe(TSM, "probe-order", {}) == probe(small, "probe-order", split="choose")
-    changed = recipe(TSM, "probe-order", {"epochs": 20, "batch": 8})
-    assert changed == probe(small, "probe-order", split="choose", epochs=20, batch=8)
+    made = recipe(TSM, "probe-sight-smoke", {"epochs": 20, "batch": 2})
+    assert made == probe(TSM, "probe-sight-smoke", split="choose", epochs=20, batch=2)
 
 
 def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
