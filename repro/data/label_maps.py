@@ -23,6 +23,8 @@ from repro.data.official_splits import family
 _FOLDER = Path(__file__).parent / "labels"
 _MIRRORED = {"left": "right", "right": "left", "clockwise": "counterclockwise", "counterclockwise": "clockwise"}
 
+#: a number before or behind a name, and some sign between them; a dash before it
+_ODD = re.compile(r"^[-+(\[]?\d+(\.\d+)?\s*[|:;,=)\]\t]|[|:;,=\t]\s*\d+$|^[-*]\s")
 #: letters of a line; no class has such a name
 _LONGEST = 2_000
 #: words that head a column of numbers, and one of names
@@ -123,7 +125,7 @@ def _of_lines(text: str, file: Path) -> tuple[list[int], list[str]]:
     numbered = [(number, line.strip()) for number, line in enumerate(lines_of(text.rstrip()), 1)]
     if long := next((number for number, line in numbered if len(line) > _LONGEST), None):
         raise DataError(f"label map {str(file)!r} line {long}: more than {_LONGEST} letters", allowed="one name a line")
-    if remark := next((one for one in numbered if one[1].startswith(("#", "//"))), None):
+    if remark := next((one for one in numbered if one[1].startswith(("#", "//", "<", "}"))), None):
         raise DataError(f"label map {str(file)!r} line {remark[0]}: {remark[1]!r} may be a remark", fix="leave it out")
     head = _header(numbered, file) or _heads_numbers([line for _, line in numbered if line])
     if head:
@@ -146,7 +148,26 @@ def _of_lines(text: str, file: Path) -> tuple[list[int], list[str]]:
             )
     if head:
         raise DataError(f"label map {str(file)!r}: not every line below its header is a number and a name")
-    return [at for at, _ in numbered], [_bare(line) for _, line in numbered]
+    names = [_bare(line) for _, line in numbered]
+    if odd := _maybe_numbered(names):
+        raise DataError(
+            f"label map {str(file)!r}: {odd!r} may be a name, or a number and a name",
+            allowed="one name a line, or number,name",
+        )
+    return [at for at, _ in numbered], names
+
+
+def _maybe_numbered(names: Sequence[str]) -> str | None:
+    """The first of lines that seem to be numbered in a way that is not known here (`0|run`, `run:0`, `- run`); of those
+    that end in a number behind a space, where these are the numbers of as many names, each once.
+    """
+    odd = [name for name in names if _ODD.search(name)]
+    ends = [name.rpartition(" ") for name in names]
+    bare, counts = {end[0] for end in ends}, {end[2] for end in ends}
+    if len(names) > 1 and len(bare) == len(names) and "" not in bare:
+        firsts = [{str(start + place) for place in range(len(names))} for start in (0, 1)]
+        odd = list(names) if counts in firsts else odd
+    return odd[0] if odd and 2 * len(odd) >= len(names) else None
 
 
 def _heads_numbers(lines: Sequence[str]) -> bool:
@@ -204,7 +225,7 @@ def json_of(text: str, file: Path) -> Any:
 def _of_json(text: str, file: Path) -> list[str]:
     data = json_of(text, file)
     if not isinstance(data, dict):
-        return [" ".join(map(str, item)) if isinstance(item, list) else str(item) for item in data]
+        return [_name_in_json(item, file) for item in data]
     numbers = {name: _whole(value) for name, value in data.items()}
     if any(number is None for number in numbers.values()):
         raise DataError(f"{str(file)!r} does not give each class a number")
@@ -212,6 +233,14 @@ def _of_json(text: str, file: Path) -> list[str]:
     if [numbers[name] for name in ordered] != list(range(len(ordered))):
         raise DataError(f"{str(file)!r}: the numbers of the classes are not 0 to {len(ordered) - 1}, each once")
     return ordered
+
+
+def _name_in_json(item: Any, file: Path) -> str:
+    """A name, or a number for one; the words of a list, as Diving48's vocabulary has them."""
+    words = item if isinstance(item, list) else [item]
+    if not all(isinstance(word, str | int) and not isinstance(word, bool) for word in words):
+        raise DataError(f"{str(file)!r}: {item!r} is no class name", allowed='["run", "jump"] or {"run": 0, "jump": 1}')
+    return " ".join(map(str, words))
 
 
 def _whole(value: Any) -> int | None:

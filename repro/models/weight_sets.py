@@ -159,11 +159,22 @@ def _walk(content: Mapping[Any, Any], path: tuple[str, ...]) -> Iterator[WeightS
         elif isinstance(value, list | tuple) and value and all(isinstance(one, torch.Tensor) for one in value):
             if any(_is_averaged(part) for part in (*path, name)):
                 inner.append(WeightSet(".".join((*path, name)), {}, nameless=True))
+        elif _BOOKKEEPING.search(name) and (kept := list(_averages_kept_by(value, (*path, name)))):
+            inner += kept
         elif name not in AVERAGING_COUNTERS:
             others.append(name)
     if tensors:
         yield WeightSet(".".join(path) or TOP, tensors, tuple(others))
     yield from inner
+
+
+def _averages_kept_by(value: Any, path: tuple[str, ...]) -> Iterator[WeightSet]:
+    """Averages that an optimizer keeps under `ema` or `swa` in its state, or in one of a list of states."""
+    if isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            yield from _averages_kept_by(one, (*path, str(place))) if isinstance(one, Mapping) else ()
+    elif isinstance(value, Mapping):
+        yield from _walk({key: found for key, found in value.items() if _words(str(key)) & {"ema", "swa"}}, path)
 
 
 def _averaged_prefix(name: str) -> tuple[str, str]:

@@ -93,6 +93,16 @@ def test_averages_without_names_are_told_and_not_taken(tmp_path):
         checkpoint_reader.read(tmp_path / "c.pth")
 
 
+def test_averages_that_an_optimizer_keeps_are_told(tmp_path):
+    """As NeMo's, in a list of states beside the raw weights of Lightning."""
+    kept = {"opt": {"state": {0: dict(MEAN)}}, "ema": tuple(MEAN.values()), "decay": 0.99}
+    for content in ({"state_dict": RAW, "optimizer_states": [kept]}, {"state_dict": RAW, "optimizer": {"ema": MEAN}}):
+        torch.save(content, tmp_path / "c.pth")
+        with pytest.raises(WeightsError, match=r"raw and averaged weights: state_dict, optimizer(_states\.0)?\.ema"):
+            checkpoint_reader.read(tmp_path / "c.pth")
+        assert checkpoint_reader.read(tmp_path / "c.pth", "state_dict").tensors.keys() == RAW.keys()
+
+
 @pytest.mark.parametrize(
     "content",
     [
