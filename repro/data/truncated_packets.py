@@ -104,13 +104,14 @@ def of_header(file: BinaryIO, head: bytes, size: int) -> int:
         length = int.from_bytes(head[4:8], "little")
         return length if length != 100 << 20 else 0
     if head[:4] == b"\x06\x0e\x2b\x34":
-        at = 17 + (head[16] & 127 if head[16] > 127 else 0)
+        size_of_size = head[16] if len(head) > 16 else 0
+        at = 17 + (size_of_size & 127 if size_of_size > 127 else 0)
         return int.from_bytes(head[at + 24 : at + 32], "big")
     if head[:1] == b"Y":
         line = head.partition(b"\n")[0]
         start, frame, mark = len(line) + 1, _picture_of_y4m(line[10:].decode("latin-1")), b"FRAME\n"
     else:
-        start, frame, mark = 0, 144_000 if head[3] > 127 else 120_000, head[:3]
+        start, frame, mark = 0, 144_000 if head[3:4] > b"\x7f" else 120_000, head[:3]
     if not frame or head[start : start + len(mark)] != mark:
         return 0
     count, left = divmod(size - start, frame)

@@ -181,6 +181,18 @@ def test_bytes_that_were_added_are_no_cut(written, tmp_path, name, more):
     assert told_of(whole) == ""
 
 
+HEADS = [b"\x1f\x07\0\xbf", bytes.fromhex("060e2b34020501010d0102010102040083000068") + bytes(40), b"FWS\6" + bytes(9),
+         b"DKIF" + bytes(30), b"YUV4MPEG2 W8 H8 F25:1\nFRAME\n", b"GIF89a" + bytes(9), b"FLV\1\5\0\0\0\t" + bytes(9),
+         b"\0\0\1\xbaD" + bytes(12), b"OggS" + bytes(30), b"\0\0\0\x40sidx\1" + bytes(60)]  # fmt: skip
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_a_beginning_of_any_length_is_no_fault(tmp_path, head):
+    for length in range(1, len(head) + 1):
+        (tmp_path / "a").write_bytes(head[:length])
+        assert told_of(tmp_path / "a")[:10] in ("", "truncated:")
+
+
 def test_avi_files_of_several_parts(tmp_path):
     part = b"RIFF" + (100).to_bytes(4, "little") + bytes(100)
     file = tmp_path / "long.avi"
