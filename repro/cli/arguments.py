@@ -51,7 +51,7 @@ def add_module(parser: argparse.ArgumentParser) -> None:
 def add_device(parser: argparse.ArgumentParser) -> None:
     """--device and --threads."""
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda, cuda:1")
-    parser.add_argument("--threads", type=_positive, help="CPU threads; default: all cores")
+    parser.add_argument("--threads", type=at_once, help="CPU threads; default: all cores")
 
 
 def _positive(text: str) -> int:
@@ -62,6 +62,14 @@ def _positive(text: str) -> int:
 
 
 positive = _positive
+
+
+def at_once(text: str) -> int:
+    """Threads or processes side by side; more than the cores can feed would take the memory, or end in a library."""
+    value, most = _positive(text), max(64, 4 * (os.cpu_count() or 1))
+    if value > most:
+        raise argparse.ArgumentTypeError(f"{text!r} at once; this machine has work for {most} at most")
+    return value
 
 
 def _is_whole(text: str) -> bool:

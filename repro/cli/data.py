@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from repro.cli.arguments import positive
+from repro.cli.arguments import at_once, positive
 from repro.cli.common import Commands, prepare, print_named, verb
 from repro.core.errors import BadOption, UnknownName
 from repro.core.paths import expand
@@ -45,7 +45,7 @@ def add(commands: Commands) -> None:
     checking.add_argument("--official", nargs="+", type=Path, default=[], metavar="FILE", help="lists to compare with")
     checking.add_argument("--videos", type=Path, metavar="DIR", help="the videos that frames were made of")
     checking.add_argument("--decoder", default="auto", choices=["auto", "decord", "pyav"])
-    parser.add_argument("--jobs", type=positive, help="processes side by side (default: one a core)")
+    parser.add_argument("--jobs", type=at_once, help="processes side by side (default: one a core)")
 
 
 def data(args: argparse.Namespace) -> int:

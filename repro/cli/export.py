@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from repro.cli.arguments import add_model, add_module, add_names, output, positive, trained_of, views_of
+from repro.cli.arguments import add_model, add_module, add_names, at_once, output, positive, trained_of, views_of
 from repro.cli.common import Commands, prepare, verb
 
 _FORMATS = ("onnx", "torchscript", "torch-export")
@@ -25,7 +25,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--out", type=output, required=True, metavar="FILE", help="FILE.json lies beside it")
     parser.add_argument("--sampling", help="frame sampling rule to tell; default: the network's test protocol")
     parser.add_argument("--crop", type=positive, help="height and width of the input; default: the test protocol's")
-    parser.add_argument("--threads", type=positive, help="CPU threads; default: all cores")
+    parser.add_argument("--threads", type=at_once, help="CPU threads; default: all cores")
     add_names(parser)
     add_module(parser)
 

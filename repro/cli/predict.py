@@ -16,6 +16,7 @@ from repro.cli.arguments import (
     add_module,
     add_names,
     add_views,
+    at_once,
     clip,
     output,
     positive,
@@ -50,7 +51,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--out", type=output, metavar="FILE", help="write FILE.csv or FILE.jsonl; a second start goes on"
     )
-    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="processes that decode; default 1")
+    parser.add_argument("--workers", type=at_once, default=1, metavar="N", help="processes that decode; default 1")
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one clip")
     add_names(parser)
     add_model_options(parser)

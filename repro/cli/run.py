@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from repro.cli import questions, small
-from repro.cli.arguments import positive, seed
+from repro.cli.arguments import at_once, positive, seed
 from repro.cli.common import (
     Commands,
     add_table,
@@ -27,6 +27,7 @@ from repro.core.errors import BadOption
 from repro.core.files import require_writable
 from repro.core.paths import torchrun
 from repro.core.words import many
+from repro.papers.own_table import MOST_SEEDS
 
 if TYPE_CHECKING:
     from repro.papers.table import TableSpec
@@ -63,7 +64,7 @@ def _add_run(commands: Commands) -> None:
         which.add_argument(f"--{mode}", dest="mode", action="store_const", const=mode, default="undone", help=text)
     parser.add_argument("--smoke", action="store_true", help="toy sizes on two tiny clips; never shown as results")
     parser.add_argument("--reference", action="store_true", help="measure nothing; show the table of the reference")
-    parser.add_argument("--jobs", type=positive, help="jobs side by side (default: one a core)")
+    parser.add_argument("--jobs", type=at_once, help="jobs side by side (default: one a core)")
     parser.add_argument("--device", default="auto", help="auto (CUDA where there is one), cpu, cuda")
     parser.add_argument("--records-only", action="store_true", help="print no table and write no report at the end")
     _add_launcher(parser)
@@ -71,6 +72,8 @@ def _add_run(commands: Commands) -> None:
 
 
 def _seeds(text: str) -> int | str:
+    if text != "all" and positive(text) > MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"{text!r} seeds are more than {MOST_SEEDS}")
     return text if text == "all" else positive(text)
 
 

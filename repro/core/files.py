@@ -29,6 +29,8 @@ from repro.core.errors import BadOption, ReproError
 _FILE, _FOLDER = ".tmp", ".part"
 #: what another host has left is cleared after so long
 _OLD_S = 86_400.0
+#: a folder is locked for as long as one file is written
+LOCKED_S = 120.0
 
 
 @contextlib.contextmanager
@@ -117,14 +119,27 @@ def only_writer(folder: Path) -> Iterator[None]:
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
+        _lock(handle, folder)
         clear_left(folder)
         yield
         with contextlib.suppress(OSError):  # where a folder cannot be synced
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    """Take the folder's lock; a writer that was stopped in the middle of a write is waited for `LOCKED_S`."""
+    began = time.monotonic()
+    while time.monotonic() - began < LOCKED_S:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.005)
+        except OSError:  # a file system without locks
+            return None
+    what = f"{folder} has been locked for {LOCKED_S:g} s by a process that writes there, or was stopped"
+    raise ReproError(what, fix=f"let that one end (fuser {folder}); the same command then goes on")
 
 
 def clear_left(folder: Path) -> None:

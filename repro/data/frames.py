@@ -19,6 +19,8 @@ from repro.core.errors import DecodeError
 from repro.data.frame_buffer import Stack
 
 _PICTURE = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)(?P<suffix>\.(?:jpe?g|png|bmp|webp))", re.IGNORECASE)
+#: what such names stand for; Pillow knows formats that are programs, and would run them
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF", "PPM")
 _FLOW = re.compile(r"(?:.*flow_?|[xy]_?|tvl1_?|flow_?[xyuv]_?)", re.IGNORECASE)
 
 
@@ -83,7 +85,7 @@ def read_picture(path: Path) -> np.ndarray:
     from PIL import Image, ImageOps, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             ImageOps.exif_transpose(picture, in_place=True)
             if picture.mode.startswith("I"):
                 return _of_16_bits(np.asarray(picture))
@@ -93,7 +95,7 @@ def read_picture(path: Path) -> np.ndarray:
     except UnidentifiedImageError:
         reason = "empty file" if path.stat().st_size == 0 else "not a picture"
         raise DecodeError(path.parent, f"{path.name}: {reason}") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # the bytes decide what Pillow trips over
         reason = "truncated" if re.search("truncated|broken", str(error), re.IGNORECASE) else str(error)
         raise DecodeError(path.parent, f"{path.name}: {reason}") from error
 

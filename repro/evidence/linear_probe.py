@@ -42,14 +42,17 @@ def folds_of(labels: np.ndarray, groups: Sequence[str], folds: int) -> np.ndarra
     Without groups each clip is its own. Raises `DataError` where a fold would leave a class without training clips.
     """
     named = [group or f"\0{number}" for number, group in enumerate(groups)]
-    names = sorted(set(named), key=lambda name: (-named.count(name), name))
+    members: dict[str, list[int]] = {}
+    for number, name in enumerate(named):
+        members.setdefault(name, []).append(number)
+    names = sorted(members, key=lambda name: (-len(members[name]), name))
     if folds < 2 or folds > len(names):
         raise BadOption(f"{folds} folds of {len(names)} groups", allowed=f"2 to {len(names)}")
     classes = int(labels.max()) + 1
     counts = np.zeros((folds, classes))
     place: dict[str, int] = {}
     for name in names:
-        own = np.bincount(labels[[group == name for group in named]], minlength=classes)
+        own = np.bincount(labels[members[name]], minlength=classes)
         sizes = [(float((counts[fold] * own).sum()) + float(counts[fold].sum()), fold) for fold in range(folds)]
         place[name] = min(sizes)[1]
         counts[place[name]] += own

@@ -41,6 +41,9 @@ from repro.papers.text import TABLE, Text, parsed
 from repro.papers.with_method import shown
 from repro.registry import backbones, code_of, load_module, methods, models
 
+#: each is a job of each trained cell
+MOST_SEEDS = 10_000
+
 _NETWORK: dict[str, Any] = {"backbone": str, "frames": int, "dropout": float, "pretrained": str}
 _ROW: dict[str, Any] = {
     **dict.fromkeys("key label model method baseline note".split(), str),
@@ -78,8 +81,8 @@ def own_table(path: Path, name: str = "") -> TableSpec:
     text = with_columns(text, data, rows, [*protocol.told(), *notes])
     stem = re.sub(r"[^a-z0-9]+", "_", file.stem.lower()).strip("_") or "table"
     count = text.data.get("seeds", 1)
-    if count < 1:
-        raise text.fault(f"seeds is {count}", "seeds", allowed="1 or more")
+    if not 1 <= count <= MOST_SEEDS:
+        raise text.fault(f"seeds is {count}", "seeds", allowed=f"1 to {MOST_SEEDS}")
     rows += [row for one in data for row in elsewhere.rows(one.name, one.cell)]
     made = table(name or f"{PAPER}/{stem}", rows, seeds={one.cell: count for one in data}, text=text)
     return replace(_needed(made), file=str(path))

@@ -162,7 +162,8 @@ def _controls(
         label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device)
         for label, network in networks.items()
     }
-    kept = [clip.id in next(iter(seen.values())).ids for clip in clips]  # the others cannot be read
+    read = set(next(iter(seen.values())).ids)  # the others cannot be
+    kept = [clip.id in read for clip in clips]
     fold, labels = fold[kept], labels[kept]
     values: dict[str, Any] = {label: one.values for label, one in seen.items()}
     paths = [clip.path for clip, own in zip(clips, kept, strict=True) if own]

@@ -73,6 +73,10 @@ COMMANDS = [
     *(f"scores import {name} --from {form} --dataset huge.csv --as x --out folder"
       for name in ("deep.npz", "encrypted.npz", "zero.npz", "odd.csv", "pipe", "folder", "deep.json")
       for form in ("mmaction2", "npz", "csv")),
+    *(f"{verb} {many}" for many in ("100000", "99999999", LONG) for verb in (
+      "speed tsn --threads", "train tsn --dataset inf.csv --threads", "data check huge.csv --jobs",
+      "run table6 --dry-run --jobs", "run table6 --dry-run --seeds",
+      "predict a.mp4 --weights bad.safetensors --workers")),
     "train tsn --dataset inf.csv --crop 999999999", "check --template pipe", "init pipe.toml", "weights get ../x",
     "choose --budget 50ms --dataset pipe", "show " + LONG,
     "run table6 --with a/b", "run table6 --with " + "x" * 130, "run table6 --only ²",

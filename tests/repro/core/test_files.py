@@ -91,6 +91,16 @@ def test_what_a_dead_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) ->
         assert names(tmp_path) == []
 
 
+def test_a_writer_that_was_stopped_is_waited_for_no_longer_than_said(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(files, "LOCKED_S", 0.3)
+    with only_writer(tmp_path):
+        with pytest.raises(ReproError, match=r"locked for 0\.3 s by a process that writes there, or was stopped"):
+            with only_writer(tmp_path):
+                pass
+    with only_writer(tmp_path):
+        write_atomic(tmp_path / "file", b"new")
+
+
 def test_what_another_host_left_goes_by_its_age(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files.socket, "gethostname", lambda: "elsewhere")
     left = files.temporary_of(tmp_path / "a")

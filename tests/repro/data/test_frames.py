@@ -81,6 +81,10 @@ def spoil(folder, how):
         (folder / "00005.jpg").write_bytes(data[: len(data) // 2])
     elif how == "text":
         (folder / "00005.jpg").write_text("no picture")
+    elif how == "program":
+        (folder / "00005.jpg").write_bytes(
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
+        )
     elif how == "empty":
         (folder / "00005.jpg").write_bytes(b"")
     elif how == "size":
@@ -95,6 +99,7 @@ def spoil(folder, how):
         ("twice", "frame 3 is there twice"),
         ("truncated", "00005.jpg: truncated"),
         ("text", "00005.jpg: not a picture"),
+        ("program", "00005.jpg: not a picture"),
         ("empty", "00005.jpg: empty file"),
         ("size", "size of the picture changes"),
     ],

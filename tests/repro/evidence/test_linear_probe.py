@@ -31,6 +31,11 @@ def test_clips_without_groups_are_spread_evenly():
     assert np.bincount(fold).tolist() == [6] * 4
 
 
+def test_many_clips_are_dealt_at_once():
+    fold = folds_of(np.arange(30_000) % 3, [""] * 30_000, 5)
+    assert np.bincount(fold).tolist() == [6000] * 5
+
+
 def test_a_class_of_one_group_cannot_be_tested():
     with pytest.raises(DataError, match="class 1 stands in the groups of one fold alone"):
         folds_of(np.array([0, 0, 0, 1, 1]), ["a", "b", "c", "d", "d"], 2)
