@@ -90,6 +90,8 @@ def _sentence(error: Exception) -> str:
         return f"not enough memory: {one_line(text)[:200]}; a smaller batch, size or file"
     if isinstance(error, RuntimeError) and text.startswith("Could not determine home directory"):
         return "a path begins with ~, and there is no such user, or this one has no home; write the whole path"
+    if isinstance(error, RuntimeError) and text.startswith("Symlink loop from"):  # Python 3.11 and 3.12
+        return f"{text.removeprefix('Symlink loop from ')}: a link that leads to itself"
     from repro.core.error_log import write
     from repro.registry import place_of
 

@@ -29,7 +29,14 @@ _HOMELESS = "HOME is not set, and the user that this process runs as has no home
 
 
 def _folder(variable: str, default: Callable[[], Path]) -> Path:
-    return expand(os.environ[variable]) if os.environ.get(variable) else default()
+    return _is_folder(expand(os.environ[variable]), variable) if os.environ.get(variable) else default()
+
+
+def _is_folder(path: Path, variable: str) -> Path:
+    """A folder, or a name that is free for one; what else lies there would be taken for an empty folder."""
+    if os.path.lexists(path) and not os.path.isdir(path):  # noqa: PTH112 - also of names that are too long
+        raise NotConfigured(f"{str(path)!r} is no folder", fix=f"remove it, or export {variable}=/a/folder")
+    return path
 
 
 def _below_home(variable: str, usual: str, ours: str) -> Path:
@@ -62,12 +69,12 @@ def published() -> Path:
 
 def records() -> Path:
     """The reference: measurements of the lab that publishes them, committed with the code."""
-    return results() / "records"
+    return _is_folder(results() / "records", "REPRO_RESULTS")
 
 
 def own() -> Path:
     """What this machine's user has measured; no part of the repository until `records publish` moves it."""
-    return results() / "own"
+    return _is_folder(results() / "own", "REPRO_RESULTS")
 
 
 def figures() -> Path:

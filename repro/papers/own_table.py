@@ -42,7 +42,7 @@ from repro.papers.with_method import shown
 from repro.registry import backbones, code_of, load_module, methods, models
 
 #: each is a job of each trained cell
-MOST_SEEDS = 10_000
+MOST_SEEDS = 1000
 
 _NETWORK: dict[str, Any] = {"backbone": str, "frames": int, "dropout": float, "pretrained": str}
 _ROW: dict[str, Any] = {

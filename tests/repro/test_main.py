@@ -198,6 +198,23 @@ def test_a_home_that_another_has_put_there_is_refused(tmp_path, monkeypatch):
     assert paths.cache() == tmp_path / "mine"
 
 
+@pytest.mark.parametrize("variable", ["REPRO_RESULTS", "REPRO_CACHE", "REPRO_CONFIG", "REPRO_WEIGHTS"])
+@pytest.mark.parametrize("inner", ["", "own"])
+@pytest.mark.parametrize("make", [Path.touch, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_place_of_ours_that_is_no_folder_is_told(make, inner, variable, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(variable, str(tmp_path / "x"))
+    if inner and variable != "REPRO_RESULTS":
+        pytest.skip("of the results alone")
+    if inner:
+        (tmp_path / "x").mkdir()
+    make(tmp_path / "x" / inner)
+    of = {"REPRO_RESULTS": "records ls", "REPRO_CONFIG": "data list", "REPRO_CACHE": "data check x.csv"}
+    code = edge.main(of.get(variable, "weights list").split())
+    said = capsys.readouterr().err
+    assert code == 2 and ("is no folder" in said or variable == "REPRO_CACHE"), said
+    assert "unexpected" not in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

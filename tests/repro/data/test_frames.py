@@ -82,9 +82,7 @@ def spoil(folder, how):
     elif how == "text":
         (folder / "00005.jpg").write_text("no picture")
     elif how == "program":
-        (folder / "00005.jpg").write_bytes(
-            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n"
-        )
+        (folder / "00005.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n")
     elif how == "empty":
         (folder / "00005.jpg").write_bytes(b"")
     elif how == "size":
