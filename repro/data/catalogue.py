@@ -104,7 +104,6 @@ class Catalogue:
         videos = tuple(Video(row.id, Path(f"{self.root}/{row.path}"), row.label) for row in kept)
         facts = {
             "label_map": self.header["label_map"],
-            "content": self.header["content"],
             "media": self.header["media"],
             **_form(rows),
             "annotated": len(rows),
@@ -189,7 +188,7 @@ def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
             raise _damaged(file, f"it is of version {header['version']}, this is {VERSION}")
         if hashlib.sha256(data).hexdigest() != header["videos_sha256"]:
             raise _damaged(file, f"{_VIDEOS} does not fit its checksum")
-        told = [header[name] for name in ("name", "root", "media", "label_map", "content")]
+        told = [header[name] for name in ("name", "root", "media", "label_map")]
         if not all(isinstance(one, str) for one in (*told, *header["classes"])):
             raise _damaged(file, "a name in it is no text")
         return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
@@ -235,7 +234,7 @@ def write_quarantine(folder: Path, problems: Mapping[tuple[str, str], str]) -> P
 
 
 def header_of(
-    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]], sampled: str
+    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """The content of `index.json` but for what `write` adds."""
     return {
@@ -245,7 +244,6 @@ def header_of(
         "classes": list(classes),
         "label_map": label_maps.fingerprint(classes),
         "annotations": list(annotations),
-        "content": sampled,
     }
 
 

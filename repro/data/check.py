@@ -16,7 +16,7 @@ from repro.core.errors import BadOption, DataError, NotConfigured
 from repro.core.files import write_atomic
 from repro.core.paths import expand
 from repro.data import annotations as reading
-from repro.data import catalogue, dataset_config, decode, decode_decord, locate
+from repro.data import catalogue, content, dataset_config, decode, decode_decord, locate
 from repro.data import check_rules as findings
 from repro.data.catalogue import Catalogue, Row
 from repro.data.check_rules import Finding, Seen
@@ -146,19 +146,20 @@ def _decode(
     workers: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[tuple[str, str], str], dict[tuple[str, str], Seen]]:
-    """Problems and sights by (split, id). After an interruption, what decoded then is not decoded again, unless its
-    size has changed.
+    """Problems and sights by (split, id). After an interruption, what decoded then is not decoded again, unless it has
+    changed.
     """
     journal = Journal("checking", made.name, f"{made.header['videos_sha256']};{decoder};{sorted(beside.items())}")
     before = journal.answers(Seen)
-    seen = {(r.split, r.id): before[r.path] for r in rows if r.path in before and _as_then(made, r, before[r.path])}
+    states = {row.path: f"{row.path} {content.state(made.root / row.path)}" for row in rows}
+    seen = {(row.split, row.id): before[states[row.path]] for row in rows if states[row.path] in before}
     todo = [row for row in rows if (row.split, row.id) not in seen]
     tasks = ((str(made.root / row.path), decoder, beside.get(row.id, "")) for row in todo)
     problems: dict[tuple[str, str], str] = {}
     answers = Pool(look, workers=workers, timeout_s=TIMEOUT_S).run(tasks, ahead=4 * max(1, workers))
     with journal.writer() as write:
         for number, (row, answer) in enumerate(zip(todo, answers, strict=True), len(seen) + 1):
-            write(row.path, asdict(answer))
+            write(states[row.path], asdict(answer))
             if isinstance(answer, Problem):
                 problems[row.split, row.id] = answer.reason
             else:
@@ -167,10 +168,6 @@ def _decode(
                 on_progress(number, len(rows))
     journal.finish()
     return problems, {(row.split, row.id): seen[row.split, row.id] for row in rows if (row.split, row.id) in seen}
-
-
-def _as_then(made: Catalogue, row: Row, seen: Seen) -> bool:
-    return size_of(made.root / row.path) == seen.bytes
 
 
 def look(path: str, decoder: str, beside: str) -> Seen:

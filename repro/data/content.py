@@ -49,6 +49,14 @@ def digests(root: Path, videos: Sequence[Path]) -> list[str]:
     return found
 
 
+def state(path: Path) -> str:
+    """What tells, without reading it, whether a video is still the one it was: of its file, or of all its pictures,
+    places, sizes, times and inodes; `missing` or `unreadable`.
+    """
+    seen = _look(path)
+    return seen if isinstance(seen, str) else seen.key
+
+
 @dataclass(frozen=True)
 class _Seen:
     """A video as the file system tells it: `files` are its one file, or all pictures of its folder, with their sizes;

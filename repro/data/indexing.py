@@ -20,12 +20,10 @@ from repro.data.decode_failures import Journal
 from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
 from repro.data.splits import known_split
-from repro.data.video_facts import Probe, probe, sample
+from repro.data.video_facts import Probe, probe
 
 #: called with videos done, videos in all
 OnProgress = Callable[[int, int], None]
-#: videos whose content enters the fingerprint
-_SAMPLED = 64
 _TIMEOUT_S = 120.0
 
 
@@ -72,7 +70,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     ]
     media = "frames" if sum(row.first >= 0 for row in rows) * 2 > sum(bool(row.path) for row in rows) else "videos"
     listed = [{"file": str(made.file), "sha256": _sha256(made.file), "format": made.format} for made in files]
-    header = catalogue.header_of(name, root, media, named.classes, listed, _content(root, rows))
+    header = catalogue.header_of(name, root, media, named.classes, listed)
     file = catalogue.write(catalogue.folder_of(name), header, rows)
     catalogue.write_quarantine(file.parent, {})
     (file.parent / "check.json").unlink(missing_ok=True)
@@ -183,16 +181,6 @@ def _probes(
             if on_progress:
                 on_progress(len(made), len(wanted))
     return made
-
-
-def _content(root: Path, rows: Sequence[Row]) -> str:
-    """sha256 over parts of 64 videos, chosen by their ids: tells a re-encoded copy of the same ids apart."""
-    readable = [row for row in rows if row.path and not row.problem]
-    chosen = sorted(readable, key=lambda row: hashlib.sha256(row.id.encode("utf-8", "surrogateescape")).digest())
-    digest = hashlib.sha256()
-    for row in chosen[:_SAMPLED]:
-        digest.update(f"{row.id}:{sample(str(root / row.path))};".encode())
-    return digest.hexdigest()
 
 
 def _sha256(file: Path) -> str:

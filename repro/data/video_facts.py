@@ -1,16 +1,13 @@
-"""What one video is: frames, size, rate, bytes; and a digest of a part of its content. Runs in workers, no torch."""
+"""What one video is: frames, size, rate, bytes. Runs in workers, no torch."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from repro.core.errors import DecodeError
 from repro.data import frames, packet_index
 from repro.data.truncation import cut
-
-_SAMPLED_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,3 @@ def size_of(place: Path) -> int:
         return place.stat().st_size
     except (OSError, DecodeError):
         return -1
-
-
-def sample(path: str) -> str:
-    """sha256 of the first and the last 64 KiB of a video file, or of the first and the last picture of a folder."""
-    place = Path(path)
-    digest = hashlib.sha256()
-    if place.is_dir():
-        names = frames.list_folder(place).names
-        for name in (names[0], names[-1]):
-            digest.update((place / name).read_bytes())
-        return digest.hexdigest()
-    with place.open("rb") as file:
-        digest.update(file.read(_SAMPLED_BYTES))
-        file.seek(max(0, place.stat().st_size - _SAMPLED_BYTES))
-        digest.update(file.read(_SAMPLED_BYTES))
-    return digest.hexdigest()

@@ -17,6 +17,7 @@ from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.plain_text import as_cell
 from repro.core.spec import Views, canonical_json
+from repro.data import content
 from repro.data.decode_failures import Journal
 from repro.engine.predict import Prediction, predictions
 from repro.models.pretrained import Trained
@@ -88,8 +89,4 @@ def _read(clip: Path, answer: Mapping[str, Any]) -> Prediction:
 
 def _name(clip: Path) -> str:
     """What an answer is of: the path, and the state of what lies there."""
-    try:
-        facts = clip.stat()
-    except OSError:
-        return f"{clip.absolute()} absent"
-    return f"{clip.absolute()} {facts.st_size} {facts.st_mtime_ns}"
+    return f"{clip.absolute()} {content.state(clip)}"

@@ -10,10 +10,12 @@ import signal
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from repro.__main__ import main
 from repro.core.spec import Model, frozen
 from repro.data import clip_views
+from repro.data.decode import read_frames
 from repro.engine import predict as engine
 from repro.engine import prediction_file
 from repro.engine.accuracy import trained_on
@@ -102,23 +104,28 @@ def test_interrupted_it_goes_on_and_what_changed_is_looked_at_again(place, tmp_p
     clips = [tmp_path / f"{n}.mp4" for n in range(4)]
     for n, clip in enumerate(clips):
         clip.write_bytes((place / "clips" / f"{n}.mp4").read_bytes())
+    clips[1] = tmp_path / "1"
+    clips[1].mkdir()
+    for n, shown in enumerate(read_frames(place / "clips" / "1.mp4", range(11))):
+        Image.fromarray(shown).save(clips[1] / f"{n:05d}.bmp")
     out, seen = tmp_path / "p.jsonl", []
 
     def stop(done, made):
         seen.append(made.clip.name)
-        if done == 2:
+        if done == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         prediction_file.predict_all(clips, network, views, out, on_clip=stop)
-    assert not out.exists() and seen == ["0.mp4", "1.mp4"]
+    assert not out.exists() and seen == ["0.mp4", "1", "2.mp4"]
     clips[0].write_bytes((place / "clips" / "5.mp4").read_bytes())
     os.utime(clips[0], (1, 1))
+    (clips[1] / "00003.bmp").write_bytes((clips[1] / "00004.bmp").read_bytes())  # as large, in a folder as old
     again = []
     prediction_file.predict_all(
         clips, network, views, out, on_clip=lambda done, made: again.append((done, made.clip.name))
     )
-    assert again == [(2, "0.mp4"), (3, "2.mp4"), (4, "3.mp4")]
+    assert again == [(2, "0.mp4"), (3, "1"), (4, "3.mp4")]
     told = [json.loads(line) for line in out.read_text().splitlines()]
     assert [one["frames"] for one in told] == [15, 11, 12, 13]
     fresh = tmp_path / "fresh.jsonl"
