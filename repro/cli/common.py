@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from repro.papers.with_data import OwnData
 
 _WIDTH_WITHOUT_TERMINAL = 160
+_EXAMPLE = "example: "
 
 Commands = argparse._SubParsersAction
+
+
+class _Help(argparse.HelpFormatter):
+    """A command stays on one line, to be copied."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(_EXAMPLE) else super()._fill_text(text, width, indent)
 
 
 def verb(
@@ -37,7 +45,9 @@ def verb(
     example: str,
 ) -> argparse.ArgumentParser:
     """Declare a verb: its function, one line, one example."""
-    parser = commands.add_parser(name, help=summary, description=summary, epilog=f"example: python -m repro {example}")
+    parser = commands.add_parser(
+        name, help=summary, description=summary, epilog=f"{_EXAMPLE}python -m repro {example}", formatter_class=_Help
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -105,7 +115,7 @@ def add_form(parser: argparse.ArgumentParser) -> None:
         "--columns", nargs="+", default=[], metavar="KEY", help="these columns; a printed one with ours beside it"
     )
     parser.add_argument(
-        "--notes", default="", choices=["none", "short", "full"], help="footnotes (default: as the form)"
+        "--notes", default="", choices=["none", "short", "full"], help="what stands below it (default: as the form)"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from repro import papers
 from repro.cli.common import Commands, add_reference, add_with, prepare, verb
@@ -20,7 +21,7 @@ def add(commands: Commands) -> None:
         "one number: printed, ours by each counter, the reason, sources, record, command",
         "explain table6/tanet_r50/gflops",
     )
-    parser.add_argument("cell", metavar="TABLE/ROW/COLUMN", help="as in the report's addresses and in --format csv")
+    parser.add_argument("cell", metavar="TABLE/ROW/COLUMN", help="by their keys, or as a table shows them")
     add_with(parser)
     add_reference(parser)
 
@@ -45,6 +46,7 @@ def explain(args: argparse.Namespace) -> int:
     return 0
 
 
-def _place(roots: list, relative: object) -> str:
-    """Where a record lies: the first folder that has it."""
-    return next((str(root / relative) for root in roots if (root / relative).is_file()), str(relative))
+def _place(roots: list[Path], relative: str | Path) -> str:
+    """Where a record lies, from here: in the first folder that has it."""
+    here, found = Path.cwd(), next((one for root in roots if (one := root / relative).is_file()), Path(relative))
+    return str(found.relative_to(here) if found.is_relative_to(here) else found)

@@ -16,12 +16,9 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     from repro.cli.progress import Display
     from repro.core.environment import gpu_ids
     from repro.models.device import device_of
-    from repro.records.index import Index
-    from repro.runner.jobs import KINDS, expected_seconds
-    from repro.runner.local import cores, run_local
+    from repro.runner.local import run_local
 
-    seconds = expected_seconds(todo, Index(paths.records()))
-    todo = sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key]))
+    todo, seconds = cheapest_first(todo)
     gpus = gpus_of(args) if args.launcher == "gpus" else []
     if args.device in ("auto", "cuda") and not args.jobs:  # a worker a GPU: two would share its memory
         gpus = gpus or gpu_ids()
@@ -30,7 +27,8 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     if args.smoke:
         console.print(f"{title}: {many(len(todo), 'smoke cell')}, toy sizes")
     else:
-        _print_plan(todo, seconds, console, title, len(gpus) or width or cores())
+        told = plan(todo, seconds, len(gpus) or width)
+        console.print(f"{title}: {told}. Ctrl-C stops, the same command goes on.", markup=False)
     with Display(console, title, len(gpus) or width) as display:
         state = run_local(
             todo,
@@ -45,15 +43,26 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
     return state.failed
 
 
-def _print_plan(todo: list, seconds: dict[tuple[str, int], float], console: Console, title: str, width: int) -> None:
-    """What is going to be measured, cheapest first, and about how long it takes; nothing is lost by Ctrl-C."""
-    parts = []
+def cheapest_first(todo: list) -> tuple[list, dict[tuple[str, int], float]]:
+    """Counts, times, trainings, of each kind the shortest first; and the seconds that each took elsewhere."""
+    from repro.records.index import Index
+    from repro.runner.jobs import KINDS, expected_seconds
+
+    seconds = expected_seconds(todo, Index(paths.records()))
+    return sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key])), seconds
+
+
+def plan(todo: list, seconds: dict[tuple[str, int], float], width: int | None) -> str:
+    """What is going to be measured, and about how long it takes with so many jobs side by side."""
+    from repro.runner.local import cores
+
+    parts, width = [], width or cores()
     for kind, what in (("static", "count"), ("speed", "time"), ("accuracy", "training")):
         own = [seconds[job.key] for job in todo if job.kind == kind]
         if own:
             left = sum(own) / (1 if kind == "speed" else min(width, len(own)))
             parts.append(f"{many(len(own), what)}, about {duration(left)}")
-    console.print(f"{title}: {'; then '.join(parts)}. Ctrl-C stops, the same command goes on.", markup=False)
+    return "; then ".join(parts)
 
 
 def gpus_of(args: argparse.Namespace) -> list[str]:

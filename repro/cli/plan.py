@@ -19,8 +19,9 @@ def add(commands: Commands) -> None:
         "plan table6 --device h200 --count 8",
     )
     parser.add_argument("table", metavar="TABLE")
-    parser.add_argument("--device", required=True, help="h200, a100, rtx-2080-ti, ...")
+    parser.add_argument("--device", default="h200", help="h200 (default), a100, rtx-2080-ti, ...")
     parser.add_argument("--count", type=positive, default=1, metavar="N", help="devices together (default 1)")
+    parser.add_argument("--full", action="store_true", help="also what has its record, and the sources of each number")
     parser.add_argument("--format", default="text", choices=["text", "markdown", "csv", "json"])
 
 
@@ -33,7 +34,7 @@ def plan(args: argparse.Namespace) -> int:
     console = prepare(args)
     made = make(papers.find(args.table), shown_records().records(), device=args.device, count=args.count)
     if args.format == "text":
-        print_plan(made, console)
+        print_plan(made, console, full=args.full)
     else:
         print(FORMATS[args.format](made), end="")
     return 0

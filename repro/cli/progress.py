@@ -93,9 +93,11 @@ class Display:
 
     def _finished(self, what: str, state: State, facts: dict[str, Any]) -> None:
         done = state.done + state.failed
-        line = Text(f"[{done}/{state.total}] {facts['job'].name}: {what} in {facts['seconds']:.1f} s")
+        line = Text(f"[{done}/{state.total}] {facts['job'].name}: ")
         if what == "failed":
-            line.append(f": {facts['reason']}", style="red")
+            line.append(f"failed: {facts['reason']}", style="red")
+        else:
+            line.append(f"{facts['found']}; took {duration(facts['seconds'])}")
         if not self._live:
             line.append(f"   ({self._left(state)})")
         self.console.print(line)

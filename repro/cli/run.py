@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,7 +21,7 @@ from repro.cli.common import (
     table_words,
     verb,
 )
-from repro.cli.launch import gpus_of, launch
+from repro.cli.launch import cheapest_first, gpus_of, launch, plan
 from repro.cli.tables import layouts_of, tell_damaged, write_report
 from repro.core import paths
 from repro.core.errors import BadOption
@@ -245,6 +246,9 @@ def _print_lines(todo: list, args: argparse.Namespace) -> int:
     from repro.runner.command_line import arguments_of, program, shell_line
 
     gpus = gpus_of(args) if args.launcher == "gpus" else []
+    todo, seconds = cheapest_first(todo)
+    if not args.smoke:
+        print(f"# {plan(todo, seconds, len(gpus) or args.jobs)}", file=sys.stderr)  # what is piped on has lines alone
     for number, job in enumerate(todo):
         arguments = arguments_of(
             job, device=args.device, force=args.mode == "force", words=table_words(args), table=table_file(args)

@@ -34,22 +34,37 @@ def render_overview(table: TableSpec, index: Index, console: Console, asked: str
     jobs = jobs_of(table)
     states = [(job, state_of(job, index)) for job in jobs]
     for row in table.rows:
-        told = []
-        for cell, experiment in row.cells.items():
-            of_seeds = [state for job, state in states if (job.row, job.cell) == (row.key, cell)]
-            told.append(f"{cell}: {_summed(of_seeds) if runnable(experiment) else 'not configured'}")
-        grid.add_row(row.key, row.label, ", ".join(told) or _without_cells(row))
+        told = [(job.cell, state) for job, state in states if job.row == row.key]
+        told += [(cell, "waiting for data") for cell, one in row.cells.items() if not runnable(one)]
+        grid.add_row(row.key, row.label, _grouped(told) or _without_cells(row))
     console.print(grid)
     for reason in sorted({reason for row in table.rows for reason in row.reasons.values()}):
         console.print(f"- {reason}", markup=False)
     waiting = select(jobs, "undone", index)
     guesses = expected_seconds(waiting, Index(paths.records()))
     seconds = State(total=len(waiting), waiting=waiting, guesses=guesses).eta(cores())
-    done = sum(state == "done" for _, state in states)
     rest = f"; the rest would take about {duration(seconds)} on {many(cores(), 'core')}" if waiting else ""
     again = f": python -m repro run {asked}" if waiting else ""
-    console.print(f"{done} of {many(len(jobs), 'cell')} measured{rest}{again}")
+    console.print(f"{_measured(states)}{rest}{again}")
     _tell_absent(table, console)
+
+
+def _measured(states: Sequence[tuple[Job, str]]) -> str:
+    """How many cells have their record, and how many of those were measured on this machine."""
+    done, own = [job for job, state in states if state == "done"], Index(paths.own())
+    here = sum(state_of(job, own) == "done" for job in done)
+    told = f", {here or 'none'} of them on this machine" if here < len(done) else ""
+    return f"{len(done)} of {many(len(states), 'cell')} measured{told}"
+
+
+def _grouped(cells: Sequence[tuple[str, str]]) -> str:
+    """Cells by their state; of several seeds with how many."""
+    parts = []
+    for wanted in ("done", "running", "queued", "failed", "missing", "waiting for data"):
+        counted = Counter(cell for cell, state in cells if state == wanted)
+        told = [cell if count == 1 else f"{cell} ({count} seeds)" for cell, count in counted.items()]
+        parts += [f"{wanted}: {' '.join(told)}"] if told else []
+    return "   ".join(parts)
 
 
 def _tell_absent(table: TableSpec, console: Console) -> None:
@@ -71,13 +86,6 @@ def _lacks(experiment: Experiment) -> list[str]:
     return [name for name in dict.fromkeys(names) if not is_configured(name)]
 
 
-def _summed(states: Sequence[str]) -> str:
-    """One word for a cell, or how many of its seeds are in which state."""
-    if len(set(states)) == 1:
-        return f"{states[0]} ({len(states)} seeds)" if len(states) > 1 else states[0]
-    return ", ".join(f"{states.count(state)} {state}" for state in ("done", "failed", "missing") if state in states)
-
-
 def render_status(table: TableSpec, index: Index, console: Console, *, smoke: bool) -> None:
     """One line a row: done, running, queued, failed and missing cells, with the reason or the place."""
     queue = _Queue()
@@ -86,19 +94,12 @@ def render_status(table: TableSpec, index: Index, console: Console, *, smoke: bo
         if not jobs:
             continue
         states = [(job, *_progress(job, index, queue)) for job in jobs]
-        parts = []
-        for wanted in ("done", "running", "queued", "failed", "missing"):
-            cells = Counter(job.cell for job, state, _ in states if state == wanted)
-            told = [cell if count == 1 else f"{cell} ({count} seeds)" for cell, count in cells.items()]
-            parts += [f"{wanted}: {' '.join(told)}"] if told else []
-        console.print(f"{row.key:<18}" + "   ".join(parts), markup=False)
+        console.print(f"{row.key:<18}{_grouped([(job.cell, state) for job, state, _ in states])}", markup=False)
         for job, _, note in states:
             if note:
                 console.print(f"    {job.name.removeprefix(f'{row.key} ')}: {note}", markup=False)
     if not smoke:
-        jobs = jobs_of(table)
-        done = sum(state_of(job, index) == "done" for job in jobs)
-        console.print(f"{done} of {many(len(jobs), 'cell')} measured")
+        console.print(_measured([(job, state_of(job, index)) for job in jobs_of(table)]))
         _tell_absent(table, console)
 
 

@@ -57,8 +57,8 @@ def add(commands: Commands) -> None:
 
 def _add_listing(commands: Commands) -> None:
     summary = "tables, models, backbones, methods, datasets; of one method its options"
-    parser = verb(commands, "list", list_names, summary, "list dnr")
-    parser.add_argument("method", nargs="?", metavar="METHOD", help="show the options of this method")
+    parser = verb(commands, "list", list_names, summary, "list tables")
+    parser.add_argument("name", nargs="?", metavar="KIND|METHOD", help="one of these, or the options of a method")
     add_module(parser)
 
 
@@ -94,20 +94,22 @@ def _add_report(commands: Commands) -> None:
 
 
 def list_names(args: argparse.Namespace) -> int:
-    """Tables, models, backbones, methods and datasets, with one line each; or one method with its options."""
+    """Tables, models, backbones, methods and datasets, with one line each; or one of these, or a method's options."""
     console = prepare(args)
-    if args.method:
-        entry = registry.methods[args.method]
+    kinds: list[Registry] = [registry.models, registry.backbones, registry.methods, registry.datasets]
+    names = ["tables", *(f"{kind.kind}s" for kind in kinds)]
+    if args.name and args.name not in names:
+        entry = registry.methods[args.name]
         options = declared(entry.fact("options")) if entry.fact("options") else ()
         lines = {f"{one.name}={one.default}": one.help for one in options}
         print_named(console, f"{entry.name}: {entry.summary}", lines or {"no options": "it declares none"})
         return 0
     short = {full: f" (also: {name})" for name, full in papers.SHORT.items()}
     named = {name: entry.summary + short.get(name, "") for name, entry in papers.TABLES.items()}
-    print_named(console, "tables", named)
-    kinds: list[Registry] = [registry.models, registry.backbones, registry.methods, registry.datasets]
-    for kind in kinds:
-        print_named(console, f"{kind.kind}s", {entry.name: entry.summary for entry in kind})
+    found = [named, *({one.name: one.summary for one in kind if not one.name.endswith("-smoke")} for kind in kinds)]
+    for heading, lines in zip(names, found, strict=True):
+        if args.name in (None, heading):
+            print_named(console, heading, lines)
     return 0
 
 

@@ -28,7 +28,7 @@ class VideoScores:
             if found is None:
                 raise RecordError(f"record {record.name} does not tell {metric}")
             return found
-        scores = self._scores(record)
+        scores = self.of(record)
         chosen = [position for position, name in enumerate(scores.ids) if name.endswith(f"-{grade}")]
         if not chosen:
             raise RecordError(f"record {record.name} has no test video of grade {grade}")
@@ -51,7 +51,7 @@ class VideoScores:
     def _right_of(self, record: Record) -> tuple[tuple[str, ...], np.ndarray]:
         key = (record.id, record.seed)
         if key not in self._right:
-            scores = self._scores(record)
+            scores = self.of(record)
             self._right[key] = (tuple(scores.ids), self._hits(record, scores))
         return self._right[key]
 
@@ -60,7 +60,7 @@ class VideoScores:
         fused = metrics.fuse(scores.logits, fusion, range(scores.clips * scores.crops))
         return 100.0 * (metrics.rank_of_label(fused, scores.labels) < 1)
 
-    def _scores(self, record: Record) -> Scores:
+    def of(self, record: Record) -> Scores:
         """From the first folder that has the record's file as it was written."""
         for number_, folder in enumerate(self._folders):
             try:

@@ -176,6 +176,7 @@ def write_figures(folder: Path, layouts: Sequence[TableSpec], index: Index) -> l
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.evidence.sittings import shared
+    from repro.papers import elsewhere
     from repro.report.build_table import table_view
     from repro.report.questions import with_answers
     from repro.report.short_form import short_form
@@ -189,6 +190,10 @@ def build(layout: TableSpec, index: Index) -> Table:
         shared=shared([experiment for row in layout.rows for experiment in row.cells.values()], index.of),
     )
     made = with_answers(made, layout, index) if layout.questions else made
+    if any(one.model.name == elsewhere.PAPER for row in layout.rows for one in row.cells.values()):
+        from repro.report.rescored import paired_lines
+
+        made = replace(made, paired=paired_lines(layout, index))
     return replace(made, told=tuple(line for line in short_form(made, layout).told if line[0]))
 
 

@@ -92,6 +92,8 @@ def table_view(
     )
 
 
+#: start of the note of a column whose values cannot be compared
+MIXED = "measured under different conditions, so that no best value is marked. "
 _GAIN = "the row's mean minus that of the row it is compared with; with seeds, the 95 % interval (Welch)"
 _OWN_GAIN = (
     "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval (t over the seeds); "
@@ -159,8 +161,7 @@ class _View:
         told = self._told(column, conditions)
         if len(told) > 1:
             self.mixed.add(column.key)
-            listed = "measured under different conditions, so that no best value is marked. " + _listed(told)
-            return (self.note(listed),)
+            return (self.note(MIXED + _listed(told)),)
         recipes = self._told(column, recipe)
         texts = [*told, *([_listed(recipes)] if len(recipes) > 1 else recipes)]
         return tuple(self.note(text) for text in texts)

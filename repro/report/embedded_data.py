@@ -15,12 +15,11 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from repro.core.words import many
 from repro.records.schema import Record
 from repro.report.csv_table import render_csv
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
-from repro.report.provenance import again
+from repro.report.provenance import again, headline
 from repro.report.table import Table
 
 #: records in one pack: opening one record unpacks as many
@@ -97,18 +96,3 @@ def _line(record: Record) -> list[Any]:
     return [
         record.name, place, record.row, record.cell, record.seed, record.status, headline(record), record.finished[:10],
     ]  # fmt: skip
-
-
-def headline(record: Record) -> str:
-    """What a record found, in one line."""
-    found = record.results
-    if record.status == "failed":
-        return f"failed: {record.reason}"
-    if record.kind == "static":
-        sizes = ", ".join(f"{count['gmacs']:.3f} GMACs at {size}" for size, count in found["sizes"].items())
-        return f"{found['params']:,} parameters, {sizes}"
-    if record.kind == "speed":
-        against = found.get("against")
-        ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
-        return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
-    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {many(found['videos'], 'video')}"

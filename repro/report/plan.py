@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from repro.core.plain_text import as_cell
+from repro.core.words import many
 from repro.evidence.plan import CellPlan, Estimate, Plan
 from repro.evidence.plan_seeds import METHOD, Decision
 from repro.report.markdown import escape
@@ -21,18 +22,27 @@ _COSTS = ("row", "cell", "record", "hours", "kWh", "GB", "sources")
 _SEEDS = ("row", "against", "dataset", "printed difference", "test set alone", "seeds")
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Tables for a terminal, numbered sources below them."""
+def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
+    """Tables for a terminal: of the cells without a record; `full`: of all, with the sources of each number."""
     console.print(f"[bold]{plan.table}[/] on {plan.count} x {plan.device}, one seed: value (low to high)")
     numbers = _numbered(plan)
-    _print(console, _COSTS, [_costs(cell, numbers) for cell in plan.cells])
+    left = [cell for cell in plan.cells if full or not cell.done]
+    titles = _COSTS if full else tuple(title for title in _COSTS if title not in ("record", "sources"))
+    lines = [dict(zip(_COSTS, _costs(cell, numbers), strict=True)) for cell in left]
+    if lines:
+        _print(console, titles, [tuple(line[title] for title in titles) for line in lines])
     console.print(_total(plan), markup=False)
-    for text, number in numbers.items():
-        console.print(f"  {number}  {text}", markup=False)
+    if full:
+        for text, number in numbers.items():
+            console.print(f"  {number}  {text}", markup=False)
     if plan.seeds:
-        console.print("\n[bold]seeds that decide a printed difference[/]")
+        console.print("\n[bold]seeds that decide a printed difference (low to high)[/]")
         _print(console, _SEEDS, [_decision(one) for one in plan.seeds])
+    if full:
         console.print(METHOD, markup=False)
+        return
+    done = many(len(plan.cells) - len(left), "cell has its record", "cells have their records")
+    console.print(f"{done}; all of them, and where each number comes from: --full", markup=False)
 
 
 def _print(console: Console, titles: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Under what conditions a record's numbers were measured, in one line; equal lines mean comparable numbers."""
+"""A record in a line: what it found, and under what conditions; equal conditions mean comparable numbers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from repro.records.schema import Record
 
 #: of `run`: what says which cells are measured
 _CHOICES = ("--rows", "--only", "--seeds", "--seed", "--missing", "--failed", "--force", "--reference", "--dry-run")
+
+
+def headline(record: Record) -> str:
+    """What a record found, in one line."""
+    found = record.results
+    if record.status == "failed":
+        return f"failed: {record.reason}"
+    if record.kind == "static":
+        sizes = ", ".join(f"{count['gmacs']:.3f} GMACs at {size}" for size, count in found["sizes"].items())
+        return f"{found['params']:,} parameters, {sizes}"
+    if record.kind == "speed":
+        against = found.get("against")
+        ratio = f", {against['ratio_median']:.3f} times its host's time" if against else ""
+        return f"{found['views_per_s']:.3g} views/s, median {found['median_s']:.4g} s{ratio}"
+    return f"top-1 {found['top1']:.2f} %, top-5 {found['top5']:.2f} % of {many(found['videos'], 'video')}"
 
 
 def conditions(record: Record) -> str:

@@ -53,9 +53,10 @@ def with_answers(table: Table, layout: TableSpec, index: Index) -> Table:
     """The table with what it asks of probes, and the answers."""
     found = answers(layout.questions, index)
     words = ", ".join(f"{word_of(one)}{f' {told(one)}' if one.state == 'answered' else ''}" for one in found)
-    asked = f"{words}: python -m repro questions {layout.full_name}"
+    fix = f"python -m repro questions {layout.full_name}"
+    asked = f"{words}: {fix}"
     if len(asked) > _LINE or any(one.state != "answered" for one in found):
-        asked = f"{summary(found)}: python -m repro questions {layout.full_name}"
+        asked = f"{summary(found)} ({fix})"
     return replace(table, findings=tuple(f"{o.question.asks} {word_of(o)}: {told(o)}" for o in found), asked=asked)
 
 
@@ -81,6 +82,8 @@ def print_answers(found: Sequence[Answer], console: Console, *, full: bool = Fal
 def summary(found: Sequence[Answer]) -> str:
     """How many have which word."""
     words = [word_of(one) for one in found]
+    if len(set(words)) == 1:
+        return f"{many(len(found), 'question')}, {'all ' * (len(found) > 1)}{words[0]}"
     counted = ", ".join(f"{words.count(word)} {word}" for word in _STYLES if word in words)
     return f"{many(len(found), 'question')}: {counted}"
 

@@ -14,7 +14,7 @@ from repro.core.plain_text import one_line
 from repro.core.spec import diff
 from repro.core.words import many
 from repro.records.schema import Record
-from repro.report.embedded_data import headline
+from repro.report.provenance import headline
 
 #: section of a comparison -> what is compared
 Differences = dict[str, dict[str, tuple[Any, Any]]]

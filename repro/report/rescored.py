@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from repro.core.words import many
+from repro.evidence.beside_elsewhere import beside
 from repro.evidence.rescored import Reading
 from repro.evidence.score_comparison import Compared
+from repro.papers.table import TableSpec
+from repro.records.index import Index
 from repro.records.scores import Scores
 
 
@@ -39,6 +43,17 @@ def render_comparison(found: Compared, a: Scores, b: Scores) -> Sequence[str]:
         f"  B - A {one.value:+.2f} points   95 % interval {one.low:+.2f} to {one.high:+.2f} ({one.method})",
         f"  right in A alone {found.only[0]}, in B alone {found.only[1]}; McNemar, exact: p = {found.p:.2g}",
     ]
+
+
+def paired_lines(layout: TableSpec, index: Index) -> tuple[str, ...]:
+    """Each row from elsewhere minus the best one of this suite on its dataset, in a line."""
+    told = []
+    for one in beside(layout, index):
+        by = one.found.difference
+        ends = f"{by.value:+.2f} ({by.low:+.2f} to {by.high:+.2f})"
+        test = f"on {many(one.found.videos, 'video')}, McNemar p {one.found.p:.2g}"
+        told.append(f"{one.label} minus {one.best}: {ends} {test}")
+    return tuple(told)
 
 
 def _name(scores: Scores, letter: str) -> str:

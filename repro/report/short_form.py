@@ -13,7 +13,7 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Static
 from repro.evidence import counts
 from repro.evidence.noise import TEST_VIDEOS, doubt
-from repro.evidence.verdicts import DOUBT, UNEXPLAINED
+from repro.evidence.verdicts import DOUBT, EQUAL, UNEQUAL, UNEXPLAINED
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
@@ -26,11 +26,14 @@ from repro.report.table import Cell, Column, Row, Table
 WIDTH = 100
 #: footnotes at most
 NOTES = 5
-LEGEND = "= same digits  ≠ differs  ? single runs may differ so"
-NEAREST = "  here: nearest"
-INFERRED = "  [ ] inferred"
-NOT_RUN = "  · not run"
-FASTER = f"  {UNEXPLAINED} unexplained"
+#: sign -> what it says
+SIGNS = {
+    EQUAL: "same digits",
+    UNEQUAL: "differs",
+    DOUBT: "two single runs may differ so",
+    UNEXPLAINED: "faster than its host, not explained",
+    "·": "not run",
+}
 
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
@@ -54,7 +57,7 @@ def short_form(
     """The table in its short form.
 
     `rows`: patterns of keys; `quoted` opens the rows that the paper quotes. `columns`: items as in the table's file,
-    in place of its own. `notes`: none, short (five lines at most) or full.
+    in place of its own. `notes`: short (five lines at most), full, or none: the table and its signs alone.
     """
     return _Maker(table, layout).made(rows, columns, notes)
 
@@ -88,12 +91,6 @@ class _Maker:
         folded = [line for line in lines if line not in shown]
         heads = [replace(self._column(place, kept, items), key=f"{n}") for n, place in enumerate(kept)]
         made = self._ranked(made, kept, items) if len(made) > 1 else made
-        several = any(len(items[number].here) > 1 and items[number].printed is not None for number, _, _ in kept)
-        signs = LEGEND if self.printed.rows else ""
-        signs += NEAREST * (several and not self.layout.across)
-        signs += INFERRED * any(self.specs[row.key].inferred for row in members)
-        signs += FASTER * any(cell.spread.endswith(UNEXPLAINED) for row in made for cell in row.cells)
-        signs += NOT_RUN * any(cell.text == "·" for row in made for cell in row.cells)
         told = lines_below(self.table, self.layout, lines, folded)
         return replace(
             self.table,
@@ -101,17 +98,26 @@ class _Maker:
             caption=("printed = the paper; " if self.printed.rows else "")
             + "here = this suite"
             + (f" ({self.table.measured_on})" if self.table.measured_on else ""),
-            legend=signs.strip(),
+            legend=self._legend(made, kept, items),
             columns=tuple(heads),
             rows=tuple(made),
             footnotes=words.notes(),
-            told=tuple(told),
-            further=self._further(lines, items),
+            told=tuple(told) if notes != "none" else (),
+            further=self._further(shown or lines, items) if notes != "none" else (),
             short=True,
             remarks=self.table.remarks if notes == "full" else (),
             findings=self.table.findings if notes == "full" else (),
             deviations=self.table.deviations if notes == "full" else (),
         )
+
+    def _legend(self, rows: Sequence[Row], kept: Sequence[tuple[int, str, str]], items: Sequence[Item]) -> str:
+        """The signs that stand in it."""
+        stand = {text for row in rows for cell in row.cells for text in (cell.text, *cell.spread.split())}
+        told = [f"{sign} {says}" for sign, says in SIGNS.items() if sign in stand]
+        told += ["[ ] inferred"] * any(text.startswith("[") for text in stand)
+        counted = [items[n] for n, _, side in kept if side == "here" and items[n].csv in counts.COLUMNS]
+        told += ["here: the nearest of three counters"] * any(len(item.here) > 1 for item in counted)
+        return "; ".join(told)
 
     # rows and cells
 

@@ -15,6 +15,8 @@ from repro.report.table import Cell, Row, Table
 
 _LEAST = 12
 _TWIN = "twin-"
+#: start of cells that need no data
+_ALONE = ("static", "input", "speed")
 _WIDTH = 100
 
 
@@ -123,10 +125,11 @@ def lines_below(
 ) -> list[tuple[str, str]]:
     """(what, in words), each on one line."""
     found = [("", _folded(folded))] if folded else []
-    found += [] if layout.file else _counts(lines)
+    found += _counts(lines) if published.load(layout.published_csv).rows else []
     found.append(("GAINS", _own(table, layout) if layout.file else _gains(layout)))
     if table.asked:
         found.append(("PROBES", table.asked))
+    found += [("PAIRED", line) for line in table.paired]
     if table.code:
         found.append(("OWN CODE", table.code))
     if missing := _missing(table, layout):
@@ -155,12 +158,11 @@ def _here(lines: Iterable[Line]) -> list[Shown]:
 
 def _counts(lines: Sequence[Line]) -> list[tuple[str, str]]:
     shown, specs = _here(lines), []
-    for counted, name in ((True, "count"), (False, "accuracy")):
+    for counted, name, plural in ((True, "count", "counts"), (False, "accuracy", "accuracies")):
         words = Counter(one.word for one in shown if one.counted == counted and one.word)
         held = words["reproduced"] + words["differs"]
         if held:
-            plural = name + "s" if counted else "accuracies"
-            specs.append(f"{words['reproduced']} of {held} printed {plural}")
+            specs.append(f"{words['reproduced']} of {many(held, f'printed {name}', f'printed {plural}')}")
     differing = [one for one in shown if one.word == "differs"]
     if needs := sum(one.word == "data" for one in shown):
         specs.append(f"{needs} need{'s' * (needs == 1)} the paper's data")
@@ -185,7 +187,8 @@ def _gains(layout: TableSpec) -> str:
             found.append(of_printed_gain(printed, row.published_row or "", base or "", "top1"))
     words = [verdict.word for verdict in found if verdict is not None]
     if words:
-        return f"printed: {words.count('beyond')} of {len(words)} beyond single-run noise"
+        told = many(len(words), "printed gain")
+        return f"{words.count('beyond')} of {told} beyond what two single runs may differ by"
     return "none is printed beside its host" if printed.rows else ""
 
 
@@ -208,15 +211,16 @@ def _missing(table: Table, layout: TableSpec) -> str:
     found: dict[str, list[str]] = {}
     for index, column in enumerate(layout.columns):
         cells = [row.cells[index] for row in table.rows]
-        if not column.measured or any(cell.kind == "measured" for cell in cells):
+        if not column.measured or ".std." in column.source or any(cell.kind == "measured" for cell in cells):
             continue
         why = "no data here" if any("is not configured" in cell.reason for cell in cells) else "not run"
-        titles = found.setdefault(f"{column.cell.removeprefix(_TWIN)}: {why}", [])
+        place = "" if column.cell.startswith(_ALONE) else f" on {column.cell.removeprefix(_TWIN)}"
+        titles = found.setdefault(f"{place}|{why}", [])
         if (title := column.short or column.title) not in titles:
             titles.append(title)
     told: dict[str, list[str]] = {}
-    for place, titles in found.items():
-        name, _, why = place.partition(": ")
-        told.setdefault(f"{', '.join(titles[:3])}|{why}", []).append(name)
-    parts = [f"{key.partition('|')[0]} on {', '.join(names)}: {key.partition('|')[2]}" for key, names in told.items()]
-    return "; ".join(parts)
+    for where, titles in found.items():
+        place, _, why = where.partition("|")
+        told.setdefault(f"{', '.join(titles[:3])}|{why}", []).append(place)
+    parts = [(key.partition("|"), ",".join(places).replace(", on ", ", ")) for key, places in told.items()]
+    return "; ".join(f"{titles}{places}: {why}" for (titles, _, why), places in parts)

@@ -96,6 +96,8 @@ class Table:
     """The same in a line."""
     code: str = ""
     """Which version of a user's own file its rows are of."""
+    paired: tuple[str, ...] = ()
+    """Rows from elsewhere beside the best one of this suite, video by video."""
     legend: str = ""
     """Of the signs, over a short form."""
     told: tuple[tuple[str, str], ...] = ()

@@ -52,7 +52,8 @@ def _print_short(table: Table, console: Console) -> None:
     width = min(console.width, _SHORT)
     _line(console, Text(_printable(f"{table.full_name}  {table.title}"), style="bold"))
     for text in filter(None, (table.caption, table.legend)):
-        _line(console, Text(_printable(text), style="dim"))
+        for line in textwrap.wrap(_printable(text), width):
+            _line(console, Text(line, style="dim"))
     sized = _Sized(table)
     left = _label_width(sized, width)
     for columns in _blocks(sized, width, left) if table.rows and table.columns else []:

@@ -25,6 +25,7 @@ from repro.core.errors import ReproError
 from repro.data import user_data
 from repro.engine.execution import Execution
 from repro.records import store
+from repro.report.provenance import headline
 from repro.runner.execute import write_failure
 from repro.runner.jobs import EXPECTED_SECONDS, Job
 
@@ -168,7 +169,8 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
             seconds = time.monotonic() - here.began
             state.count(job, made.status, seconds)
             here.job = None
-            on_event(made.status, state, {"job": job, "reason": made.reason, "seconds": seconds})
+            facts = {"job": job, "reason": made.reason, "found": headline(made), "seconds": seconds}
+            on_event(made.status, state, facts)
     return state
 
 
@@ -309,7 +311,7 @@ def _serve_jobs(pipe: Connection, parent: int) -> None:
         except (ReproError, OSError) as error:  # a record that cannot be written, such as on a full disk
             pipe.send({"what": "failed", "reason": f"no record could be written: {error}"})
             continue
-        pipe.send({"what": made.status, "reason": made.reason})
+        pipe.send({"what": made.status, "reason": made.reason, "found": headline(made)})
 
 
 def note_of(facts: dict[str, Any]) -> str:

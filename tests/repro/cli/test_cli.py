@@ -67,8 +67,6 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
     arguments = [verb] if verb == "report" else [verb, "table6"]
     if verb == "report":
         arguments += ["--out", str(tmp_path / "r.html")]
-    if verb == "plan":
-        arguments += ["--device", "h200"]
     code = f"import sys; from repro.__main__ import main; main({arguments!r}); assert 'torch' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

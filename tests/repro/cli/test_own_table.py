@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from repro import registry
 from repro.__main__ import main
 from repro.core import paths
+from repro.records.scores import Scores
 
 GATE = '''
 from dataclasses import dataclass
@@ -73,7 +76,7 @@ def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, capsys, t
     assert main(["run", str(mine), "--jobs", "1", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
     assert "TSN+day_scale (start=0.5)" in told and "paired seeds" in told and "±" in told
-    assert "tsn tiny seed 1: done" in told
+    assert "tsn tiny seed 1: top-1 " in told
     records = sorted(paths.own().rglob("*-s*.json"))
     assert len(records) == 2 + 4 and {record.parents[1].name for record in records} == {"mine"}
     assert "own/mine" in (paths.results() / "report.html").read_text()
@@ -92,6 +95,54 @@ def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, capsys, t
     assert main(["bundle", str(mine), "--out", "review.zip"]) == 0
     with zipfile.ZipFile("review.zip") as archive:
         assert sum(name.startswith("records/") and name.endswith(".json") for name in archive.namelist()) == 6
+    scores = Scores.load(next(paths.own().glob("own/mine/tsn/*-s0.npz")))
+    np.savez("dump.npz", scores=scores.logits[:, 0], ids=np.array(scores.ids))
+    given = ["--from", "npz", "--dataset", next(iter(Path().glob("**/tiny.csv"))), "--as", "TSN (theirs)"]
+    assert main(["scores", "import", "dump.npz", *map(str, given)]) == 0
+    capsys.readouterr()
+    assert main(["table", str(mine)]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("PAIRED"))
+    assert line.split("PAIRED")[1].strip().startswith("TSN (theirs), from elsewhere minus TSN")
+    assert f"on {len(scores.ids)} videos, McNemar p " in line and len(line) <= 100
+
+
+#: a SLURM of one machine: what sbatch is given runs at once, each task of its array in turn
+SBATCH = """#!/bin/bash
+script="${!#}"; cp "$script" "$(dirname "$0")/sent.sh"
+last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
+for task in $(seq 0 "${last:-0}"); do
+  SLURM_JOB_ID=7$task SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_NTASKS=1 SLURM_LOCALID=0 SLURM_PROCID=0 \\
+  SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here bash "$script" >> "$(dirname "$0")/log" 2>&1
+done
+echo "Submitted batch job 7"
+"""
+SRUN = """#!/bin/bash
+while [[ "$1" == -* ]]; do [[ "$1" == *=* || "$1" == --unbuffered ]] && shift || shift 2; done
+exec "$@"
+"""
+
+
+@pytest.mark.slow
+def test_a_table_of_ones_own_through_slurm(mine, capsys, tmp_path, monkeypatch):
+    """The script that sbatch gets, an array over the cells, runs from another folder; merge brings the records home."""
+    pytest.importorskip("submitit")
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("squeue", "#!/bin/sh\n"), ("scontrol", "#!/bin/sh\n")):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).resolve().parents[3]))
+    home = os.environ["REPRO_RESULTS"]
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "node"))
+    assert main(["run", str(mine), "--only", "static", "--device", "cpu", "--launcher", "slurm", "--wait"]) == 0
+    told, sent = capsys.readouterr().out, (tools / "sent.sh").read_text()
+    assert "2 queued" in told and "#SBATCH --array=0-1" in sent, told
+    assert len(list((tmp_path / "node").rglob("*-s0.json"))) == 2, (tools / "log").read_text()
+    monkeypatch.setenv("REPRO_RESULTS", home)
+    assert main(["records", "merge", str(tmp_path / "node" / "own")]) == 0
+    assert main(["status", str(mine)]) == 0
+    assert capsys.readouterr().out.count("done: static") == 2
 
 
 @pytest.mark.slow

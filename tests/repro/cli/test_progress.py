@@ -36,6 +36,21 @@ def test_without_a_terminal_there_is_a_line_every_half_minute(monkeypatch: pytes
     assert len(lines) == 3 and set(lines) == {"[0/2] about 2 minutes left"}
 
 
+def test_a_finished_cell_says_what_came_out() -> None:
+    (job,) = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["static"], smoke=True)
+    screen, state = io.StringIO(), State(total=3)
+    display = progress.Display(Console(file=screen, width=200), "dnr/table6", 1)
+    for what, facts in (
+        ("done", {"found": "24,000 parameters, 32.700 GMACs at 224"}),
+        ("failed", {"reason": "no room"}),
+    ):
+        state.count(job, what, 2.0)
+        display.event(what, state, {"job": job, "seconds": 2.0, **facts})
+    first, second = screen.getvalue().splitlines()
+    assert first.startswith("[1/3] tsn_r50 static: 24,000 parameters, 32.700 GMACs at 224; took 2 seconds")
+    assert second.startswith("[2/3] tsn_r50 static: failed: no room")
+
+
 def test_a_training_says_how_far_it_is() -> None:
     told = progress.told({"phase": "train", "step": 3, "steps": 9, "loss": 1.25, "eta": 150.0, "data_wait": 0.02})
     assert told == "train 3/9  loss 1.250  waits for data 2 %  2 minutes left"

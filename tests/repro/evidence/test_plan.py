@@ -138,7 +138,7 @@ def test_two_networks_on_the_same_videos_differ_at_least_as_nested_ones():
 def test_the_verb_in_every_format(form, capsys, tmp_path, monkeypatch):
     shutil.copytree(_COMMITTED, tmp_path / "records")
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
-    assert main(["plan", "table6", "--device", "h200", "--count", "8", "--format", form]) == 0
+    assert main(["plan", "table6", "--device", "h200", "--count", "8", "--format", form, "--full"]) == 0
     out = capsys.readouterr().out
     assert "tsm_r50_dnr" in out.replace("\\", "") and "kinetics400" in out
     if form == "json":
@@ -152,6 +152,16 @@ def test_the_verb_in_every_format(form, capsys, tmp_path, monkeypatch):
         assert all(line["sources"] for line in lines)
     else:
         assert "Cohen 1988" in out and "assumption" in out
+
+
+def test_the_verb_tells_what_is_open_and_all_else_on_request(capsys, tmp_path, monkeypatch):
+    shutil.copytree(_COMMITTED, tmp_path / "records")
+    monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
+    assert main(["plan", "table6"]) == 0
+    out = capsys.readouterr().out
+    cells = [line.split()[2] for line in out.splitlines() if line.startswith("t") and "together" not in line]
+    assert "kinetics400" in cells and "static" not in out and len(out.splitlines()) < 40
+    assert "on 1 x H200" in out and "records; all of them" in out and "assumption" not in out
 
 
 def test_an_unknown_device_is_refused_with_the_known_list(capsys):

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.build_table import table_view
-from repro.report.embedded_data import BLOCK, document, headline, pack, packs, unpack
+from repro.report.embedded_data import BLOCK, document, pack, packs, unpack
+from repro.report.provenance import headline
 
 plain = st.recursive(
     st.none()

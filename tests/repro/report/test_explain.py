@@ -59,6 +59,25 @@ def test_tanet_s_36():
     assert "again: python -m repro run dnr/table6" in text
 
 
+def test_a_cell_is_found_by_what_a_table_shows():
+    assert told("dnr/table6", "TANet", "GFLOPs") == told("dnr/table6", "tanet_r50", "gflops")
+    assert told("dnr/table6", "TSN+DNR", "top-1") == told("dnr/table6", "tsn_r50_dnr", "top1")
+    with pytest.raises(UnknownName, match="unknown row"):  # two rows of one label
+        told("adafuse/table5", "AdaFuse TSN", "top1")
+
+
+def test_a_measured_value_has_its_printed_one_and_its_own_conditions():
+    found = told("dnr/table6", "tdn_r50_dnr", "slowdown")
+    assert any(head == "printed" and "1.24" in text for head, text in found)
+    assert [head for head, text in found if "segments of" in text] == ["measured"]
+
+
+@pytest.mark.parametrize("place", ["dnr/table6/tanet_r50/gflops", "psn/table4/psn_8_112/gflops"])
+def test_nothing_is_told_twice(place):
+    texts = [text for _, text in told(*split(place))]
+    assert [one for one in texts if sum(one in other for other in texts) > 1] == []
+
+
 def test_what_was_not_measured_says_how_it_would_be():
     found = told("dnr/table6", "tsn_r50", "top1")
     assert ("again", "python -m repro run dnr/table6 --rows tsn_r50 --only kinetics400") in found

@@ -10,6 +10,7 @@ from functools import cache
 import pytest
 
 from repro import papers
+from repro.cli.parser import build_parser
 from repro.core import paths
 from repro.core.errors import UnknownName
 from repro.evidence.counts import COLUMNS
@@ -20,7 +21,7 @@ from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
-from repro.report.short_form import short_form
+from repro.report.short_form import SIGNS, short_form
 from repro.report.table import Table
 from repro.report.text import render_text
 
@@ -54,7 +55,7 @@ def test_footnotes_are_few_and_short_and_numbered(name):
     table = short(name)
     assert len(table.footnotes) <= 5
     assert [sign for sign, _ in table.noted()] == [str(n) for n in range(1, len(table.footnotes) + 1)]
-    assert all(len(note) <= 95 and "\n" not in note for note in table.footnotes)
+    assert all(len(note) <= 95 and "\n" not in note and not note.endswith("…") for note in table.footnotes)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -102,9 +103,32 @@ def test_table6_says_what_was_reproduced_and_why_36_is_not_32_8():
     assert "36 × 30  33.1 ≠1" in text and "33 × 30  33.0 =" in text
     assert "  1 36 is true at no crop, by no counter: 32.8 to 33.1 at 224, 42.8 to 43.2 at 256" in text
     assert "REPRODUCED   14 of 20 printed counts" in text and "DIFFERS      6, all explained" in text
-    assert "GAINS        printed: 1 of 4 beyond single-run noise" in text
+    assert "GAINS        1 of 4 printed gains beyond what two single runs may differ by" in text
     assert "NOT TESTED   top-1, top-5 on kinetics400: no data here" in text
     assert "explain dnr/table6/tanet_r50/gflops" in text
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_commands_under_a_table_are_commands(name):
+    """All three ways on, and what a line suggests, are understood as they stand; the number to explain is shown."""
+    table = short(name)
+    told = [text for _, text in (*table.told, *table.further)] + list(table.footnotes)
+    found = [line for text in told for line in re.findall(r"python -m repro ([^()]*)", text)]
+    assert len(found) >= 3
+    for line in found:
+        build_parser().parse_args(line.split())
+    place = dict(table.further)["why a number"].split()[-1]
+    assert place.split("/")[2] in {row.key for row in table.rows} | {
+        cell.place.split("/")[2] for row in table.rows for cell in row.cells if cell.place
+    }
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_legend_tells_the_signs_that_stand_and_no_other(name):
+    table = short(name)
+    stand = {part for row in table.rows for cell in row.cells for part in (cell.text, *cell.spread.split())}
+    told = {part.split()[0] for part in table.legend.split("; ") if part}
+    assert told & set(SIGNS) == stand & set(SIGNS)
 
 
 def test_adafuse_table_5_has_datasets_side_by_side():
@@ -142,7 +166,7 @@ def test_best_is_marked_only_beyond_the_noise_of_single_runs():
 def test_notes_none_short_and_full():
     for form in (short("psn/table1", notes="none"), chosen(full("psn/table1"), papers.find("psn/table1"), full=True,
                                                            notes="none")):  # fmt: skip
-        assert not form.footnotes and not form.deviations
+        assert not form.footnotes and not form.deviations and not form.further
         assert not any(cell.notes for row in form.rows for cell in row.cells)
     longer = short("psn/table1", notes="full")
     assert longer.deviations and max(map(len, longer.footnotes)) > 95
@@ -169,8 +193,9 @@ def test_full_tells_verdicts_first_and_each_deviation_once_under_its_network(nam
     assert numbers == list(range(1, len(numbers) + 1)) and table.deviations[:1] == tuple(heads[:1])
     for text in (render_text(table), render_markdown(table), render_latex(table), render_html(table)):
         text = " ".join(text.split())
-        first, row = text.index("REPRODUCED:"), text.index(f"{table.rows[0].label.split()[0]}", 400)
-        assert first < row < text.index("Deviation 1:")
+        row = text.index(f"{table.rows[0].label.split()[0]}", 400)
+        assert row < text.index("Deviation 1:")
+        assert name in OWN or text.index("REPRODUCED:") < row  # of those no paper prints a number
         assert all(text.count(f"Deviation {number}:") == 1 for number in numbers)
 
 
