@@ -56,7 +56,8 @@ def plan(todo: list, seconds: dict[tuple[str, int], float], width: int | None) -
     """What is going to be measured, and about how long it takes with so many jobs side by side."""
     from repro.runner.local import cores
 
-    parts, width = [], width or cores()
+    parts = []
+    width = width or cores()
     for kind, what in (("static", "count"), ("speed", "time"), ("accuracy", "training")):
         own = [seconds[job.key] for job in todo if job.kind == kind]
         if own:

@@ -91,13 +91,13 @@ class Choice:
 
 
 def candidates(layouts: Iterable[TableSpec], dataset: str, done: Done) -> list[Candidate]:
-    """Every network of the tables with a top-1 on the dataset, printed or measured; the same network and crop once,
-    with its best accuracy. Cheapest first.
+    """Every network of the tables with a top-1 on the dataset, printed, measured, or said by a user's file; the same
+    network and crop once, with its best accuracy. Cheapest first.
     """
     found: dict[str, Candidate] = {}
     for layout in layouts:
         for row in layout.rows:
-            for one in (*_printed(layout, row, dataset, done), *_measured(layout, row, dataset, done)):
+            for one in (made for kind in (_printed, _said, _measured) for made in kind(layout, row, dataset, done)):
                 key = f"{_network(one.model)} {one.size}"
                 if key not in found or one.top1 > found[key].top1:
                     found[key] = one
@@ -123,6 +123,18 @@ def _printed(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Itera
     size, count = static.measure.sizes[0], int(views.number) if views and views.number else 1
     gmacs = _gmacs(static, size, done)
     yield Candidate(row.label, static.model, size, top1.number, count, f"{layout.full_name}, printed", gmacs)
+
+
+def _said(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iterator[Candidate]:
+    """As a user's file says it of his own weights."""
+    top1, one = row.accuracy.get(dataset.partition("@")[0]), next(iter(row.cells.values()), None)
+    if top1 is None or one is None:
+        return
+    measure = one.measure
+    size = measure.test.crop if isinstance(measure, Accuracy) else getattr(measure, "size", 0)
+    size = measure.sizes[0] if isinstance(measure, Static) else size
+    static = Experiment(model=one.model, measure=Static(sizes=(size,)))
+    yield Candidate(row.label, one.model, size, top1, 1, f"{layout.full_name}, as it says", _gmacs(static, size, done))
 
 
 def _measured(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iterator[Candidate]:

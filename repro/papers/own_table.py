@@ -50,6 +50,7 @@ _ROW: dict[str, Any] = {
     **_NETWORK,
     "options": {"*": object},
     "model_options": {"*": object},
+    "accuracy": {"*": float},
 }
 _OF_PRINT = ("printed", "inferred", "readings", "across", "questions")
 #: what such a file may say
@@ -130,7 +131,13 @@ def _rows(text: Text, data: Sequence[Dataset], protocol: Protocol) -> tuple[list
         host = networks[keys.index(base)] if base else None
         cells = _at(text, lambda m=model, h=host: dict(_cells(m, h, data, protocol, notes)), "row", number)
         label = row.get("label") or _label(model, row, networks)
-        found.append(RowSpec(key=keys[number], label=label, cells=cells, baseline=base, note=row.get("note", "")))
+        said = row.get("accuracy", {})
+        for name, value in said.items():
+            if not 0 < value <= 100:
+                raise text.fault(f"accuracy {value:g}", "row", number, "accuracy", name, allowed="percent")
+        told = [f"Top-1 on {name} {value:g} as this file says, not measured here." for name, value in said.items()]
+        note = " ".join(filter(None, [row.get("note", ""), *told]))
+        found.append(RowSpec(key=keys[number], label=label, cells=cells, baseline=base, note=note, accuracy=said))
     return found, list(notes)
 
 

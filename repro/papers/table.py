@@ -132,6 +132,8 @@ class RowSpec:
     """Why the measured columns of a quoted row are empty."""
     note: str = ""
     """Footnote of the row."""
+    accuracy: Mapping[str, float] = field(default_factory=dict)
+    """Dataset -> top-1 in percent as a user's own table says it, of weights that are not trained here."""
 
     @property
     def quoted_network(self) -> bool:

@@ -13,27 +13,20 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Accuracy, Static
 from repro.evidence import counts
 from repro.evidence.noise import TEST_VIDEOS, doubt
-from repro.evidence.verdicts import DOUBT, EQUAL, UNEQUAL, UNEXPLAINED
+from repro.evidence.verdicts import DOUBT
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.report.short_columns import RATES, Columns, Item
-from repro.report.short_lines import Line, Shown, Words, cut, lines_below
+from repro.report.short_lines import Line, Shown, Words, cut, legend, lines_below
 from repro.report.table import Cell, Column, Row, Table
 
 #: letters in a line
 WIDTH = 100
 #: footnotes at most
 NOTES = 5
-#: sign -> what it says
-SIGNS = {
-    EQUAL: "same digits",
-    UNEQUAL: "differs",
-    DOUBT: "two single runs may differ so",
-    UNEXPLAINED: "faster than its host, not explained",
-    "·": "not run",
-}
+
 
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
@@ -91,6 +84,8 @@ class _Maker:
         folded = [line for line in lines if line not in shown]
         heads = [replace(self._column(place, kept, items), key=f"{n}") for n, place in enumerate(kept)]
         made = self._ranked(made, kept, items) if len(made) > 1 else made
+        counted = [items[n] for n, _, side in kept if side == "here" and items[n].csv in counts.COLUMNS]
+        several = any(len(item.here) > 1 for item in counted)
         told = lines_below(self.table, self.layout, lines, folded)
         return replace(
             self.table,
@@ -98,7 +93,7 @@ class _Maker:
             caption=("printed = the paper; " if self.printed.rows else "")
             + "here = this suite"
             + (f" ({self.table.measured_on})" if self.table.measured_on else ""),
-            legend=self._legend(made, kept, items),
+            legend=legend(made, several),
             columns=tuple(heads),
             rows=tuple(made),
             footnotes=words.notes(),
@@ -109,15 +104,6 @@ class _Maker:
             findings=self.table.findings if notes == "full" else (),
             deviations=self.table.deviations if notes == "full" else (),
         )
-
-    def _legend(self, rows: Sequence[Row], kept: Sequence[tuple[int, str, str]], items: Sequence[Item]) -> str:
-        """The signs that stand in it."""
-        stand = {text for row in rows for cell in row.cells for text in (cell.text, *cell.spread.split())}
-        told = [f"{sign} {says}" for sign, says in SIGNS.items() if sign in stand]
-        told += ["[ ] inferred"] * any(text.startswith("[") for text in stand)
-        counted = [items[n] for n, _, side in kept if side == "here" and items[n].csv in counts.COLUMNS]
-        told += ["here: the nearest of three counters"] * any(len(item.here) > 1 for item in counted)
-        return "; ".join(told)
 
     # rows and cells
 

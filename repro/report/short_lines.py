@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from repro.core.words import many
 from repro.evidence.against_print import of_printed_gain
+from repro.evidence.verdicts import DOUBT, EQUAL, UNEQUAL, UNEXPLAINED
 from repro.papers import published
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.report.table import Cell, Row, Table
@@ -18,6 +19,15 @@ _TWIN = "twin-"
 #: start of cells that need no data
 _ALONE = ("static", "input", "speed")
 _WIDTH = 100
+
+#: sign -> what it says
+SIGNS = {
+    EQUAL: "same digits",
+    UNEQUAL: "differs",
+    DOUBT: "two single runs may differ so",
+    UNEXPLAINED: "faster than its host, not explained",
+    "·": "not run",
+}
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,14 @@ def cut(text: str, width: int = _WIDTH - 5) -> str:
 
 def _at_most(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1].rsplit(" ", 1)[0].rstrip(",;:") + "…"
+
+
+def legend(rows: Iterable[Row], several: bool) -> str:
+    """The signs that stand in the rows; `several`: a count here is the nearest of several counters'."""
+    stand = {text for row in rows for cell in row.cells for text in (cell.text, *cell.spread.split())}
+    told = [f"{sign} {says}" for sign, says in SIGNS.items() if sign in stand]
+    told += ["[ ] inferred"] * any(text.startswith("[") for text in stand)
+    return "; ".join([*told, *["here: the nearest of three counters"] * several])
 
 
 def lines_below(

@@ -72,7 +72,7 @@ def mine(tmp_path, tiny_csv, monkeypatch):
     return Path("mine.toml")
 
 
-def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, capsys, tmp_path):
+def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, tiny_csv, capsys, tmp_path):
     assert main(["run", str(mine), "--jobs", "1", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
     assert "TSN+day_scale (start=0.5)" in told and "paired seeds" in told and "±" in told
@@ -97,8 +97,8 @@ def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, capsys, t
         assert sum(name.startswith("records/") and name.endswith(".json") for name in archive.namelist()) == 6
     scores = Scores.load(next(paths.own().glob("own/mine/tsn/*-s0.npz")))
     np.savez("dump.npz", scores=scores.logits[:, 0], ids=np.array(scores.ids))
-    given = ["--from", "npz", "--dataset", next(iter(Path().glob("**/tiny.csv"))), "--as", "TSN (theirs)"]
-    assert main(["scores", "import", "dump.npz", *map(str, given)]) == 0
+    given = ["--from", "npz", "--dataset", str(tiny_csv), "--as", "TSN (theirs)"]
+    assert main(["scores", "import", "dump.npz", *given]) == 0
     capsys.readouterr()
     assert main(["table", str(mine)]) == 0
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("PAIRED"))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import repro
 from repro import papers
 from repro.__main__ import main
+from repro.core.errors import RecordError
 from repro.core.spec import Accuracy, Experiment, Model, Static, Views, frozen
 from repro.cost import choose
 from repro.cost.choose import Candidate, Timed
@@ -92,6 +93,21 @@ def test_measured_networks_of_one_s_own():
     assert found.gmacs > 0
     made = choose.timer(form="eager", repeats=3, device="cpu", threads=1)(found)
     assert 0 < made.p50 <= made.p95 and made.form == "eager"
+
+
+def test_an_accuracy_that_the_user_s_file_says(tmp_path):
+    """Of weights trained elsewhere: it joins and says whose word it is; more than 100 percent is told with its line."""
+    file = tmp_path / "mine.toml"
+    text = 'title = "t"\ncolumns = "params"\n[[row]]\nmodel = "tsm"\nbackbone = "mobilenetv2_100"\nlabel = "light"\n'
+    file.write_text(f"{text}accuracy = {{ kinetics400 = 69.5 }}\n")
+    layout = papers.find(str(file))
+    assert "69.5 as this file says, not measured here" in layout.rows[0].note
+    (found,) = choose.candidates([layout], "kinetics400", lambda one: [])
+    assert (found.label, found.top1, found.size, found.source) == ("light", 69.5, 224, "own/mine, as it says")
+    assert found.gmacs == pytest.approx(2.5, abs=0.2)
+    file.write_text(f"{text}accuracy = {{ kinetics400 = 695 }}\n")
+    with pytest.raises(RecordError, match="line 7: accuracy 695"):
+        papers.find(str(file))
 
 
 def test_what_cannot_be_is_told(capsys):

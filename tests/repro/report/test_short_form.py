@@ -21,7 +21,8 @@ from repro.report.csv_table import render_csv
 from repro.report.html import render_html
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
-from repro.report.short_form import SIGNS, short_form
+from repro.report.short_form import short_form
+from repro.report.short_lines import SIGNS
 from repro.report.table import Table
 from repro.report.text import render_text
 
