@@ -34,7 +34,7 @@ def render_overview(table: TableSpec, index: Index, console: Console, asked: str
     jobs = jobs_of(table)
     states = [(job, state_of(job, index)) for job in jobs]
     for row in table.rows:
-        told = [(job.cell, state) for job, state in states if job.row == row.key]
+        told: list[tuple[str, str]] = [(job.cell, state) for job, state in states if job.row == row.key]
         told += [(cell, "waiting for data") for cell, one in row.cells.items() if not runnable(one)]
         grid.add_row(row.key, row.label, _grouped(told) or _without_cells(row))
     console.print(grid)

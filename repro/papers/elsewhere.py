@@ -12,6 +12,8 @@ from repro.papers.table import RowSpec
 from repro.records import store
 
 PAPER = "elsewhere"
+#: behind the label of such a row
+SIGN = ", from elsewhere"
 
 
 def experiment(dataset: str, split: str, *, sha256: str, classes: int, clips: int) -> Experiment:
@@ -30,6 +32,6 @@ def rows(dataset: str, cell: str) -> list[RowSpec]:
         if record.status == "done" and made.measure.dataset == dataset:  # type: ignore[union-attr]
             told = record.effective[PAPER]
             note = f"Scores of another program ({told['from']}, {told['file']}), not run here."
-            label = f"{told['label']}, from elsewhere"
+            label = f"{told['label']}{SIGN}"
             found[label] = RowSpec(key=record.row, label=label, section="added", cells={cell: made}, note=note)
     return [found[label] for label in sorted(found)]

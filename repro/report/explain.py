@@ -78,8 +78,8 @@ def explain(
         found.append(("row", spec.note))
     found += [line for record in shown for line in _record(record, places)]
     if not shown:
-        columns = [layout.columns[index] for index in ours] or [_column(layout, column)]
-        found += _none(layout, spec, columns, column, told=bool(ours))
+        beside: list[ColumnSpec | None] = [layout.columns[index] for index in ours]
+        found += _none(layout, spec, beside or [_column(layout, column)], column, told=bool(ours))
     return [(head, " ".join(text.split())) for head, text in found if text]
 
 

@@ -8,6 +8,7 @@ from repro.core.words import many
 from repro.evidence.beside_elsewhere import beside
 from repro.evidence.rescored import Reading
 from repro.evidence.score_comparison import Compared
+from repro.papers.elsewhere import SIGN
 from repro.papers.table import TableSpec
 from repro.records.index import Index
 from repro.records.scores import Scores
@@ -51,8 +52,8 @@ def paired_lines(layout: TableSpec, index: Index) -> tuple[str, ...]:
     for one in beside(layout, index):
         by = one.found.difference
         ends = f"{by.value:+.2f} ({by.low:+.2f} to {by.high:+.2f})"
-        test = f"on {many(one.found.videos, 'video')}, McNemar p {one.found.p:.2g}"
-        told.append(f"{one.label} minus {one.best}: {ends} {test}")
+        test = f"{many(one.found.videos, 'video')}, McNemar p {one.found.p:.2g}"
+        told.append(f"{one.label.removesuffix(SIGN)} minus {one.best}: {ends}, {test}")
     return tuple(told)
 
 

@@ -52,8 +52,8 @@ def _print_short(table: Table, console: Console) -> None:
     width = min(console.width, _SHORT)
     _line(console, Text(_printable(f"{table.full_name}  {table.title}"), style="bold"))
     for text in filter(None, (table.caption, table.legend)):
-        for line in textwrap.wrap(_printable(text), width):
-            _line(console, Text(line, style="dim"))
+        for part in textwrap.wrap(_printable(text), width):
+            _line(console, Text(part, style="dim"))
     sized = _Sized(table)
     left = _label_width(sized, width)
     for columns in _blocks(sized, width, left) if table.rows and table.columns else []:
