@@ -7,6 +7,7 @@ pictures by hand, and what is there is the clip.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def source_of(path: str | Path, decoder: str, resize: int) -> Source:
 
 def picture_files(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order, those named by numbers where there are such (optical flow is not);
-    hidden files and other kinds are left out.
+    hidden files and other kinds are left out. DecodeError for none, and for two files of one picture.
     """
     try:
         found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
@@ -58,7 +59,11 @@ def picture_files(folder: Path) -> list[Path]:
     if not found:
         raise DecodeError(folder, f"a folder without pictures ({', '.join(SUFFIXES)})")
     numbered = [path for path in found if frames.is_picture(path.name)]
-    return sorted(numbered or found, key=lambda path: natural(path.name))
+    files = sorted(numbered or found, key=lambda path: natural(path.name))
+    for one, other in itertools.pairwise(files):
+        if one.stem == other.stem:
+            raise DecodeError(folder, f"{one.name} and {other.name} are one picture twice")
+    return files
 
 
 def natural(name: str) -> tuple[list[tuple[int, str]], str]:

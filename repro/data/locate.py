@@ -15,7 +15,10 @@ from repro.core.errors import DataError
 from repro.data.annotations import Entry
 from repro.data.label_maps import plain
 
-SUFFIXES = (".mp4", ".webm", ".avi", ".mkv", ".mov", ".m4v", ".mpg", ".mpeg", ".flv", ".3gp", ".ts", ".wmv")
+SUFFIXES = tuple(
+    ".mp4 .webm .avi .mkv .mov .m4v .mpg .mpeg .flv .3gp .ts .wmv .ogv .m2ts .mts .vob .asf .mxf .f4v .3g2 .divx .qt "
+    ".m2v .dv .rm .ivf .nut .gif".split()
+)
 #: folders of other systems, which repeat the names of the videos and hold none
 LEFT_BY_SYSTEMS = ("__MACOSX", "@eaDir")
 #: entries by which the number of leading folders to leave out is chosen

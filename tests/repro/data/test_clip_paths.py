@@ -30,6 +30,12 @@ def test_a_folder_of_clips_and_a_clip_of_frames(tree):
     assert told(tree, "run") == ["run/v9.mp4", "run/v10.mp4"]
 
 
+@pytest.mark.parametrize("name", ["a.ogv", "b.M2TS", "c.mts", "d.vob", "e.gif", "f.mxf", "g.asf", "h.dv"])
+def test_videos_of_any_container_are_found(tmp_path, name):
+    (tmp_path / name).write_bytes(b"0")
+    assert told(tmp_path, "") == [name]
+
+
 def test_patterns_and_names_that_look_like_patterns(tree):
     assert told(tree, "run/*.mp4", "run/v9.mp4") == ["run/v9.mp4", "run/v10.mp4"]
     assert told(tree, "*/v?.mp4")[-1] == "run/v9.mp4"

@@ -73,6 +73,12 @@ def test_optical_flow_and_covers_beside_the_frames_are_left_alone_and_names_need
     assert [path.name for path in clip_views.picture_files(letters)] == ["a.png", "b.png"]
 
 
+def test_a_picture_that_lies_there_twice_is_told(folder):
+    Image.open(folder / "img_5.png").save(folder / "img_5.jpg")
+    with pytest.raises(DecodeError, match=r"img_5\.jpg and img_5\.png are one picture twice"):
+        clip_views.frame_count(folder, "decord")
+
+
 def test_faults_of_a_folder_are_told(folder, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(DecodeError, match="without pictures"):
