@@ -60,12 +60,16 @@ def require_different(names: Iterable[str], where: str) -> None:
     """Raise `DataError` for two names, each `normal`, that look alike and yet are not the same."""
     seen: dict[str, str] = {}
     for name in names:
-        alike = normal(unicodedata.normalize("NFKC", name)).translate(_PLAIN)
-        other = seen.setdefault(alike, name)
+        other = seen.setdefault(_as_seen(name), name)
         if other != name:
             raise DataError(
                 f"{where}: the classes {other!a} and {name!a} look alike", allowed="one spelling for each class"
             )
+
+
+def _as_seen(name: str) -> str:
+    """What names that look alike have in common."""
+    return normal(unicodedata.normalize("NFKC", name)).translate(_PLAIN)
 
 
 def differ_in_case(names: Iterable[str]) -> str | None:
@@ -153,6 +157,12 @@ def _by_number(network_named: bool, dataset: Sequence[str], classes: int, what: 
 
 def _others(strange: Sequence[str], network: Sequence[str], dataset: Sequence[str], what: str) -> DataError:
     lacking = [name for name in network if name not in set(dataset)]
+    seen = {_as_seen(name): name for name in network}
+    if alike := next((name for name in strange if _as_seen(name) in seen), None):
+        raise DataError(
+            f"{what} has the class {alike!a}, which looks like {seen[_as_seen(alike)]!a} of the weights and is not",
+            allowed="the names of the weights",
+        )
     told = f"{what} has classes that the weights do not know: {_some(strange)}"
     return DataError(
         told + (f"; the weights have {_some(lacking)} in their place" if lacking else ""),

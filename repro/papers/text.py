@@ -123,7 +123,7 @@ def read(path: Path, form: str = "TABLE") -> Text:
 def parsed(path: Path, form: Any, *, alone: bool = False) -> Text:
     """A file of a form; `RecordError` tells what does not fit it, and where."""
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # also of a number of 5,000 digits
         raise RecordError(f"{path.name}: not readable as TOML: {error}") from error
     text = Text(path, data, alone)
@@ -184,7 +184,7 @@ def _line(path: Path, trail: tuple[str | int, ...]) -> int:
     here: tuple[str | int, ...] = ()
     counts: Counter[tuple[str, ...]] = Counter()
     depth, found = 0, 1
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         if heading := _HEADING.match(line):
             names = tuple(name.strip("\"'") for name in _NAMES.findall(heading[2]))
             place = here = (*names, counts[names]) if heading[1] else names

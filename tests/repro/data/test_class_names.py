@@ -37,6 +37,11 @@ def test_names_do_not_look_like_numbers(text: str) -> None:
     assert not looks_like_number(text)
 
 
+def test_a_class_that_looks_like_one_of_the_weights_is_told() -> None:
+    with pytest.raises(DataError, match=r"'\\u0430pple', which looks like 'apple' of the weights and is not"):
+        match(["apple", "lime"], ["lime", "\u0430pple"], 2, "d")
+
+
 def test_names_that_differ_in_case_are_told() -> None:
     assert differ_in_case(["run", "jump"]) is None
     assert differ_in_case(["run", "jump", "Run"]) == "'run' and 'Run' are two classes, and differ in case alone"

@@ -32,6 +32,13 @@ def test_every_file_has_its_form(path: Path) -> None:
     assert read(path, form(path)).data
 
 
+def test_a_mark_of_byte_order_and_other_line_ends_are_no_content(tmp_path: Path) -> None:
+    file = FILES[0]
+    data = file.read_bytes()
+    (tmp_path / file.name).write_bytes(b"\xef\xbb\xbf" + data.replace(b"\n", b"\r\n"))
+    assert list(read(tmp_path / file.name, form(file)).data) == list(read(file, form(file)).data)
+
+
 @pytest.mark.parametrize("name", list(papers.TABLES))
 def test_every_table_is_what_its_file_says(name: str) -> None:
     """Unknown columns, rows that fit nothing, missing labels and texts are errors of `find`, with file and line."""
