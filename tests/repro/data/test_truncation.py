@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import struct
 import subprocess
 
 import av
@@ -179,6 +180,14 @@ def test_what_does_not_know_its_length_passes(written, name):
 def test_bytes_that_were_added_are_no_cut(written, tmp_path, name, more):
     whole = with_junk(shutil.copy(written(name), tmp_path / name), more)
     assert told_of(whole) == ""
+
+
+def test_a_length_of_flv_that_is_a_little_off_is_no_cut(written, tmp_path):
+    data = written("h264.flv").read_bytes()
+    at = data.index(b"filesize\0") + len(b"filesize\0")
+    for length, told in ((len(data) * 1.01, False), (len(data) * 2.0, True), (0.0, False), (float("nan"), False)):
+        (tmp_path / "a.flv").write_bytes(data[:at] + struct.pack(">d", length) + data[at + 8 :])
+        assert bool(told_of(tmp_path / "a.flv")) == told
 
 
 HEADS = [b"\x1f\x07\0\xbf", bytes.fromhex("060e2b34020501010d0102010102040083000068") + bytes(40), b"FWS\6" + bytes(9),
