@@ -135,6 +135,8 @@ def _check_csv(console: Console, args: argparse.Namespace) -> int:
     from repro.data.check_csv import check_csv
     from repro.data.dataset_config import place
 
+    if args.official or args.videos:
+        raise BadOption(f"--official and --videos with the CSV {args.name}", allowed="with a dataset of its own folder")
     file = expand(args.name) if is_csv(args.name) else place(args.name)
     if file is None:
         raise BadOption(f"{args.name} has no file", fix=f"python -m repro data add {args.name} --csv FILE.csv")

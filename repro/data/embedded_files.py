@@ -175,7 +175,8 @@ def _write_all(part: Path, content: Content, sizes: Sizes, processes: int) -> En
 def child(part: str, content: str, sizes: str, start: str, step: str) -> None:
     """What each process that `_write_all` starts runs; the entries go to standard output."""
     made = _write_some(Path(part), Content(**json.loads(content)), json.loads(sizes), int(start), int(step))
-    sys.stdout.write(json.dumps(made))
+    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
+        print(json.dumps(made), flush=True)
 
 
 def _listing(entries: Entries, sizes: Sizes) -> dict[str, dict[str, Any]]:

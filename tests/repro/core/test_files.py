@@ -91,6 +91,18 @@ def test_what_a_dead_writer_left_goes_and_a_living_ones_stays(tmp_path: Path) ->
         assert names(tmp_path) == []
 
 
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_whoever_writes_a_file_has_the_usual_permissions(mask: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        write_atomic(tmp_path / "record", b"x")
+        with files.filling(tmp_path / "weights") as temporary:
+            os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY, 0o600))
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "record", tmp_path / "weights")} == {0o666 & ~mask}
+
+
 def test_a_writer_that_was_stopped_is_waited_for_no_longer_than_said(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(files, "LOCKED_S", 0.3)
     with only_writer(tmp_path):

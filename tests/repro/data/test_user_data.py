@@ -76,6 +76,12 @@ def test_a_good_list_is_described(copy):
     assert check_csv(copy(), sample=3).checked == 3
 
 
+@pytest.mark.parametrize("option", ["--official", "--videos"])
+def test_options_of_other_datasets_are_not_passed_over(option, copy, capsys):
+    assert main(["data", "check", str(copy()), option, "x"]) == 2
+    assert "with a dataset of its own folder" in capsys.readouterr().err
+
+
 def test_what_would_go_wrong_is_told(copy, capsys):
     def spoil(rows):
         rows[1][0] = "nothing.mp4"
