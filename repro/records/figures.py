@@ -18,7 +18,8 @@ import pydantic
 
 from repro.core import paths
 from repro.core.errors import RecordError
-from repro.core.files import write_atomic
+from repro.core.files import parse_json, write_atomic
+from repro.records.document import content_of
 from repro.records.schema import faults
 from repro.records.store import Problem
 
@@ -87,9 +88,11 @@ def write(name: str, png: bytes, facts: Facts, folder: Path | None = None) -> Pa
 def load(path: Path) -> Figure:
     """The figure of a JSON file; `RecordError` says what is wrong with it."""
     try:
-        document = json.loads(path.read_bytes())
-        png = path.with_suffix(".png").read_bytes()
-    except (OSError, ValueError, RecursionError) as error:
+        document = parse_json(content_of(path))
+        png = content_of(path.with_suffix(".png"))
+    except RecordError:
+        raise
+    except ValueError as error:
         raise RecordError(f"{path}: not readable: {error}") from error
     if not isinstance(document, dict) or document.pop("png_sha256", None) != hashlib.sha256(png).hexdigest():
         raise RecordError(f"{path}: does not fit the PNG beside it")

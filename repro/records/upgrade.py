@@ -18,6 +18,7 @@ from repro.core.errors import RecordError, ReproError
 from repro.core.files import parse_json
 from repro.core.spec import experiment_from_dict
 from repro.records import store
+from repro.records.document import content_of
 from repro.records.index import Index
 from repro.records.schema import SCHEMA_VERSION
 
@@ -51,7 +52,7 @@ def upgrade(root: Path) -> Upgraded:
 def _upgrade(root: Path, path: str) -> bool:
     """Whether the file was a sound record of version 1, and is now one of this."""
     old = root / path
-    document = parse_json(old.read_bytes()) if old.is_file() else None
+    document = parse_json(content_of(old))
     if not isinstance(document, dict) or document.get("schema_version") != 1:
         return False
     digest = document.pop("digest", None)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -43,6 +44,13 @@ def test_without_a_folder_there_are_none(tmp_path):
         (lambda p: p.with_suffix(".png").write_bytes(PNG + b"!"), "does not fit the PNG"),
         (lambda p: p.with_suffix(".png").unlink(), "not readable"),
         (lambda p: p.write_text("{"), "not readable"),
+        (lambda p: p.write_text("[" * 100_000), "not readable"),
+        (lambda p: p.write_text('{"x": 1e999}'), "not readable"),
+        (lambda p: (p.unlink(), os.mkfifo(p)), "no file"),
+        (lambda p: (p.with_suffix(".png").unlink(), os.mkfifo(p.with_suffix(".png"))), "no file"),
+        (lambda p: (p.unlink(), p.symlink_to("/dev/zero")), "no file"),
+        (lambda p: (p.unlink(), p.symlink_to(p)), "not readable"),
+        (lambda p: os.truncate(p, 1 << 36), "MB; a record has at most"),
         (lambda p: p.write_text("[]"), "does not fit"),
         (lambda p: p.write_text(p.read_text().replace('"version": 1', '"version": 2')), "version 2"),
         (lambda p: p.write_text(json.dumps({**json.loads(p.read_text()), "title": 3})), "title"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,17 @@ def test_what_is_damaged_stays_and_is_told(old: Path) -> None:
     found = upgrade(old)
     assert [one.path for one in found.refused] == [path.relative_to(old).as_posix()]
     assert "does not fit its own sha256" in found.refused[0].reason and path.exists()
+
+
+def test_what_is_no_file_of_reasonable_size_is_told(old: Path) -> None:
+    paths = sorted(old.rglob("*.json"))
+    os.truncate(paths[0], 1 << 36)
+    paths[1].unlink()
+    os.mkfifo(paths[1])
+    found = upgrade(old)
+    told = {one.path: one.reason for one in found.refused}
+    for path, reason in zip(paths, ("MB; a record has at most", "no file"), strict=False):
+        assert reason in told[path.relative_to(old).as_posix()]
 
 
 def test_a_measurement_made_meanwhile_stays_and_the_old_one_is_kept_aside(old: Path, records: list[Record]) -> None:
