@@ -34,7 +34,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torchvision.ops import roi_align
+from torchvision import ops as _ops  # noqa: F401  # registers torch.ops.torchvision
 
 from baselines.i3d import I3D
 from baselines.nonlocal_block import NonLocalForm
@@ -89,7 +89,8 @@ class RegionGraph(I3D):
         corners = torch.stack([left * width, top * height, right * width, bottom * height], -1)
         number = torch.arange(corners.shape[0], device=boxes.device, dtype=boxes.dtype)[:, None, None]
         listed = torch.cat([number.expand(-1, corners.shape[1], -1), corners], -1).flatten(0, 1)
-        seen = roi_align(frames, listed, ROI, aligned=True).amax((2, 3))
+        # the operator itself: on a GPU torchvision's function compiles another one where algorithms are deterministic
+        seen = torch.ops.torchvision.roi_align(frames, listed, 1.0, ROI, ROI, -1, True).amax((2, 3))
         return seen.unflatten(0, (maps.shape[0], -1))
 
     def reason(self, x: Tensor, boxes: Tensor) -> Tensor:

@@ -105,7 +105,7 @@ class TDN(VideoResNet):
 
 def _differences(x: Tensor) -> Tensor:
     """(M, 5, 3, H, W) -> (M, 12, H/2, W/2): each frame minus the one before, averaged over 2x2 pixels."""
-    halved = F.avg_pool2d(x.flatten(0, 1), 2).unflatten(0, (-1, SEGMENT))
+    halved = F.avg_pool2d(x.flatten(0, 1), 2, 2).unflatten(0, (-1, SEGMENT))
     return (halved[:, 1:] - halved[:, :-1]).flatten(1, 2)
 
 
@@ -161,6 +161,6 @@ class SegmentDifference(nn.Module):
 
     def _gate(self, difference: Tensor) -> Tensor:
         same = self.bn3_smallscale4(self.conv3_smallscale4(difference))
-        half = self.bn3_smallscale2(self.conv3_smallscale2(F.avg_pool2d(difference, 2)))
+        half = self.bn3_smallscale2(self.conv3_smallscale2(F.avg_pool2d(difference, 2, 2)))
         mixed = (difference + F.interpolate(half, difference.shape[-2:]) + same) / 3
         return self.bn3(self.conv3(mixed)).sigmoid() - 0.5

@@ -22,8 +22,10 @@ SHIFT_DIV = 8
 
 
 def filter_over_time(x: Tensor, w: Tensor) -> Tensor:
-    """`x` filtered over time by `w`; for export by operators that every runtime has."""
-    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting():
+    """`x` filtered over time by `w`; for export and compilers by operators that every runtime has, or that one kernel
+    takes together.
+    """
+    if torch.onnx.is_in_onnx_export() or torch.compiler.is_exporting() or torch.compiler.is_compiling():
         return _portable(x, w)
     return temporal_filter(x, w)
 

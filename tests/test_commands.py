@@ -41,6 +41,7 @@ SMALLER = {
     "test": f"{TINY} --crop 32 --resize 32",
     "flops": f"{TINY} --size 32",
     "speed --data": "clip.mp4",
+    "speed tsm --data": f"clip.mp4 {TINY} --repeats 2",
     "speed": f"{TINY} --size 32 --repeats 1",
     "predict": f"{TINY} --crop 32 --resize 32",
     "inspect kernels": "--weights sthv1.safetensors kinetics400.safetensors",

@@ -41,6 +41,7 @@ class Account(nn.Module):
         self._network = (model,)  # tuples keep modules of the network out of this one's
         self._gates: tuple[BareGate, ...] = ()
         self._bases: dict[tuple[int, int], Base] = {}
+        self._channels: dict[Any, tuple[Tensor, Tensor, Tensor]] = {}
 
     @property
     def gates(self) -> dict[str, Any]:
@@ -150,16 +151,37 @@ class Account(nn.Module):
         `skip`, `reuse`, `keep` are shares of all decisions; with `_constant` the share of channels that do the same in
         all frames of the clip; each for all blocks and, as `BLOCK.skip`, for one.
         """
-        found = {"gmacs": self.gmacs(), "gmacs_upb": self.gmacs("upb"), "gmacs_macs": self.gmacs(rule="macs")}
-        found["gmacs_macs_without_policy"] = found["gmacs_macs"] - self.base().policy["macs"] * self._frames() / GIGA
-        by_block = self.decisions()
-        sums: dict[str, Tensor] = {}
-        channels = sum(codes.shape[2] for codes in by_block.values())
-        for block, codes in by_block.items():
-            for name, share in _shares_of(codes).items():
-                found[f"{block}.{name}"] = share
-                sums[name] = sums.get(name, 0) + share * (codes.shape[2] / channels)
-        return found | sums
+        entries, base, giga = self._entries(), self.base(), self._frames() / GIGA
+        decisions = torch.cat([entry.decisions for _, entry in entries], dim=2).double()  # of all blocks' channels
+        blocks, first, second = self._per_channel(tuple(entry.size for _, entry in entries), decisions.device)
+        after = skipped_after(decisions, self.actions).mean(1) @ second
+        both = after + saved_before(decisions, self.actions, last_frame_fault=self.last_frame_fault).mean(1) @ first
+        macs = (base.total("macs") - both) * giga
+        found = {
+            "gmacs": (base.total("authors") - both) * giga,
+            "gmacs_upb": (base.total("authors") - after) * giga,
+            "gmacs_macs": macs,
+            "gmacs_macs_without_policy": macs - base.policy["macs"] * giga,
+        }
+        taken = to_codes(decisions, self.actions)[..., None] == torch.arange(len(ACTIONS), device=decisions.device)
+        shares = torch.stack([taken.double().mean(1), taken.all(1).double()], dim=-1).flatten(2)  # (N, C, 2 A)
+        names = [name for action in ACTIONS for name in (action, f"{action}_constant")]
+        for (block, _), of_block in zip(entries, (blocks @ shares).unbind(1), strict=True):
+            found |= {f"{block}.{name}": share for name, share in zip(names, of_block.unbind(1), strict=True)}
+        return found | dict(zip(names, shares.mean(1).unbind(1), strict=True))
+
+    def _per_channel(self, sizes: tuple[tuple[int, int], ...], device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+        """Of all blocks' channels: each block's mean (B, C), and what `Neighbours.per_channel` counts, each (C,)."""
+        key = (sizes, device)
+        if key not in self._channels:
+            counts = [gate.decided for gate in self._gates]
+            costs = [g.around.per_channel(g.decided, size) for g, size in zip(self._gates, sizes, strict=True)]
+            means = torch.block_diag(*(torch.full((1, count), 1 / count, dtype=torch.float64) for count in counts))
+            first, second = (
+                torch.tensor([v for one in some for v in one], dtype=torch.float64) for some in zip(*costs, strict=True)
+            )
+            self._channels[key] = means.to(device), first.to(device), second.to(device)
+        return self._channels[key]
 
     def counts(self) -> dict[str, float]:
         """GMACs of one clip of 224x224 when everything is kept, by the authors' rule, with and without the policies."""
@@ -191,16 +213,6 @@ class Account(nn.Module):
 
     def _frames(self) -> int:
         return self._network[0].frames  # type: ignore[return-value]
-
-
-def _shares_of(codes: Tensor) -> dict[str, Tensor]:
-    """Shares (N,) of one block's codes (N, T, C): of decisions, and of channels that decide alike in all frames."""
-    constant = (codes == codes[:, :1]).all(1)
-    found = {}
-    for code, action in enumerate(ACTIONS):
-        found[action] = (codes == code).double().mean((1, 2))
-        found[f"{action}_constant"] = (constant & (codes[:, 0] == code)).double().mean(1)
-    return found
 
 
 def _blocks(model: nn.Module) -> Iterator[tuple[str, nn.Module, nn.Module]]:

@@ -77,6 +77,14 @@ class Neighbours:
         """Multiply-adds (N,) of a mean frame that are saved after the gate."""
         return skipped.mean((1, 2)) * sum(conv.macs(conv.output(size)) for conv in self.after)
 
+    def per_channel(self, channels: int, size: tuple[int, int]) -> tuple[list[float], list[float]]:
+        """What `first` and `second` count for each channel that is saved in all frames."""
+        first = [0.0] * channels
+        for start, stop, conv in self.before:
+            for channel in range(start, stop):
+                first[channel] += conv.macs(size) / (stop - start)
+        return first, [sum(conv.macs(conv.output(size)) for conv in self.after) / channels] * channels
+
 
 def saved_before(decisions: Tensor, actions: Sequence[str], *, last_frame_fault: bool = False) -> Tensor:
     """1 where the first convolution need not make a channel (N, T, C), from one-hot decisions (N, T, C, A).

@@ -39,6 +39,8 @@ class DynamicNorm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
     num_batches_tracked: Tensor
+    in_place = False
+    """Whether the input may be written over, where maps lie in channels_last and nothing has a gradient."""
 
     def __init__(self, norm: Host, clip: Clip, group: int) -> None:
         super().__init__()
@@ -76,7 +78,7 @@ class DynamicNorm(nn.Module):
             return self._as_batch_norm(x, mean, var, scale, shift)
         scale = scale * torch.rsqrt(var + self.eps)
         shift = shift - scale * mean
-        return _multiply_add(x, self._per_frame(scale), self._per_frame(shift))
+        return _multiply_add(x, self._per_frame(scale), self._per_frame(shift), self.in_place)
 
     def _as_batch_norm(self, x: Tensor, *values: Tensor) -> Tensor:
         """Batch normalization, in one pass, of one image with all frames' channels; of mean, var, scale, shift."""
@@ -223,9 +225,11 @@ class _Moments(torch.autograd.Function):
         return _multiply_add(x, slope[..., None, None], level[..., None, None])
 
 
-def _multiply_add(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+def _multiply_add(x: Tensor, scale: Tensor, shift: Tensor, in_place: bool = False) -> Tensor:
     """`x * scale + shift` for (..., H, W) and (..., 1, 1), in the type and memory layout of `x`."""
     if x.device.type == "cpu" and x.is_contiguous():
         # torch's addcmul is not vectorized here: rows of x against two single values. Two passes take half its time.
         return (x * scale).add_(shift).to(x.dtype)
+    if (in_place or x.dtype != scale.dtype) and not (torch.is_grad_enabled() or torch.compiler.is_compiling()):
+        return torch.addcmul(shift, x, scale, out=x if in_place else torch.empty_like(x))  # no float32 map between
     return torch.addcmul(shift, x, scale).to(x.dtype)

@@ -45,6 +45,8 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
         low, high = against["ratio_iqr"]
         lines.append(f"  without {model.method}: {_seconds(against)}   {against['views_per_s']:.3g} views/s")
         lines.append(f"  time with / without: {against['ratio_median']:.3f} (quartiles {low:.3f} to {high:.3f})")
+    if result.get("saturation"):
+        lines.append(f"  {_full(result['saturation'], model)}")
     if result["precision"] == "bf16" and result["machine"]["cpu_bf16"] is False:
         lines.append("  this CPU has no bf16 arithmetic and converts to fp32 and back: slower than fp32")
     lines.append(f"  arithmetic: {result['roofline']['text']}")
@@ -52,6 +54,12 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
     if load is not None and cores and load > cores / 2:
         lines.append(f"  other work was running (load {load:g} on {cores} cores): trust the ratio, not the seconds")
     return Text("\n".join(lines))
+
+
+def _full(readings: Sequence[Mapping[str, Any]], model: Model) -> str:
+    best = max(readings, key=lambda reading: reading["views_per_s"])
+    text = f"full at batch {best['batch']} of 1 to {readings[-1]['batch']}: {best['views_per_s']:.4g} views/s"
+    return text + (f", {best['against']['ratio_median']:.3f} times without {model.method}" if "against" in best else "")
 
 
 def render_sweep(model: Model, results: Sequence[Mapping[str, Any]]) -> RenderableType:

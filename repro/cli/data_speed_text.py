@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from repro.core.environment import cpu_name
+from repro.core.words import many
 from repro.cost.loading_speed import PUBLIC, DataSpeed
 from repro.cost.mmaction2_pipeline import resizer
 from repro.data import decode
@@ -29,6 +31,17 @@ def render_data_speed(results: Sequence[DataSpeed]) -> RenderableType:
     for result in results:
         table.add_row(*_cells(result, named))
     return Group(table, Text("\n".join(_notes(results))))
+
+
+def render_end_to_end(label: str, found: Mapping[str, Any]) -> str:
+    """What came out of files and what each part alone would give."""
+    rates = f"decoding alone {found['decoded_per_s']:.3g}, the network alone {found['network_per_s']:.3g}"
+    return (
+        f"{label}: {found['videos_per_s']:.3g} videos/s from file to scores, {many(found['views'], 'view')} a video\n"
+        f"  {rates}: {found['of_the_slower']:.2f} of the slower\n"
+        f"  {found['videos']} videos, {many(found['workers'], 'process', 'processes')} to decode, "
+        f"{many(found['threads'], 'thread')}, {found['device_name']}"
+    )
 
 
 def _cells(result: DataSpeed, named: Sequence[str]) -> list[str]:

@@ -18,7 +18,8 @@ from repro.core.options import parsed
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
 from repro.engine.execution import Execution
 
-_REPEATS, _DATA_REPEATS = 11, 5
+_REPEATS, _DATA_REPEATS, _VIDEOS = 11, 5, 64
+_MOST_WORKERS = 16
 
 
 def add(commands: Commands) -> None:
@@ -38,7 +39,7 @@ def _add_flops(commands: Commands) -> None:
 
 def _add_speed(commands: Commands) -> None:
     parser = verb(
-        commands, "speed", speed, "forward time of one view, or CPU time of loading", "speed tsm --method dnr --fast"
+        commands, "speed", speed, "forward time of one view, time of loading, or both", "speed tsm --method dnr --fast"
     )
     add_model(parser, optional=True)
     parser.add_argument(
@@ -46,11 +47,11 @@ def _add_speed(commands: Commands) -> None:
         type=Path,
         nargs="*",
         metavar="CLIP",
-        help="time the loading of these videos instead of a network; without CLIP, of four written ones",
+        help="time the loading of these videos, with MODEL from file to scores; without CLIP, of four written ones",
     )
     parser.add_argument("--size", type=positive, default=224)
     parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
-    parser.add_argument("--repeats", type=positive, help="default 11; with --data 5")
+    parser.add_argument("--repeats", type=positive, help="default 11; with --data 5; with both, videos, default 64")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16", "fp16"])
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
@@ -66,6 +67,7 @@ def _add_speed(commands: Commands) -> None:
         help="with --compact: shares of the decisions; default: those of the authors' networks on three datasets",
     )
     parser.add_argument("--drawn", choices=["each", "groups", "lasting"], help="with --compact: see `Speed.drawn`")
+    _add_workers(parser)
     add_device(parser)
     add_module(parser)
 
@@ -118,6 +120,7 @@ def _add_test(commands: Commands) -> None:
     parser.add_argument("--crop", type=positive, default=224, help="crop side")
     parser.add_argument("--resize", type=int, default=256, help="short side before cropping")
     parser.add_argument("--fusion", default="softmax", choices=["softmax", "logits", "features"])
+    parser.add_argument("--amp", default="off", choices=["off", "bf16", "fp16"], help="16 bits where they are safe")
     add_decoder(parser)
     _add_workers(parser)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
@@ -138,10 +141,10 @@ def flops(args: argparse.Namespace) -> int:
 
 def speed(args: argparse.Namespace) -> int:
     """Forward time at each batch size; beside the plain host when a method is inserted. Or that of loading."""
-    if (args.model is None) == (args.data is None):
-        raise BadOption("speed wants a MODEL, or --data", fix="python -m repro speed tsm")
+    if args.model is None and args.data is None:
+        raise BadOption("speed wants a MODEL, --data, or both", fix="python -m repro speed tsm")
     if args.data is not None:
-        return _data_speed(args)
+        return _data_speed(args) if args.model is None else _end_to_end(args)
     if (args.shares or args.drawn) and not args.compact:
         raise BadOption(
             "--shares and --drawn belong to --compact", fix="python -m repro speed tsn --method adafuse --compact"
@@ -209,6 +212,28 @@ def _data_speed(args: argparse.Namespace) -> int:
     return 0
 
 
+def _end_to_end(args: argparse.Namespace) -> int:
+    """Videos a second from file to scores, with random weights."""
+    from repro.cli.data_speed_text import render_end_to_end
+    from repro.core import paths
+    from repro.core.environment import machine
+    from repro.cost.test_clips import CLIPS, clip_file
+    from repro.engine.end_to_end import measure
+    from repro.models import pretrained
+    from repro.models.device import device_of
+
+    console, device = prepare(args), device_of(args.device)
+    pretrained.use_threads(args.threads)
+    network = pretrained.random(model_of(args))
+    workers = args.workers or (min(_MOST_WORKERS, machine()[1]) if device.startswith("cuda") else 1)
+    with console.status("writing clips, then from file to scores"):
+        files = args.data or [clip_file(name, paths.cache() / "clips") for name in CLIPS]
+        videos = args.repeats or _VIDEOS
+        found = measure(network, files, network.views, device=device, workers=workers, videos=videos)
+    console.print(render_end_to_end(network.label, found), markup=False)
+    return 0
+
+
 def train(args: argparse.Namespace) -> int:
     """Train with the network's recipe, score, and write weights, scores and a record."""
     console = prepare(args)
@@ -255,7 +280,7 @@ def test(args: argparse.Namespace) -> int:
             resize=args.resize,
             fusion=args.fusion,
         )
-        measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split))
+        measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split), amp=args.amp)
         model = with_weights(model_of(args), args.weights)
         model = model if args.classes else replace(model, num_classes=number_of_classes(args.weights))
         how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)

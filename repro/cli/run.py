@@ -219,6 +219,9 @@ def _queue(todo: list, args: argparse.Namespace, console: Console, table: TableS
     """Give the jobs to SLURM and, if asked, wait for them and end as any run does."""
     from repro.runner import slurm
 
+    if args.device == "auto" and not slurm.asks_for_gpu(args.slurm):
+        note = "note: no option of --slurm asks for a GPU: cells are measured on the CPU; --slurm gpus_per_node=1"
+        console.print(note, markup=False)
     queued = slurm.submit(
         todo,
         args.slurm,

@@ -263,6 +263,8 @@ class Accuracy(Checked):
     kind: str = "accuracy"
     initial: Experiment | None = added(None)  # noqa: RUF009 - it is a field
     """A training whose weights this one starts from, at the same seed, all but the classifier; None starts afresh."""
+    amp: Literal["off", "bf16", "fp16"] = added("off")
+    """Of the test; a training has its own."""
 
     @property
     def datasets(self) -> tuple[str, ...]:

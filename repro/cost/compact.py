@@ -24,26 +24,16 @@ from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed
 from repro.cost import fastest_form
 from repro.cost.compact_bench import Bench, prepare
-from repro.cost.runtime import load_average, machine, peak_memory, threads_of
-from repro.cost.speed import (
-    Timed,
-    check,
-    facts,
-    quartiles,
-    ratios,
-    roofline,
-    seconds,
-    summary,
-    take_turns,
-    warm_up,
-)
+from repro.cost.runtime import machine, machine_before, peak_memory, threads_of
+from repro.cost.speed import check, facts, roofline
+from repro.cost.timing import Timed, quartiles, ratios, seconds, summary, take_turns, warm_up
 
 
 def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time AdaFuse as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
     _check(model, speed)
     with threads_of(speed.threads or threads) as used, torch.inference_mode():
-        before = load_average()
+        before = machine_before(device)
         bench = prepare(model, speed, device)
         sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]
         error = fastest_form.relative_error(bench.small(bench.example), bench.masked(bench.example))

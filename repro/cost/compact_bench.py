@@ -15,7 +15,8 @@ from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.drawn_decisions import draw
 from repro.cost.onednn_fusion import FusedConv2d
-from repro.cost.speed import random_clips, random_network, seconds
+from repro.cost.speed import random_clips, random_network
+from repro.cost.timing import seconds
 
 _SEED = 0
 

@@ -35,6 +35,7 @@ HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _HOPELESS = 1.5
 _ROUNDS = 3
 _GPU_S = 0.1
+_COMPILED = "folded, torch.compile"
 
 
 def fastest(
@@ -45,12 +46,14 @@ def fastest(
     trial_seconds: float = 30.0,
     precision: str = "fp32",
     compile: bool = False,
+    only: str = "",
 ) -> tuple[Form, dict[str, Any]]:
     """The fastest form for inputs of the shape of `example`, and what was tried.
 
     `module` is in evaluation and stays as it is. `trial_seconds` bounds the trial but for the form that it is spent
-    in; `compile` allows torch.compile, which takes about half a minute. The detail holds `chosen`, `max_rel_error`,
-    and under `candidates` for each form its median time, error, or the reason why it is not used.
+    in; `compile` allows torch.compile, which takes about half a minute; `only` names the one form to take. The detail
+    holds `chosen`, `max_rel_error`, and under `candidates` for each form its median time, error, or the reason why it
+    is not used.
     """
     began = time.perf_counter()
     limit = LIMITS.get(precision) if limit is None else limit
@@ -60,6 +63,8 @@ def fastest(
         forms: dict[str, Form] = {}
         tried: dict[str, dict[str, Any]] = {}
         for name, builder in builders(example.device.type, precision, compile).items():
+            if only not in ("", name):
+                continue
             if forms and time.perf_counter() - began > trial_seconds:
                 tried[name] = {"left_out": "no time left in the trial"}
                 continue
@@ -68,6 +73,8 @@ def fastest(
                 forms[name] = form
         if not forms:
             reasons = "; ".join(f"{name}: {entry['left_out']}" for name, entry in tried.items())
+            if all(entry["left_out"].startswith("OutOfMemoryError") for entry in tried.values()):
+                raise torch.OutOfMemoryError(reasons)
             raise BadOption(f"no form in {precision} runs on this machine: {reasons}", fix="--precision fp32")
         chosen = _race(forms, tried, example)
     detail = {
@@ -157,7 +164,8 @@ def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
         forms = {**captured, **forms}
     if compile:
         best = next(builder for name, builder in forms.items() if name.startswith("folded") and "graph" not in name)
-        forms["folded, torch.compile"] = lambda module, x: _compiled(best(module, x))
+        whole: Builder = lambda module, x: _compiled(best(module, x))  # noqa: E731
+        forms |= {f"{_COMPILED}, CUDA graph": _graphed(whole)} if device == "cuda" else {_COMPILED: whole}
     return forms
 
 
@@ -180,8 +188,6 @@ def _wholes(device: str) -> dict[str, Builder]:
     else:
         forms["eager, channels_last"] = lambda module, _: channels_last(copy.deepcopy(module))
     forms["folded, channels_last"] = lambda module, _: channels_last(fold(module))
-    if device == "cpu":
-        forms["TorchScript, optimize_for_inference"] = _optimized_script
     return forms
 
 
@@ -249,10 +255,6 @@ def _onednn_graph(module: nn.Module, example: Tensor) -> Form:
     finally:
         torch.jit.enable_onednn_fusion(before)
     return form
-
-
-def _optimized_script(module: nn.Module, example: Tensor) -> Form:
-    return torch.jit.optimize_for_inference(_script(module, example))
 
 
 def _compiled(form: Any) -> Form:

@@ -146,15 +146,18 @@ def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module
 
 
 def _write_in_place(graph: fx.GraphModule, modules: dict[str, nn.Module]) -> None:
-    """Let a sum take the memory of its other term, if that is a convolution's own output and nothing reads it later."""
+    """Let a sum take the memory of its other term, if that is a convolution's own output and nothing reads it later; a
+    part that has `in_place`, that of a convolution that it alone reads.
+    """
     order = {node: position for position, node in enumerate(graph.graph.nodes)}
     for node in graph.graph.nodes:
-        fused, other = _module(modules, node), node.args[1] if len(node.args) > 1 else None
-        if isinstance(other, fx.Node) and isinstance(fused, FusedConv2d):
-            if not isinstance(_module(modules, other), FusedConv2d):
-                continue
-            readers = _readers(other, modules)
-            fused.in_place = all(order[reader] < order[node] for reader in readers if reader is not node)
+        part, other = _module(modules, node), node.args[1] if len(node.args) > 1 else None
+        if isinstance(part, FusedConv2d):
+            if isinstance(_module(modules, other), FusedConv2d):
+                readers = _readers(other, modules)  # type: ignore[arg-type]
+                part.in_place = all(order[reader] < order[node] for reader in readers if reader is not node)
+        elif hasattr(part, "in_place") and isinstance(_module(modules, node.args[0]), FusedConv2d):
+            part.in_place = _only_user(node.args[0]) is node  # type: ignore[union-attr, assignment, arg-type]
 
 
 def _readers(node: fx.Node, modules: dict[str, nn.Module]) -> set[fx.Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,15 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
 
 
-def machine(load_before: float | None, device: str) -> dict[str, Any]:
-    """What else ran on the machine, and what it can do."""
+def machine_before(device: str) -> dict[str, Any]:
+    """What runs on the machine before a measurement, and a GPU's clocks, power and temperature."""
+    return {"load_before": load_average(), **({"gpu_before": gpu(device)} if device.startswith("cuda") else {})}
+
+
+def machine(before: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """The same after it, beside `machine_before`, and what the machine can do."""
     return {
-        "load_before": load_before,
+        **before,
         "load_after": load_average(),
         "cores": os.cpu_count(),
         "cpu_bf16": cpu_has_bf16() if device == "cpu" else None,

@@ -2,64 +2,54 @@
 
 The protocol: random weights (and random statistics of normalizations), random input of the real size, evaluation,
 inference mode; warm-up until the times are steady; then `repeats` synchronised runs, all kept. With `against` the two
-networks take turns, A B A B, and the ratio is taken within each pair, so that what slows the machine slows both.
+networks take turns, A B A B, and the ratio is taken within each pair, so that what slows the machine slows both. On a
+GPU the same forms are then timed at batches that double until it is full.
 """
 
 from __future__ import annotations
 
-import itertools
-import statistics
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.core.errors import BadOption
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.macs import GIGA, count_macs
-from repro.cost.runtime import device_name, load_average, machine, peak_memory, threads_of
+from repro.cost.runtime import device_name, machine, machine_before, peak_memory, threads_of
+from repro.cost.saturation import saturation
+from repro.cost.timing import Timed, ratios, summary, take_turns, warm_up
 from repro.models.build import build, build_meta, frozen_form, input_shape, require_room
 from repro.models.device import layout, place_on, timed_arithmetic
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
 FORMS = ("eager", "fast", "frozen", "compact")
-#: warm-up ends when this many runs in a row differ from the one before by less than the share below
-_STEADY_RUNS, _STEADY_SHARE = 2, 0.03
-_WARMUP_MAX, _WARMUP_SECONDS = 20, 6.0
-#: a GPU is kept busy for so long at least: the clocks of an idle one are low
-_GPU_BUSY_SECONDS = 1.0
 _SEED = 0
-
-
-@dataclass
-class Timed:
-    """A network made ready: what to call, on what, and how it came to be."""
-
-    form: fastest_form.Form
-    example: Tensor
-    detail: dict[str, Any] | None
-    error: float | None
-    warmup: int = 0
 
 
 def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time `model` as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
     check(speed, device)
     arithmetic = timed_arithmetic(speed.precision, device)
+    models = [model, *([speed.against] if speed.against is not None else [])]
     with threads_of(threads) as used, arithmetic, torch.inference_mode():
-        load = load_average()
+        before = machine_before(device)
         sides = [_ready(model, speed, device)]
         with peak_memory(device) as memory:
             sides[0].warmup = warm_up(sides[0])
-        if speed.against is not None:
-            sides.append(_ready(speed.against, speed, device))
+        for other in models[1:]:
+            sides.append(_ready(other, speed, device))
             sides[1].warmup = warm_up(sides[1])
         times = take_turns(sides, speed.repeats)
+        chosen = [side.detail["chosen"] if side.detail else "" for side in sides]
+        full = {}
+        if device.startswith("cuda"):
+            make = partial(_in_forms, list(zip(models, chosen, strict=True)), speed, device)
+            full["saturation"] = saturation(make, speed.repeats, device=device, first=speed.batch)
     own = sides[0]
     result = {
         **facts(times[0], speed, device, used),
@@ -68,10 +58,16 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
         "warmup": own.warmup,
         "max_rel_error": own.error,
         "against": _against(times, sides, speed.batch) if len(sides) > 1 else None,
-        "machine": machine(load, device),
+        "machine": machine(before, device),
         **memory,
+        **full,
     }
     return {**result, "roofline": roofline(_gmacs(model, speed.size), result)}
+
+
+def _in_forms(models: Sequence[tuple[Model, str]], speed: Speed, device: str, batch: int) -> list[Timed]:
+    """The networks for this batch, each in the form that was chosen."""
+    return [_ready(model, replace(speed, batch=batch), device, chosen) for model, chosen in models]
 
 
 def sweep(
@@ -128,7 +124,8 @@ def random_clips(model: Model, speed: Speed, generator: torch.Generator) -> torc
     return torch.randn(input_shape(model, speed.size, speed.batch), generator=generator)
 
 
-def _ready(model: Model, speed: Speed, device: str) -> Timed:
+def _ready(model: Model, speed: Speed, device: str, chosen: str = "") -> Timed:
+    """The network as it is timed; the fastest form is the one that was `chosen` before, if one was."""
     generator = torch.Generator().manual_seed(_SEED)
     net = random_network(model, generator).to(device)
     example = random_clips(model, speed, generator).to(device)
@@ -138,7 +135,8 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
         error = fastest_form.relative_error(frozen(example), net(example))
         return Timed(frozen, example, {"chosen": "frozen", "max_rel_error": error}, error)
     if speed.form == "fast":
-        form, detail = fastest_form.fastest(net, example, precision=speed.precision)
+        how: dict[str, Any] = {"precision": speed.precision, "compile": example.is_cuda, "only": chosen}
+        form, detail = fastest_form.fastest(net, example, **how)
         return Timed(form, example, detail, detail["max_rel_error"])
     if speed.precision in fastest_form.HALVES:
         reference = net(example)
@@ -149,56 +147,6 @@ def _ready(model: Model, speed: Speed, device: str) -> Timed:
     if example.is_cuda:  # as it is trained and tested
         return Timed(place_on(net, example.device), example, None, None)
     return Timed(net, example, None, None)
-
-
-def warm_up(side: Timed) -> int:
-    """Run until two runs in a row take as long as the one before, and return their number; gives up after 20 runs or
-    6 s, on a GPU not before 1 s.
-    """
-    began, before, steady = time.perf_counter(), 0.0, 0
-    least = _GPU_BUSY_SECONDS if side.example.is_cuda else 0.0
-    for count in itertools.count(1):
-        taken = seconds(side.form, side.example)
-        steady = steady + 1 if abs(taken - before) <= _STEADY_SHARE * taken else 0
-        before, spent = taken, time.perf_counter() - began
-        enough = steady >= _STEADY_RUNS or count >= _WARMUP_MAX or (count > _STEADY_RUNS and spent > _WARMUP_SECONDS)
-        if enough and spent >= least:
-            break
-    return count
-
-
-def take_turns(sides: Sequence[Timed], repeats: int) -> list[list[float]]:
-    """Seconds of each side, A B C A B C."""
-    times: list[list[float]] = [[] for _ in sides]
-    for _ in range(repeats):
-        for taken, side in zip(times, sides, strict=True):
-            taken.append(seconds(side.form, side.example))
-    return times
-
-
-def seconds(form: Callable[[Tensor], Any], x: Tensor) -> float:
-    """Of one call, waiting for the GPU where there is one."""
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    began = time.perf_counter()
-    form(x)
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-    return time.perf_counter() - began
-
-
-def quartiles(values: Sequence[float]) -> list[float]:
-    """First and third quartile; of a single value, itself twice."""
-    if len(values) < 2:
-        return [values[0], values[0]]
-    first, _, third = statistics.quantiles(values, n=4, method="inclusive")
-    return [first, third]
-
-
-def summary(times: Sequence[float], batch: int) -> dict[str, Any]:
-    """Median, quartiles and rate."""
-    median = statistics.median(times)
-    return {"median_s": median, "iqr_s": quartiles(times), "views_per_s": batch / median}
 
 
 def facts(times: Sequence[float], speed: Speed, device: str, threads: int) -> dict[str, Any]:
@@ -214,12 +162,6 @@ def facts(times: Sequence[float], speed: Speed, device: str, threads: int) -> di
         "precision": speed.precision,
         "form": speed.form,
     }
-
-
-def ratios(own: Sequence[float], other: Sequence[float]) -> dict[str, Any]:
-    """Of the times of each turn, with their median and quartiles."""
-    found = [one / two for one, two in zip(own, other, strict=True)]
-    return {"ratios": found, "ratio_median": statistics.median(found), "ratio_iqr": quartiles(found)}
 
 
 def _against(times: Sequence[Sequence[float]], sides: Sequence[Timed], batch: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ cache of decoded frames (`repro.data.cache`), in which case no process is starte
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -304,6 +305,16 @@ def normalize(
     frames = x.reshape(-1, *x.shape[-3:]).flip(-3) if order == "BGR" else x.reshape(-1, *x.shape[-3:])
     # laid out as the first convolution takes them, which else copies them in every pass, forward and backward
     values = frames.to(torch.float32, memory_format=torch.channels_last).reshape(x.shape)
-    factor = torch.tensor([scale / 255.0 / float(s) for s in std], device=x.device).reshape(3, 1, 1)
-    shift = torch.tensor([-float(m) / float(s) for m, s in zip(mean, std, strict=True)], device=x.device)
-    return values.mul_(factor).add_(shift.reshape(3, 1, 1)).to(dtype)
+    factor, shift = _factor_and_shift(tuple(mean), tuple(std), scale, x.device)
+    return values.mul_(factor).add_(shift).to(dtype)
+
+
+@functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)
+def _factor_and_shift(
+    mean: tuple[float, ...], std: tuple[float, ...], scale: float, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Each (3, 1, 1), kept on the device: a GPU is waited for when they are made."""
+    factor = torch.tensor([scale / 255.0 / float(s) for s in std], device=device)
+    shift = torch.tensor([-float(m) / float(s) for m, s in zip(mean, std, strict=True)], device=device)
+    return factor.reshape(3, 1, 1), shift.reshape(3, 1, 1)

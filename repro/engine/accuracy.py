@@ -75,6 +75,7 @@ def measure_accuracy(
         device=how.device,
         decoder=how.decoder,
         workers=workers,
+        amp=accuracy.amp,
         cache=_cache(test_index, accuracy, accuracy.test.resize, how),
         seed=seed,
         normalize=normalize,

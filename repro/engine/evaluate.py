@@ -29,6 +29,7 @@ from repro.data import sampling
 from repro.data.index import Index
 from repro.data.loader import TestVideo
 from repro.engine import batch_size
+from repro.engine.ahead import ahead
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Progress
 from repro.engine.logit_buffer import Sheet, merged
@@ -75,7 +76,7 @@ def score(
     place, ranks = torch.device(device), Ranks.current()
     check_amp(amp, place)
     check_labels(index, module.num_classes)  # type: ignore[arg-type]
-    module = place_on(module, place).eval()
+    module = place_on(module, place, amp).eval()
     forward = _Forward(module, place, amp, normalize or loader.normalize, order=tuple(order))
     settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
     loader.check_rule(index, views.sampling, settings["clip_length"])
@@ -141,6 +142,10 @@ def _key(module: nn.Module, index: Index, views: Views, batch: Batch, settings: 
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
+Read = tuple[int, str | None, str]
+"""Position of a video, the problem with it, its decoder."""
+
+
 @dataclass
 class _Test:
     """The share of one process: groups of videos, every world-th of all groups."""
@@ -166,30 +171,44 @@ class _Test:
     def run(self, sheet: Sheet, left: Sequence[int], videos: Iterator[Any]) -> None:
         """Score the positions that are left, group by group; the views of one group at a time are held here."""
         began, before = time.monotonic(), len(self.mine) - len(sheet.done)
-        done = len(self.mine) - before
+        done, logits = len(sheet.done), []
+        with contextlib.closing(ahead(self._batches(left, videos), self.forward.device)) as batches:
+            for read, views in batches:
+                if views is not None:
+                    logits.append(self.forward(views))
+                    if len(logits) < self.batch.passes:
+                        continue
+                rows = np.concatenate(logits) if logits else np.empty(0)
+                for position, problem, decoder in read:
+                    if problem is None:
+                        start = (position % self.batch.videos) * self.views.count
+                        sheet.put(position, rows[start : start + self.views.count], decoder)
+                    else:
+                        sheet.fail(position, problem)
+                    done += 1
+                    self._report(done, began, before)
+                logits.clear()
+        sheet.save()
+
+    def _batches(self, left: Sequence[int], videos: Iterator[Any]) -> Iterator[tuple[list[Read], Tensor | None]]:
+        """Each group's batches, with what is known of its videos; one without views where none could be read."""
         for _, group in groupby(left, key=lambda position: position // self.batch.videos):
             waiting: dict[int, TestVideo] = {}
+            read: list[Read] = []
             for video in islice(videos, len(list(group))):
                 if video.cuts is None:
-                    sheet.fail(video.position, video.problem or "no frames")
+                    read.append((video.position, video.problem or "no frames", ""))
                 else:
                     waiting[video.position] = video
-                done += 1
-                self._report(done, began, before)
-            for position, row in self._scored(waiting):
-                sheet.put(position, row, waiting[position].decoder)
+                    read.append((video.position, None, video.decoder))
+            if not waiting:
+                yield read, None
+                continue
+            for views in self._laid_out(waiting):
+                yield read, views
             waiting.clear()
             del video
         next(videos, None)  # lets the decoders go
-        sheet.save()
-
-    def _scored(self, waiting: dict[int, TestVideo]) -> Iterator[tuple[int, np.ndarray]]:
-        """The rows of a group's videos, each from its own place in the batch."""
-        if waiting:
-            logits = np.concatenate([self.forward(part) for part in self._laid_out(waiting)])
-            for position in waiting:
-                start = (position % self.batch.videos) * self.views.count
-                yield position, logits[start : start + self.views.count]
 
     def _laid_out(self, waiting: dict[int, TestVideo]) -> Iterator[Tensor]:
         """Batches of the one shape; empty places are black."""
@@ -260,7 +279,7 @@ class _Forward:
 
     def input(self, views: Tensor) -> Tensor:
         """The network's input on its device."""
-        return self.normalize(views.to(self.device))
+        return self.normalize(views.to(self.device, non_blocking=True))
 
     def _rows(self, views: Tensor) -> np.ndarray:
         with torch.inference_mode(), contextlib.ExitStack() as stack:

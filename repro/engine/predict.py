@@ -6,6 +6,7 @@ cannot be read, or that ends its decoder, is one `Prediction` with a problem, an
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from repro.core.errors import DecodeError
 from repro.core.spec import Views, to_dict
@@ -23,6 +25,8 @@ from repro.data.clip_views import SeenClip
 from repro.data.loader import TIMEOUT_S
 from repro.data.pool import Pool, Problem
 from repro.engine import batch_size
+from repro.engine.ahead import ahead
+from repro.models.device import place_on
 from repro.models.pretrained import Trained, require_views
 from repro.records import metrics
 
@@ -82,20 +86,20 @@ def predictions(
     All views go through the network, as many at once as fit the memory budget; their scores are fused as `views` says.
     """
     require_views(network.model, views)
-    most = _views_at_once(network, views, device)
+    most = views_at_once(network, views, device)
     together = max(1, most // views.count)
     pool = Pool(clip_views.clip_task, workers=workers, timeout_s=timeout_s)
     tasks = ((str(clip), decoder, views) for clip in clips)
     seen = zip(clips, pool.run(tasks, ahead=_ahead(network, views, together, workers)), strict=True)
-    while group := list(islice(seen, together)):
-        readable = [one for _, one in group if isinstance(one, SeenClip)]
-        rows = iter(_logits(network, readable, most, device) if readable else ())
-        for clip, one in group:
-            if isinstance(one, Problem):
-                yield Prediction(clip, [], one.reason)
-            else:
-                best = best_classes(network, probabilities(next(rows), views), top)
-                yield Prediction(clip, best, frames=one.frames, decoder=one.decoder)
+    with contextlib.closing(ahead(_groups(network, seen, together, most), torch.device(device))) as groups:
+        for group, *parts in groups:
+            rows = iter(_logits(network, parts, sum(isinstance(one, SeenClip) for _, one in group), device))
+            for clip, one in group:
+                if isinstance(one, Problem):
+                    yield Prediction(clip, [], one.reason)
+                else:
+                    best = best_classes(network, probabilities(next(rows), views), top)
+                    yield Prediction(clip, best, frames=one.frames, decoder=one.decoder)
 
 
 def best_classes(network: Trained, scores: np.ndarray, top: int) -> list[dict[str, Any]]:
@@ -104,10 +108,10 @@ def best_classes(network: Trained, scores: np.ndarray, top: int) -> list[dict[st
     return [{"number": n, "name": network.class_name(n), "score": float(scores[n])} for n in best]
 
 
-def _views_at_once(network: Trained, views: Views, device: str) -> int:
+def views_at_once(network: Trained, views: Views, device: str) -> int:
     """What fits the budget, by one black view, and is of use."""
     place = torch.device(device)
-    module = network.module.to(place).eval()
+    module = (place_on(network.module, place) if place.type == "cuda" else network.module.to(place)).eval()
     length: Any = network.module.clip_length
     inner = () if length == 1 else (length,)
     black = torch.zeros((1, network.model.frames, *inner, 3, views.crop, views.crop), dtype=torch.uint8, device=place)
@@ -122,19 +126,27 @@ def _ahead(network: Trained, views: Views, together: int, workers: int) -> int:
     return max(workers, min(together + workers, _WAITING_BYTES // size))
 
 
-def _logits(network: Trained, clips: Sequence[SeenClip], most: int, device: str) -> list[np.ndarray]:
-    """Logits (V, K) of each clip's views, all of one pass in one batch where they fit."""
+def _groups(network: Trained, seen: Iterator[tuple[Path, Any]], together: int, most: int) -> Iterator[tuple[Any, ...]]:
+    """So many clips or problems at once, and the views of all: in one batch, where they are many in several."""
     length: Any = network.module.clip_length
-    place, made = torch.device(device), []
-    cut = [part for clip in clips for part in _parts(clip, most)] if most < len(clips[0].cuts) else None
-    batches = cut or [np.concatenate([clip.cuts.part(0, len(clip.cuts)) for clip in clips])]
-    with torch.inference_mode():
-        for views in batches:
-            x = torch.from_numpy(views)
-            x = x.unflatten(1, (-1, length)) if length != 1 else x
-            made.append(network.module(network.normalize(x.to(place))).float().cpu().numpy())
-    rows = np.concatenate(made)
-    return list(rows.reshape(len(clips), -1, rows.shape[1]))
+    while group := list(islice(seen, together)):
+        clips = [one for _, one in group if isinstance(one, SeenClip)]
+        if clips and most < len(clips[0].cuts):
+            parts = [part for clip in clips for part in _parts(clip, most)]
+        else:
+            parts = [np.concatenate([clip.cuts.part(0, len(clip.cuts)) for clip in clips])] if clips else []
+        views = map(torch.from_numpy, parts)
+        yield group, *(x.unflatten(1, (-1, length)) if length != 1 else x for x in views)
+
+
+@torch.inference_mode()
+def _logits(network: Trained, parts: Sequence[Tensor], clips: int, device: str) -> list[np.ndarray]:
+    """Logits (V, K) of each clip's views."""
+    if not parts:
+        return []
+    ready = (network.normalize(x.to(device, non_blocking=True)) for x in parts)
+    rows = np.concatenate([network.module(x).float().cpu().numpy() for x in ready])
+    return list(rows.reshape(clips, -1, rows.shape[1]))
 
 
 def _parts(clip: SeenClip, most: int) -> Iterator[np.ndarray]:

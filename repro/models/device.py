@@ -27,15 +27,25 @@ def check_amp(amp: str, device: torch.device) -> None:
 
 
 def layout(module: nn.Module) -> str:
-    """How a network's weights lie in memory: channels_last, or contiguous where it has kernels over volumes."""
-    return "contiguous" if any(weight.dim() == 5 for weight in module.parameters()) else "channels_last"
+    """How the weights of a network that `place_on` has placed lie in memory: channels_last, or, where it has kernels
+    over volumes, contiguous or channels_last_3d.
+    """
+    volumes = [weight for weight in module.parameters() if weight.dim() == 5]
+    if not volumes:
+        return "channels_last"
+    turned = (v.is_contiguous(memory_format=torch.channels_last_3d) and not v.is_contiguous() for v in volumes)
+    return "channels_last_3d" if any(turned) else "contiguous"
 
 
-def place_on(module: nn.Module, device: torch.device) -> nn.Module:
-    """The network on the device, in its `layout`."""
-    if layout(module) == "contiguous":  # torch refuses channels_last of five dimensions
-        return module.to(device)
-    return module.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+def place_on(module: nn.Module, device: torch.device, amp: str = "off") -> nn.Module:
+    """The network on the device in channels_last; with kernels over volumes contiguous, or in channels_last_3d on a GPU
+    in 16 bits, whose matrix units take volumes so alone.
+    """
+    if all(weight.dim() != 5 for weight in module.parameters()):
+        return module.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
+    if device.type == "cuda" and amp != "off":
+        return channels_last(module.to(device))
+    return _contiguous(module.to(device))
 
 
 def channels_last(module: nn.Module) -> nn.Module:
@@ -44,6 +54,12 @@ def channels_last(module: nn.Module) -> nn.Module:
     for weight in module.parameters():
         if weight.dim() in forms:
             weight.data = weight.data.contiguous(memory_format=forms[weight.dim()])
+    return module
+
+
+def _contiguous(module: nn.Module) -> nn.Module:
+    for weight in module.parameters():
+        weight.data = weight.data.contiguous()
     return module
 
 
@@ -58,7 +74,8 @@ def timed_arithmetic(precision: str, device: str) -> Iterator[None]:
     cudnn.allow_tf32 = products.allow_tf32 = precision == "tf32"
     cudnn.benchmark = True
     try:
-        yield
+        with torch.cuda.device(device):  # on which streams and graphs are made
+            yield
     finally:
         cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark = before
 

@@ -172,6 +172,12 @@ def _submit(lines: list[Line], parameters: dict[str, Any]) -> list[str]:
         raise _refusal(error) from error
 
 
+def asks_for_gpu(options: list[str]) -> bool:
+    """Whether these options of sbatch give a job a GPU."""
+    pairs = (option.lstrip("-").replace("-", "_").partition("=") for option in options)
+    return any(key.startswith("gpus") or (key in ("gres", "tres_per_task") and "gpu" in text) for key, _, text in pairs)
+
+
 def _parameters(options: list[str]) -> dict[str, Any]:
     """`partition=a time=2:00:00 gres=gpu:1` as submitit takes them."""
     known = set(_known_to_submitit())

@@ -2,13 +2,16 @@
 
 WHAT is `passes`: a forward pass in evaluation (fp32, bf16) and a training step (fp32, bf16, fp16), how often each waits
 for the device, and what is wrong with it; `breaks`: the breaks of the graph that torch.compile would take; `forms`: the
-forms in which `speed --fast` times it, and what is wrong with them.
+forms in which `speed --fast` times it, and what is wrong with them; `steps`: waits of a step of the training as the
+loop makes it, in each precision, and its copies from memory that is not page-locked; `scores`: those of a test.
 Convolutions give an empty result of the right shape: the device computes nothing, and cuDNN cannot be had.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import sys
 import warnings
 from collections import Counter
@@ -23,17 +26,33 @@ from torch.nn.functional import cross_entropy
 
 from repro import registry
 from repro.core.errors import ReproError
-from repro.core.spec import Model, replace
+from repro.core.spec import Model, Train, Views, replace
 from repro.cost.fastest_form import builders
 from repro.cost.speed import PRECISIONS
-from repro.engine.train.step import own_losses
+from repro.data.index import read_csv
+from repro.data.loader import normalize
+from repro.engine import evaluate
+from repro.engine.ahead import ahead
+from repro.engine.distributed import Ranks
+from repro.engine.train import checkpoint, optim
+from repro.engine.train.step import Stepper, own_losses
 from repro.models.build import build, input_shape
-from repro.models.device import autocast, deterministic, place_on, timed_arithmetic
+from repro.models.device import autocast, deterministic, layout, place_on, timed_arithmetic
 
 CUDA = torch.device("cuda")
 PASSES = ("eval off", "eval bf16", "train off", "train bf16", "train fp16")
 _FRAMES = (8, 16, 32, 64, 48, 92, 13)
 _ROOT = Path(__file__).parents[2]
+
+
+LAYOUTS = {4: torch.channels_last, 5: torch.channels_last_3d}
+#: convolutions whose input lies otherwise than their weight, and is copied first
+COPIED = [0]
+
+
+def _turned(x: Tensor) -> bool:
+    """Whether it lies in channels_last, and could not be read as contiguous."""
+    return x.dim() in LAYOUTS and x.is_contiguous(memory_format=LAYOUTS[x.dim()]) and not x.is_contiguous()
 
 
 def _meta(value: Any) -> Any:
@@ -45,7 +64,10 @@ def _convolution(x: Tensor, weight: Tensor, bias: Tensor | None, *how: Any) -> T
         if other is not None and (other.device, other.dtype) != (x.device, x.dtype):
             raise RuntimeError(f"a convolution of {x.dtype} on {x.device} by {other.dtype} on {other.device}")
     shape = torch.ops.aten.convolution(_meta(x), _meta(weight), _meta(bias), *how).shape
-    return torch.empty(shape, dtype=x.dtype, device=x.device)
+    if x.dim() in LAYOUTS and not x.is_contiguous(memory_format=LAYOUTS[x.dim()]) and _turned(weight):
+        COPIED[0] += 1
+    how_laid = LAYOUTS[x.dim()] if _turned(x) or _turned(weight) else torch.contiguous_format
+    return torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=how_laid)
 
 
 def _backward(grad: Tensor, x: Tensor, weight: Tensor, sizes: Any, *how: Any) -> tuple[Tensor | None, ...]:
@@ -172,6 +194,65 @@ def forms(name: str) -> dict[str, Any]:
     return found
 
 
+def _pageable() -> int:
+    return ctypes.c_ulong.in_dll(ctypes.CDLL(os.environ["LD_PRELOAD"]), "nullcuda_pageable").value
+
+
+def steps(name: str) -> dict[str, Any]:
+    """Of each precision: waits of a step, copies from memory that is not page-locked, and inputs that are laid out
+    anew for a convolution.
+    """
+    told: dict[str, Any] = {}
+    for amp in ("off", "bf16", "fp16"):
+        spec, net = network(name)
+        train = Train(epochs=1, batch=4, lr=0.1, sampling="mmaction2.uniform_train_8", amp=amp, clip_norm=20)  # type: ignore[arg-type]
+        plan = optim.plan(train, 8, micro_batch=2)
+        shape = (2, spec.frames, *((net.clip_length,) if net.clip_length != 1 else ()), 3, 64, 64)
+        made = ((torch.zeros(shape, dtype=torch.uint8), torch.zeros(2, dtype=torch.long)) for _ in range(4))
+        with deterministic(CUDA):
+            stepper = Stepper(place_on(net.train(), CUDA, amp), train, plan, Ranks(), CUDA, normalize)
+            batches = ahead(made, CUDA)
+            stepper.step(batches, 0)
+            before, COPIED[0] = _pageable(), 0
+            with waits() as found:
+                stepper.step(batches, 1)
+        how = {"copied": COPIED[0], "layout": layout(net)}
+        told[amp] = {"waits": dict(found), "pageable": _pageable() - before, **how}
+        batches.close()
+    return told
+
+
+def scores(name: str) -> dict[str, Any]:
+    """Waits of a test of the videos that the environment names, and its copies from memory that is not page-locked."""
+    net = place_on(network(name)[1], CUDA)
+    views = Views(sampling="mmaction2.uniform_test_8", clips=1, crops=3, resize=40, crop=32)
+    index = read_csv(Path(os.environ["NULL_VIDEOS"]), "val")
+    before = _pageable()
+    with waits() as found:
+        made = evaluate.score(net, index, views, device="cuda", workers=1, chunk=2)
+    return {"shape": made.logits.shape, "waits": dict(found), "pageable": _pageable() - before, "ids": made.ids}
+
+
+def saves(name: str) -> dict[str, Any]:
+    """What a checkpoint holds of a tensor that changed right after, and what comes of a folder that is none."""
+    folder, kept = Path(os.environ["NULL_FOLDER"]), torch.ones(3, device=CUDA)
+    kept.copy_(torch.ones(3))
+    writer = checkpoint.Writer(CUDA)
+    writer.save(folder, 1, {}, {"kept": kept})
+    kept.copy_(torch.zeros(3))
+    writer.wait()
+    found, _ = checkpoint.load(folder, {})
+    writer.save(folder / "none", 2, {}, {"kept": kept})
+    try:
+        writer.wait()
+    except OSError as error:
+        return {"kept": found and found["kept"].tolist(), "error": str(error)}
+    return {}
+
+
+WHAT = {"saves": saves, "passes": passes, "breaks": breaks, "forms": forms, "steps": steps, "scores": scores}
+
+
 def main(what: str, names: list[str]) -> None:
     """One line for each name; a method that does not fit is told as refused."""
     torch.set_num_threads(1)
@@ -183,7 +264,7 @@ def main(what: str, names: list[str]) -> None:
     warnings.simplefilter("ignore")
     for name in names:
         try:
-            told = {"passes": passes, "breaks": breaks, "forms": forms}[what](name)
+            told = WHAT[what](name)
         except (ReproError, ValueError) as error:
             told = {"refused": str(error)[:160]}
         print(json.dumps({"name": name, **told}), flush=True)
@@ -192,6 +273,4 @@ def main(what: str, names: list[str]) -> None:
 if __name__ == "__main__":
     main(sys.argv[1], sys.argv[2:])
     sys.stdout.flush()
-    import os
-
     os._exit(0)  # the libraries of the null runtime do not end well

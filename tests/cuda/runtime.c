@@ -111,7 +111,14 @@ cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, enum cudaMemcpy
     return cudaSuccess;
 }
 
+/* Copies to the device for which a card would make the host wait: from memory that is not page-locked. */
+unsigned long nullcuda_pageable;
+
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t bytes, enum cudaMemcpyKind kind, cudaStream_t stream) {
+    pthread_mutex_lock(&lock);
+    Block *target = holding(to);
+    if (target && target->on_device && !holding(from)) nullcuda_pageable++;
+    pthread_mutex_unlock(&lock);
     copy(to, from, bytes);
     return cudaSuccess;
 }

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from repro import registry
 
@@ -15,8 +16,7 @@ pytestmark = pytest.mark.nullcuda
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 HOSTS = ("tsn", "tsm", "tanet", "tdn")
-#: all but region_graph: torchvision's RoIAlign compiles itself for the device where algorithms are deterministic
-MODELS = [name for name in registry.models.names() if name != "region_graph"]
+MODELS = registry.models.names()
 WITH_METHODS = [f"{host}+{method}" for host in HOSTS for method in registry.methods.names()]
 #: waits of a forward pass in evaluation: AR-Net asks each of its three networks which frames chose it
 WAITS = {"arnet": 3}
@@ -81,6 +81,38 @@ def test_every_form_and_precision_can_be_built(device, name):
     line = without_name(told(device, "forms", [name])[name])
     assert len(line) == 20
     assert {form: why for form, why in line.items() if why} == {}
+
+
+def test_steps_of_a_training_wait_for_nothing(device):
+    names = ["tsn+dnr", "tdn", "tsm+psn", "tsn+adafuse", "i3d", "r2plus1d"]
+    found = {name: without_name(line) for name, line in told(device, "steps", names).items()}
+    nothing = {"waits": {}, "pageable": 0}
+    assert {
+        name: {amp: {key: one[key] for key in nothing} for amp, one in line.items()} for name, line in found.items()
+    } == {name: dict.fromkeys(("off", "bf16", "fp16"), nothing) for name in names}
+    copied = {name: line["bf16"]["copied"] for name, line in found.items()}
+    # PSN's 3x3 kernels read a quarter of the channels each, TDN's gates differences of a sixteenth of them
+    assert copied == {**dict.fromkeys(names, 0), "tsm+psn": 16, "tdn": 98}
+    assert [found["i3d"][amp]["layout"] for amp in ("off", "bf16", "fp16")] == ["contiguous", *["channels_last_3d"] * 2]
+
+
+def test_a_test_waits_once_a_batch_for_its_scores(device, tmp_path):
+    for number in range(3):
+        folder = tmp_path / f"{number}"
+        folder.mkdir()
+        for frame in range(8):
+            Image.new("RGB", (48, 40), (frame, 0, 0)).save(folder / f"{frame:05}.png")
+    (tmp_path / "v.csv").write_text("path,label,split\n" + "".join(f"{n},0,val\n" for n in range(3)))
+    line = told({**device, "NULL_VIDEOS": str(tmp_path / "v.csv")}, "scores", ["tsn"])["tsn"]
+    assert line["shape"] == [3, 3, 174] and len(line["ids"]) == 3
+    own = [count for place, count in line["waits"].items() if place.startswith("repro/engine/evaluate.py")]
+    assert own == [6]  # three views in batches of two
+    assert line["pageable"] == 3  # two constants of the normalization, and the black view that tells the memory
+
+
+def test_a_checkpoint_is_of_its_step_though_it_is_written_later(device, tmp_path):
+    (line,) = told({**device, "NULL_FOLDER": str(tmp_path)}, "saves", ["tsn"]).values()
+    assert line["kept"] == [1, 1, 1] and "step-000000002.pt" in line["error"]
 
 
 def test_a_wait_is_seen(device):

@@ -10,11 +10,13 @@ import hashlib
 import io
 import pickle
 import random
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch.utils._pytree import tree_map_only
 
 from repro.core.errors import BadOption
 from repro.core.files import write_atomic
@@ -34,6 +36,36 @@ def save(folder: Path, step: int, identity: dict[str, Any], state: dict[str, Any
     for old in sorted(folder.glob("step-*.pt"))[:-_KEEP]:
         old.unlink(missing_ok=True)
     return path
+
+
+class Writer:
+    """Saves states in their order; of a training on a GPU beside it, which goes on while the copy is written."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._thread = ThreadPoolExecutor(1, "repro-checkpoint") if device.type == "cuda" else None
+        self._last: Future[Path] | None = None
+
+    def save(self, folder: Path, step: int, identity: dict[str, Any], state: dict[str, Any]) -> None:
+        """As the function; an error comes with the next call."""
+        self.wait()
+        if self._thread is None:
+            save(folder, step, identity, state)
+            return
+        copied = tree_map_only(torch.Tensor, lambda v: v.detach().to("cpu", non_blocking=True, copy=True), state)
+        there = torch.cuda.current_stream(self._device).record_event()
+
+        def write() -> Path:
+            there.synchronize()
+            return save(folder, step, identity, copied)
+
+        self._last = self._thread.submit(write)
+
+    def wait(self) -> None:
+        """Until all that was to be saved is, or has failed."""
+        last, self._last = self._last, None
+        if last is not None:
+            last.result()
 
 
 def load(folder: Path, identity: dict[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:

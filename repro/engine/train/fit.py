@@ -85,7 +85,7 @@ def fit(
         seed_all(seed)
         net = built_by_name(partial(build, model), seed) if train.start == "names" else build(model)
         normalize = (initialise(net) if initialise else None) or _default_normalize()
-        net = place_on(net, place)
+        net = place_on(net, place, train.amp)
         division = _division(net, model, train, len(index), place, how)
         run = Run(net, model, accuracy, seed, index, division, place, normalize)
         run.reading, run.strict = reading, how.strict

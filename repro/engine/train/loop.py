@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from repro.core import spec, stop_signal
 from repro.core.errors import DataError, ReproError
 from repro.data.index import Index
+from repro.engine.ahead import ahead
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Progress
 from repro.engine.train import checkpoint, optim, resume, sync_batchnorm
@@ -69,6 +70,7 @@ class Run:
         across = self.train.sync_bn and self.ranks.world_size > 1
         self.synced = sync_batchnorm.synchronise(net, self.ranks) if across else 0
         self.stepper = Stepper(net, self.train, plan, self.ranks, device, normalize)
+        self.checkpoints = checkpoint.Writer(device)
         self.step = 0
         self.seconds = 0.0
         self.history = resume.History()
@@ -193,14 +195,17 @@ class Run:
         if asked or self.step == self.steps:
             self._save(workdir)
             saved = time.monotonic()
+        if asked >= _STOP or self.step == self.steps:
+            self.checkpoints.wait()
         if asked >= _STOP:
             raise stop_signal.Stopped
         return saved
 
     def _batches(self) -> Generator[tuple[Tensor, Tensor], None, None]:
-        """What is left of the present epoch, for this process."""
+        """What is left of the present epoch, for this process; problems and decoders count as batches are taken."""
         from repro.data.loader import train_batches
 
+        problems, used = dict(self.problems), Counter(self.used)
         made = train_batches(
             self.index,
             self.train,
@@ -209,13 +214,16 @@ class Run:
             epoch=self.step // self.plan.steps_per_epoch,
             micro_batch=self.plan.micro_batch,
             start=(self.step % self.plan.steps_per_epoch) * self.plan.accumulation,
-            problems=self.problems,
-            used=self.used,
+            problems=problems,
+            used=used,
             rank=self.ranks.rank,
             world=self.ranks.world_size,
             **self.reading,
         )
-        return cast("Generator[tuple[Tensor, Tensor], None, None]", made)
+        for x, y, bad, counted in ahead(((x, y, dict(problems), Counter(used)) for x, y in made), self.device):
+            self.problems.update(bad)
+            self.used = counted
+            yield x, y
 
     def _look(
         self, workdir: Path, rate: float, facts: dict[str, Any], meter: Meter, log: Log, report: Progress
@@ -247,6 +255,7 @@ class Run:
         if bad < 0:
             return
         if self.ranks.rank == 0:
+            self.checkpoints.wait()
             checkpoint.discard(workdir)  # a second try starts afresh, not beside the cliff
         rate = optim.learning_rate(self.train, bad, self.plan.steps_per_epoch)
         raise ReproError(
@@ -280,4 +289,4 @@ class Run:
             self.ranks.share_buffers(self.net)
         state = self.state()
         if self.ranks.rank == 0:
-            checkpoint.save(workdir, self.step, self.identity, state)
+            self.checkpoints.save(workdir, self.step, self.identity, state)

@@ -103,9 +103,11 @@ def group_table(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def sgd(groups: list[dict[str, Any]], train: Train) -> torch.optim.SGD:
-    """Stochastic gradient descent on the groups."""
+    """Stochastic gradient descent on the groups; on a GPU one kernel, which asks there whether fp16 overflowed."""
     kept = [{key: value for key, value in group.items() if key != "names"} for group in groups]
-    return torch.optim.SGD(kept, lr=train.lr, momentum=train.momentum, nesterov=train.nesterov, foreach=True)
+    on_gpu = all(parameter.is_cuda for group in kept for parameter in group["params"])
+    how = {"fused": True} if on_gpu else {"foreach": True}
+    return torch.optim.SGD(kept, lr=train.lr, momentum=train.momentum, nesterov=train.nesterov, **how)  # type: ignore[arg-type]
 
 
 def learning_rate(train: Train, step: int, steps_per_epoch: int) -> float:

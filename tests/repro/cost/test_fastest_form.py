@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from methods.dnr.norm import DynamicNorm
 from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace
 from repro.cost import fastest_form
@@ -88,6 +89,28 @@ def test_a_whole_resnet(name: str) -> None:
     assert relative_error(fold(net)(x), net(x)) < 1e-4
 
 
+@needs_onednn
+@torch.inference_mode()
+def test_dnr_writes_over_the_convolution_that_it_alone_reads() -> None:
+    model = NETWORKS[1]
+    net, x = network(model), torch.randn(input_shape(model, 32))
+    fused, reference = fuse(net), net(x)
+    assert sum(part.in_place for part in fused.modules() if isinstance(part, DynamicNorm)) == 6
+    assert not any(part.in_place for part in net.modules() if isinstance(part, DynamicNorm))
+    for _ in range(2):
+        assert relative_error(fused(x), reference) < 1e-5
+
+
+@needs_onednn
+@torch.inference_mode()
+@pytest.mark.parametrize("name", ["tsn", "tdn"])
+def test_the_graph_of_onednn_takes_it(name: str) -> None:
+    model = Model(name=name, backbone="tiny_resnet", num_classes=8)
+    net, x = network(model), torch.randn(input_shape(model, 32))
+    _, detail = fastest(net, x, only="folded, TorchScript, oneDNN graph")
+    assert detail["max_rel_error"] < 1e-5
+
+
 class Odd(nn.Module):
     """Convolutions whose value is read twice, that are called twice, or whose sum is of two of them."""
 
@@ -168,6 +191,21 @@ def test_a_form_that_is_wrong_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_trial_without_any_form_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastest_form, "builders", lambda *_: {"half": lambda m, _: lambda x: m(x) / 2})
     with pytest.raises(BadOption, match="half: error above"):
+        fastest(network(NETWORKS[0]), torch.randn(input_shape(NETWORKS[0], 32)))
+
+
+def test_one_form_alone_can_be_asked_for() -> None:
+    x = torch.randn(input_shape(NETWORKS[0], 32))
+    _, detail = fastest(network(NETWORKS[0]), x, only="folded, channels_last")
+    assert list(detail["candidates"]) == [detail["chosen"]] == ["folded, channels_last"]
+
+
+def test_memory_that_is_short_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    def short(module: nn.Module, example: Tensor) -> fastest_form.Form:
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(fastest_form, "builders", lambda *_: {"a": short, "b": short})
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
         fastest(network(NETWORKS[0]), torch.randn(input_shape(NETWORKS[0], 32)))
 
 

@@ -220,7 +220,24 @@ def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, ca
     tools(squeue="8|RUNNING|None")
     cells = ["run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static", "--launcher", "slurm"]
     assert main(cells) == 0
-    assert "python -m repro status table6 --smoke" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "python -m repro status table6 --smoke" in said and "no option of --slurm asks for a GPU" in said
+    assert main([*cells, "--device", "cpu"]) == 0
+    assert "GPU" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "asks"),
+    [
+        ("gpus_per_node=1", True),
+        ("--gpus=2", True),
+        ("gres=gpu:h200:1", True),
+        ("gres=shard:1", False),
+        ("partition=gpu", False),
+    ],
+)
+def test_options_that_give_a_gpu(option, asks):
+    assert slurm.asks_for_gpu(["time=90", option]) == asks
 
 
 def test_without_slurm_the_fault_is_told(job, monkeypatch):
