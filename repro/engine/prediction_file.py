@@ -47,6 +47,7 @@ def predict_all(
     changed since is taken over.
     """
     check_name(out)
+    top = min(top, network.model.num_classes)
     facts = [network.sha256, canonical_json(network.model), network.classes, canonical_json(views), top]
     place = hashlib.sha256(str(out.absolute()).encode(errors="surrogateescape")).hexdigest()[:16]
     journal = Journal("predict", place, repr([*facts, how.get("decoder", "auto")]))

@@ -161,6 +161,11 @@ def test_lines_without_a_file_and_only_bad_clips(place, tmp_path, capsys):
     assert "ends in .csv or .jsonl" in capsys.readouterr().err
 
 
+def test_no_more_classes_than_there_are(place, tmp_path):
+    assert run(place, place / "clips" / "0.mp4", "--top", 10**17, "--out", tmp_path / "p.csv") == 0
+    assert list(rows(tmp_path / "p.csv")[0])[-3:] == ["class8", "score8", "problem"]
+
+
 def test_views_by_clips_and_crops(place, tmp_path, capsys):
     assert run(place, place / "clips/0.mp4", "--views", "2x3", "--json") == 0
     views = json.loads(capsys.readouterr().out)["views"]
