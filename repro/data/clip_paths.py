@@ -93,4 +93,10 @@ def _column(file: Path, text: str) -> list[str]:
     names = [name.strip().casefold() for name in heading]
     if "path" not in names:
         raise DataError(f"list {str(file)!r} has no column `path`", allowed=", ".join(names)[:200] or "a CSV with one")
-    return [fields[names.index("path")].strip() for _, fields in records if len(fields) > names.index("path")]
+    column = names.index("path")
+    found = [fields[column].strip() if len(fields) == len(names) else "" for _, fields in records]
+    if "" in found or names.count("path") > 1:
+        line, fields = records[found.index("")] if "" in found else (1, heading)
+        told = ",".join(heading)
+        raise DataError(f"list {str(file)!r} line {line}: {','.join(fields)[:80]!r}", allowed=f"{told}; a path in each")
+    return found

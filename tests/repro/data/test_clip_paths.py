@@ -65,6 +65,10 @@ def test_lists_are_relative_to_themselves_and_keep_what_is_absent(tree, name, co
         ("list.txt", "a film of letters\n", "names no file that exists, first 'a film of letters'"),
         ("list.csv", "file\nrun/v9.mp4\n", "no column `path`"),
         ("list.csv", "", "no column `path`"),
+        ("list.csv", "label,path\nx,run/v9.mp4\ny\n", "line 3: 'y'; allowed: label,path"),
+        ("list.csv", "label,path\na, b,run/v9.mp4\n", "line 2: 'a, b,run/v9.mp4'"),
+        ("list.csv", "path,label\n,x\nrun/v9.mp4,x\n", "line 2: ',x'"),
+        ("list.csv", "path,path\nrun/v9.mp4,run/v10.mp4\n", "line 1: 'path,path'"),
         ("list.txt", b"\xff\xfe\x00", "not UTF-8"),
     ],
 )
