@@ -141,6 +141,8 @@ def check(args: argparse.Namespace) -> int:
     shown = [finding for finding in found if _SEVERITIES.index(finding.severity) <= _SEVERITIES.index(args.severity)]
     if args.format == "text":
         FORMATS["text"](shown, console)
+        if len(shown) < len(found):
+            console.print(f"{many(len(found) - len(shown), 'finding')} below {args.severity}, not shown", markup=False)
     else:
         print(FORMATS[args.format](shown))
     return 1 if failed else 0

@@ -70,10 +70,11 @@ def known_weights(args: argparse.Namespace) -> int:
 
     console = prepare(args)
     if args.action == "list":
+        wide = max(map(len, catalogue()))
         for one in catalogue().values():
             state = "here" if one.path.is_file() else f"{one.megabytes} MB"
-            console.print(f"{one.name:<26}{state:>6}  {one.summary}; {one.licence} ({one.package})", markup=False)
-        console.print("timm/NAME.TAG             timm's own, from its hub, where a network allows", markup=False)
+            console.print(f"{one.name:<{wide}}{state:>7}  {one.summary}; {one.licence} ({one.package})", markup=False)
+        console.print(f"{'timm/NAME.TAG':<{wide + 7}}  timm's own, from its hub, where a network allows", markup=False)
         return 0
     if not args.name or (args.file and len(args.name) > 1):
         raise BadOption("weights get wants a NAME, and --file one", fix="python -m repro weights list")

@@ -47,10 +47,16 @@ def readings(one: Judged) -> list[tuple[str, str]]:
 def summary(judged: Sequence[Judged]) -> str:
     """One line."""
     told = [
-        f"{name}: {', '.join(f'{numbers[index]} {word}' for word, numbers in counts(judged) if numbers[index])}"
+        f"{name}: {', '.join(_counted(numbers[index], word) for word, numbers in counts(judged) if numbers[index])}"
         for index, name in enumerate(_COLUMNS)
     ]
     return f"{len(judged)} claims; " + "; ".join(text for text in told if not text.endswith(": "))
+
+
+def _counted(count: int, word: str) -> str:
+    """`1 holds`, `26 hold`, `8 do not hold`."""
+    several = {"holds": "hold", "does not hold": "do not hold"}
+    return f"{count} {several.get(word, word) if count != 1 else word}"
 
 
 def print_claims(judged: Sequence[Judged], console: Console) -> None:

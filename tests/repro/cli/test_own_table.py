@@ -106,20 +106,30 @@ def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, tiny_csv,
     assert line.endswith(f"), {len(scores.ids)} videos, McNemar p 1") and len(line) <= 100
 
 
-#: a SLURM of one machine: what sbatch is given runs at once, each task of its array in turn
-SBATCH = """#!/bin/bash
-script="${!#}"; cp "$script" "$(dirname "$0")/sent.sh"
-last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
-for task in $(seq 0 "${last:-0}"); do
-  SLURM_JOB_ID=7$task SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_NTASKS=1 SLURM_LOCALID=0 SLURM_PROCID=0 \\
-  SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here bash "$script" >> "$(dirname "$0")/log" 2>&1
-done
+#: a SLURM of one machine: what sbatch is given runs at once, the tasks of its array in turn
+TOOLS = {
+    "sbatch": r"""#!/bin/bash
+here=$(dirname "$0"); script="${!#}"; cp "$script" "$here/sent.sh"; touch "$here/busy"
+last=$(sed -n 's/^#SBATCH --array=0-\([0-9]*\).*/\1/p' "$script")
+(
+  for task in $(seq 0 "${last:-0}"); do
+    export SLURM_JOB_ID=7$task SLURM_ARRAY_JOB_ID=7 SLURM_ARRAY_TASK_ID=$task SLURM_NTASKS=1 SLURM_LOCALID=0
+    export SLURM_PROCID=0 SLURM_NODEID=0 SLURM_JOB_NUM_NODES=1 SLURM_JOB_NODELIST=here
+    bash "$script"
+  done
+  rm "$here/busy"
+) > "$here/log" 2>&1 < /dev/null &
 echo "Submitted batch job 7"
-"""
-SRUN = """#!/bin/bash
+""",
+    "srun": r"""#!/bin/bash
 while [[ "$1" == -* ]]; do [[ "$1" == *=* || "$1" == --unbuffered ]] && shift || shift 2; done
-exec "$@"
-"""
+cd / && exec "$@"
+""",
+    "squeue": r"""#!/bin/bash
+if [ -e "$(dirname "$0")/busy" ]; then printf '7_0|RUNNING|None\n7_1|RUNNING|None\n'; fi
+""",
+    "scontrol": "#!/bin/bash\n",
+}
 
 
 @pytest.mark.slow
@@ -128,7 +138,7 @@ def test_a_table_of_ones_own_through_slurm(mine, capsys, tmp_path, monkeypatch):
     pytest.importorskip("submitit")
     tools = tmp_path / "bin"
     tools.mkdir()
-    for name, text in (("sbatch", SBATCH), ("srun", SRUN), ("squeue", "#!/bin/sh\n"), ("scontrol", "#!/bin/sh\n")):
+    for name, text in TOOLS.items():
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")

@@ -74,11 +74,12 @@ def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval(table3):
 
 def test_what_a_table_asks_stands_in_every_format(table3, tmp_path):
     view = with_answers(table_view(table3, []), table3, Index(tmp_path))
-    on_bn, on_gn = view.findings
+    on_bn, on_gn, *_ = view.findings
     assert "gain grow as the batch shrinks" in on_bn and " open: " in on_bn and "On GN" in on_gn
-    assert view.asked.startswith("2 questions: 2 open: python -m repro questions dnr/table3")
+    count = len(view.findings)
+    assert view.asked == f"{count} questions, all open (python -m repro questions dnr/table3)"
     for text in (render_text(view), render_markdown(view), render_latex(view), render_html(view), render_csv(view)):
         assert "".join(on_bn.split()[-8:]) in "".join(text.split()).replace("\\_", "_")
     lines = list(csv.reader(io.StringIO(render_csv(view))))
-    assert [line[0] for line in lines].count("finding") == 2
+    assert [line[0] for line in lines].count("finding") == count
     assert len({len(line) for line in lines}) == 1
