@@ -208,10 +208,14 @@ def _csv(file: Path) -> Dump:
         )
     classes = [name for name in heading if name not in ("path", "label")]
     at, rows = {name: place for place, name in enumerate(heading)}, []
+    if len(at) < len(heading):
+        raise DataError(f"{file.name}: a column stands twice", allowed="each class once")
     for line, fields in records[1:]:
+        if len(fields) != len(heading):
+            raise DataError(f"{file.name} line {line}: {len(fields)} fields, the header has {len(heading)}")
         try:
             rows.append([float(fields[at[name]]) for name in classes])
-        except (ValueError, IndexError) as error:
+        except ValueError as error:
             raise DataError(f"{file.name} line {line}: a score is no number", allowed="one number a class") from error
     labels = [fields[at["label"]].strip() for _, fields in records[1:]] if "label" in at else []
     numbers = [int(one) if one.isdecimal() else one for one in labels]

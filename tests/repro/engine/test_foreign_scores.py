@@ -203,9 +203,15 @@ def test_what_does_not_fit_the_dataset_is_an_error(tmp_path, index):
     np.savez(tmp_path / "s.npz", scores=np.array([object()]))
     with pytest.raises(DataError):
         from_elsewhere(tmp_path / "s.npz", "npz", index, "x")
-    (tmp_path / "s.csv").write_text("path,a,b,c\n13.mp4,1,2\n")
-    with pytest.raises(DataError, match="line 2"):
-        from_elsewhere(tmp_path / "s.csv", "csv", index, "x")
+    for text, told in (
+        ("path,a,b,c\n13.mp4,1,2\n", "line 2"),
+        ("a,b,path\n1,2\n", "line 2: 2 fields"),
+        ("path,a,b\n13.mp4,1,2,3\n", "line 2: 4 fields"),
+        ("path,a,a\n13.mp4,1,2\n", "a column stands twice"),
+    ):
+        (tmp_path / "s.csv").write_text(text)
+        with pytest.raises(DataError, match=told):
+            from_elsewhere(tmp_path / "s.csv", "csv", index, "x")
 
 
 def test_two_tests_are_compared_on_the_videos_of_both():
