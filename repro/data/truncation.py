@@ -3,7 +3,7 @@ any error to fewer frames, which would be scored as if they were whole.
 
 Only what a file says of itself counts: a length in its header, an index, a packet, page, tag, block or box that goes
 beyond its end, a stream that is not closed where its kind is. A file that says nothing passes: one that was written to
-a pipe, an MPEG-TS, NUT or fragmented MP4 without an index, cut between two pictures, and a raw stream of HEVC. What
+a pipe, an MPEG-TS, NUT or fragmented MP4 without an index, cut between two pictures, and HEVC, raw or in MPEG-TS. What
 only decoding tells, a last packet or picture that is not whole, is told by `decode_av`.
 """
 

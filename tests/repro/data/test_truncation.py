@@ -20,10 +20,10 @@ from repro.data.video_facts import probe
 #: one of each container that tells
 CONTAINERS = [
     "closed.mp4", "faststart.mp4", "fragmented.mp4", "sliced.mov", "h263.3gp", "one_group.mkv", "vp9.webm", "part2.avi",
-    "gif.gif", "h264.ts", "mpeg2.ts", "mpeg2.mpg", "mpeg1.mpg", "h264.flv", "wmv2.wmv",
+    "gif.gif", "h264.ts", "hevc.ts", "mpeg2.ts", "mpeg2.mpg", "mpeg1.mpg", "h264.flv", "wmv2.wmv",
 ]  # fmt: skip
 #: those that do not
-SILENT = ["piped.avi", "piped.mkv", "piped.webm", "raw.h264"]
+SILENT = ["piped.avi", "piped.mkv", "piped.webm", "raw.h264", "raw.hevc"]
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,15 @@ def test_a_cut_through_a_packet_of_a_stream_is_told(written, tmp_path, name):
         told.append(bool(told_of(tmp_path / name)))
     assert sum(told) >= 0.9 * len(told)
     assert told_of(with_junk(shutil.copy(written(name), tmp_path / name), b"TAG" + b"x" * 125)) == ""
+
+
+@pytest.mark.parametrize(("name", "unit"), [("raw.hevc", 1), ("hevc.ts", 188)])
+def test_a_cut_stream_of_hevc_cannot_tell_and_gives_the_pictures_that_are_there(written, tmp_path, name, unit):
+    whole, data = read_frames(written(name), range(40)), written(name).read_bytes()
+    (tmp_path / name).write_bytes(data[: len(data) * 2 // 3 // unit * unit])
+    count = frame_count(tmp_path / name)
+    assert 10 < count < 40
+    assert np.array_equal(read_frames(tmp_path / name, range(count - 3)), whole[: count - 3])
 
 
 @pytest.mark.parametrize("name", SILENT)

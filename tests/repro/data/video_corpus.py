@@ -427,6 +427,8 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "wmv2.wmv": Coded("wmv2", 12, 0),
     "msmpeg4.avi": Coded("msmpeg4", 12, 0),
     "raw.h264": x264(CLOSED),
+    "raw.hevc": x265("open-gop=0"),
+    "hevc.ts": x265("open-gop=0"),
     "joined.ts": joined(x264(CLOSED, count=20), x264(CLOSED, count=20)),
     "piped.avi": piped(Coded("mpeg4", 12, 0), "avi"),
     "piped.mkv": piped(x264(CLOSED), "matroska"),
