@@ -76,7 +76,7 @@ class Worker:
     def is_late(self) -> bool:
         """Whether the deadline has passed, after what the process waited for a core since then is added to it."""
         if self.deadline < time.monotonic():
-            waited = self.waiting()
+            waited = max(self.waited, self.waiting())  # a thread that has ended tells no more of it
             self.deadline, self.waited = self.deadline + waited - self.waited, waited
         return self.deadline < time.monotonic()
 

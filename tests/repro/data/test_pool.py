@@ -43,6 +43,17 @@ def test_time_without_a_core_does_not_count(monkeypatch):
     assert isinstance(late, Problem)
 
 
+def test_a_thread_that_ends_takes_no_time_away(monkeypatch):
+    worker = Worker(None, None)  # never started
+    monkeypatch.setattr(Worker, "waiting", lambda worker: 100.0)
+    worker.allow(0.0)
+    before = worker.deadline
+    monkeypatch.setattr(Worker, "waiting", lambda worker: 0.0)
+    assert worker.is_late() and worker.deadline == before
+    monkeypatch.setattr(Worker, "waiting", lambda worker: 160.0)
+    assert not worker.is_late() and worker.deadline == before + 60
+
+
 def test_a_process_tells_how_long_it_waited_for_a_core():
     worker = Worker.start(math.factorial)
     try:
