@@ -16,6 +16,8 @@ from repro.core.errors import UnknownName
 from repro.core.words import many
 
 if TYPE_CHECKING:
+    from repro.records.index import Index
+    from repro.records.merge import Named
     from repro.records.schema import Record
 
 
@@ -79,7 +81,7 @@ def show(args: argparse.Namespace) -> int:
     from repro.records.index import shown_records
 
     prepare(args)
-    print(_find(shown_records().records(), args.name).model_dump_json(indent=1))
+    print(_found(shown_records(), [args.name])[0].model_dump_json(indent=1))
     return 0
 
 
@@ -89,8 +91,7 @@ def diff(args: argparse.Namespace) -> int:
     from repro.report.records import differences, print_differences
 
     console = prepare(args)
-    records = shown_records().records()
-    found = differences(*(_find(records, name) for name in args.names))
+    found = differences(*_found(shown_records(), args.names))
     print_differences(found, console)
     return 1 if found else 0
 
@@ -155,17 +156,26 @@ def prune(args: argparse.Namespace) -> int:
     return 0
 
 
-def _find(records: Sequence[Record], name: str) -> Record:
+def _found(index: Index, names: Sequence[str]) -> list[Record]:
+    """The records of these names or places; no other is kept in memory."""
+    from repro.records.merge import Named
+
+    listed = index.lines(Named.of)
+    wanted = [_find(listed, name) for name in names]
+    return [next(one for one in index.of(own.id, own.seed) if one.place == own.place) for own in wanted]
+
+
+def _find(listed: Sequence[Named], name: str) -> Named:
     """By name or place; a cell whose experiment another table measured has that table's record."""
     from repro.records.merge import find
 
     try:
-        return find(records, name)
+        return find(listed, name)
     except UnknownName:
-        shared = [one for one in records if one.id == _experiment_of(name)]
+        shared = [one for one in listed if one.id == _experiment_of(name)]
         if not shared:
             raise
-        return find(records, shared[0].name if len({one.name for one in shared}) == 1 else shared[0].id[:16])
+        return find(listed, shared[0].name if len({one.name for one in shared}) == 1 else shared[0].id[:16])
 
 
 def _experiment_of(name: str) -> str:

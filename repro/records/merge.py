@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from repro.core import paths
 from repro.core.errors import RecordError, UnknownName
@@ -36,12 +36,33 @@ class Merged:
     """Damaged files, and records that cannot stand here; nothing was taken."""
 
 
-def find(records: Sequence[Record], name: str) -> Record:
+class Named(NamedTuple):
+    """By what a record is found, without the rest of it."""
+
+    id: str
+    seed: int
+    name: str
+    place: str
+    paper: str
+    table: str
+    row: str
+    cell: str
+
+    @classmethod
+    def of(cls, one: Record) -> Named:
+        """Of a record."""
+        return cls(one.id, one.seed, one.name, one.place, one.paper, one.table, one.row, one.cell)
+
+
+N = TypeVar("N", Record, Named)
+
+
+def find(records: Sequence[N], name: str) -> N:
     """The record of this name, beginning of a name, or `table/row/cell`; `RecordError` where none or several fit."""
     exact = [one for one in records if name in (one.name, one.place)]
     place = [one for one in records if name in (_place(one), f"{one.paper}/{_place(one)}")]
     fitting = exact or place or [one for one in records if len(name) >= 4 and one.name.startswith(name)]
-    different = {one.relative_path: one for one in fitting}
+    different = {one.place: one for one in fitting}
     if not different:
         raise UnknownName("record", name, [_place(one) for one in records], fix="python -m repro records ls")
     if len({one.name for one in different.values()}) > 1:
@@ -50,7 +71,7 @@ def find(records: Sequence[Record], name: str) -> Record:
     return next(iter(different.values()))
 
 
-def _place(one: Record) -> str:
+def _place(one: Record | Named) -> str:
     return f"{one.table}/{one.row}/{one.cell}"
 
 
