@@ -305,9 +305,10 @@ function judged(verdicts) {
 function collected(verdicts) {
   const rows = [...document.querySelectorAll("table.results tbody tr[id]")].map((row) => [`#${row.id}`, plain(row.cells[0]), row.closest("table").dataset.table ?? ""]);
   const tables = [...document.querySelectorAll("section.table")].map((one) => [`#${one.id}`, one.querySelector("h2").textContent, one.id]);
+  const said = [...document.querySelectorAll("section.table ul.verdicts li")].map((one) => { const { id } = one.closest("section.table"); return [`#${id}`, plain(one), id]; });
   const claims = [...document.querySelectorAll(".claim")].map((one) => [`#${one.id}`, plain(one.querySelector("summary")), "claim"]);
   const found = [...document.querySelectorAll("#findings tbody tr")].map((one) => [`#${one.id}`, apart(one.cells), "check finding"]);
-  return [...tables, ...rows, ...judged(verdicts), ...claims, ...found].map(([href, text, where, more = ""]) => ({ href, text, where, all: `${text} ${where} ${more} ${href}`.toLowerCase() }));
+  return [...tables, ...rows, ...judged(verdicts), ...said, ...claims, ...found].map(([href, text, where, more = ""]) => ({ href, text, where, all: `${text} ${where} ${more} ${href}`.toLowerCase() }));
 }
 async function search(query) {
   const hits = byId("hits"), wanted = asked(query);

@@ -268,6 +268,13 @@ def test_a_question_finds_the_reason(browser: Chromium, real: str, asked: str, f
     browser.wait("document.querySelector('#detail .verdict')?.textContent === 'differs'")
 
 
+def test_what_is_asked_of_probes_is_found(browser: Chromium, real: str) -> None:
+    browser.open(real)
+    browser.run("search('does DNR help TSM?')")
+    browser.wait("document.querySelectorAll('#hits a').length > 0")
+    assert browser.run("document.querySelector('#hits a').textContent").startswith("Does DNR help TSM to read")
+
+
 def test_texts_of_findings_stand_apart_in_the_search(browser: Chromium, real: str) -> None:
     browser.open(real)
     browser.run("search('throughput dnr_supp_table2')")
