@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -173,17 +174,25 @@ def read(root: Path, path: str, *, results: bool) -> Record | Problem:
 
 
 def load_all(root: Path | None = None, *, paper: str | None = None, table: str | None = None) -> Loaded:
-    """All usable records below a folder, by path, and the files that are not usable; `paper` and `table` narrow it.
+    """All usable records below a folder, by path, and the files and folders that are not; `paper`, `table` narrow it.
 
     For a folder as a whole, such as another machine's; what is asked of again and again is asked of an `Index`.
     """
     root = default_root() if root is None else Path(root)
     below = root.joinpath(*filter(None, (paper, table if paper else None)))
-    listed = [path.relative_to(root).as_posix() for path in below.rglob("*.json") if _may_be_record(path)]
+    unreadable: list[Problem] = []
+
+    def note(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            place = Path(error.filename).relative_to(root).as_posix()
+            unreadable.append(Problem(place.encode(errors="backslashreplace").decode(), f"{error.strerror}"))
+
+    found_at = (Path(at, name) for at, *names in os.walk(below, onerror=note) for name in chain(*names))
+    listed = [path.relative_to(root).as_posix() for path in found_at if path.suffix == ".json" and _may_be_record(path)]
     wanted = [path for path in listed if paper or not table or path.split("/")[1:2] == [table]]
     found = [read(root, path, results=holds_results(root)) for path in sorted(wanted, key=lambda path: path.split("/"))]
     records = [one for one in found if isinstance(one, Record)]
-    return Loaded(records, [one for one in found if isinstance(one, Problem)])
+    return Loaded(records, [*unreadable, *(one for one in found if isinstance(one, Problem))])
 
 
 def _may_be_record(path: Path) -> bool:

@@ -86,6 +86,23 @@ def test_damaged_files_are_refused_by_name_and_the_rest_is_taken(folders):
     assert not load_all(mine).problems
 
 
+def test_a_folder_that_cannot_be_read_is_told_and_the_rest_is_taken(folders, monkeypatch, capsys):
+    mine, theirs = folders
+    closed, listing = theirs / "dnr" / "table6" / "tsm_r50", os.scandir
+
+    def scandir(path):  # root may read all
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(closed))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    found = merge(theirs, mine)
+    assert [(one.path, one.reason) for one in found.refused] == [("dnr/table6/tsm_r50", "Permission denied")]
+    assert found.same and not any("tsm_r50/" in path for path in (*found.added, *found.same))
+    assert main(["records", "merge", str(theirs)]) == 1
+    assert "not usable: dnr/table6/tsm_r50: Permission denied" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("folder", "said"), [("nowhere", "no folder"), ("mine/records", "merge into"), (".", "no records")]
 )
