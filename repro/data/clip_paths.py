@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 from repro.core.csv_text import lines_of, records_of, text_of
@@ -43,7 +45,12 @@ def _clips(name: str) -> Iterator[Path]:
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:
-    entries = [path for path in folder.rglob("*") if not _left_by_systems(path.relative_to(folder))]
+    def closed(error: OSError) -> None:
+        if not _left_by_systems(Path(error.filename).relative_to(folder)):
+            raise DataError(f"folder {str(error.filename)!r} cannot be read: {error.strerror}")
+
+    found = (Path(at, name) for at, *names in os.walk(folder, onerror=closed) for name in chain(*names))
+    entries = [path for path in found if not _left_by_systems(path.relative_to(folder))]
     videos = {path: path.parent for path in entries if _is_video(path) and path.is_file()}
     filmed = set(videos.values())
     pictures = {path.parent for path in entries if path.suffix.lower() in clip_views.SUFFIXES} - filmed

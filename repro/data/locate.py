@@ -20,7 +20,7 @@ SUFFIXES = tuple(
     ".m2v .dv .rm .ivf .nut .gif".split()
 )
 #: folders of other systems, which repeat the names of the videos and hold none
-LEFT_BY_SYSTEMS = ("__MACOSX", "@eaDir")
+LEFT_BY_SYSTEMS = ("__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information")
 #: entries by which the number of leading folders to leave out is chosen
 _TRIED = 200
 

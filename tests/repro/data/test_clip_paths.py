@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -34,6 +37,22 @@ def test_a_folder_of_clips_and_a_clip_of_frames(tree):
 def test_videos_of_any_container_are_found(tmp_path, name):
     (tmp_path / name).write_bytes(b"0")
     assert told(tmp_path, "") == [name]
+
+
+def test_a_folder_that_cannot_be_read_is_told_unless_the_system_made_it(tree, monkeypatch):
+    listing = os.scandir
+
+    def scandir(path):  # root may read all
+        if Path(path).name in ("run", "lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return listing(path)
+
+    (tree / "lost+found").mkdir()
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match="run' cannot be read: Permission denied"):
+        clips_of([tree])
+    (tree / "run").rename(tree / ".run")
+    assert told(tree, "") == ["frames", "Jump/a [1].AVI"]
 
 
 def test_patterns_and_names_that_look_like_patterns(tree):
