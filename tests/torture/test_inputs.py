@@ -146,15 +146,6 @@ def test_any_stream_holds_a_table(encoding):
     assert done.returncode == 0 and done.stderr == ""
 
 
-@pytest.mark.torture
-def test_neither_home_nor_user():
-    if os.getuid():
-        pytest.skip("only root becomes another user")
-    command = "env -u HOME -u REPRO_CACHE -u REPRO_CONFIG setpriv --reuid 54321 --clear-groups $PYTHON -m repro list"
-    done = shell(command)
-    assert "Traceback" not in done.stderr and (done.returncode == 0 or "ermission" in done.stderr), done.stderr
-
-
 @pytest.mark.parametrize("size", [0, 4])
 def test_a_file_that_may_not_grow_is_told_and_not_begun(size, tmp_path):
     (tmp_path / "t.html").write_text("old")
