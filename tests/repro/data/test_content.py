@@ -112,7 +112,8 @@ def test_a_file_that_may_still_be_written_to_is_not_kept(tmp_path: Path, monkeyp
 
 
 def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "cache").write_bytes(b"a file where a folder should be")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "contents").write_bytes(b"a file where a folder should be")
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
     (tmp_path / "a.mp4").write_bytes(b"x")
     assert one(tmp_path / "a.mp4") == one(tmp_path / "a.mp4")
