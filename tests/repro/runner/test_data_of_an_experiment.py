@@ -233,11 +233,13 @@ def test_a_folder_that_takes_no_record_is_refused_at_once(tester: Trial, capsys,
     csv = tester.csv([f"{name}.mp4,{name},val" for name in COLOURS])
     monkeypatch.setattr("repro.runner.one_experiment.execute", lambda *_, **__: pytest.fail("measured"))
     monkeypatch.setattr("repro.cli.run.launch", lambda *_, **__: pytest.fail("measured"))
-    for place in (csv, "/proc/none", "/dev/null"):
+    none, closed = "is no folder", "results cannot be written to"
+    for place, told in ((csv, none), ("/proc/none", closed), ("/dev/null", none)):
         assert "results cannot be written to" in tester(csv, "--out", str(place))[1]
         monkeypatch.setenv("REPRO_RESULTS", str(place))
         assert main(["run", "table6", "--only", "static"]) == 2
-        assert "results cannot be written to" in capsys.readouterr().err
+        assert told in capsys.readouterr().err
+        monkeypatch.delenv("REPRO_RESULTS")
 
 
 @pytest.mark.parametrize("method", ["a b", "a/b", "x" * 130])
