@@ -53,7 +53,7 @@ def content_of(path: Path) -> bytes:
 def _parsed(path: Path, content: bytes) -> dict[str, Any]:
     """The JSON object of a record; numbers are finite, text is Unicode: no half of a surrogate pair."""
     try:
-        document = from_json(content, allow_inf_nan=False, cache_strings="none")
+        document = from_json(content, allow_inf_nan=False)  # words that many records have are one string
         if b"Infinity" in to_json(document, inf_nan_mode="constants"):  # perhaps a number beyond all floats
             parse_json(content)
     except (ValueError, RecursionError) as error:
