@@ -77,7 +77,7 @@ class SpatialMaxPool(nn.MaxPool2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N*T, C, H, W) -> the same shape."""
-        if self.training or x.is_cuda:
+        if self.training or x.is_cuda is True:  # of what torch.fx traces it is neither
             return super().forward(x)
         x = pad(x, (1, 1, 1, 1), value=float("-inf"))
         x = torch.maximum(torch.maximum(x[..., :-2], x[..., 1:-1]), x[..., 2:])

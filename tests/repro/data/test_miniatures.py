@@ -45,7 +45,7 @@ def test_a_copy_trains_and_tests_by_the_ordinary_verbs(
     trained = loaded(tmp_path / "a")
     dataset = trained["dataset"]
     assert (dataset["name"], dataset["videos"], dataset["missing"], dataset["train"]["videos"]) == (name, 4, 0, 8)
-    assert {len(dataset[key]) for key in ("fingerprint", "label_map", "content")} == {64}
+    assert {len(dataset[key]) for key in ("fingerprint", "label_map")} == {64}
     assert dataset["media"] == KNOWN[name].media or name == "minikinetics"
     assert trained["spec"]["measure"]["train"]["flip_labels"] == [list(pair) for pair in KNOWN[name].flip_labels]
     weights = next((tmp_path / "a").rglob("*.safetensors"))

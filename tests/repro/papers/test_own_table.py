@@ -165,7 +165,7 @@ def test_every_named_recipe_can_be_asked_for():
         ('"dnr.kinetics400"', '"dnr.kinetics40"', "12", "did you mean dnr.kinetics400"),
         ("slowdown", "slowdwon", "8", "did you mean slowdown"),
         ("clips = 1", "clip = 1", "9", "allowed: like, sampling, clips"),
-        ("seeds = 3", "seeds = 0", "7", "1 or more"),
+        ("seeds = 3", "seeds = 0", "7", "1 to 1000"),
         ("seeds = 3", "sedes = 3", "7", "unknown name 'sedes'"),
         ("gate.py", "gat.py", "4", "is not a file"),
         ("frames = 4", "frames = true", "6", "frames is True"),

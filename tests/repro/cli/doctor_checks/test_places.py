@@ -29,7 +29,7 @@ def test_a_folder_that_is_a_file_is_told_with_another_place(tmp_path, monkeypatc
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path / "file"))
     found = outcome(places.records_folder)
-    assert found.state == FAIL and "cannot be written" in found.what and "REPRO_RESULTS" in found.mend
+    assert found.state == FAIL and "is no folder" in found.what and "REPRO_RESULTS" in found.mend
 
 
 def test_a_damaged_record_is_named():
