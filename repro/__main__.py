@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ import sys
 from repro.core import stop_signal
 from repro.core.errors import ReproError
 from repro.core.plain_text import one_line, shown, use_on
+from repro.core.process import without_collector
 
 OURS = ("repro", "baselines", "methods")
 INSTALL = "in the folder of pyproject.toml: pip install -e ."
@@ -43,14 +43,12 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(argv: list[str] | None) -> int:
-    gc.disable()  # what is imported stays
-    from repro.cli.parser import build_parser
-
     words = sys.argv[1:] if argv is None else argv
-    parser = build_parser(*words[:1])
-    args = parser.parse_args(words)
-    gc.freeze()
-    gc.enable()
+    with without_collector():  # what is imported stays
+        from repro.cli.parser import build_parser
+
+        parser = build_parser(*words[:1])
+        args = parser.parse_args(words)
     if not hasattr(args, "run"):
         parser.print_help()
         return 0

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +28,7 @@ from repro.core.errors import BadOption
 from repro.core.files import write_atomic
 from repro.core.options import declared
 from repro.core.plain_text import one_line
+from repro.core.process import without_collector
 from repro.papers.table import TableSpec
 from repro.papers.with_method import asked
 from repro.registry import Registry
@@ -37,16 +36,6 @@ from repro.registry import Registry
 if TYPE_CHECKING:
     from repro.records.index import Index
     from repro.report.table import Table
-
-
-@contextmanager
-def _kept() -> Iterator[None]:
-    """Records and tables are kept until they are shown: looking through them for garbage took a sixth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def add(commands: Commands) -> None:
@@ -130,7 +119,7 @@ def show(args: argparse.Namespace) -> int:
     return 0
 
 
-@_kept()
+@without_collector()
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     from repro.records.index import shown_records
@@ -165,7 +154,7 @@ def tell_damaged(index: Index) -> None:
         print(one_line(f"repro: skipped {index.base / problem.path}: {problem.reason}"), file=sys.stderr)
 
 
-@_kept()
+@without_collector()
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
     from repro.records.index import shown_records
