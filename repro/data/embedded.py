@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,8 @@ def _probe(kind: str, *sizes: int) -> Embedded:
     return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)), "probes")
 
 
+#: versions of datasets whose records do not tell it yet
+_UNTOLD = {"twins": 2, "probes": 8}
 TWINS = {
     "twin-appearance": _twin("appearance", SHAPES, 2048, 1024),
     "twin-temporal": _twin("temporal", MOTIONS, 2048, 1024),
@@ -69,7 +72,16 @@ def open_embedded(name: str, split: str) -> Index:
         Video(id=file.removesuffix(".mp4"), path=folder / file, label=facts["label"])
         for file, facts in listed["files"].items()
     )
-    return Index(name=name, split=split, videos=videos, classes=made.classes, fingerprint=listed["fingerprint"])
+    facts = {"version": made.content.version}
+    return Index(name, split, videos, made.classes, listed["fingerprint"], facts=facts)
+
+
+def is_of_now(name: str, told: Mapping[str, Any] | None) -> bool:
+    """Whether the videos of the dataset `name` that a record tells of are those that are written now; of datasets that
+    are not embedded nothing is known.
+    """
+    made = EMBEDDED.get(name)
+    return made is None or (told or {}).get("version", _UNTOLD[made.family]) == made.content.version
 
 
 def check_embedded(name: str) -> list[str]:

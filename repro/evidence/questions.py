@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from repro.core.errors import ReproError
+from repro.data.embedded import is_of_now
 from repro.evidence.metric import number
 from repro.evidence.paired import Contrast, Word, contrast, corrected, verdict
 from repro.evidence.sample import sample_of
@@ -103,11 +104,16 @@ def answers(questions: Sequence[Question], index: Index) -> list[Answer]:
 
 
 def records_of(term: Term | Control, seeds: int, index: Index) -> list[Record]:
-    """The finished records of an arm or a control, of its declared seeds, in whichever folder each lies.
+    """The finished records of an arm or a control, of its declared seeds, in whichever folder each lies, and of the
+    videos that its probe has now.
 
     A seed may be published while the next ones are trained: together they are one sample.
     """
-    found = index.everywhere(term.experiment.id)
+    found = [
+        one
+        for one in index.everywhere(term.experiment.id)
+        if is_of_now(one.spec["measure"].get("dataset", ""), one.dataset)
+    ]
     return [one for one in finishing(found) if one.seed < seeds and not one.smoke]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from repro.data.embedded import is_of_now
 from repro.papers.question import Question
 from repro.papers.questions import controls_of, experiments
-from repro.records.index import Index, finishing
+from repro.records.index import Index
 from repro.runner.jobs import Job
 
 #: table and row under which the controls of probes have their records
@@ -27,5 +28,11 @@ def jobs_of(one: Question) -> list[Job]:
 def undone(one: Question, index: Index) -> list[Job]:
     """Those of its jobs that no record finishes, in whichever folder, each once."""
     jobs = {(job.experiment.id, job.seed): job for job in reversed(jobs_of(one))}
-    done = {(record.id, record.seed) for id_, _ in jobs for record in finishing(index.everywhere(id_))}
+    found = (
+        one
+        for id_ in {id_ for id_, _ in jobs}
+        for one in index.everywhere(id_)
+        if is_of_now(one.spec["measure"].get("dataset", ""), one.dataset)
+    )
+    done = {(one.id, one.seed) for one in found if one.status == "done"}
     return [job for key, job in reversed(jobs.items()) if key not in done]

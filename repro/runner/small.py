@@ -162,10 +162,10 @@ def _controls(
         label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device)
         for label, network in networks.items()
     }
-    read = set(next(iter(seen.values())).ids)  # the others cannot be
+    read = set.intersection(*(set(one.ids) for one in seen.values()))  # by every network
     kept = [clip.id in read for clip in clips]
     fold, labels = fold[kept], labels[kept]
-    values: dict[str, Any] = {label: one.values for label, one in seen.items()}
+    values: dict[str, Any] = {label: one.values[[name in read for name in one.ids]] for label, one in seen.items()}
     paths = [clip.path for clip, own in zip(clips, kept, strict=True) if own]
     values["linear, colour alone"] = simple(paths, "colour")
     values["linear, geometry and length alone"] = simple(paths, "geometry")

@@ -9,6 +9,7 @@ import pytest
 
 from repro.core import paths
 from repro.core.spec import replace
+from repro.data.embedded import EMBEDDED
 from repro.evidence import questions
 from repro.evidence.questions import answers
 from repro.papers.probes import MARKS
@@ -182,3 +183,11 @@ def test_what_has_no_mark_of_being_trained_is_no_answer(tmp_path: Path):
     name = "psn/table1/psn_over_tsm"
     found = answer(name, write(tmp_path / "records", find(name), lambda label, seed: 12.5 + seed / 100))
     assert found.state == "empty" and "a mark of tsm on probe-shapes" in found.why
+
+
+def test_records_of_an_earlier_version_of_a_probe_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    index = write(tmp_path / "records", find(SIGHT), arms(80, 70, 0.1))
+    assert answer(SIGHT, index).state == "answered"
+    made = EMBEDDED["probe-sight"]
+    monkeypatch.setitem(EMBEDDED, "probe-sight", replace(made, content=replace(made.content, version=99)))
+    assert answer(SIGHT, index).state == "open"
