@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from repro.core import spec, stop_signal
 from repro.core.errors import DataError, ReproError
+from repro.core.process import memory_kept
 from repro.data.index import Index
 from repro.engine.ahead import ahead
 from repro.engine.distributed import Ranks
@@ -158,6 +159,7 @@ class Run:
     def _count(self, parts: list[dict[str, Any]]) -> None:
         self.all_used = sum((Counter(part["used"]) for part in parts), Counter())
 
+    @memory_kept()
     def loop(self, workdir: Path, logs: Path, on_progress: Progress | None, checkpoint_every_s: float) -> None:
         """All steps that are left, and a checkpoint of the end."""
         if self.step == self.steps:
