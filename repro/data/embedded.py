@@ -43,7 +43,7 @@ def _twin(kind: str, classes: tuple[str, ...], train: int, val: int) -> Embedded
 
 
 def _probe(kind: str, *sizes: int) -> Embedded:
-    content = Content("repro.data.probe_render:draw", kind, probe_render.VERSION, 28)
+    content = Content("repro.data.probe_render:draw", kind, probe_render.DIALS[kind].version, 28)
     classes = SHAPES if probe_render.DIALS[kind].shape else MOTIONS
     return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)), "probes")
 

@@ -35,7 +35,7 @@ from repro.data.drawing import (
     video_colours,
 )  # fmt: skip
 
-#: raised when a file's content changes; it is part of the folder's name and of every seed
+#: of the drawing; raised when the content of every file changes
 VERSION = 8
 _SEED = 20261
 _SPLITS = ("train", "choose", "test")
@@ -49,6 +49,8 @@ class Dial:
 
     number: int
     """Of the probe, in its seeds."""
+    version: int = VERSION
+    """Raised when the content of its files changes; it is part of the folder's name and of every seed."""
     shape: bool
     """Whether the class is the shape; else it is the motion."""
     opacity: float
@@ -78,9 +80,10 @@ DIALS: Mapping[str, Dial] = {
     "redundancy": replace(_SIGHT, number=4, pictures=(1, 2, 4, 8)),
     "shapes": Dial(
         number=5,
+        version=9,
         shape=False,
-        opacity=0.5,
-        noise=0.2,
+        opacity=0.47,
+        noise=0.21,
         radii=((3.0, 4.5), (5.0, 6.5), (7.0, 9.0)),
         durations=(6, 10, 16),
     ),
@@ -90,7 +93,7 @@ DIALS: Mapping[str, Dial] = {
 def draw(kind: str, split: str, position: int) -> Drawn:
     """The video at a position of a split of `kind`. Its name ends in its cell of a grid or its grade, if it has one."""
     dial, label, turn = DIALS[kind], position % _CLASSES, position // _CLASSES
-    rng = np.random.default_rng([_SEED, VERSION, dial.number, _SPLITS.index(split), position])
+    rng = np.random.default_rng([_SEED, dial.version, dial.number, _SPLITS.index(split), position])
     radius, duration, pictures = (
         turn % len(dial.radii), turn // len(dial.radii) % len(dial.durations), turn % len(dial.pictures)
     )  # fmt: skip
