@@ -31,16 +31,16 @@ backbones.otherwise = timm_names.entry
 backbones.add(
     "tiny_resnet",
     "baselines.resnet:tiny_resnet",
-    "three bottleneck stages of width 16, 32, 64 for 32x32 twins; options blocks (a stage, default 1), pool",
+    "three bottleneck stages of width 16, 32, 64 for 32x32 probes; options blocks (a stage, default 1), pool",
     feature_channels=256,
-    twin=True,
+    small=True,
 )
 backbones.add(
     "tiny_inception",
     "baselines.bninception:tiny_inception",
-    "four Inception modules for 32x32 twins",
+    "four Inception modules for 32x32 probes",
     feature_channels=128,
-    twin=True,
+    small=True,
 )
 
 models.add(

@@ -25,7 +25,7 @@ Known differences
 6. Parameters: 62.50 M for 174 classes, 63.0 M are printed (AdaFuse Table 4). The 41.4 GMACs printed there are more
    than 8 frames can cost: they are of 16.
 7. `pretrained="imagenet"` is an error: the four networks start from four files. `tiny_resnet` is a small form of our
-   own for the twins.
+   own for the probes.
 """
 
 from __future__ import annotations

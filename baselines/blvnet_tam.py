@@ -13,7 +13,7 @@ Known differences
    71.565.
 3. ImageNet weights are those of Big-Little Net (IBM/BigLittleNet), which timm does not have: `pretrained="imagenet"`
    is an error.
-4. `tiny_resnet` stands for a small form of our own, for the twins; it is nobody's.
+4. `tiny_resnet` stands for a small form of our own, for the probes; it is nobody's.
 5. DNR needs each frame to pass a normalization once, AdaFuse the blocks of a plain ResNet: both refuse this network.
    PSN goes behind the stem and stages 1 to 3.
 """

@@ -23,7 +23,7 @@ Known differences
    first (mmaction2), second (pyslowfast) and fourth (i3d_res5s1).
 3. The head averages over the whole map; PySlowFast over windows of the training crop. With an unstrided last stage its
    windows of 7x7 take 64 places on the 14x14 map and the classifier runs on each: 152.523 GMACs instead of 152.472.
-4. On `tiny_resnet`, for 32x32 twins, three stages of two bottlenecks of 16 to 64 channels; it is nobody's.
+4. On `tiny_resnet`, for 32x32 probes, three stages of two bottlenecks of 16 to 64 channels; it is nobody's.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Code studied: open-mmlab/mmaction2@4d6c934:mmaction/models/backbones/resnet2plus
 moabitcoin/ig65m-pytorch (the weights of facebookresearch/VMZ in torchvision's VideoResNet).
 Tensors: N clips, T frames; maps (N, C, T, H, W). Each 3x3x3 kernel is a 1x3x3 and a 3x1x1 one with
 M = floor(27 C C' / (9 C + 3 C')) channels between (equal parameters, section 3.5), normalized and rectified there.
-Time is halved by the last three stages. On `tiny_resnet`, for 32x32 twins, three stages of two blocks, 16 to 64
+Time is halved by the last three stages. On `tiny_resnet`, for 32x32 probes, three stages of two blocks, 16 to 64
 channels.
 
 Option

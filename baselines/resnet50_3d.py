@@ -11,7 +11,7 @@ and the classifier scores each frame, the scores are averaged, as in GST.
 
 Known differences
 1. Unknown to anyone but the authors; a normalization between P3D's two kernels would add 7,552 parameters.
-2. On `tiny_resnet`, for 32x32 twins, three stages of two blocks of 16 to 64 channels; it is nobody's.
+2. On `tiny_resnet`, for 32x32 probes, three stages of two blocks of 16 to 64 channels; it is nobody's.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Known differences of the forms
 5. PySlowFast averages over windows of the training crop, so a larger test crop gives several softmaxes, then their
    mean; we average over the whole map as mmaction2 does. Equal at the training crop.
 6. ResNet-18 exists in no public configuration; it is mmaction2's code with depth 18, as DNR's Table 5 has to have it.
-   `tiny_resnet`, for 32x32 twins, is nobody's: three stages of two basic blocks, 32 to 128 slow channels.
+   `tiny_resnet`, for 32x32 probes, is nobody's: three stages of two basic blocks, 32 to 128 slow channels.
 """
 
 from __future__ import annotations

@@ -83,21 +83,21 @@ def test_every_measured_number_is_that_of_its_records(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_smoke_run_and_no_twin_stands_in_a_column_of_a_real_dataset(name):
+def test_no_smoke_run_and_no_probe_stands_in_a_column_of_a_real_dataset(name):
     for row, column, cell in _cells(name):
         for made in cell.records:
             document = _stored()[made]
             assert not document["smoke"], (row.key, column.key, made)
             if document["kind"] == "accuracy":
-                twin = document["spec"]["measure"]["dataset"].startswith("twin-")
-                assert twin == ("twin" in column.group.lower()), (row.key, column.key, made)
+                probe = document["spec"]["measure"]["dataset"].startswith("probe-")
+                assert probe == ("probe" in column.group), (row.key, column.key, made)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_format_shows_the_table_s_values_under_their_groups(name):
-    """Every value, with its spread, in every format, in the same order; a twin's group is named in each."""
+    """Every value, with its spread, in every format, in the same order; a probe's group is named in each."""
     table = _table(name)
-    groups = [title for title, *_ in table.groups() if "twin" in title.lower()]
+    groups = [title for title, *_ in table.groups() if "probe" in title]
     rows = list(csv.DictReader(io.StringIO(render_csv(table))))
     for row, shown in zip(table.rows, rows, strict=False):
         for column, cell in zip(table.columns, row.cells, strict=True):
@@ -149,21 +149,21 @@ def _in_order(wanted: list[str], texts: list[str]) -> bool:
 
 
 @pytest.fixture
-def twin() -> store.Record:
-    """A finished twin record of the headline table."""
-    made = [r for r in load_all(ROOT).records if r.table == "table6" and r.cell == "twin-temporal"]
-    return next(r for r in made if r.row == "tsn_r50_dnr" and r.status == "done")
+def probe() -> store.Record:
+    """A finished record of a probe of the headline table."""
+    made = [r for r in load_all(ROOT).records if r.table == "table6" and r.cell == "probe-order"]
+    return next(r for r in made if r.row == "tsm_r50_dnr" and r.status == "done")
 
 
-def test_a_twin_that_claims_to_be_kinetics_is_not_shown_there(twin):
-    forged = twin.model_copy(update={"cell": "kinetics400", "row": "tsn_r50"})
+def test_a_probe_that_claims_to_be_kinetics_is_not_shown_there(probe):
+    forged = probe.model_copy(update={"cell": "kinetics400", "row": "tsm_r50"})
     table = table_view(find("dnr/table6"), [forged])
-    shown = [cell for row in table.rows if row.key == "tsn_r50" for cell in row.cells if cell.kind == "measured"]
+    shown = [cell for row in table.rows if row.key == "tsm_r50" for cell in row.cells if cell.kind == "measured"]
     assert shown == []
 
 
-def test_a_smoke_record_is_shown_nowhere(twin):
-    smoke = twin.model_copy(update={"smoke": True})
+def test_a_smoke_record_is_shown_nowhere(probe):
+    smoke = probe.model_copy(update={"smoke": True})
     for name in ("dnr/table6", "suite/matrix"):
         table = table_view(find(name), [smoke])
         assert not [cell for row in table.rows for cell in row.cells if cell.kind == "measured" or cell.records]

@@ -76,9 +76,9 @@ def _add_kernels(what: Commands) -> None:
         nargs="+",
         default=[],
         metavar="FILE",
-        help="files of train, a row of heatmaps each; default: PSN on both twins, trained now or taken from the cache",
+        help="files of train, a row of heatmaps each; default: PSN on probe-shapes, trained now or from the cache",
     )
-    parser.add_argument("--seed", type=seed, default=0, help="of the trainings on the twins; default 0")
+    parser.add_argument("--seed", type=seed, default=0, help="of the trainings on the probe; default 0")
     parser.add_argument("--out", type=Path, help="folder; default: figures/ of the results, which the report shows")
     add_device(parser)
     add_module(parser)
@@ -96,7 +96,7 @@ def kernels(args: argparse.Namespace) -> int:
         found = [looked.read(pretrained.load(path)) for path in args.weights]
     else:
         found = [
-            looked.read(network, pretrained.random(network.model, args.seed)) for network in _on_twins(args, console)
+            looked.read(network, pretrained.random(network.model, args.seed)) for network in _on_probe(args, console)
         ]
     png, facts = looked.kernels_figure(found)
     path = figures.write(looked.figure_name(facts), png, facts, args.out)
@@ -107,8 +107,8 @@ def kernels(args: argparse.Namespace) -> int:
     return 0
 
 
-def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
-    """PSN's rows of Table 2 with both losses and with none, on both twins."""
+def _on_probe(args: argparse.Namespace, console: Console) -> list[Trained]:
+    """PSN's rows of Table 2 with both losses and with none, on probe-shapes."""
     from dataclasses import replace
 
     from repro.engine.accuracy import trained_weights
@@ -119,7 +119,7 @@ def _on_twins(args: argparse.Namespace, console: Console) -> list[Trained]:
     device, found = device_of(args.device), []
     for experiment in figure_networks():
         dataset = experiment.measure.dataset  # type: ignore[union-attr]
-        console.print(f"PSN on {dataset}, seed {args.seed}: in the cache, or trained now (a minute)", markup=False)
+        console.print(f"PSN on {dataset}, seed {args.seed}: in the cache, or trained now (minutes)", markup=False)
         path = trained_weights(experiment, args.seed, Execution(device=device, workers=1))
         found.append(replace(pretrained.load(path), dataset=dataset))
     return found
@@ -156,7 +156,7 @@ def _networks(args: argparse.Namespace) -> list[Trained]:
             "inspect gradcam needs --weights: random ones show nothing of a network" if not args.random
             else "--weights and --random exclude each other",
             allowed="--weights FILE ..., or --random to try the machinery",
-            fix="python -m repro train tsn --backbone tiny_resnet --dataset twin-temporal",
+            fix="python -m repro train tsn --backbone tiny_resnet --dataset probe-order",
         )  # fmt: skip
     found = []
     if args.random:

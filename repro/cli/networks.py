@@ -78,7 +78,7 @@ def _add_train(commands: Commands) -> None:
         "train",
         train,
         "train on a dataset, score it, write weights, scores and a record",
-        "train tsm --backbone tiny_resnet --dataset twin-temporal",
+        "train tsm --backbone tiny_resnet --dataset probe-order",
     )
     add_model(parser)
     parser.add_argument("--dataset", required=True, help="a registered name, or a CSV with columns path,label,split")

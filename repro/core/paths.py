@@ -83,7 +83,7 @@ def figures() -> Path:
 
 
 def cache() -> Path:
-    """`REPRO_CACHE`, else `~/.cache/repro` (without a home, a temporary folder): twins, decoded frames, checkpoints of
+    """`REPRO_CACHE`, else `~/.cache/repro` (without a home, a temporary folder): probes, decoded frames, checkpoints of
     unfinished runs; safe to delete.
     """
     return _folder("REPRO_CACHE", lambda: _below_home("XDG_CACHE_HOME", ".cache", "REPRO_CACHE"))

@@ -118,7 +118,7 @@ class Model(Checked):
     name: str
     """Registered model: tsn, tsm, tanet, tdn, ..."""
     backbone: str
-    """Registered backbone: resnet50, ..., or tiny_resnet for the twins."""
+    """Registered backbone: resnet50, ..., or tiny_resnet for the probes."""
     frames: int = 8
     """Frames (TDN: segments of five frames) that one view feeds to the network."""
     num_classes: int = 400
@@ -256,7 +256,7 @@ class Accuracy(Checked):
     """Train on a dataset's `train` split (unless `train` is None) and score its `test_split`."""
 
     dataset: str
-    """Registered dataset: kinetics400, twin-temporal, ..."""
+    """Registered dataset: kinetics400, probe-order, ..."""
     test: Views
     train: Train | None = None
     test_split: str = "val"

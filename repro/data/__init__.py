@@ -1,1 +1,1 @@
-"""Videos to tensors: index, decoding, sampling, crops, batches; and the embedded twin datasets."""
+"""Videos to tensors: index, decoding, sampling, crops, batches; and the embedded probes."""

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from repro.data.index import Index
 
 #: datasets of motions in pairs of opposite directions
-_MOTIONS = ("twin-temporal", "probe-order", "probe-shapes")
+_MOTIONS = ("probe-order", "probe-shapes")
 _ABOUT = {
-    "twin-appearance": "synthetic; the class shows in any frame",
-    "twin-temporal": "synthetic; the class shows only in the frames' order",
     "probe-order": "synthetic; what is read of the order of frames",
     "probe-sight": "synthetic; what is seen in noise and among distractors",
     "probe-sight-blank": "synthetic; the control of probe-sight: its shape is not painted",
@@ -33,9 +31,16 @@ _ABOUT = {
 }
 for _name, _about in _ABOUT.items():
     _more: dict[str, Any] = {"metrics": "repro.data.embedded:direction_metrics"} if _name in _MOTIONS else {}
-    _more |= {"reestimate": True} if _name.startswith("probe-") else {}
     for _ending, _told in (("", _about), ("-smoke", "two videos a split, for smoke runs")):
-        datasets.add(_name + _ending, "repro.data.embedded:open_embedded", _told, num_classes=8, small=True, **_more)
+        datasets.add(
+            _name + _ending,
+            "repro.data.embedded:open_embedded",
+            _told,
+            num_classes=8,
+            small=True,
+            reestimate=True,
+            **_more,
+        )
 for _name, _known in KNOWN.items():
     datasets.add(
         _name,

@@ -2,8 +2,7 @@
 
 The probes each ask one thing that a paper claims: the order of frames, sight, small batches, redundancy, the shapes of
 kernels (`probe_render`). `train` is for training, on `choose` whatever is chosen is chosen, `test` is for the declared
-seeds alone; their seeds never meet. The twins, which they replace, show their class in any single frame
-(`twin-appearance`) or only in the order of the frames (`twin-temporal`).
+seeds alone; their seeds never meet.
 
 All have eight classes of equal size. The `-smoke` ones hold two videos a split, for a run of the whole machine that
 shows nothing.
@@ -20,7 +19,7 @@ import numpy as np
 
 from repro.core import paths
 from repro.core.errors import UnknownName
-from repro.data import embedded_files, probe_render, twin_render
+from repro.data import embedded_files, probe_render
 from repro.data.drawing import MOTIONS, SHAPES
 from repro.data.embedded_files import Content
 from repro.data.index import Index, Video
@@ -33,32 +32,18 @@ class Embedded:
     content: Content
     classes: tuple[str, ...]
     sizes: Mapping[str, int]
-    family: str
-    """Folder of its like in the cache."""
-
-
-def _twin(kind: str, classes: tuple[str, ...], train: int, val: int) -> Embedded:
-    content = Content("repro.data.twin_render:draw", kind, twin_render.VERSION, 36)
-    return Embedded(content, classes, {"train": train, "val": val}, "twins")
 
 
 def _probe(kind: str, *sizes: int) -> Embedded:
     content = Content("repro.data.probe_render:draw", kind, probe_render.DIALS[kind].version, 28)
     classes = SHAPES if probe_render.DIALS[kind].shape else MOTIONS
-    return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)), "probes")
+    return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)))
 
 
-#: versions of datasets whose records do not tell it yet
-_UNTOLD = {"twins": 2, "probes": 8}
-TWINS = {
-    "twin-appearance": _twin("appearance", SHAPES, 2048, 1024),
-    "twin-temporal": _twin("temporal", MOTIONS, 2048, 1024),
-    "twin-appearance-smoke": _twin("appearance", SHAPES, 2, 2),
-    "twin-temporal-smoke": _twin("temporal", MOTIONS, 2, 2),
-}
-PROBES = {f"probe-{kind}": _probe(kind, 4096, 1024, 4096) for kind in probe_render.DIALS}
-PROBES |= {f"{name}-smoke": _probe(made.content.kind, 2, 2, 2) for name, made in PROBES.items()}
-EMBEDDED = TWINS | PROBES
+#: of records that do not tell it yet
+_UNTOLD = 8
+EMBEDDED = {f"probe-{kind}": _probe(kind, 4096, 1024, 4096) for kind in probe_render.DIALS}
+EMBEDDED |= {f"{name}-smoke": _probe(made.content.kind, 2, 2, 2) for name, made in EMBEDDED.items()}
 
 
 def open_embedded(name: str, split: str) -> Index:
@@ -81,7 +66,7 @@ def is_of_now(name: str, told: Mapping[str, Any] | None) -> bool:
     are not embedded nothing is known.
     """
     made = EMBEDDED.get(name)
-    return made is None or (told or {}).get("version", _UNTOLD[made.family]) == made.content.version
+    return made is None or (told or {}).get("version", _UNTOLD) == made.content.version
 
 
 def check_embedded(name: str) -> list[str]:
@@ -96,7 +81,7 @@ def folder_of(name: str) -> Path:
     if name not in EMBEDDED:
         raise UnknownName("embedded dataset", name, EMBEDDED)
     made = EMBEDDED[name]
-    return paths.cache() / made.family / f"v{made.content.version}" / name
+    return paths.cache() / "probes" / f"v{made.content.version}" / name
 
 
 def cell_of(video: str) -> str:

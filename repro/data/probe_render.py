@@ -1,4 +1,5 @@
-"""The pictures of the probes: what the twins show, made hard by a dial, some on a grid.
+"""The pictures of the probes: a shape that moves over a coloured texture, among soft blobs and distractors, in changing
+light; made hard by a dial, some on a grid.
 
 - order: eight motions in four pairs of opposite directions. The second class of a pair is the first with its frames in
   reverse order, so the two have the same distribution of unordered frames. What does not move stands where a random
@@ -9,8 +10,8 @@
   after its motion the shape stands still.
 - sight-blank: `sight` without the shape, what is left of it is not to tell the class.
 
-Distractors are dark shapes that move in the way of a class drawn at random. The dials of order and sight were set on
-`choose`; batch and redundancy have that of sight, and shapes one that is still to be tried.
+Distractors are dark shapes that move in the way of a class drawn at random. The dials of order, sight and shapes were
+set on `choose`; batch and redundancy have that of sight.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def _counted(layout: TableSpec, row: RowSpec, column: str, printed: PublishedTab
     reading = row.readings.get(column, Reading())
     why, here = row.explained.get(column, ""), (layout.full_name, row.key, column, value)
     if reading.needs:
-        told = " ".join(text for text in (reading.needs, why, _on_twins(row, done)) if text)
+        told = " ".join(text for text in (reading.needs, why, _on_probes(row, done)) if text)
         return Counted(*here, Verdict("data", f"{value.text} printed; {told}"))
     if not row.cells:
         return Counted(*here, Verdict("data", f"{value.text} printed; {row.quoted_reason.removeprefix('not run: ')}"))
@@ -117,12 +117,12 @@ def _numbers(record: Record, path: str, reading: Reading) -> tuple[dict[str, flo
     return {"numel" if millions else "inspection": number * (1e-6 if millions else 1)}, at
 
 
-def _on_twins(row: RowSpec, done: Done) -> str:
+def _on_probes(row: RowSpec, done: Done) -> str:
     """What the small form of the row spends on small datasets, as a share of its cost when nothing is saved."""
     told = []
     for cell, experiment in row.cells.items():
         shares = [share for record in done(experiment) if (share := _share(record.results)) is not None]
-        if shares and getattr(experiment.measure, "dataset", "").startswith("twin-"):
+        if shares and getattr(experiment.measure, "dataset", "").startswith("probe-"):
             told.append(f"{100 * average(shares):.1f} % on {cell} ({many(len(shares), 'seed')})")
     return f"Of its cost with nothing saved our small network spends {', '.join(told)}." if told else ""
 

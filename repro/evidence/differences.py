@@ -14,7 +14,7 @@ from repro.papers.table import OWN_DATA, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
 
-_TWIN = "twin-"
+_PROBE = "probe-"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def sources_of(table: TableSpec) -> list[str]:
 def differences(table: TableSpec, records: Iterable[Record], against: str | None = None) -> list[Difference]:
     """One comparison for each group of rows with the same protocols; `against` names the reference, else the paper.
 
-    A row belongs to several where it is run on several datasets. Twins are no protocol of others and are left out, and
+    A row belongs to several where it is run on several datasets. Probes are no protocol of others and are left out, and
     so are quoted rows, which the table's paper did not run.
     """
     there = sources_of(table)
@@ -112,7 +112,7 @@ def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
         if not row.quoted_network
         for cell, experiment in row.cells.items()
         if isinstance(experiment.measure, Accuracy)
-        and not experiment.measure.dataset.startswith(_TWIN)
+        and not experiment.measure.dataset.startswith(_PROBE)
         and not cell.startswith(OWN_DATA)
     ]
 

@@ -158,7 +158,7 @@ class _Cell:
             self._note(f"record {made.place}: {made.wall_s:.0f} s there, taken as 0.3 to 1.5 of it")
             hours = made.wall_s / 3600
             return Estimate(hours, 0.3 * hours, 1.5 * hours)
-        kind = "twin" if isinstance(measure, Accuracy) else self.experiment.measure.kind
+        kind = "probe" if isinstance(measure, Accuracy) else self.experiment.measure.kind
         seconds = facts.SECONDS[kind]
         self._note(seconds.source)
         return Estimate(seconds.value, seconds.low, seconds.high).times(1 / 3600)

@@ -61,13 +61,13 @@ def decisions(table: TableSpec) -> Iterator[Decision]:
 
 
 def _dataset(row: RowSpec, printed: published.PublishedTable) -> str:
-    """What the CSV says, else the only dataset of the row's cells that is no twin."""
+    """What the CSV says, else the only dataset of the row's cells that is no probe."""
     if "dataset" in printed.columns and row.published_row is not None:
         told = printed.value(row.published_row, "dataset")
         if told is not None:
             return told.text
     names = {e.measure.dataset for e in row.cells.values() if isinstance(e.measure, Accuracy)}
-    names = {name for name in names if not name.startswith("twin-")}
+    names = {name for name in names if not name.startswith("probe-")}
     return names.pop() if len(names) == 1 else ""
 
 

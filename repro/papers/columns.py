@@ -6,6 +6,7 @@ An item of a table's group is `NAME`, `NAME@CELL`, or `NAME@` of the group's own
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -33,12 +34,21 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
                 found.append(_column(item + group.get("cell", "") * item.endswith("@"), title, text))
             except (BadOption, UnknownName) as error:
                 raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
+    return tuple(found)
+
+
+def require_named(found: Sequence[ColumnSpec], text: Text) -> None:
+    """Whatever the file says of a column must be of one that there is."""
     keys = [column.key for column in found]
     for name in text.data.get("columns", {}):
         for pattern in name.split():
             if not any(fits(key, pattern) for key in keys):
                 raise text.fault(f"no column {pattern!r}", "columns", name, allowed=", ".join(keys))
-    return tuple(found)
+
+
+def in_group(title: str, items: Iterable[str], text: Text) -> list[ColumnSpec]:
+    """Those of a group that the file does not name, with what it says of them."""
+    return [_column(item, title, text) for item in items]
 
 
 def _column(item: str, group: str, text: Text) -> ColumnSpec:
@@ -71,5 +81,5 @@ def _filled(value: Any, cell: str) -> Any:
     """`{cell}` and `{short}` of a registered column, for a cell."""
     if not isinstance(value, str):
         return value
-    short = cell.removeprefix("twin-").removeprefix("speed").removeprefix("-").replace("-", "_")
+    short = cell.removeprefix("probe-").removeprefix("speed").removeprefix("-").replace("-", "_")
     return value.replace("{cell}", cell).replace("{short}", short)

@@ -11,8 +11,8 @@ import re
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Views, replace
 from repro.data.sampling import clip_length_of, clips_of, frames_of
+from repro.papers.probes import recipe
 from repro.papers.recipes.used import KINETICS
-from repro.papers.twins import twin_accuracy
 from repro.registry import backbones, models
 
 #: 3D network -> frames from one frame of its window to the next
@@ -28,8 +28,8 @@ _CROP_COUNTS = (1, 3, 5, 10)
 def default_views(model: Model) -> Views:
     """The test views of this network, for as many frames as it has."""
     body = backbones[model.backbone]
-    if body.fact("twin"):
-        return _for_frames(twin_accuracy("twin-temporal", model.name).test, model)
+    if body.fact("small"):
+        return _for_frames(recipe(model.name)[1], model)
     if model.name in KINETICS:
         return _for_frames(KINETICS[model.name][1], model)
     entry = models[model.name]

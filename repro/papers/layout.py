@@ -16,8 +16,8 @@ from typing import Any
 
 from repro.core.errors import BadOption, ReproError
 from repro.core.spec import replace
-from repro.papers import published
-from repro.papers.columns import columns
+from repro.papers import probe_cells, published
+from repro.papers.columns import columns, require_named
 from repro.papers.published import PublishedTable
 from repro.papers.question import Question, question
 from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
@@ -30,7 +30,11 @@ def table(
     """The table `paper/name` with these rows; its file is found by its name, or is given as `text`."""
     text = text or of_table(name)
     csv = "" if text.alone else csv_of(text)
-    shown, made = columns(text), list(rows)
+    made = list(rows)
+    asked = tuple(_asked(text, key, name, made) for key in text.data.get("questions", {}))
+    made, shown = probe_cells.with_cells(made, asked), columns(text)
+    shown += tuple(probe_cells.columns(made, shown, text))
+    require_named(shown, text)
     printed = published.load(csv)
     paper, _, short = name.partition("/")
     try:
@@ -46,7 +50,7 @@ def table(
             short=_short(text, shown),
             across=tuple(text.data.get("across", "").split()),
             figures=tuple(FigureSpec(**one) for one in text.data.get("figures", ())),
-            questions=tuple(_asked(text, key, name, made) for key in text.data.get("questions", {})),
+            questions=asked,
             seeds=seeds or {},
         )
     except (TypeError, ReproError) as error:

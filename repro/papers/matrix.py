@@ -1,22 +1,22 @@
 """The table that no paper has: every method on every host, by one protocol.
 
 Costs, memory and times are of ResNet-50 at full size, one view of 8x224x224, 400 classes; accuracies are of the small
-forms on the twins, by the recipe of the ablations, three seeds. Where a row of another table is the same experiment it
-is measured once: costs and times of plain networks and of DNR in dnr/table6, plain TSN and TSM on the twins in
-dnr/table1a and dnr/table4.
+forms on probe-order. Where a row of another table is the same experiment it is measured once: plain networks and DNR in
+dnr/table6.
 
-Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a twin 20 to 60 a seed.
+Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a probe 2 to 5 minutes.
 """
 
 from __future__ import annotations
 
 from repro.core.spec import Experiment, Model, Speed, Static, frozen, replace
 from repro.papers.adafuse import networks as adafuse
-from repro.papers.dnr.networks import SEEDS, with_dnr
+from repro.papers.dnr.networks import with_dnr
 from repro.papers.dnr.table6 import HOSTS
 from repro.papers.layout import table
+from repro.papers.probe_cells import on_probe
+from repro.papers.probes import ORDER
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 #: PSN on TDN: its stem holds differences of five frames, and no stage conv1 behind which a synthesizer can stand
 _PSN_ON_TDN = ("conv2", "conv3", "conv4")
@@ -36,20 +36,12 @@ def _with_adafuse(model: Model) -> Model:
     return adafuse.with_adafuse(model, "minikinetics")
 
 
-def _twin(model: Model, dataset: str) -> Experiment:
-    """The small form; TSN and TSM are the very ones of DNR's tables, and DNR has the paper's interlacing."""
-    if model.method == "adafuse":
-        return adafuse.twin(model, dataset)
-    same = replace(model, options=frozen(head="clip")) if model.name in ("tsn", "tsm") else model
-    return ablation_twin(same, dataset, interlacing=True)
-
-
 def _row(key: str, model: Model, host: Model | None) -> RowSpec:
     cells = {
         "static": Experiment(model=model, measure=Static()),
         "memory": Experiment(model=model, measure=Static(sizes=(224,), memory=True)),
         "speed": Experiment(model=model, measure=Speed(against=host)),
-        **{twin: _twin(model, twin) for twin in (APPEARANCE, TEMPORAL)},
+        ORDER: on_probe(model, ORDER),
     }
     return RowSpec(key=key, cells=cells, baseline=model.name if host else None)
 
@@ -65,4 +57,4 @@ def matrix() -> TableSpec:
         else:
             rows.append(_row(f"{name}_adafuse", _with_adafuse(host), host))
         rows.append(_row(f"{name}_psn", _with_psn(host), host))
-    return table("suite/matrix", rows, seeds=SEEDS)
+    return table("suite/matrix", rows)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
-from repro.papers import twins
+from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
 
 ORDER, SIGHT, BATCH = "probe-order", "probe-sight", "probe-batch"
 REDUNDANCY, SHAPES = "probe-redundancy", "probe-shapes"
@@ -28,21 +27,37 @@ CHOOSE_SEED = 1000
 SEEDS = tuple(range(10))
 CHANCE = 12.5
 
-#: blocks a stage, and channels of the first: half as wide as the twins, with two blocks that CL relays between; where
-#: order of frames is asked for, which narrow networks begin late to read, or never, one block as wide as the twins'
+FRAMES = 8
+_CROP = 32
+#: networks whose small form has no options but their own
+_OWN_FORM = (
+    "r2plus1d", "slowfast_8x8", "blvnet_tam", "arnet", "i3d", "i3d_res5s1", "i3d_nl", "c3d_resnet50", "p3d_resnet50",
+)  # fmt: skip
+#: blocks a stage, and channels of the first: narrow, with two blocks that CL relays between; where order of frames is
+#: asked for, which narrow networks begin late to read, or never, twice as wide with one block
 _NARROW, _GROUPS, _WIDE = frozen(blocks=2, width=8), 4, frozen(blocks=1, width=16)
 _IN_ORDER = (ORDER,)
 #: the recipe at 16 clips a step; other batches see equally many clips, at a rate in proportion
-RECIPE = replace(
-    twins.RECIPE,
+RECIPE = Train(
     epochs=16,
     batch=16,
+    lr=0.1,
+    sampling=f"mmaction2.uniform_train_{FRAMES}",
+    nesterov=True,
+    weight_decay=5e-4,
+    decay_on="matrices",
     schedule="step",
+    schedule_by="step",
     milestones=(10.0, 12.0),
     warmup_epochs=1.6,
+    clip_norm=5,
+    crop=_CROP,
+    crop_rule="random",
+    resize=0,
+    flip=0.0,
     start="names",
 )
-VIEWS = twins.TEST
+VIEWS = Views(sampling=f"mmaction2.uniform_test_{FRAMES}", resize=0, crop=_CROP)
 
 
 @dataclass(frozen=True)
@@ -69,11 +84,31 @@ class Control:
         return value >= self.bound if self.positive else value <= self.bound
 
 
+def small_form(model: Model) -> Model:
+    """The small form of a paper's network: `tiny_resnet` (`tiny_inception` for Inception), eight frames, eight
+    classes, no dropout, random weights.
+
+    Its method and the options of both stay. The head's form then makes no difference: without dropout, averaging the
+    features of all frames or their scores is the same.
+    """
+    inception = model.backbone in ("bninception", "inceptionv3", "tiny_inception")
+    shape = frozen() if inception or model.name in _OWN_FORM else frozen(blocks=1, pool=True)
+    return replace(
+        model,
+        backbone="tiny_inception" if inception else "tiny_resnet",
+        frames=FRAMES,
+        num_classes=8,
+        dropout=0.0,
+        pretrained="none",
+        options=frozen(model.options, **shape),
+    )
+
+
 def probe_model(model: Model, name: str) -> Model:
     """The small form of a paper's network on the probe `name`. A narrow one has half of GN's groups and of the
     reduction in DNR's relays.
     """
-    small, narrow = twins.twin_model(model), name not in _IN_ORDER
+    small, narrow = small_form(model), name not in _IN_ORDER
     if "blocks" in small.options:
         groups = frozen(groups=_GROUPS) if narrow and small.options.get("norm") == "gn" else frozen()
         small = replace(small, options=frozen(small.options, **(_NARROW if narrow else _WIDE), **groups))
@@ -92,11 +127,10 @@ def probe(
     recipe; `epochs` takes warm-up and milestones along.
     """
     small = probe_model(model, name)
-    rule = "shuffled" if shuffled else "centred5" if small.name == "tdn" else ""
-    train, test = RECIPE, VIEWS
-    if rule:
-        train = replace(train, sampling=f"repro.{rule}_train_{twins.FRAMES}")
-        test = replace(test, sampling=f"repro.{rule}_test_{twins.FRAMES}")
+    train, test = recipe(small.name)
+    if shuffled:
+        train = replace(train, sampling=f"repro.shuffled_train_{FRAMES}")
+        test = replace(test, sampling=f"repro.shuffled_test_{FRAMES}")
     train = replace(train, batch=batch, clips_per_device=batch, lr=train.lr * batch / train.batch)
     if "epochs" in changes:
         longer = changes["epochs"] / train.epochs
@@ -104,6 +138,20 @@ def probe(
         changes = {"warmup_epochs": longer * train.warmup_epochs, "milestones": ends, **changes}
     measure = Accuracy(dataset=name, train=replace(train, **changes), test=test, test_split=split)
     return Experiment(model=small, measure=measure)
+
+
+def recipe(network: str) -> tuple[Train, Views]:
+    """Recipe and test of a network by its registered name: TDN takes five consecutive frames a segment."""
+    if network != "tdn":
+        return RECIPE, VIEWS
+    five = f"repro.centred5_{{}}_{FRAMES}"
+    return replace(RECIPE, sampling=five.format("train")), replace(VIEWS, sampling=five.format("test"))
+
+
+def accuracy_of(network: str, name: str) -> Accuracy:
+    """Training and test of a network by its registered name on the probe `name`."""
+    train, test = recipe(network)
+    return Accuracy(dataset=name, train=train, test=test, test_split=TEST)
 
 
 @cache
@@ -134,4 +182,6 @@ def controls(name: str, *, split: str = TEST) -> tuple[Control, ...]:
 MARKS: Mapping[tuple[str, str], float] = {
     **dict.fromkeys([(ORDER, "tsm"), (ORDER, "tanet"), (ORDER, "tdn")], 65.0),
     (SIGHT, "tsn"): 65.0,
+    (SHAPES, "tsm"): 65.0,
+    (REDUNDANCY, "tsn"): 55.0,
 }

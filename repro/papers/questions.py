@@ -8,13 +8,11 @@ from functools import cache
 from typing import Any
 
 from repro import papers
-from repro.core.errors import BadOption, UnknownName
-from repro.core.spec import Experiment, Model, frozen, replace
-from repro.papers.probes import MARKS, Control, controls, probe
-from repro.papers.published import find as file_of
+from repro.core.errors import UnknownName
+from repro.core.spec import Experiment
+from repro.papers import probe_cells
+from repro.papers.probes import MARKS, Control, controls
 from repro.papers.question import BATCH, GRADE, Question
-from repro.papers.table import RowSpec
-from repro.papers.text import read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +80,7 @@ def controls_of(one: Question) -> tuple[Control, ...]:
 
 def waits_for(one: Question) -> str:
     """What has to be chosen before it can be run: what is declared of it and of its probe, and missing marks."""
-    return "; ".join(filter(None, [one.waits, str(_about().get(one.probe, {}).get("waits", "")), without_mark(one)]))
+    return "; ".join(filter(None, [*probe_cells.waits(one), without_mark(one)]))
 
 
 def without_mark(one: Question) -> str:
@@ -101,7 +99,7 @@ def without_mark(one: Question) -> str:
 
 def told_of_probe(name: str) -> str:
     """How a probe's dial, recipe and small forms were chosen."""
-    return str(_about().get(name, {}).get("chosen", ""))
+    return str(probe_cells.about().get(name, {}).get("chosen", ""))
 
 
 def _along(points: int) -> tuple[float, ...]:
@@ -118,43 +116,16 @@ def _term(one: Question, number: int, point: Any, weight: float) -> Term:
     label = one.labels[number] if one.labels else row.label
     label += f", {one.vary} {point}" if point is not None else ""
     grade = str(point) if one.vary == GRADE else ""
-    cell = one.cell or one.probe
+    cell = one.cell
     if one.cell:
         if one.cell not in row.cells:
             raise UnknownName(f"cell of {layout.full_name} {key}", one.cell, row.cells)
         experiment = row.cells[one.cell]
     else:
-        experiment = _probed(one, _network(row), point)
-        cell += f"-{one.vary}{point}" if point is not None and not grade else ""
+        experiment, cell = probe_cells.experiment(one, row, point), probe_cells.name_of(one, point)
     return Term(
         weight=weight, label=label, table=layout.full_name, row=key, cell=cell, experiment=experiment, grade=grade
     )
-
-
-def _probed(one: Question, model: Model, point: Any) -> Experiment:
-    """The training and test of a network on the question's probe, at one point."""
-    made = probe(model, one.probe, **({"batch": point} if one.vary == BATCH else {}))
-    small = made.model
-    options = {**small.method_options, **_about().get("options", {}).get(small.method or "", {})}
-    if one.vary not in ("", BATCH, GRADE):
-        options[one.vary] = point
-    options = {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
-    return replace(made, model=replace(small, method_options=frozen(options)))
-
-
-def _network(row: RowSpec) -> Model:
-    """The row's network; TSN and TSM in one form, whichever table they are of, so that they are one experiment."""
-    if "static" not in row.cells:
-        raise BadOption(f"row {row.key!r} has no network of its own", allowed="a row with a static cell")
-    model = row.cells["static"].model
-    same = model.name in ("tsn", "tsm") and "inception" not in model.backbone
-    return replace(model, options=frozen(model.options, head="clip")) if same else model
-
-
-@cache
-def _about() -> dict[str, Any]:
-    path = file_of("probes.toml")
-    return dict(read(path, "PROBES").data) if path else {}
 
 
 def needed(questions: Sequence[Question]) -> frozenset[str]:

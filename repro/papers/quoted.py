@@ -1,13 +1,11 @@
 """Rows of networks that a table quotes: what of them is measured here.
 
 A quoted network is counted at the input of its printed cost and at the table's own crops, timed in turn with TSN on
-ResNet-50 (8 frames at the same crop), and its small form trained on the temporal twin. On the table's dataset it is
-trained by the protocol of its authors' code, where that is public.
+ResNet-50 (8 frames at the same crop). On the table's dataset it is trained by the protocol of its authors' code, where
+that is public.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 from repro.core.errors import RecordError
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, replace
@@ -17,7 +15,6 @@ from repro.papers.quoted_networks import Network, find
 from repro.papers.recipes import authors, literature
 from repro.papers.table import RowSpec
 from repro.papers.text import csv_of, of_table
-from repro.papers.twins import TEMPORAL
 from repro.registry import datasets, models
 
 #: what every quoted network is timed in turn with
@@ -28,14 +25,11 @@ _NO_RECIPE = (
 )
 _PROTOCOLS = {**authors.PROTOCOLS, **literature.PROTOCOLS}
 _OTHER_DATASET = "not applicable: a row of another dataset"
-#: makes the twin's experiment of a network: the recipe is the table's
-Twin = Callable[[Model, str], Experiment]
 
 
 def quoted(
     table: str,
     *,
-    twin: Twin,
     sizes: tuple[int, ...] = (),
     timed: str = "speed",
     counted: str = "input",
@@ -61,7 +55,7 @@ def quoted(
         if network.not_run:
             found.append(RowSpec(key=key, section="quoted", quoted_reason=network.not_run))
             continue
-        cells, reasons = _cells(network, of, sizes, twin, timed, counted)
+        cells, reasons = _cells(network, of, sizes, timed, counted)
         reasons.update({other: _OTHER_DATASET for other in others - {of}})
         nothing = "not applicable: not for a quoted network"
         row = RowSpec(key=key, section="quoted", cells=cells, reasons=reasons, quoted_reason=nothing, note=network.note)
@@ -70,7 +64,7 @@ def quoted(
 
 
 def _cells(
-    network: Network, dataset: str, sizes: tuple[int, ...], twin: Twin, timed: str, counted: str
+    network: Network, dataset: str, sizes: tuple[int, ...], timed: str, counted: str
 ) -> tuple[dict[str, Experiment], dict[str, str]]:
     """What is run of the network, and why the rest is not."""
     own, model = network.model, replace(network.model, num_classes=datasets[dataset].fact("num_classes"))
@@ -90,10 +84,6 @@ def _cells(
         reasons[dataset] = _NO_RECIPE.format(dataset)
     else:
         cells[dataset] = Experiment(model=trained, measure=measure)
-    if network.twin is None:
-        reasons[TEMPORAL] = network.no_twin
-    else:
-        cells[TEMPORAL] = twin(network.twin, TEMPORAL)
     return cells, reasons
 
 

@@ -26,9 +26,6 @@ class Network:
     """Side of the crop in pixels of the printed cost."""
     sizes: tuple[int, ...] = (224, 256)
     """Further crops that the network can run at; none where its input is fixed."""
-    twin: Model | None = None
-    """The network whose small form is trained on the twins; None: `no_twin` says why."""
-    no_twin: str = ""
     trained_frames: int = 0
     """Frames of its training, where the printed cost is of others."""
     heavy: bool = False
@@ -64,13 +61,11 @@ def _told() -> dict[str, Text]:
 
 def _network(text: Text, name: str) -> Network:
     facts = text.data[name]
-    if "not_run" not in facts and ("model" not in facts or ("twin" in facts) == ("no_twin" in facts)):
-        raise text.fault(f"network {name!r}", name, allowed="a model with twin or no_twin, or not_run")
+    if "not_run" not in facts and "model" not in facts:
+        raise text.fault(f"network {name!r}", name, allowed="a model, or not_run")
     try:
         model = _changed(_BASE, facts.get("model", {}))
         told = {**facts, "model": model, "sizes": tuple(facts.get("sizes", (224, 256)))}
-        if "twin" in facts:
-            told["twin"] = _changed(model, facts["twin"])
         return Network(**told)
     except (BadOption, TypeError) as error:
         raise text.fault(str(error), name) from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
+from repro.papers.probes import small_form
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import twin_model
 
 
 def smoke_table(table: TableSpec) -> TableSpec:
@@ -26,7 +26,7 @@ def _shrink(experiment: Experiment) -> Experiment | None:
     if isinstance(measure, Speed):
         against = _small(measure.against) if measure.against else None
         return Experiment(model=_small(model), measure=replace(measure, size=32, repeats=2, against=against))
-    if not isinstance(measure, Accuracy) or not measure.dataset.startswith(("twin-", "probe-")):
+    if not isinstance(measure, Accuracy) or not measure.dataset.startswith("probe-"):
         return None
     train = replace(measure.train, epochs=1, batch=2, videos=0, clips_per_device=0) if measure.train else None
     before = _shrink(measure.initial) if measure.initial else None
@@ -35,6 +35,6 @@ def _shrink(experiment: Experiment) -> Experiment | None:
 
 
 def _small(model: Model) -> Model:
-    """The twin's form, with as many blocks a stage as a relay over several blocks needs."""
-    small, distance = twin_model(model), model.method_options.get("cl_distance", 1)
+    """The form of the probes, with as many blocks a stage as a relay over several blocks needs."""
+    small, distance = small_form(model), model.method_options.get("cl_distance", 1)
     return replace(small, options=frozen(small.options, blocks=1 + distance)) if distance > 1 else small

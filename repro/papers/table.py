@@ -113,7 +113,7 @@ class RowSpec:
     """Key in the CSV; None for a row that no paper prints, such as a user's own method."""
     section: Section = "reproduced"
     cells: Mapping[str, Experiment] = field(default_factory=dict)
-    """Cell name (static, speed, twin-temporal, ...) -> what is run."""
+    """Cell name (static, speed, probe-order, ...) -> what is run."""
     reasons: Mapping[str, str] = field(default_factory=dict)
     """Cell name or column key -> why it is empty as long as no record fills it."""
     explained: Mapping[str, str] = field(default_factory=dict)

@@ -54,9 +54,8 @@ TABLE: dict[str, Any] = {
 _MODEL: dict[str, Any] = {"name": str, "backbone": str, "frames": int, "dropout": float, "options": {"*": object}}
 NETWORKS: dict[str, Any] = {
     "*": {
-        **dict.fromkeys("no_twin note not_run".split(), str),
+        **dict.fromkeys("note not_run".split(), str),
         "model": _MODEL,
-        "twin": _MODEL,
         "size": int,
         "sizes": [int],
         "trained_frames": int,

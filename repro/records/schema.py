@@ -51,7 +51,7 @@ class Record(BaseModel):
     table: Name
     row: Name
     cell: Name
-    """Name of the measurement in its row: static, speed, twin-temporal, ..."""
+    """Name of the measurement in its row: static, speed, probe-order, ..."""
     kind: Literal["static", "speed", "accuracy"]
     seed: Natural = 0
     status: Literal["done", "failed"]

@@ -29,26 +29,15 @@ _PRINTED_QUOTIENTS = "adafuse_fig3_text"
 _PRINTED = ("gflops", "top1", "params_m")
 #: the dataset of Figure 2
 _DRAWN = "sthv1"
-_ORDER, _SMALL = ("twin-temporal", "twin-temporal-long"), "twin-static"
 
 
 def bubbles(source: Source) -> Iterator[Drawing]:
-    """Figure 2: as printed, and of the small networks on the temporal twin."""
+    """Figure 2, as printed."""
     if source.layout.paper != "adafuse":
         return
     title = "Accuracy against GFLOPs on Something-Something V1, as printed (Figure 2)"
     note = "Printed values; the diameter is proportional to the printed parameters."
-    yield from _bubbles(source, _printed_bubbles(source), title, note, "GFLOPs of one clip", "printed")
-    note = (
-        "Small networks, measured here, means over the seeds; of networks with a policy the cost of equation 5, over "
-        "the videos. The diameter is proportional to the parameters."
-    )
-    for cell in _ORDER:
-        title = f"Accuracy against multiply-adds, {cell} (as Figure 2)"
-        yield from _bubbles(source, _measured_bubbles(source, cell), title, note, "MMACs of one clip", cell)
-
-
-def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cost: str, key: str) -> Iterator[Drawing]:
+    found = _printed_bubbles(source)
     largest = max((params for *_, params, _ in found), default=1.0)
     dots = [
         Dot(
@@ -58,7 +47,7 @@ def _bubbles(source: Source, found: Sequence[_Found], title: str, note: str, cos
         for number, (label, x, y, params, kind) in enumerate(found)
     ]  # fmt: skip
     dots.sort(key=lambda dot: -dot.radius)  # small ones in front
-    made = scatter(dots, title, (cost, "top-1, %"), f"{source.anchor}-bubbles-{key}")
+    made = scatter(dots, title, ("GFLOPs of one clip", "top-1, %"), f"{source.anchor}-bubbles-printed")
     if made is not None:
         yield Drawing(title, note, made)
 
@@ -81,25 +70,6 @@ def _printed_bubbles(source: Source) -> list[_Found]:
         if len(numbers) == len(values):
             x, y, params = numbers
             found.append((_short(row.label), x, y, params, style(row)))
-    return found
-
-
-def _measured_bubbles(source: Source, cell: str) -> list[_Found]:
-    """Small networks whose cost is known; rows that share one stand once."""
-    found: list[_Found] = []
-    seen: set[str] = set()
-    for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
-        experiment = layout.cells.get(cell)
-        done, small = source.done(row.key, cell), source.done(row.key, _SMALL)
-        if experiment is None or experiment.id in seen or not done or not small:
-            continue
-        seen.add(experiment.id)
-        spent = mean_of(done, "cost.mean.gmacs_macs")
-        base = look_up(small[0].results, "sizes.32.gmacs")
-        params = look_up(small[0].results, "params")
-        top1 = mean_of(done, "top1")
-        if top1 is not None and base is not None:
-            found.append((_short(row.label), 1e3 * (spent or base), top1, params * 1e-6, style(row)))
     return found
 
 

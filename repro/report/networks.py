@@ -170,7 +170,7 @@ def _counts(source: Source, row: RowSpec) -> dict[str, float]:
     found: dict[str, float] = {}
     for cell in sorted(row.cells, key=lambda name: name == "input"):
         for record in source.done(row.key, cell):
-            if record.kind == "static" and not cell.startswith(("twin-", "static-")):
+            if record.kind == "static" and not cell.startswith("static-"):
                 for size, count in record.results["sizes"].items():
                     found.pop(size, None)
                     found[size] = count["gmacs"]

@@ -22,7 +22,7 @@ from repro.report.table import Table
 RATES = ("top1", "top5")
 #: printed column -> what is in the source of a column that counts the same
 _COUNTED = {"gflops": "sizes.", "params_m": "params"}
-_TWIN = "twin-"
+_PROBE = "probe-"
 #: columns of its own that a table shows whose file names none
 _OWN = 6
 
@@ -116,6 +116,6 @@ class Columns:
             counted = other.measured and other.source.split(":")[2].startswith(_COUNTED.get(name, " "))
             same = kind == "published" and counted
             rate = kind == "published" and name in RATES and other.source == f"record:{other.cell}:{name}"
-            if same or (rate and not other.cell.startswith((_TWIN, OWN_DATA))):
+            if same or (rate and not other.cell.startswith((_PROBE, OWN_DATA))):
                 found.append(index)
         return tuple(found)

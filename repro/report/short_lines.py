@@ -15,7 +15,7 @@ from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.report.table import Cell, Row, Table
 
 _LEAST = 12
-_TWIN = "twin-"
+_PROBE = "probe-"
 #: start of cells that need no data
 _ALONE = ("static", "input", "speed")
 _WIDTH = 100
@@ -232,7 +232,7 @@ def _missing(table: Table, layout: TableSpec) -> str:
         if not column.measured or ".std." in column.source or any(cell.kind == "measured" for cell in cells):
             continue
         why = "no data here" if any("is not configured" in cell.reason for cell in cells) else "not run"
-        place = "" if column.cell.startswith(_ALONE) else f" on {column.cell.removeprefix(_TWIN)}"
+        place = "" if column.cell.startswith(_ALONE) else f" on {column.cell.removeprefix(_PROBE)}"
         titles = found.setdefault(f"{place}|{why}", [])
         if (title := column.short or column.title) not in titles:
             titles.append(title)

@@ -22,7 +22,6 @@ from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames, require_views
 from repro.papers.probes import CHOOSE, probe
 from repro.papers.recipes.used import KINETICS
-from repro.papers.twins import twin_accuracy, twin_model
 from repro.papers.with_data import OwnData, on_data
 from repro.records import store
 from repro.records.index import Index
@@ -53,16 +52,14 @@ def recipe(
     crop: int | None = None,
     on_note: Callable[[str], None] = lambda text: None,
 ) -> Experiment:
-    """Training and test as the network's authors give them for Kinetics, or the twins' own on a twin dataset.
+    """Training and test as the network's authors give them for Kinetics, or the probes' own on a probe.
 
     `on_note` is told what of the recipe did not fit the data: a batch of more clips than there are.
     """
     name = dataset_name(dataset)
     if not is_configured(name):
         open_index(name, "train")
-    if name.startswith("twin-"):
-        model, measure = twin_model(model), twin_accuracy(name, model.name)
-    elif name.startswith("probe-"):
+    if name.startswith("probe-"):
         # what is tried by hand is a way to choose; rate, warm-up and milestones go along with batch and epochs
         along = {key: changes[key] for key in ("epochs", "batch") if isinstance(changes.get(key), int)}
         made = probe(model, name, split=CHOOSE, **along)

@@ -25,7 +25,7 @@ def test_the_built_in_names_are_there():
     assert {"tsn", "tsm", "tanet", "tdn"} <= set(registry.models.names())
     assert {"resnet18", "resnet34", "resnet50", "resnet101", "tiny_resnet"} <= set(registry.backbones.names())
     assert "dnr" in registry.methods
-    assert {"twin-appearance", "twin-temporal", "kinetics400"} <= set(registry.datasets.names())
+    assert {"probe-sight", "probe-order", "kinetics400"} <= set(registry.datasets.names())
 
 
 def test_every_entry_has_a_summary_and_loads():

@@ -12,7 +12,7 @@ from repro.cli.doctor_checks.check import Check, Failed
 from repro.core import paths
 from repro.records.index import shown_records
 
-#: GiB that should be free: twins and probes with their decoded frames and checkpoints; records with their scores
+#: GiB that should be free: probes with their decoded frames and checkpoints; records with their scores
 _NEEDED = {"cache": 6.0, "results": 0.2}
 _VARIABLES = {"cache": "REPRO_CACHE", "results": "REPRO_RESULTS"}
 

@@ -7,54 +7,49 @@ counted and timed; `repro.papers.adafuse.tables` tells what the recipes are.
 from __future__ import annotations
 
 from repro.core.spec import Model
-from repro.papers.adafuse.networks import BOTH, CLASSES, ORDER, SEEDS, host, row, with_adafuse, with_last
+from repro.papers.adafuse.networks import CLASSES, host, row, with_adafuse, with_last
 from repro.papers.layout import table
 from repro.papers.quoted import quoted
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import ablation_twin
 
 
 def table3() -> TableSpec:
-    """TSN, LSTM and AdaFuse on two ResNets and four datasets; times and twins beside the first."""
+    """TSN, LSTM and AdaFuse on two ResNets and four datasets; times beside the first."""
     rows: list[RowSpec] = []
     for dataset in CLASSES:
         for net in ("r18", "r50"):
             plain = host("tsn", f"resnet{net[1:]}", dataset)
             adaptive = with_adafuse(plain, dataset)
             first, baseline = dataset == "sthv1", f"tsn_{net}_{dataset}"
-            both, order = (BOTH, ORDER) if first else ((), ())
             lstm = host("lstm", f"resnet{net[1:]}", dataset)
             rows += [
-                row(baseline, plain, dataset, twins=both),
-                row(f"lstm_{net}_{dataset}", lstm, dataset, twins=order, baseline=baseline),
+                row(baseline, plain, dataset),
+                row(f"lstm_{net}_{dataset}", lstm, dataset, baseline=baseline),
                 row(
                     f"adafuse_tsn_{net}_{dataset}",
                     adaptive,
                     dataset,
                     against=plain if first else None,
-                    twins=both,
                     baseline=baseline,
                 ),
             ]
-    return table("adafuse/table3", rows, seeds=SEEDS)
+    return table("adafuse/table3", rows)
 
 
 def table4() -> TableSpec:
     """AR-Net as the paper quotes it, and AdaFuse on TSN-ResNet-50."""
-    rows = quoted("adafuse/table4", twin=ablation_twin, counted="static")
+    rows = quoted("adafuse/table4", counted="static")
     for dataset in ("sthv1", "jester", "minikinetics"):
-        twins = BOTH if dataset == "sthv1" else ()
         key = f"adafuse_tsn_r50_{dataset}"
         rows.append(
             row(
                 key,
                 with_adafuse(host("tsn", "resnet50", dataset), dataset),
                 dataset,
-                twins=twins,
                 baseline=f"arnet_{dataset}",
             )
         )
-    return table("adafuse/table4", rows, seeds=SEEDS)
+    return table("adafuse/table4", rows)
 
 
 def table5() -> TableSpec:
@@ -62,10 +57,9 @@ def table5() -> TableSpec:
     rows: list[RowSpec] = []
     for dataset in ("sthv1", "sthv2"):
         for start, model in _hosts(dataset).items():
-            twins = BOTH if dataset == "sthv1" and start != "tsn_inc" else ()
-            rows.append(row(f"{start}_{dataset}", model, dataset, twins=twins, quoted=True))
-        rows += quoted("adafuse/table5", twin=ablation_twin, counted="static", dataset=dataset)
-    return table("adafuse/table5", (*rows, *_adafuse("sthv1"), *_adafuse("sthv2")), seeds=SEEDS)
+            rows.append(row(f"{start}_{dataset}", model, dataset, quoted=True))
+        rows += quoted("adafuse/table5", counted="static", dataset=dataset)
+    return table("adafuse/table5", (*rows, *_adafuse("sthv1"), *_adafuse("sthv2")))
 
 
 def _hosts(dataset: str) -> dict[str, Model]:
@@ -77,13 +71,13 @@ def _hosts(dataset: str) -> dict[str, Model]:
 
 
 def _adafuse(dataset: str) -> list[RowSpec]:
-    """AdaFuse's four rows of a dataset; times and twins beside the first."""
+    """AdaFuse's four rows of a dataset; times beside the first."""
     hosts, first = _hosts(dataset), dataset == "sthv1"
-    networks: dict[str, tuple[Model, str, tuple[str, ...]]] = {
-        "adafuse_tsn_inc": (with_adafuse(hosts["tsn_inc"], dataset), "tsn_inc", ()),
-        "adafuse_tsn_r50": (with_adafuse(hosts["tsn_r50"], dataset), "tsn_r50", BOTH),
-        "adafuse_tsm_r50": (with_adafuse(hosts["tsm_r50"], dataset), "tsm_r50", BOTH),
-        "adafuse_tsm_last_r50": (with_last(hosts["tsm_r50"], dataset), "tsm_r50", ORDER),
+    networks: dict[str, tuple[Model, str]] = {
+        "adafuse_tsn_inc": (with_adafuse(hosts["tsn_inc"], dataset), "tsn_inc"),
+        "adafuse_tsn_r50": (with_adafuse(hosts["tsn_r50"], dataset), "tsn_r50"),
+        "adafuse_tsm_r50": (with_adafuse(hosts["tsm_r50"], dataset), "tsm_r50"),
+        "adafuse_tsm_last_r50": (with_last(hosts["tsm_r50"], dataset), "tsm_r50"),
     }
     return [
         row(
@@ -91,10 +85,9 @@ def _adafuse(dataset: str) -> list[RowSpec]:
             model,
             dataset,
             against=hosts[base] if first else None,
-            twins=twins if first else (),
             baseline=f"{base}_{dataset}",
         )
-        for start, (model, base, twins) in networks.items()
+        for start, (model, base) in networks.items()
     ]
 
 

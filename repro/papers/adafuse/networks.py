@@ -1,4 +1,4 @@
-"""AdaFuse's networks on the paper's datasets, and their small forms on the twins: shared by all its tables.
+"""AdaFuse's networks on the paper's datasets: shared by all its tables.
 
 Options are those that give the printed parameters (hidden units, shared layers) and those of the authors' scripts (form
 and weight of the efficiency loss; mengyuest/AdaFuse@91c3a5d, zz_train.sh).
@@ -12,16 +12,6 @@ from typing import Any
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, frozen, replace
 from repro.papers.recipes import papers as recipes
 from repro.papers.table import RowSpec, Section
-from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
-
-BOTH, ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
-#: the same twins trained twice as long: after 8 epochs policies have hardly begun to differ from chance
-LONG_APPEARANCE, LONG = "twin-appearance-long", "twin-temporal-long"
-_TWICE = frozen(epochs=16, warmup_epochs=1.6)
-#: three seeds of every twin; a training on Something-Something takes days and is asked for once
-SEEDS = dict.fromkeys((APPEARANCE, TEMPORAL, LONG_APPEARANCE, LONG), 3)
-#: cell of the small form's multiply-adds at 32x32
-SMALL = "twin-static"
 
 CLASSES = {"sthv1": 174, "sthv2": 174, "jester": 27, "minikinetics": 200}
 #: (network, dataset) -> recipe of the authors' scripts
@@ -49,12 +39,6 @@ POLICY: Mapping[str, Options] = {
     **{f"efficientnet_b{size}": _QUOTA for size in range(4)},
 }
 LAST = frozen(stages=(4,), hidden=1024, shared_policy=False)
-
-#: the small form's policy. A policy learns the faster the wider it is, and the recipe has 512 steps. Tried on seed 0
-#: of the temporal twin: 32 units at weights 0.4 and 0.1 gave 14 % (chance is 12.5), 512 at 0.1 22, 1024 at 0.03 58,
-#: 2048 at 0.1 62. The other seeds of what was chosen gave far less: what the tables show is of all three
-TINY = frozen(hidden=1024, efficiency_scale="share", efficiency_weight=0.05)
-_TINY_LSTM = 128
 
 
 def host(name: str, backbone: str, dataset: str = "sthv1", **options: Any) -> Model:
@@ -85,34 +69,10 @@ def with_method(model: Model, method: str, **options: Any) -> Model:
     return replace(model, method=method, method_options=frozen(options))
 
 
-def twin(model: Model, dataset: str) -> Experiment:
-    """The small form of a row on a twin, by the recipe of the ablations.
-
-    TSN and TSM are the experiments of DNR's ablations. All networks on ResNets have the same form, whatever the
-    dataset and the efficiency loss of their row. Of AdaFuse the actions and the last stage stay. `LONG` and
-    `LONG_APPEARANCE` are trained twice as long.
-    """
-    longer = _TWICE if dataset in (LONG, LONG_APPEARANCE) else frozen()
-    dataset = dataset.removesuffix("-long")
-    if model.name == "lstm":
-        return ablation_twin(replace(model, options=frozen(hidden=_TINY_LSTM)), dataset, **longer)
-    plain = replace(model, backbone="resnet50", options=frozen(head="clip"))
-    if model.method == "adafuse":
-        kept = {key: value for key, value in model.method_options.items() if key == "actions"}
-        last = {"stages": (3,)} if "stages" in model.method_options else {}
-        plain = replace(plain, method_options=frozen(TINY, **kept, **last))
-    return ablation_twin(plain, dataset, **longer)
-
-
 def _without_loss(model: Model) -> Model:
     """The same network without what only training reads: rows that differ in that alone are counted and timed once."""
     kept = {key: value for key, value in model.method_options.items() if not key.startswith("efficiency")}
     return replace(model, method_options=frozen(kept))
-
-
-def small_static(model: Model) -> Experiment:
-    """Multiply-adds of the small form when nothing is saved."""
-    return Experiment(model=twin(model, TEMPORAL).model, measure=Static(sizes=(32,)))
 
 
 def row(
@@ -121,12 +81,11 @@ def row(
     dataset: str = "sthv1",
     *,
     against: Model | None = None,
-    twins: tuple[str, ...] = (),
     sizes: tuple[int, ...] = (224,),
     baseline: str | None = None,
     quoted: bool = False,
 ) -> RowSpec:
-    """Static counts, the dataset of the row, time in turn with `against`, twins; `quoted`: its printed values are."""
+    """Static counts, the dataset of the row, time in turn with `against`; `quoted`: its printed values are."""
     plain = _without_loss(replace(model, pretrained="none"))
     base = "tsm" if model.name == "tsm" else "tsn"
     accuracy = Accuracy(dataset=dataset, train=TRAIN[base, dataset], test=recipes.ADAFUSE_TEST)
@@ -137,8 +96,5 @@ def row(
     if against is not None:
         speed = Speed(repeats=3, against=replace(against, pretrained="none"))
         cells["speed"] = Experiment(model=plain, measure=speed)
-    if twins:
-        cells[SMALL] = small_static(model)
-    cells |= {name: twin(model, name) for name in twins}
     section: Section = "quoted" if quoted else "reproduced"
     return RowSpec(key=key, cells=cells, baseline=baseline, section=section, host=quoted)

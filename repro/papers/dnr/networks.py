@@ -1,18 +1,16 @@
 """DNR's networks and the cells of a row: shared by all its tables.
 
 Full-size rows follow the paper (relay distance 4, reduction 4, LSTM, channel interlacing at each pair of CL and CT).
-The twins of the ablations have no interlacing; see `repro.papers.twins.ablation_twin`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Options, Speed, Static, Train, Views, frozen, replace
 from repro.papers.recipes.used import DNR_K200, DNR_K400_TEST
 from repro.papers.table import RowSpec
-from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
 #: supplement B and C: CL at bn1, CT at bn2, four frames a group, LSTM with reduction 4, channels interlaced
 PAPER_DNR: Options = frozen(relay_distance=4, reduction=4, channel_interlacing=True)
@@ -21,9 +19,6 @@ _DEFAULTS = {"cl": "bn1", "ct": "bn2", "cl_distance": 1, "units": 1, "relay": "l
 
 #: TSN-ResNet-50 as all of Table 1 trains it
 TSN_K200 = Model(name="tsn", backbone="resnet50", num_classes=200, dropout=0.4, options=frozen(head="clip"))
-
-#: three seeds of every twin; a training on Kinetics takes days and is asked for once
-SEEDS = {APPEARANCE: 3, TEMPORAL: 3}
 
 
 def with_dnr(model: Model, **changes: Any) -> Model:
@@ -57,14 +52,12 @@ def row_cells(
     train: Train = DNR_K200,
     test: Views = DNR_K400_TEST,
     sizes: tuple[int, ...] = (224, 256),
-    twins: Iterable[str] = (APPEARANCE, TEMPORAL),
-    blocks: int = 2,
 ) -> dict[str, Experiment]:
-    """Static counts, time beside the host's (for a row with a method), the paper's dataset, the ablation's twins."""
+    """Static counts, time beside the host's (for a row with a method), the paper's dataset."""
     cells = {
         "static": Experiment(model=model, measure=Static(sizes=sizes)),
         dataset: Experiment(model=model, measure=Accuracy(dataset=dataset, train=train, test=test)),
     }
     if host is not None:
         cells["speed"] = Experiment(model=model, measure=Speed(repeats=3, against=host))
-    return cells | {twin: ablation_twin(model, twin, blocks=blocks) for twin in twins}
+    return cells

@@ -1,6 +1,6 @@
 """DNR on other backbones (Table 2), norms and batches (3), and 3D networks (5); speed (supplement, 2).
 
-Expected on one quiet core: a twin 20 to 40 seconds a seed, static cells 5 seconds a row; times beside the host 15
+Expected on one quiet core: static cells 5 seconds a row; times beside the host 15
 seconds to 2 minutes a row on two cores. The printed top-1 stand in `results/published/dnr_table*.csv`.
 """
 
@@ -9,25 +9,21 @@ from __future__ import annotations
 from functools import partial
 
 from repro.core.spec import Experiment, Model, Speed, Views, frozen, replace
-from repro.papers.dnr.networks import SEEDS, TSN_K200, pair, row_cells, with_dnr, with_dnr_3d
+from repro.papers.dnr.networks import TSN_K200, pair, row_cells, with_dnr, with_dnr_3d
 from repro.papers.dnr.table6 import table6
 from repro.papers.layout import table
 from repro.papers.recipes.mmaction2 import TEST_8x8_10x3, TEST_32x2_10x3
 from repro.papers.recipes.used import DNR_K200
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import APPEARANCE, ablation_twin
 
-#: backbone -> blocks a stage of its small form; 0: it has none
-_BACKBONES = {"bninception": 2, "resnet50": 2, "resnet101": 3, "resnext101": 0}
+_BACKBONES = ("bninception", "resnet50", "resnet101", "resnext101")
 
 
 def table2() -> TableSpec:
     """Four backbones of TSN, each without and with DNR. ResNeXt-101 is the one with 32 groups of 4 channels."""
     rows: list[RowSpec] = []
-    for name, blocks in _BACKBONES.items():
-        twins = (APPEARANCE,) if blocks else ()
-        cells = partial(row_cells, twins=twins, blocks=blocks or 2)
-        rows += pair(f"tsn_{name}", replace(TSN_K200, backbone=name), cells)
+    for name in _BACKBONES:
+        rows += pair(f"tsn_{name}", replace(TSN_K200, backbone=name), row_cells)
     return table("dnr/table2", rows)
 
 
@@ -49,34 +45,33 @@ def table3() -> TableSpec:
             )
             for clips in _BATCHES
         ]
-    return table("dnr/table3", rows, seeds=SEEDS)
+    return table("dnr/table3", rows)
 
 
 def _batch_cells(model: Model, host: Model | None, clips: int) -> dict[str, Experiment]:
-    """Eight devices of `clips` clips, rate 0.1 * clips / 8, warm-up over 60,000 steps; one device on the twin."""
+    """Eight devices of `clips` clips, rate 0.1 * clips / 8, warm-up over 60,000 steps."""
     rate = 0.1 * clips / 8
     full = replace(DNR_K200, batch=8 * clips, lr=rate, clips_per_device=clips, warmup_epochs=6 * clips)
-    small = ablation_twin(model, APPEARANCE, batch=clips, lr=rate / 4, clips_per_device=clips)
-    return row_cells(model, host, train=full, twins=()) | {APPEARANCE: small}
+    return row_cells(model, host, train=full)
 
 
 #: the dropout is that of all trainings on Kinetics (supplement B)
 _SLOWFAST = Model(name="slowfast_8x8", backbone="resnet18", frames=32, num_classes=200, dropout=0.4)
 _R2PLUS1D = Model(name="r2plus1d", backbone="resnet34", num_classes=200, dropout=0.4)
-#: row -> network, its clip in training, its views in the test, its twins
-_VOLUMES: dict[str, tuple[Model, str, Views, tuple[str, ...]]] = {
-    "r2plus1d": (_R2PLUS1D, "8x8", TEST_8x8_10x3, (APPEARANCE,)),
-    "slowfast": (_SLOWFAST, "32x2", TEST_32x2_10x3, (APPEARANCE,)),
-    "slowfast_r50": (replace(_SLOWFAST, backbone="resnet50"), "32x2", TEST_32x2_10x3, ()),
+#: row -> network, its clip in training, its views in the test
+_VOLUMES: dict[str, tuple[Model, str, Views]] = {
+    "r2plus1d": (_R2PLUS1D, "8x8", TEST_8x8_10x3),
+    "slowfast": (_SLOWFAST, "32x2", TEST_32x2_10x3),
+    "slowfast_r50": (replace(_SLOWFAST, backbone="resnet50"), "32x2", TEST_32x2_10x3),
 }
 
 
 def table5() -> TableSpec:
     """R(2+1)D-34 and SlowFast 8x8, each without and with DNR; SlowFast on ResNet-50 beside them."""
     rows: list[RowSpec] = []
-    for key, (host, clip, test, twins) in _VOLUMES.items():
+    for key, (host, clip, test) in _VOLUMES.items():
         train = replace(DNR_K200, sampling=f"mmaction2.clip_{clip}_train")
-        rows += pair(key, host, partial(row_cells, train=train, test=test, twins=twins), with_dnr_3d)
+        rows += pair(key, host, partial(row_cells, train=train, test=test), with_dnr_3d)
     return table("dnr/table5", rows)
 
 

@@ -1,7 +1,6 @@
 """DNR's Table 4: Kinetics-400 from scratch, and from there to Something-Something; what channel interlacing alone does.
 
 A row on Something-Something is one spec: its accuracy names the training on Kinetics-400 whose weights it starts from.
-On the twins the same is done from `twin-appearance` to `twin-temporal`, beside a training from scratch.
 """
 
 from __future__ import annotations
@@ -11,9 +10,7 @@ from repro.papers.dnr.networks import TSN_K200, pair, with_dnr
 from repro.papers.layout import table
 from repro.papers.recipes.used import DNR_K400, DNR_K400_TEST, DNR_STH_TEST, DNR_STHV1, DNR_STHV2
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
-TRANSFER = "twin-transfer"
 _TSN = replace(TSN_K200, num_classes=400)
 _STH = {"sthv1": DNR_STHV1, "sthv2": DNR_STHV2}
 #: row's ending -> network: those that the paper prints, and those that take interlacing apart
@@ -31,7 +28,7 @@ def table4() -> TableSpec:
     for networks in (_PRINTED, _ADDED):
         for dataset, train in _STH.items():
             rows += [_sth_row(dataset, train, ending, model) for ending, model in networks.items()]
-    return table("dnr/table4", rows, seeds={TEMPORAL: 3, TRANSFER: 3})
+    return table("dnr/table4", rows)
 
 
 def _kinetics(model: Model) -> Experiment:
@@ -43,21 +40,9 @@ def _kinetics_cells(model: Model, host: Model | None) -> dict[str, Experiment]:
 
 
 def _sth_row(dataset: str, train: Train, ending: str, model: Model) -> RowSpec:
-    """Fine-tuned from the same network's training on Kinetics-400, with a new classifier; twins stand for V1 and V2."""
+    """Fine-tuned from the same network's training on Kinetics-400, with a new classifier."""
     accuracy = Accuracy(dataset=dataset, train=train, test=DNR_STH_TEST, initial=_kinetics(model))
     tuned = Experiment(model=replace(model, num_classes=174, dropout=0.5), measure=accuracy)
     cells = {"static": Experiment(model=tuned.model, measure=Static()), dataset: tuned}
-    if dataset == "sthv1":
-        cells |= _twins(model, transfer=ending in _PRINTED)
     baseline = None if ending == "tsn_r50" else f"{dataset}_tsn_r50"
     return RowSpec(key=f"{dataset}_{ending}", cells=cells, baseline=baseline)
-
-
-def _twins(model: Model, *, transfer: bool) -> dict[str, Experiment]:
-    """Order of frames, learned from scratch and, for a `transfer`, after the appearance twin."""
-    interlacing = bool(model.method_options.get("channel_interlacing"))
-    scratch = ablation_twin(model, TEMPORAL, interlacing=interlacing)
-    before = ablation_twin(model, APPEARANCE, interlacing=interlacing)
-    assert isinstance(scratch.measure, Accuracy)
-    after = replace(scratch, measure=replace(scratch.measure, initial=before))
-    return {TEMPORAL: scratch, TRANSFER: after} if transfer else {TEMPORAL: scratch}

@@ -2,7 +2,7 @@
 
 No code of it is public. How it is read, and what cannot be reproduced, stands in methods/psn; Tables 4 to 6 are in
 `repro.papers.psn.comparisons`. A row that is the default network under another name is the same experiment, measured
-once. Expected on one quiet core: static cells 5 seconds a row, times 5 seconds a cell, a twin 30 seconds a seed; on
+once. Expected on one quiet core: static cells 5 seconds a row, times 5 seconds a cell; on
 Something-Something each row is a training of 80 epochs on 86,000 videos at 112x112.
 """
 
@@ -12,41 +12,39 @@ from typing import Any
 
 from repro.core.spec import Model, replace
 from repro.papers.layout import table
-from repro.papers.psn.networks import GST, LONG, SEEDS, TSM, TSN, ablation_cells, recounted, with_method, with_psn
+from repro.papers.psn.networks import GST, TSM, TSN, ablation_cells, recounted, with_method, with_psn
 from repro.papers.table import RowSpec, TableSpec
-from repro.papers.twins import APPEARANCE, TEMPORAL
 
 _BASELINE = "tsn"
-_BOTH, _ORDER = (APPEARANCE, TEMPORAL), (TEMPORAL,)
 
 
-def _row(key: str, model: Model, twins: tuple[str, ...] = _ORDER) -> RowSpec:
+def _row(key: str, model: Model) -> RowSpec:
     """A row compared with TSN; of a network without inserted blocks also with the classes that fit print."""
-    cells = ablation_cells(model, *twins)
+    cells = ablation_cells(model)
     recount = {} if model.method else {"static-175": recounted(model)}
     return RowSpec(key=key, cells=cells | recount, baseline=None if key == _BASELINE else _BASELINE)
 
 
 def _tsn_beside() -> RowSpec:
     """TSN as the first row of a table that does not print it."""
-    return RowSpec(key=_BASELINE, cells=ablation_cells(TSN, TEMPORAL))
+    return RowSpec(key=_BASELINE, cells=ablation_cells(TSN))
 
 
 def table1() -> TableSpec:
     """Blocks of one scale, several scales, many shapes, after the stages of ResNet-50."""
     rows = (
-        _row("tsn", TSN, _BOTH),
-        _row("tsm", TSM, _BOTH),
+        _row("tsn", TSN),
+        _row("tsm", TSM),
         _row("gst_r50", GST),
         _row("gst_r101", replace(GST, backbone="resnet101")),
         _row("rf_s", with_method(TSN, "rf_s")),
-        _row("rf_l", with_method(TSN, "rf_l"), _BOTH),
+        _row("rf_l", with_method(TSN, "rf_l")),
         _row("rf_l_inception", with_psn(TSN, fusion="grouping")),
         _row("rf_l_inception_t", with_method(TSN, "rf_l_inception_t")),
-        _row("psn", with_psn(TSN), _BOTH),
+        _row("psn", with_psn(TSN)),
         _row("psn_1_16", with_psn(TSN, proportion=16)),
     )
-    return table("psn/table1", rows, seeds=SEEDS)
+    return table("psn/table1", rows)
 
 
 #: row -> PSN's options
@@ -59,15 +57,12 @@ _FUSIONS: dict[str, dict[str, Any]] = {
     "off_lc": {"capacity": True},
     "off_li_lc": {"interaction": True, "capacity": True},
 }
-_TRAINED_LONG = ("grouping", "shuffling", "off", "off_li_lc")
 
 
 def table2() -> TableSpec:
     """What stands between the two bags of kernels, and the two losses."""
-    rows = [_tsn_beside()]
-    for key, options in _FUSIONS.items():
-        rows.append(_row(key, with_psn(TSN, **options), (TEMPORAL, LONG) if key in _TRAINED_LONG else _ORDER))
-    return table("psn/table2", rows, seeds=SEEDS)
+    rows = (_tsn_beside(), *(_row(key, with_psn(TSN, **options)) for key, options in _FUSIONS.items()))
+    return table("psn/table2", rows)
 
 
 _DESIGNS: dict[str, dict[str, Any]] = {
@@ -87,4 +82,4 @@ _DESIGNS: dict[str, dict[str, Any]] = {
 def table3() -> TableSpec:
     """Pooling, ReLU between the bags, dilation, (1+1+1)D."""
     rows = (_tsn_beside(), *(_row(key, with_psn(TSN, **options)) for key, options in _DESIGNS.items()))
-    return table("psn/table3", rows, seeds=SEEDS)
+    return table("psn/table3", rows)

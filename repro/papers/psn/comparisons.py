@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from repro.core.spec import Experiment, Model, Static, Train, Views, replace
 from repro.papers.layout import table
-from repro.papers.psn.networks import TSM, TSN, accuracy, costs, times, twin, with_method
+from repro.papers.psn.networks import TSM, TSN, accuracy, costs, times, with_method
 from repro.papers.quoted import quoted
 from repro.papers.recipes.papers import (
     PSN_DIVING48,
@@ -73,7 +73,7 @@ def table4() -> TableSpec:
     eight, sixteen = _psn(8, 174), _psn(16, 174)
     one, more, small = (PSN_STHV1, PSN_TEST), (PSN_STHV1_16, PSN_TEST_16), (PSN_STHV1_SMALL, PSN_TEST_SMALL)
     rows = (
-        *quoted("psn/table4", sizes=(112, 224), twin=twin),
+        *quoted("psn/table4", sizes=(112, 224)),
         _own("psn_8_112", eight, "sthv1", small, size=112),
         _own("psn_8", eight, "sthv1", one),
         _own("psn_16", sixteen, "sthv1", more),
@@ -92,7 +92,7 @@ def table5() -> TableSpec:
     eight, sixteen = _psn(8, 400), _psn(16, 400)
     tsn = replace(TSN, num_classes=400)
     rows = (
-        *quoted("psn/table5", sizes=(224,), twin=twin),
+        *quoted("psn/table5", sizes=(224,)),
         _own("psn_8", eight, "kinetics400", (PSN_K400, PSN_TEST)),
         _own("psn_8_mv", eight, "kinetics400", (PSN_K400, PSN_TEST_10x3), timed=False),
         _own("psn_16", sixteen, "kinetics400", (PSN_K400_16, PSN_TEST_16)),
@@ -107,7 +107,7 @@ def table6() -> TableSpec:
     """Diving48, 16 frames, one clip and two."""
     model = _psn(16, 48)
     rows = (
-        *quoted("psn/table6", sizes=(224,), twin=twin),
+        *quoted("psn/table6", sizes=(224,)),
         _own("psn_16", model, "diving48", (PSN_DIVING48, PSN_TEST_DIVING48)),
         _own("psn_16_2", model, "diving48", (PSN_DIVING48, PSN_TEST_DIVING48_2x1), timed=False),
         _host(replace(TSN, num_classes=48, frames=16), "diving48", (PSN_DIVING48, PSN_TEST_DIVING48)),

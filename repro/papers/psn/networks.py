@@ -9,13 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, frozen, replace
+from repro.papers.probe_cells import on_probe
+from repro.papers.probes import SHAPES
 from repro.papers.recipes.papers import PSN_STHV1_SMALL, PSN_TEST_SMALL
-from repro.papers.twins import APPEARANCE, TEMPORAL, ablation_twin
 
-#: the temporal twin trained twice as long: after 8 epochs some seeds of a network with blocks have just begun to read
-#: order, so that rows deviate by up to 40 points; after 16 the two that were tried had both learned it
-LONG = "twin-temporal-long"
-SEEDS = {APPEARANCE: 3, TEMPORAL: 3, LONG: 3}
 #: with one more synthesizer, after conv5, which the printed 27.x M need
 CONV5 = ("conv1", "conv2", "conv3", "conv4", "conv5")
 #: Something-Something has 174 classes; TSN's printed 23.87 M and GST's 21.04 and 37.52 fit 175 or 176 together
@@ -78,25 +75,16 @@ def times(model: Model, size: int, *, repeats: int = 5) -> dict[str, Experiment]
     return cells
 
 
-def twin(model: Model, dataset: str) -> Experiment:
-    """The small form; TSN and TSM are the very ones of DNR's ablations. ResNet-101 has three blocks a stage."""
-    same = replace(model, options=frozen(head="clip")) if model.name in ("tsn", "tsm") else model
-    longer: dict[str, Any] = {"epochs": 16, "warmup_epochs": 1.6} if dataset == LONG else {}
-    real = TEMPORAL if dataset == LONG else dataset
-    return ablation_twin(same, real, blocks=3 if model.backbone == "resnet101" else 2, **longer)
-
-
-def ablation_cells(model: Model, *twins: str) -> dict[str, Experiment]:
+def ablation_cells(model: Model) -> dict[str, Experiment]:
     """A row of Tables 1 to 3: 8 frames of 112x112, Something-Something V1."""
     return {
         **costs(model, 112, 224),
         "sthv1": accuracy(model, "sthv1", PSN_STHV1_SMALL, PSN_TEST_SMALL),
         **times(model, 112),
-        **{name: twin(model, name) for name in twins},
     }
 
 
 def figure_networks() -> list[Experiment]:
-    """What stands for Figure 5, which is of three datasets: the small PSN on both twins, with both losses and none."""
+    """What stands for Figure 5, of three datasets: the small PSN on probe-shapes, with both losses and none."""
     with_losses = with_psn(TSN, interaction=True, capacity=True)
-    return [twin(model, name) for model in (with_losses, with_psn(TSN)) for name in (TEMPORAL, APPEARANCE)]
+    return [on_probe(model, SHAPES) for model in (with_losses, with_psn(TSN))]

@@ -1,6 +1,6 @@
 """Recipes and test views by name, `dnr.kinetics400` or `mmaction2.sthv1`, for a user's own tables.
 
-The first part is a source: a paper here, the networks' authors, mmaction2; `twins` is the recipe of the embedded
+The first part is a source: a paper here, the networks' authors, mmaction2; `probes` is the recipe of the embedded
 datasets. What a source gives a network is taken; for a network of which it says nothing, what it gives TSN, with a
 sampling rule of as many frames as the network takes.
 """
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Train, Views
+from repro.papers.probes import recipe
 from repro.papers.recipes.sources import known_protocols, protocols
 from repro.papers.recipes.used import KINETICS
-from repro.papers.twins import RECIPE, TEST
 
-_TWINS = "twins"
+_PROBES = "probes"
 _PAPERS = ("dnr", "adafuse", "psn")
 
 
 def named(name: str, network: str) -> tuple[Train, Views, str]:
     """Recipe and test views of that name for a network, and whose they are where not the network's own."""
-    if name == _TWINS:
-        return RECIPE, TEST, ""
+    if name == _PROBES:
+        return *recipe(network), ""
     source, _, dataset = name.rpartition(".")
     for asked in (network, "tsn"):
         found = _of(source, asked, dataset)
@@ -36,7 +36,7 @@ def named(name: str, network: str) -> tuple[Train, Views, str]:
 
 def names() -> list[str]:
     """Every name, sorted."""
-    return sorted({_TWINS, *(f"{source}.{dataset}" for source, _, dataset in _all())})
+    return sorted({_PROBES, *(f"{source}.{dataset}" for source, _, dataset in _all())})
 
 
 def _all() -> Iterator[tuple[str, str, str]]:

@@ -58,7 +58,7 @@ def test_listing_names_everything_and_imports_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for name in ("dnr/table6", "tsn", "tanet", "resnet50", "dnr", "twin-temporal", "kinetics400"):
+    for name in ("dnr/table6", "tsn", "tanet", "resnet50", "dnr", "probe-order", "kinetics400"):
         assert name in done.stdout
 
 
@@ -86,12 +86,12 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["flops", "tsn", "--method-option", "x"], "--method dnr"),
         (["run", "table6", "--rows", "tsn_r5"], "tsn_r50"),
         (["run", "table6", "--only", "stattic"], "static"),
-        (["test", "tsn", "--weights", "no.safetensors", "--dataset", "twin-temporall"], "twin-temporal"),
+        (["test", "tsn", "--weights", "no.safetensors", "--dataset", "probe-orderl"], "probe-order"),
         (["train", "tsn", "--dataset", "kinetics400"], "not configured"),
-        (["train", "tsn", "--dataset", "twin-temporal", "--set", "epoch=1"], "epochs"),
+        (["train", "tsn", "--dataset", "probe-order", "--set", "epoch=1"], "epochs"),
         (["data", "add", "kinetics40", "--annotations", "x.csv"], "kinetics400"),
         (["data", "add", "kinetics400"], "--csv"),
-        (["data", "add", "twin-temporal", "--csv", "x.csv"], "comes with"),
+        (["data", "add", "probe-order", "--csv", "x.csv"], "comes with"),
         (["verify", "pyproject.toml"], "pyproject.toml"),
         (["verify", "nothing.json"], "nothing.json"),
         (["list", "--module", "nothing.py"], "nothing.py"),
@@ -100,9 +100,9 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["scores", "--register", "K400-19761", "nothing.txt"], "nothing.txt"),
         (["run", "table6", "--smoke", "--device", "cudaa"], "cpu"),
         (["speed", "tsn", "--device", "cuda:99"], "cpu"),
-        (["train", "tsn", "--dataset", "twin-temporal", "--set", "epochs=abc"], "a whole number"),
-        (["train", "tsn", "--dataset", "twin-temporal", "--set", "schedule=linear"], "cosine, step"),
-        (["test", "tsn", "--weights", "no.safetensors", "--dataset", "twin-temporal"], "no.safetensors"),
+        (["train", "tsn", "--dataset", "probe-order", "--set", "epochs=abc"], "a whole number"),
+        (["train", "tsn", "--dataset", "probe-order", "--set", "schedule=linear"], "cosine, step"),
+        (["test", "tsn", "--weights", "no.safetensors", "--dataset", "probe-order"], "no.safetensors"),
         (["table", "table6", "--out", "no/such/folder/table.txt"], "no/such/folder"),
         (["import-weights", "nothing.pth", "--model", "tsm", "--out", "w.safetensors"], "nothing.pth"),
     ],
@@ -181,10 +181,10 @@ def test_smoke_run_of_table6_end_to_end(tmp_path):
     places = {"REPRO_CACHE": str(tmp_path / "cache"), "REPRO_RESULTS": str(tmp_path / "results")}
     first = run("run", "table6", "--smoke", **places)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "32 smoke cells" in first.stdout
+    assert "22 smoke cells" in first.stdout
     again = run("run", "table6", "--smoke", **places)
     assert "nothing to do" in again.stdout
-    assert len(list((tmp_path / "cache" / "smoke-records").rglob("*.json"))) == 32
+    assert len(list((tmp_path / "cache" / "smoke-records").rglob("*.json"))) == 22
     assert not list((tmp_path / "results").rglob("*.json"))
     assert "done: static" in run("status", "table6", "--smoke", **places).stdout
     shown = run("table", "table6", **places).stdout

@@ -26,7 +26,7 @@ from repro.core.spec import Experiment, Model, Static, frozen, replace
 from repro.papers.layout import table
 from repro.papers.smoke import smoke_table
 from repro.papers.table import RowSpec
-from repro.papers.twins import ablation_twin
+from repro.papers.probe_cells import on_probe
 from repro.registry import tables
 
 TSN = Model(name="tsn", backbone="tiny_resnet", num_classes=174, options=frozen(blocks=2, pool=True))
@@ -35,7 +35,7 @@ TSN = Model(name="tsn", backbone="tiny_resnet", num_classes=174, options=frozen(
 @tables.register("other/table1", "DNR on a small TSN")
 def table1():
     rows = [
-        RowSpec(key=key, cells={"tiny": ablation_twin(model, "twin-temporal")})
+        RowSpec(key=key, cells={"tiny": on_probe(model, "probe-order")})
         for key, model in {"tsn": TSN, "tsn_dnr": replace(TSN, method="dnr")}.items()
     ]
     return smoke_table(table("other/table1", rows))

@@ -40,7 +40,7 @@ RECIPE = Train(epochs=2, batch=8, lr=0.1, sampling="mmaction2.dense_train_8", mi
     [
         Static(),
         Speed(against=TSN),
-        Accuracy(dataset="twin-temporal", test=TEST, train=RECIPE),
+        Accuracy(dataset="probe-order", test=TEST, train=RECIPE),
         Accuracy(dataset="kinetics400", test=TEST),
     ],
 )

@@ -46,15 +46,15 @@ def test_a_forked_child_dies_of_it_as_ever():
     assert done.stdout == f"{-signal.SIGTERM} False\n", done.stderr
 
 
-def twin_job(epochs):
-    job = jobs_of(smoke_table(papers.find("table6")), rows=["tsn_r50"], cells=["twin-temporal"], smoke=True)[0]
+def probe_job(epochs):
+    job = jobs_of(smoke_table(papers.find("table6")), rows=["tsm_r50"], cells=["probe-order"], smoke=True)[0]
     measure = job.experiment.measure
     longer = replace(measure, train=replace(measure.train, epochs=epochs))
     return replace(job, experiment=replace(job.experiment, measure=longer))
 
 
 def test_training_saves_its_state_stops_and_ends_as_if_it_had_not(tmp_path):
-    job = twin_job(epochs=4)
+    job = probe_job(epochs=4)
     whole = execute(job, Execution(device="cpu", threads=1), index=Index(tmp_path / "whole"))
 
     def signal_once(facts):
@@ -71,7 +71,7 @@ def test_training_saves_its_state_stops_and_ends_as_if_it_had_not(tmp_path):
 
 
 def test_force_goes_on_in_the_same_scheduler_job_and_starts_afresh_in_another(tmp_path, monkeypatch):
-    job = twin_job(epochs=3)
+    job = probe_job(epochs=3)
 
     def stop(facts):
         if facts.get("phase") == "train" and facts["step"] == 1:
@@ -99,8 +99,8 @@ def test_force_goes_on_in_the_same_scheduler_job_and_starts_afresh_in_another(tm
 
 def test_the_command_stops_with_its_own_code_and_goes_on():
     """As a scheduler sees it. The cell is held by this process, so that the command surely still waits when told."""
-    command = [sys.executable, "-m", "repro", "run", "table6", "--smoke", "--rows", "tsn_r50", "--only", "static"]
-    job = jobs_of(smoke_table(papers.find("table6")), rows=["tsn_r50"], cells=["static"], smoke=True)[0]
+    command = [sys.executable, "-m", "repro", "run", "table6", "--smoke", "--rows", "tsm_r50", "--only", "static"]
+    job = jobs_of(smoke_table(papers.find("table6")), rows=["tsm_r50"], cells=["static"], smoke=True)[0]
     with lease.hold(job.experiment.id, 0):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert "1 smoke cell," in process.stdout.readline()
@@ -120,7 +120,7 @@ def test_the_command_stops_with_its_own_code_and_goes_on():
 
 def test_a_training_by_hand_stops_with_its_state_saved(tmp_path):
     command = [sys.executable, "-m", "repro", "train", "tsm", "--backbone", "tiny_resnet", "--out", str(tmp_path)]
-    command += ["--dataset", "twin-temporal-smoke", "--set", "epochs=100000", "batch=2"]
+    command += ["--dataset", "probe-order-smoke", "--set", "epochs=100000", "batch=2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list(tmp_path.rglob("train.jsonl")) and time.monotonic() < deadline and process.poll() is None:

@@ -17,7 +17,7 @@ def test_known_names_and_their_classes():
         name: registry[name].facts["num_classes"] for name in ("kinetics400", "sthv1", "sthv2", "jester", "diving48")
     }
     assert counts == {"kinetics400": 400, "sthv1": 174, "sthv2": 174, "jester": 27, "diving48": 48}
-    assert datasets.is_configured("twin-temporal") and not datasets.is_configured("kinetics400")
+    assert datasets.is_configured("probe-order") and not datasets.is_configured("kinetics400")
     assert datasets.num_classes("minikinetics") == 200
 
 

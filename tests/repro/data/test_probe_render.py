@@ -8,7 +8,7 @@ from scipy import stats
 
 from repro.data import embedded_files
 from repro.data.drawing import FRAMES, SIDE
-from repro.data.embedded import PROBES, cell_of, open_embedded
+from repro.data.embedded import EMBEDDED, cell_of, open_embedded
 from repro.data.probe_render import DIALS, draw, draw_pose, render
 from tests.repro.data.frame_facts import bag, linear_accuracy, ordered, shape_facts
 
@@ -18,7 +18,7 @@ TRAIN, TEST = 480, 320
 
 def luma(kind, split, count, step=1):
     """The luma of the decoded files of a probe's first videos (count, FRAMES, SIDE, SIDE)."""
-    quantizer = PROBES[f"probe-{kind}"].content.quantizer
+    quantizer = EMBEDDED[f"probe-{kind}"].content.quantizer
     drawn = (draw(kind, split, step * position).planes for position in range(count))
     return np.stack(
         [embedded_files.decode_planes(embedded_files.encode(planes, quantizer))[:, :SIDE] for planes in drawn]
@@ -143,7 +143,7 @@ def draw_name(position):
     return draw("shapes", "choose", position).name
 
 
-@pytest.mark.parametrize("name", [name for name in PROBES if name.endswith("-smoke")])
+@pytest.mark.parametrize("name", [name for name in EMBEDDED if name.endswith("-smoke")])
 def test_splits_are_read_through_the_common_path(name):
     opened = {split: open_embedded(name, split) for split in ("train", "choose", "test")}
     assert len({index.fingerprint for index in opened.values()}) == 3

@@ -53,7 +53,7 @@ def test_a_csv_gets_a_name_and_is_that_dataset(copy, capsys):
 
 
 def test_the_suites_names_stay_what_they_are(copy, capsys):
-    assert main(["data", "add", "twin-temporal", "--csv", str(copy())]) == 2
+    assert main(["data", "add", "probe-order", "--csv", str(copy())]) == 2
     assert "comes with the suite" in capsys.readouterr().err
     assert main(["data", "add", "no/name", "--csv", str(copy())]) == 2
     assert "letters, digits" in capsys.readouterr().err

@@ -24,7 +24,7 @@ def clips(tmp_path_factory):
     """Eight clips of two classes: a folder a class, and a CSV with groups."""
     root = tmp_path_factory.mktemp("clips")
     lines = ["path,label,group"]
-    chosen = [video for video in open_index("twin-temporal-smoke", "train").videos[:2]]
+    chosen = [video for video in open_index("probe-order-smoke", "train").videos[:2]]
     for number in range(8):
         name = f"{'ab'[number % 2]}/{number}.mp4"
         (root / name).parent.mkdir(exist_ok=True)

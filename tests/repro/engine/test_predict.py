@@ -19,7 +19,7 @@ from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.twins import twin_accuracy
+from repro.papers.probes import accuracy_of
 from repro.records import metrics
 from tests.repro.conftest import write_video
 
@@ -31,7 +31,7 @@ def network(model, path, names=NAMES):
     seed_all(4)
     net = build(model).eval()
     torch.nn.init.normal_(net.fc.weight)
-    told = trained_on(twin_accuracy("twin-temporal", model.name), names)
+    told = trained_on(accuracy_of(model.name, "probe-order"), names)
     save_weights(path, net.state_dict(), model=model, contract=IMAGENET, more=told)
     return net
 
@@ -53,7 +53,7 @@ def told(place, capsys, *more, clip="clip.mp4", model="tsm"):
 
 def test_the_best_classes_are_those_of_the_network_on_the_protocol_s_views(place, tmp_path, capsys):
     net = network(MODEL, tmp_path / "w.safetensors")
-    views = twin_accuracy("twin-temporal", "tsm").test
+    views = accuracy_of("tsm", "probe-order").test
     x = views_of_video.test_clips(views_of_video.FileSource(place / "clip.mp4", "decord", 0), views, "clip.mp4")
     with torch.no_grad():
         expected = metrics.softmax(net(normalize(torch.from_numpy(x))).numpy())[0]
@@ -97,7 +97,7 @@ def test_fewer_classes_than_five_and_names_of_a_file_or_a_dataset(place, tmp_pat
     assert {one["name"] for one in json.loads(out)["classes"]} == {"x", "y", "z"}
     network(MODEL, tmp_path / "nameless.safetensors", ())
     _, out, _ = told(
-        place, capsys, "--weights", str(tmp_path / "nameless.safetensors"), "--dataset", "twin-temporal", "--json"
+        place, capsys, "--weights", str(tmp_path / "nameless.safetensors"), "--dataset", "probe-order", "--json"
     )
     assert json.loads(out)["classes"][0]["name"] in (
         "right left down up growing shrinking clockwise counterclockwise".split()
@@ -165,8 +165,8 @@ def test_what_cannot_be_read_is_told_in_one_line(place, tmp_path, capsys, name, 
     ("given", "expected"),
     [
         (["--dataset", "kinetics400"], "classes that the weights do not know: 'abseiling'"),
-        (["--dataset", "twin-temporall"], "twin-temporal"),
-        (["--dataset", "twin-temporal", "--labels", "x.txt"], "one of them"),
+        (["--dataset", "probe-orderl"], "probe-order"),
+        (["--dataset", "probe-order", "--labels", "x.txt"], "one of them"),
         (["--labels", "x.txt"], "x.txt"),
         (["--sampling", "mmaction2.uniform_test_16"], "as tsm takes them"),
         (["--sampling", "uniform"], "unknown sampling rule"),

@@ -24,7 +24,7 @@ from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.twins import twin_accuracy
+from repro.papers.probes import accuracy_of
 from tests.repro.conftest import write_video
 
 MODEL = Model(name="tsm", backbone="tiny_resnet", num_classes=8, dropout=0.0, options=frozen(blocks=1, pool=True))
@@ -42,7 +42,7 @@ def place(tmp_path_factory):
     seed_all(4)
     net = build(MODEL).eval()
     torch.nn.init.normal_(net.fc.weight)
-    told = trained_on(twin_accuracy("twin-temporal", "tsm"), tuple("abcdefgh"))
+    told = trained_on(accuracy_of("tsm", "probe-order"), tuple("abcdefgh"))
     save_weights(folder / "w.safetensors", net.state_dict(), model=MODEL, contract=IMAGENET, more=told)
     return folder
 
@@ -83,7 +83,7 @@ def test_a_folder_is_what_its_clips_are_one_by_one(place, tmp_path, capsys):
 @pytest.mark.parametrize("most", [1, 3, 5, 1000])
 def test_batches_of_any_size_and_many_views(place, monkeypatch, most):
     network = pretrained.load(place / "w.safetensors")
-    views = twin_accuracy("twin-temporal", "tsm").test
+    views = accuracy_of("tsm", "probe-order").test
     views = views.__class__(**{**vars(views), "sampling": "mmaction2.dense_test_8", "clips": 10, "crops": 1})
     clips = [place / "clips" / f"{n}.mp4" for n in (0, 1, 3)]
     monkeypatch.setattr(engine.batch_size, "scoring_views", lambda *_: most)
@@ -100,7 +100,7 @@ def test_batches_of_any_size_and_many_views(place, monkeypatch, most):
 
 def test_interrupted_it_goes_on_and_what_changed_is_looked_at_again(place, tmp_path):
     network = pretrained.load(place / "w.safetensors")
-    views = twin_accuracy("twin-temporal", "tsm").test
+    views = accuracy_of("tsm", "probe-order").test
     clips = [tmp_path / f"{n}.mp4" for n in range(4)]
     for n, clip in enumerate(clips):
         clip.write_bytes((place / "clips" / f"{n}.mp4").read_bytes())

@@ -16,7 +16,7 @@ from repro.records.index import Index
 from tests.repro.made_answers import write
 
 
-def record(row, value, seed=0, cell="twin-temporal", **more):
+def record(row, value, seed=0, cell="probe-order", **more):
     facts = {"paper": "dnr", "table": "table6", "status": "done", "smoke": False, "results": {"top1": value}}
     facts |= {"id": f"{row} {cell}", "finished": "2026-01-01T00:00:00+00:00"}
     return SimpleNamespace(row=row, seed=seed, cell=cell, **(facts | more))

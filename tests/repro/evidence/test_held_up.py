@@ -28,7 +28,7 @@ def test_what_agrees_is_counted_and_what_differs_is_told(tmp_path: Path, layout:
             record_of(layout, "tsn_r50_dnr", "static", static(28_366_864, gmacs)),
             record_of(layout, "tsn_r50", "speed", speed(0.5)),
             record_of(layout, "tsn_r50_dnr", "speed", times),
-            record_of(layout, "tsn_r50", "twin-temporal", accuracy(top1)),
+            record_of(layout, "tsn_r50", "probe-order", accuracy(top1)),
         ]
 
     same = held_up(layout, *both(tmp_path / "same", made(32.7, 1.40, 50.0), made(32.7, 1.42, 52.0)))

@@ -14,7 +14,7 @@ TEST = Views(sampling="mmaction2.uniform_test_8")
 
 
 def experiment(name):
-    return Experiment(model=Model(name=name, backbone="resnet50"), measure=Accuracy(dataset="twin-temporal", test=TEST))
+    return Experiment(model=Model(name=name, backbone="resnet50"), measure=Accuracy(dataset="probe-order", test=TEST))
 
 
 def layout(*rows):

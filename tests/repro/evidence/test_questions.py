@@ -173,16 +173,14 @@ def test_seeds_that_are_not_declared_do_not_count(tmp_path: Path):
 
 
 def test_questions_of_a_user_s_table_are_about_a_cell(tmp_path: Path):
-    made = Question(
-        table="dnr/table1a", key="twin", asks="?", arms=("ct_bn2", "baseline"), cell="twin-temporal", seeds=3
-    )
-    assert {term.cell for term in terms(made)} == {"twin-temporal"} and not controls_of(made)
+    made = Question(table="dnr/table1a", key="own", asks="?", arms=("ct_bn2", "baseline"), cell="probe-order", seeds=3)
+    assert {term.cell for term in terms(made)} == {"probe-order"} and not controls_of(made)
 
 
-def test_what_has_no_mark_of_being_trained_is_no_answer(tmp_path: Path):
-    name = "psn/table1/psn_over_tsm"
-    found = answer(name, write(tmp_path / "records", find(name), lambda label, seed: 12.5 + seed / 100))
-    assert found.state == "empty" and "a mark of tsm on probe-shapes" in found.why
+def test_what_has_no_mark_of_being_trained_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("repro.papers.questions.MARKS", {})
+    found = answer(SIGHT, write(tmp_path / "records", find(SIGHT), arms(80, 70, 0.1)))
+    assert found.state == "empty" and "a mark of tsn on probe-sight" in found.why
 
 
 def test_records_of_an_earlier_version_of_a_probe_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

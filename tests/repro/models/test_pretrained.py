@@ -13,7 +13,7 @@ from repro.models import pretrained
 from repro.models.build import build
 from repro.models.formats import CAFFE, IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.twins import twin_accuracy
+from repro.papers.probes import accuracy_of
 
 MODEL = Model(
     name="tsm", backbone="tiny_resnet", num_classes=3, frames=4, options=frozen(blocks=1, pool=True), method="dnr"
@@ -41,7 +41,7 @@ def test_a_file_tells_its_network_and_fills_it(weights):
 
 
 def test_a_trained_file_tells_its_protocol_and_classes(tmp_path):
-    accuracy = twin_accuracy("twin-temporal", "tsm")
+    accuracy = accuracy_of("tsm", "probe-order")
     model = replace(MODEL, frames=8)
     save_weights(
         tmp_path / "w.safetensors", build(model).state_dict(), model=model, contract=IMAGENET,
@@ -55,8 +55,8 @@ def test_a_trained_file_tells_its_protocol_and_classes(tmp_path):
 
 def test_specs_survive_the_file():
     for accuracy in (
-        twin_accuracy("twin-temporal", "tdn"),
-        replace(twin_accuracy("twin-appearance", "tsn"), train=None),
+        accuracy_of("tdn", "probe-order"),
+        replace(accuracy_of("tsn", "probe-sight"), train=None),
     ):
         assert measure_from_dict(json.loads(canonical_json(accuracy))) == accuracy
         assert measure_from_dict(to_dict(accuracy)) == accuracy

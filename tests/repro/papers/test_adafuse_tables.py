@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from repro.core.spec import Accuracy, diff
+from repro.core.spec import Accuracy
 from repro.models.build import build_meta
 from repro.papers import find
-from repro.papers.adafuse.networks import LONG
-from repro.papers.twins import APPEARANCE, TEMPORAL
+from repro.papers.probe_cells import on_probe
+from repro.papers.probes import ORDER
 from repro.papers.with_method import with_method
 
 
@@ -16,30 +16,17 @@ def cell(table, row, name):
     return find(f"adafuse/{table}").row(row).cells[name]
 
 
-def test_plain_twins_are_the_experiments_of_dnrs_tables():
-    tsn, tsm = find("dnr/table1a").row("baseline").cells, find("dnr/table4").row("sthv1_tsm_r50").cells
-    for twin in (APPEARANCE, TEMPORAL):
-        for table, row in (("table1", "tsn_r18"), ("table3", "tsn_r50_sthv1"), ("table6", "tsn")):
-            assert cell(table, row, twin).id == tsn[twin].id
-    assert cell("table5", "tsm_r50_sthv1", TEMPORAL).id == tsm[TEMPORAL].id
-
-
-def test_a_long_training_differs_in_its_length_alone():
-    short, long = cell("table6", "adafuse", TEMPORAL), cell("table6", "adafuse", LONG)
-    assert set(diff(short, long)) == {"measure.train.epochs", "measure.train.warmup_epochs"}
-
-
-def test_networks_that_differ_in_depth_share_their_small_form():
-    for twin in (APPEARANCE, TEMPORAL):
-        ids = {
-            cell(table, row, twin).id
-            for table, row in (
-                ("table1", "adafuse_tsn_r18"), ("table3", "adafuse_tsn_r50_sthv1"), ("table5", "adafuse_tsn_r50_sthv1"),
-                ("table6", "adafuse"), ("table4", "adafuse_tsn_r50_sthv1"),
-            )
-        }  # fmt: skip
-        assert len(ids) == 1
-    assert cell("table6", "ada_skip", TEMPORAL).id != cell("table6", "ada_reuse", TEMPORAL).id
+def test_networks_that_differ_in_depth_and_loss_share_their_small_form():
+    ids = {
+        on_probe(cell(table, row, "static").model, ORDER).id
+        for table, row in (
+            ("table1", "adafuse_tsn_r18"), ("table3", "adafuse_tsn_r50_sthv1"), ("table5", "adafuse_tsn_r50_sthv1"),
+            ("table6", "adafuse"), ("table4", "adafuse_tsn_r50_sthv1"),
+        )
+    }  # fmt: skip
+    assert len(ids) == 1
+    skip, reuse = (on_probe(cell("table6", row, "static").model, ORDER) for row in ("ada_skip", "ada_reuse"))
+    assert skip.id != reuse.id and skip.model.method_options["actions"] == ("skip", "keep")
 
 
 def test_values_that_the_paper_quotes_stand_apart_and_their_networks_are_hosts():

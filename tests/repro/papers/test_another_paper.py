@@ -85,7 +85,7 @@ def test_it_may_quote_networks_of_its_own_and_share_texts(folder: Path, tmp_path
         text = one.read_text(encoding="utf-8").replace("tea_8", "mine")
         text = re.sub('caption = ".*"', 'caption = "@said"', text)
         (tmp_path / one.name).write_text(text, encoding="utf-8")
-    network = '[mine]\nmodel = { name = "tsm", backbone = "tiny_resnet" }\ntwin = {}\nnote = "Read from the paper."\n'
+    network = '[mine]\nmodel = { name = "tsm", backbone = "tiny_resnet" }\nnote = "Read from the paper."\n'
     (tmp_path / "networks.toml").write_text(network, encoding="utf-8")
     (tmp_path / "other.toml").write_text('[texts]\nsaid = "What all of its tables say."\n', encoding="utf-8")
     done = repro("-m", "repro", "table", "other/table1", "--module", tmp_path / "other.py", "--full")
@@ -109,7 +109,7 @@ def test_a_package_that_is_gone_is_told_where_its_table_is_asked_for(tmp_path: P
     [
         ("other_table1.toml", '"params gmacs32', '"parms gmacs32', "other_table1.toml line 3: unknown column 'parms'"),
         ("other_table1.toml", "caption", "capton", "other_table1.toml line 2: unknown name 'capton'"),
-        ("other_table1.toml", 'rows = "tsn_dnr"', 'rows = "tsn_dnrr"', "line 9: 'tsn_dnrr' fits nothing"),
+        ("other_table1.toml", 'rows = "tsn_dnr"', 'rows = "tsn_dnrr"', "line 8: 'tsn_dnrr' fits nothing"),
         ("other_table1.toml", '"tsn_dnr", "tsn"]', '"tsn_dnr", "tsm"]', "question 'order' names no row"),
         ("other_table1.csv", "tea_8", "tea_9", "unknown quoted network 'tea_9'; did you mean"),
         (

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.errors import RecordError
-from repro.papers.columns import columns
+from repro.papers.columns import columns, require_named
 from repro.papers.table import ColumnSpec
 from repro.papers.text import read
 
@@ -15,7 +15,10 @@ from repro.papers.text import read
 def shown(folder: Path, text: str, paper: str = "") -> dict[str, ColumnSpec]:
     (folder / "x.toml").write_text(paper, encoding="utf-8")
     (folder / "x_table1.toml").write_text(text, encoding="utf-8")
-    return {column.key: column for column in columns(read(folder / "x_table1.toml"))}
+    told = read(folder / "x_table1.toml")
+    found = columns(told)
+    require_named(found, told)
+    return {column.key: column for column in found}
 
 
 def group(items: str, more: str = "") -> str:
@@ -29,7 +32,7 @@ def group(items: str, more: str = "") -> str:
         ("gflops*views", "gflops", "published:gflops*views"),
         ("top1@kinetics400", "kinetics400_top1", "record:kinetics400:top1"),
         ("k400=top1@kinetics400", "k400", "record:kinetics400:top1"),
-        ("twin@twin-appearance-blocks3", "twin_appearance_blocks3", "record:twin-appearance-blocks3:top1"),
+        ("probe@probe-batch-batch2", "probe_batch_batch2", "record:probe-batch-batch2:top1"),
         ("slowdown@speed", "slowdown", "record:speed:against.ratio_median"),
         ("slowdown@speed-224x8", "slowdown_224x8", "record:speed-224x8:against.ratio_median"),
         ("added=params_method", "added", "record:static:params_method"),
@@ -47,7 +50,7 @@ def test_a_group_s_cell_stands_where_none_is_named(tmp_path: Path) -> None:
 
 def test_the_table_has_the_last_word_then_the_paper_then_the_registry(tmp_path: Path) -> None:
     paper = '[texts]\nhost = "n/a: the host"\n[columns."gain_* delta"]\nabsent = "@host"\ntitle = "gain here"\n'
-    table = group("delta gain@twin-temporal gain@twin-appearance") + '[columns.delta]\ntitle = "gain of it"\n'
+    table = group("delta gain@probe-order gain@probe-sight") + '[columns.delta]\ntitle = "gain of it"\n'
     found = shown(tmp_path, table, paper)
     assert [column.title for column in found.values()] == ["gain of it", "gain here", "gain here"]
     assert {column.absent for column in found.values()} == {"n/a: the host"}

@@ -21,7 +21,7 @@ def test_the_views_of_every_network_fit_it(name, frames):
         assert clip_length_of(views.sampling) == entry.fact("clip_length", 1)
         assert clips_of(views.sampling) == views.clips
         assert views.resize == 0 or views.resize >= views.crop
-        if backbones[backbone].fact("twin"):
+        if backbones[backbone].fact("small"):
             assert views.crop == 32
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.core.spec import Accuracy, Speed, diff
+from repro.core.spec import Speed, diff
 from repro.papers import TABLES, find, published
+from repro.papers.probe_cells import waits
 from repro.records.store import load_all
 from repro.report.build_table import table_view
 from repro.report.summary import differing
@@ -74,11 +75,9 @@ def test_batches_follow_the_linear_rule():
         for clips in (8, 6, 4):
             for key in (f"{norm}_{clips}", f"{norm}_dnr_{clips}"):
                 row = find("dnr/table3").row(key)
-                full, small = row.cells["kinetics200"].measure.train, row.cells["twin-appearance"].measure.train
+                full = row.cells["kinetics200"].measure.train
                 assert full.lr == pytest.approx(0.1 * clips / 8)
-                assert small.lr == pytest.approx(full.lr / 4), "a batch of 8 clips at the rate of 32 in proportion"
-                assert full.clips_per_device == small.clips_per_device == clips
-                assert (full.batch, small.batch) == (8 * clips, clips)
+                assert (full.batch, full.clips_per_device) == (8 * clips, clips)
                 assert row.cells["kinetics200"].model.options.get("norm", "bn") == norm
 
 
@@ -97,13 +96,11 @@ def test_interlacing_stands_apart_from_the_rest_of_dnr():
     table = find("dnr/table4")
     rows = {key: table.row(f"sthv1_{key}") for key in ("tsn_r50", "tsn_r50_dnr", "tsm_r50")}
     without = table.row("sthv1_tsn_r50_dnr_without_interlacing")
-    assert "twin-transfer" not in without.cells
-    for name in ("twin-temporal", "sthv1"):
-        changed = diff(rows["tsn_r50_dnr"].cells[name], without.cells[name])
-        assert {key.rpartition(".")[2] for key in changed} == {"channel_interlacing"}
-        assert {k.rpartition(".")[2] for k in diff(rows["tsn_r50"].cells[name], rows["tsm_r50"].cells[name])} == {
-            "name"
-        }
+    changed = diff(rows["tsn_r50_dnr"].cells["sthv1"], without.cells["sthv1"])
+    assert {key.rpartition(".")[2] for key in changed} == {"channel_interlacing"}
+    plain = diff(rows["tsn_r50"].cells["sthv1"], rows["tsm_r50"].cells["sthv1"])
+    assert {key.rpartition(".")[2] for key in plain} == {"name"}
+    assert not without.cells["probe-order"].model.method_options.get("channel_interlacing")
 
 
 def test_full_rows_with_a_pair_of_relays_have_interlacing_and_nothing_else_has_it():
@@ -118,7 +115,7 @@ def test_full_rows_with_a_pair_of_relays_have_interlacing_and_nothing_else_has_i
             single += not pair
             assert ("our reading" in row.note) != pair, (name, row.key)
             for key, options in methods.items():
-                assert options["channel_interlacing"] == (pair and not key.startswith("twin-")), (name, row.key, key)
+                assert options["channel_interlacing"] == pair, (name, row.key, key)
     assert single == 22
 
 
@@ -128,14 +125,10 @@ def test_trainings_on_kinetics_from_scratch_drop_what_the_supplement_says():
             assert row.cells["kinetics200"].model.dropout == 0.4, (name, row.key)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "dnr/table6"])
-def test_twins_run_with_three_seeds_but_for_other_backbones(name):
-    jobs = [job for job in jobs_of(find(name)) if isinstance(job.experiment.measure, Accuracy)]
-    counts = {(job.row, job.cell): 0 for job in jobs}
-    for job in jobs:
-        counts[job.row, job.cell] += 1
-    assert set(counts.values()) <= {1 if name in ("dnr/table2", "dnr/table5") else 3}
-    assert bool(counts) == (name != "dnr/supp2")
+def test_a_run_of_a_table_trains_the_probes_of_its_own_questions_once():
+    jobs = [job for job in jobs_of(find("dnr/table1a")) if job.cell.startswith("probe-")]
+    asked = {(arm, one.probe) for one in find("dnr/table1a").questions for arm in one.arms if not waits(one)}
+    assert {(job.row, job.cell) for job in jobs} == asked and {job.seed for job in jobs} == {0}
 
 
 @pytest.fixture(scope="module")

@@ -21,12 +21,9 @@ def test_it_is_found_by_its_short_name():
 @pytest.mark.parametrize(
     ("row", "cell", "table", "other", "there"),
     [
-        ("tsn", "twin-appearance", "dnr/table1a", "baseline", "twin-appearance"),
-        ("tsn", "twin-temporal", "dnr/table1a", "baseline", "twin-temporal"),
-        ("tsm", "twin-temporal", "dnr/table4", "sthv1_tsm_r50", "twin-temporal"),
-        ("tsn_dnr", "twin-temporal", "dnr/table4", "sthv1_tsn_r50_dnr", "twin-temporal"),
-        ("tsn_psn", "twin-temporal", "psn/table2", "off_li_lc", "twin-temporal"),
-        ("tsn_adafuse", "twin-temporal", "adafuse/table3", "adafuse_tsn_r50_sthv1", "twin-temporal"),
+        ("tsn", "probe-order", "dnr/table1a", "baseline", "probe-order"),
+        ("tsm", "probe-order", "dnr/table6", "tsm_r50", "probe-order"),
+        ("tdn_dnr", "probe-order", "dnr/table6", "tdn_r50_dnr", "probe-order"),
         ("tdn_dnr", "static", "dnr/table6", "tdn_r50_dnr", "static"),
         ("tanet_dnr", "speed", "dnr/table6", "tanet_r50_dnr", "speed"),
     ],
@@ -35,11 +32,10 @@ def test_a_row_of_another_table_is_the_same_experiment(row, cell, table, other, 
     assert find("matrix").row(row).cells[cell].id == find(table).row(other).cells[there].id
 
 
-@pytest.mark.parametrize("cell", ["twin-appearance", "twin-temporal"])
-def test_rows_differ_in_the_network_alone(cell):
-    rows = [row for row in find("matrix").rows if cell in row.cells]
+def test_rows_differ_in_the_network_alone():
+    rows = [row for row in find("matrix").rows if "probe-order" in row.cells]
     for row in rows:
-        changed = set(diff(to_dict(rows[0].cells[cell].measure), to_dict(row.cells[cell].measure)))
+        changed = set(diff(to_dict(rows[0].cells["probe-order"].measure), to_dict(row.cells["probe-order"].measure)))
         # TDN reads five frames around each of the same eight
         assert changed <= ({"train.sampling", "test.sampling"} if row.key.startswith("tdn") else set())
 
@@ -57,7 +53,7 @@ def test_a_method_adds_nothing_else_to_its_host(host):
 
 @pytest.mark.parametrize("row", [row for row in find("matrix").rows if row.cells], ids=lambda row: row.key)
 def test_every_cell_that_is_defined_can_be_built(row):
-    for name in ("static", "twin-temporal"):
+    for name in ("static", "probe-order"):
         with torch.device("meta"):
             build(replace(row.cells[name].model, pretrained="none"))
 

@@ -139,7 +139,7 @@ def test_recipes_and_views_by_name_and_by_value(write):
 
 
 def test_every_named_recipe_can_be_asked_for():
-    assert {"dnr.kinetics400", "adafuse.sthv1", "psn.kinetics400", "mmaction2.kinetics400", "twins"} <= set(names())
+    assert {"dnr.kinetics400", "adafuse.sthv1", "psn.kinetics400", "mmaction2.kinetics400", "probes"} <= set(names())
     for name in names():
         told = []
         for network in ("tsn", "tsm", "tanet", "tdn", "tea"):

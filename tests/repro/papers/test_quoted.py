@@ -11,12 +11,15 @@ from repro.core.errors import UnknownName
 from repro.core.spec import Speed, Static
 from repro.models.build import build, build_meta, input_shape
 from repro.papers import TABLES, find
+from repro.papers.probes import small_form
 from repro.papers.quoted_networks import find as network
 from repro.papers.quoted_networks import networks
 from repro.papers.smoke import smoke_table
-from repro.papers.twins import ablation_twin
+from repro.registry import models
 
 NETWORKS = {name: network for name, network in networks().items() if not network.not_run}
+SMALL = {name: small_form(network.model) for name, network in NETWORKS.items()}
+SMALL = {name: small for name, small in SMALL.items() if small.backbone in models[small.name].fact("backbones")}
 QUOTATIONS = {name: network.not_run for name, network in networks().items() if network.not_run}
 ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.quoted_network]
 
@@ -28,7 +31,6 @@ def test_a_quoted_row_is_counted_and_timed_or_says_why_not():
             assert row.quoted_reason in QUOTATIONS.values(), (name, row.key)
             continue
         assert {Static, Speed} <= kinds, (name, row.key)
-        assert "twin-temporal" in row.cells or row.reasons["twin-temporal"], (name, row.key)
 
 
 def test_every_network_is_quoted_by_some_table():
@@ -42,19 +44,15 @@ def to_key(model):
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_a_network_can_be_built_at_full_size_and_small(name):
-    network = NETWORKS[name]
-    build_meta(network.model)
-    assert (network.twin is None) == bool(network.no_twin)
-    if network.twin is not None:
-        small = ablation_twin(network.twin, "twin-temporal")
-        parameters = sum(p.numel() for p in build_meta(small.model).parameters())
-        assert parameters < 6e6
+    build_meta(NETWORKS[name].model)
+    if name in SMALL:
+        assert sum(p.numel() for p in build_meta(SMALL[name]).parameters()) < 6e6
 
 
-@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if network.twin))
+@pytest.mark.parametrize("name", sorted(SMALL))
 def test_a_small_form_learns_from_every_frame(name):
     """One step backward reaches every parameter that the loss can reach, and every frame of the clip."""
-    model = ablation_twin(NETWORKS[name].twin, "twin-temporal").model
+    model = SMALL[name]
     net = build(model).train()
     shape = (2, *input_shape(model, 32)[1:])
     x = torch.rand(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
@@ -65,7 +63,7 @@ def test_a_small_form_learns_from_every_frame(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(name for name, network in NETWORKS.items() if not network.twin))
+@pytest.mark.parametrize("name", sorted(NETWORKS.keys() - SMALL.keys()))
 def test_a_network_without_small_form_goes_forward_and_backward(name):
     network = NETWORKS[name]
     fixed = not network.sizes
@@ -86,7 +84,6 @@ def test_times_are_paired_with_tsn_at_the_network_s_own_crop():
 def test_the_same_network_in_two_tables_is_timed_once():
     a, b = find("psn/table4").row("tea_8"), find("psn/table5").row("tea_8")
     assert a.cells["speed"].id == b.cells["speed"].id
-    assert a.cells["twin-temporal"].id == b.cells["twin-temporal"].id
     assert a.cells["static"].id != b.cells["static"].id  # the classifier counts
 
 

@@ -15,6 +15,7 @@ from repro import papers
 from repro.core.errors import RecordError
 from repro.papers import published
 from repro.papers.columns import columns, registry
+from repro.papers.probe_cells import COLUMNS, DECIDED
 from repro.papers.text import read
 
 FILES = sorted(published.folders()[0].glob("*.toml"))
@@ -57,6 +58,7 @@ def test_every_file_belongs_to_a_table_and_every_named_text_and_column_is_used()
         for name in read(FILES[0].with_name(f"{paper}.toml"), "SHARED").data.get("texts", {}):
             assert f'"@{name}"' in said, (paper, name)
     groups = [group["columns"] for path in FILES if form(path) == "TABLE" for group in read(path).data["groups"]]
+    groups.append(" ".join(COLUMNS + DECIDED))
     items = {item.rpartition("=")[2].partition("@") for group in groups for item in group.split()}
     assert {name + at for name, at, _ in items} >= set(registry().data), "a column that no table shows"
 

@@ -16,7 +16,6 @@ from repro.core.errors import BadOption
 from repro.core.spec import Speed, diff
 from repro.papers.table import TableSpec
 from repro.papers.with_method import with_method
-from repro.records.store import load_all
 from repro.registry import load_module
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
@@ -25,6 +24,7 @@ from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
 from repro.report.text import render_text
 from repro.runner.jobs import jobs_of
+from tests.repro.made_table import accuracy, record_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -95,15 +95,17 @@ def test_the_readmes_method_stands_in_the_table_in_every_format(mine, tmp_path):
 
 
 def test_a_users_row_has_gains_with_intervals_as_the_table_s_own_in_every_format():
-    """PSN as if it were a user's: on TSN it is the experiment of a row of psn/table2, whose records serve here too."""
-    layout = papers.find("dnr/table1a", ["psn"])
-    table = table_view(layout, load_all(ROOT / "results" / "records").records)
+    layout = papers.find("table6", ["psn"])
+    records = [
+        record_of(layout, key, "probe-order", accuracy(value + 0.1 * seed**2), seed=seed)
+        for key, value in (("tsm_r50", 80.0), ("tsm_r50_psn", 83.0), ("tsm_r50_dnr", 81.0))
+        for seed in range(3)
+    ]
+    table = table_view(layout, records)
     keys = [column.key for column in table.columns]
-    rows = {row.key: dict(zip(keys, row.cells, strict=True)) for row in table.rows}
-    for key in ("baseline_psn", "cl_ct"):
-        cell = rows[key]["gain_temporal"]
-        assert cell.verdict is None and " to " in cell.spread  # only declared questions have answers
-    gain = rows["baseline_psn"]["gain_temporal"]
+    (row,) = [row for row in table.rows if row.key == "tsm_r50_psn"]
+    gain = dict(zip(keys, row.cells, strict=True))["gain_order"]
+    assert gain.verdict is None and " to " in gain.spread  # only declared questions have answers
     for form in (render_text, render_markdown, render_latex, render_html, render_csv):
         assert gain.text.lstrip("+") in form(table)
 
@@ -111,27 +113,27 @@ def test_a_users_row_has_gains_with_intervals_as_the_table_s_own_in_every_format
 def test_gains_are_added_once_and_only_beside_accuracies():
     sources = [column.source for column in papers.find("table6", ["psn"]).columns]
     assert len(sources) == len(set(sources))
-    assert {"gain:twin-temporal:top1", "gain:kinetics400:top1"} <= set(sources)
+    assert {"gain:probe-order:top1", "gain:kinetics400:top1"} <= set(sources)
     assert not [one for one in sources if one.startswith("gain:static")]
 
 
 def test_seeds_of_a_users_row_are_those_asked_for():
     layout = papers.find("table6", ["psn"])
-    jobs = jobs_of(layout, rows=["tsn_r50_psn"], cells=["twin-temporal", "static"], seeds=4)
-    assert [(job.cell, job.seed) for job in jobs] == [("static", 0), *(("twin-temporal", seed) for seed in range(4))]
+    jobs = jobs_of(layout, rows=["tsm_r50_psn"], cells=["probe-order", "static"], seeds=4)
+    assert [(job.cell, job.seed) for job in jobs] == [("static", 0), *(("probe-order", seed) for seed in range(4))]
 
 
 @pytest.mark.slow
 def test_the_readmes_method_is_trained_over_seeds(mine, tmp_path):
     results = str(tmp_path / "results")
     common = ("--with", "scaled", "--module", str(mine))
-    chosen = ("--rows", "baseline", "baseline_scaled", "--only", "twin-appearance", "--seeds", "2", "--jobs", "1")
-    done = run("run", "dnr/table1a", *common, *chosen, REPRO_RESULTS=results)
+    chosen = ("--rows", "tsm_r50", "tsm_r50_scaled", "--only", "probe-order", "--seeds", "2", "--jobs", "1")
+    done = run("run", "table6", *common, *chosen, REPRO_RESULTS=results)
     assert done.returncode == 0, done.stderr
-    shown = run("table", "dnr/table1a", "--format", "csv", "--full", *common, REPRO_RESULTS=results).stdout
-    row = next(line for line in csv.DictReader(io.StringIO(shown)) if line["row"] == "baseline_scaled")
-    assert row["twin_appearance_spread"].endswith("(n=2)")
-    assert " to " in row["gain_appearance_spread"]
+    shown = run("table", "table6", "--format", "csv", "--full", *common, REPRO_RESULTS=results).stdout
+    row = next(line for line in csv.DictReader(io.StringIO(shown)) if line["row"] == "tsm_r50_scaled")
+    assert row["probe_order_spread"].endswith("(n=2)")
+    assert " to " in row["gain_order_spread"]
 
 
 def test_dry_run_lines_name_the_method_and_its_file(mine, tmp_path):

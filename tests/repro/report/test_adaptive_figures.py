@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from repro.core.spec import replace
 from repro.evidence.aggregate import cubic_trend
 from repro.papers import find
+from repro.papers.probe_cells import on_probe
+from repro.papers.probes import ORDER, SIGHT
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.adaptive_figures import Bar, blocks, bubbles, shares
 from repro.report.build_table import table_view
 from repro.report.drawing import Drawing
 from repro.report.figures import Source, sources
-from tests.repro.made_table import accuracy, record_of, static
+from tests.repro.made_table import accuracy, record_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 BLOCKS = ("layer1.0", "layer1.1", "layer2.0", "layer2.1", "layer3.0", "layer3.1")
@@ -30,20 +34,27 @@ def decided(skip: float, reuse: float) -> dict[str, Any]:
     return {"mean": mean, "std": dict.fromkeys(mean, 0.0), "facts": {"gmacs_macs_base": 0.03}}
 
 
+def layout() -> TableSpec:
+    """AdaFuse's Table 6 with two probes in each row."""
+    table = find("adafuse/table6")
+    rows = [
+        replace(row, cells=row.cells | {name: on_probe(row.cells["static"].model, name) for name in (ORDER, SIGHT)})
+        for row in table.rows
+    ]
+    return replace(table, rows=tuple(rows))
+
+
 def record(row: str, cell: str, results: dict[str, Any], seed: int = 0) -> Record:
-    return record_of(find("adafuse/table6"), row, cell, results, seed=seed)
+    return record_of(layout(), row, cell, results, seed=seed)
 
 
 @pytest.fixture(scope="module")
 def source() -> Source:
-    records = [record("tsn", "twin-temporal", accuracy(13.0))]
+    records = [record("tsn", "probe-order", accuracy(13.0))]
     for seed, skip in enumerate((0.2, 0.4)):
-        records.append(record("adafuse", "twin-temporal", accuracy(60.0, cost=decided(skip, 0.3)), seed))
-        records.append(record("adafuse", "twin-appearance", accuracy(70.0, cost=decided(0.6, 0.1)), seed))
-    for row in ("tsn", "adafuse"):
-        records.append(record(row, "twin-static", static(200_000, 0.019) | {"sizes": {"32": {"gmacs": 0.019}}}))
-    layout = find("adafuse/table6")
-    return sources([layout], [table_view(layout, records)], records)[0]
+        records.append(record("adafuse", "probe-order", accuracy(60.0, cost=decided(skip, 0.3)), seed))
+        records.append(record("adafuse", "probe-sight", accuracy(70.0, cost=decided(0.6, 0.1)), seed))
+    return sources([layout()], [table_view(layout(), records)], records)[0]
 
 
 def parsed(drawing: Drawing) -> ElementTree.Element:
@@ -60,26 +71,20 @@ def test_shares_of_every_network_and_dataset_with_their_quotient(source: Source)
     (drawing,) = shares(source)
     root = parsed(drawing)
     words = root.find(f"{SVG}desc").text  # type: ignore[union-attr]
-    assert "AdaFuse, twin-temporal: skip 30.0%, reuse 30.0%, keep 40.0%, reuse / keep 0.750" in words  # type: ignore[operator]
-    assert "AdaFuse, twin-appearance: skip 60.0%, reuse 10.0%, keep 30.0%, reuse / keep 0.333" in words  # type: ignore[operator]
+    assert "AdaFuse, probe-order: skip 30.0%, reuse 30.0%, keep 40.0%, reuse / keep 0.750" in words  # type: ignore[operator]
+    assert "AdaFuse, probe-sight: skip 60.0%, reuse 10.0%, keep 30.0%, reuse / keep 0.333" in words  # type: ignore[operator]
     assert "TSN" not in words  # type: ignore[operator]
     assert "sthv1 0.694" in drawing.note and "minikinetics 0.232" in drawing.note
 
 
 def test_a_panel_for_each_action_and_a_bar_for_each_block(source: Source) -> None:
     found = {drawing.title: drawing for drawing in blocks(source)}
-    assert set(found) == {f"Shares by block, AdaFuse, twin-{kind} (as Figure 4)" for kind in ("appearance", "temporal")}
-    root = parsed(found["Shares by block, AdaFuse, twin-temporal (as Figure 4)"])
+    assert set(found) == {f"Shares by block, AdaFuse, {name} (as Figure 4)" for name in (ORDER, SIGHT)}
+    root = parsed(found["Shares by block, AdaFuse, probe-order (as Figure 4)"])
     assert len(root.findall(f".//{SVG}rect")) == 3 * len(BLOCKS) * 2
     assert len(root.findall(f".//{SVG}path[@stroke-dasharray]")) == 3
     words = root.find(f"{SVG}desc").text  # type: ignore[union-attr]
     assert "layer3.1: keep 40.0 %, constant over the clip 20.0 %" in words  # type: ignore[operator]
-
-
-def test_bubbles_of_measured_networks_and_none_where_nothing_is_printed(source: Source) -> None:
-    (drawing,) = bubbles(source)  # Table 6 prints no parameters
-    words = parsed(drawing).find(f"{SVG}desc").text  # type: ignore[union-attr]
-    assert "TSN: 19, 13 %, 0.2 M parameters" in words and "AdaFuse: 19, 60 %" in words  # type: ignore[operator]
 
 
 def test_printed_bubbles_have_diameters_in_proportion() -> None:

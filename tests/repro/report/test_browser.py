@@ -91,7 +91,7 @@ def test_a_cell_opens_with_its_record_and_has_an_address(browser: Chromium, addr
     assert browser.run("location.hash") == "#dnr/table6/tsn_r50_dnr/slow"
     browser.press("Escape")
     assert browser.run("document.querySelector('#detail').hidden && location.hash === ''")
-    browser.open(f"{address}#dnr/table6/tsn_r50/twin")
+    browser.open(f"{address}#dnr/table6/tsn_r50/order")
     browser.wait("document.querySelectorAll('#detail details').length === 2")
     browser.run("document.querySelector('#detail details').open = true")
     browser.wait("document.querySelectorAll('#detail svg polyline').length === 2")  # loss and lr
@@ -129,10 +129,13 @@ def test_columns_are_sorted_within_sections_and_back(browser: Chromium, address:
 def test_the_search_finds_rows_and_records(browser: Chromium, address: str) -> None:
     browser.press("/")
     assert browser.run("document.activeElement.id") == "search"
-    browser.call("Input.insertText", text="dnr twin-temporal")
+    browser.call("Input.insertText", text="dnr probe-order")
     browser.wait("document.querySelectorAll('#hits a').length > 0")
     links = browser.run("[...document.querySelectorAll('#hits a')].map((a) => a.hash)")
-    assert links[:2] == ["#dnr/table6/tsn_r50/twin", "#dnr/table6/tsn_r50_dnr/twin"]  # their verdicts name the dataset
+    assert links[:2] == [
+        "#dnr/table6/tsn_r50/order",
+        "#dnr/table6/tsn_r50_dnr/order",
+    ]  # their verdicts name the dataset
     assert len(links) == 6 and all(re.fullmatch(r"#[0-9a-f]{16}-s\d", link) for link in links[2:])
     browser.call("Input.insertText", text=" nowhere")
     browser.wait("document.querySelector('#hits').innerText.startsWith('0 found')")

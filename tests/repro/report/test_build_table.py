@@ -58,9 +58,9 @@ def test_measured_values_are_scaled_rounded_and_linked(layout: TableSpec, record
 
 
 def test_several_seeds_are_mean_and_deviation(layout: TableSpec, records: list[Record]) -> None:
-    twin = cell(table_view(layout, records), "tsn_r50", "twin")
-    assert (twin.text, twin.spread) == ("13.50", "±0.71 (n=2)")
-    assert len(twin.records) == 2
+    shown = cell(table_view(layout, records), "tsn_r50", "order")
+    assert (shown.text, shown.spread) == ("13.50", "±0.71 (n=2)")
+    assert len(shown.records) == 2
 
 
 def test_every_empty_cell_says_why(layout: TableSpec, records: list[Record]) -> None:
@@ -70,7 +70,7 @@ def test_every_empty_cell_says_why(layout: TableSpec, records: list[Record]) -> 
     assert all(c.reason == "" for r in table.rows for c in r.cells if c.kind != "reason")
     expected = {
         ("tsn_r50", "k400"): "not run: kinetics400 is not configured (python -m repro data add kinetics400)",
-        ("tsm_r50", "twin"): "failed: MemoryError: <i>none</i> left",
+        ("tsm_r50", "order"): "failed: MemoryError: <i>none</i> left",
         ("tsm_r50", "speed"): "running, or interrupted: a second start of the same command resumes it",
         ("tsm_r50_mine", "speed"): "not run: python -m repro run dnr/table6",
         ("tsm_r50_mine", "top1"): "not published: no paper prints this row",
@@ -83,7 +83,7 @@ def test_every_empty_cell_says_why(layout: TableSpec, records: list[Record]) -> 
         for c in row.cells:
             if c.kind == "reason" and c.reason != "not applicable":
                 assert table.footnotes[c.notes[0]] == c.reason
-    assert cell(table, "tsm_r50", "twin").records == (records[8].name,)
+    assert cell(table, "tsm_r50", "order").records == (records[8].name,)
 
 
 def test_best_and_second_are_of_the_run_rows_and_ties_share(layout: TableSpec, records: list[Record]) -> None:
@@ -114,28 +114,28 @@ def test_different_conditions_are_told_and_forbid_a_best(layout: TableSpec, reco
 def test_conditions_stand_under_the_table(layout: TableSpec, records: list[Record]) -> None:
     table = table_view(layout, records)
     assert any("A CPU <7> (cpu), 1 thread" in note for note in table.footnotes)
-    assert any("twin-temporal (val), tiny_resnet" in note for note in table.footnotes)
+    assert any("probe-order (val), tiny_resnet" in note for note in table.footnotes)
     assert any(note.startswith("trained 2 epochs") for note in table.footnotes)
 
 
 def test_different_recipes_are_told_and_still_compared(layout: TableSpec) -> None:
     row = layout.row("tsn_r50_dnr")
-    twin = row.cells["twin-temporal"]
-    other = replace(twin, measure=replace(twin.measure, train=replace(twin.measure.train, epochs=7)))
-    rows = (layout.row("tsn_r50"), replace(row, cells={"twin-temporal": other}))
+    probe = row.cells["probe-order"]
+    other = replace(probe, measure=replace(probe.measure, train=replace(probe.measure.train, epochs=7)))
+    rows = (layout.row("tsn_r50"), replace(row, cells={"probe-order": other}))
     changed = replace(layout, rows=rows)
-    made = [record_of(changed, r.key, "twin-temporal", accuracy(top1)) for r, top1 in zip(rows, (13, 97), strict=True)]
+    made = [record_of(changed, r.key, "probe-order", accuracy(top1)) for r, top1 in zip(rows, (13, 97), strict=True)]
     table = table_view(changed, made)
-    assert cell(table, "tsn_r50_dnr", "twin").best
+    assert cell(table, "tsn_r50_dnr", "order").best
     assert any(note.startswith("TSN: trained 2 epochs") and "TSN + DNR: trained 7" in note for note in table.footnotes)
 
 
 def test_videos_left_out_and_failed_seeds_are_told(layout: TableSpec, records: list[Record]) -> None:
-    records.append(record_of(layout, "tsn_r50", "twin-temporal", {}, status="failed", reason="killed", seed=2))
+    records.append(record_of(layout, "tsn_r50", "probe-order", {}, status="failed", reason="killed", seed=2))
     table = table_view(layout, records)
-    told = [table.footnotes[n] for n in cell(table, "tsn_r50_dnr", "twin").notes]
+    told = [table.footnotes[n] for n in cell(table, "tsn_r50_dnr", "order").notes]
     assert told == ["1 of 257 videos could not be read and are left out (named in the record)"]
-    assert [table.footnotes[n] for n in cell(table, "tsn_r50", "twin").notes] == ["seed 2 failed: killed"]
+    assert [table.footnotes[n] for n in cell(table, "tsn_r50", "order").notes] == ["seed 2 failed: killed"]
 
 
 def test_smoke_records_are_never_shown(layout: TableSpec) -> None:

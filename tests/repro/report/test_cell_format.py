@@ -21,23 +21,23 @@ from repro.report.table import Cell
 from repro.report.text import render_text
 from tests.repro.made_table import accuracy, record_of, static
 
-GAIN = {8: 1.0, 6: 2.0, 4: 3.0}
+GAIN = {"tanet": 1.0, "tdn": 2.0, "tsm": 3.0}
 
 
 @pytest.fixture(scope="module")
-def table3() -> TableSpec:
-    return find("dnr/table3")
+def table6() -> TableSpec:
+    return find("dnr/table6")
 
 
-def runs(table: TableSpec, gains: dict[int, float], seeds: int = 3) -> list[Record]:
-    """BN rows whose gain is `gains` and, of one seed, a little more of it."""
+def runs(table: TableSpec, gains: dict[str, float], seeds: int = 3) -> list[Record]:
+    """Rows whose gain is `gains` and, of one seed, a little more of it."""
     made = []
-    for clips, gain in gains.items():
+    for name, gain in gains.items():
         for seed in range(seeds):
-            host = 60.0 + clips + seed
-            made.append(record_of(table, f"bn_{clips}", "twin-appearance", accuracy(host), seed=seed))
+            host = 60.0 + len(name) + seed
+            made.append(record_of(table, f"{name}_r50", "probe-order", accuracy(host), seed=seed))
             more = host + gain * (1 + 0.05 * seed)
-            made.append(record_of(table, f"bn_dnr_{clips}", "twin-appearance", accuracy(more), seed=seed))
+            made.append(record_of(table, f"{name}_r50_dnr", "probe-order", accuracy(more), seed=seed))
     return made
 
 
@@ -47,23 +47,24 @@ def shown(table: TableSpec, records: list[Record], row: str, column: str) -> Cel
     return next(r for r in view.rows if r.key == row).cells[index]
 
 
-def test_a_gain_is_the_difference_of_means_with_its_interval(table3):
-    cell = shown(table3, runs(table3, GAIN), "bn_dnr_4", "gain_appearance")
+def test_a_gain_is_the_difference_of_means_with_its_interval(table6):
+    cell = shown(table6, runs(table6, GAIN), "tsm_r50_dnr", "gain_order")
     assert (cell.kind, cell.text) == ("measured", "+3.1")
     low, high = (float(part) for part in cell.spread.strip("()").split(" to "))
     assert low < 3.15 < high
     assert len(cell.records) == 6
 
 
-def test_one_seed_has_no_interval_and_a_missing_host_a_reason(table3):
-    one = runs(table3, GAIN, seeds=1)
-    assert shown(table3, one, "bn_dnr_8", "gain_appearance").spread == ""
+def test_one_seed_has_no_interval_and_a_missing_host_a_reason(table6):
+    one = runs(table6, GAIN, seeds=1)
+    assert shown(table6, one, "tanet_r50_dnr", "gain_order").spread == ""
     alone = [record for record in one if "dnr" in record.row]
-    assert shown(table3, alone, "bn_dnr_8", "gain_appearance").reason.startswith("not run")
-    assert shown(table3, one, "bn_8", "gain_appearance").reason.startswith("not applicable")
+    assert shown(table6, alone, "tanet_r50_dnr", "gain_order").reason.startswith("not run")
+    assert shown(table6, one, "tanet_r50", "gain_order").reason.startswith("not applicable")
 
 
-def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval(table3):
+def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval():
+    table3 = find("dnr/table3")
     records = [
         record_of(table3, "bn_8", "static", static(24_000_000, 32.7036)),
         record_of(table3, "bn_dnr_8", "static", static(28_000_000, 32.7130)),
@@ -72,7 +73,8 @@ def test_what_a_method_adds_to_the_cost_is_a_gain_without_interval(table3):
     assert (cell.text, cell.spread) == ("+0.009", "")
 
 
-def test_what_a_table_asks_stands_in_every_format(table3, tmp_path):
+def test_what_a_table_asks_stands_in_every_format(tmp_path):
+    table3 = find("dnr/table3")
     view = with_answers(table_view(table3, []), table3, Index(tmp_path))
     on_bn, on_gn, *_ = view.findings
     assert "gain grow as the batch shrinks" in on_bn and " open: " in on_bn and "On GN" in on_gn

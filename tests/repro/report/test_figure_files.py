@@ -26,7 +26,7 @@ def test_every_figure_is_there_as_svg_and_png(layout: TableSpec, records: list[R
         f"{name}.{suffix}"
         for name in (
             "networks-kinetics-400-accuracy-against-gmacs", "dnr-table6-accuracy-against-gmacs",
-            "dnr-table6-every-seed-twin-temporal", "dnr-table6-training-twin-temporal",
+            "dnr-table6-every-seed-probe-order", "dnr-table6-training-probe-order",
         )
         for suffix in ("svg", "png")
     ]  # fmt: skip

@@ -68,10 +68,10 @@ def test_a_line_for_each_seed_and_nothing_where_nothing_was_trained(layout: Tabl
     table = table_view(layout, records)
     source = sources([layout], [table], records)[0]
     drawn = {drawing.title: _parsed(drawing.svg) for drawing in drawings(source)}
-    assert list(drawn) == ["Every seed, twin-temporal", "Training, twin-temporal"]
-    assert len(drawn["Every seed, twin-temporal"].findall(f".//{SVG}circle")) == 3
-    assert len(drawn["Every seed, twin-temporal"].findall(f".//{SVG}path[@class='mean']")) == 1
-    lines = drawn["Training, twin-temporal"].findall(f".//{SVG}polyline")
+    assert list(drawn) == ["Every seed, probe-order", "Training, probe-order"]
+    assert len(drawn["Every seed, probe-order"].findall(f".//{SVG}circle")) == 3
+    assert len(drawn["Every seed, probe-order"].findall(f".//{SVG}path[@class='mean']")) == 1
+    lines = drawn["Training, probe-order"].findall(f".//{SVG}polyline")
     assert [len(line.attrib["points"].split()) for line in lines] == [5, 5, 5]
     smoke = [record.model_copy(update={"smoke": True}) for record in records]
     assert drawings(sources([layout], [table], smoke)[0]) == []
@@ -81,7 +81,7 @@ def test_numbers_that_are_none_are_not_drawn(layout: TableSpec, records: list[Re
     curve = [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": float("nan")}, {"epoch": 3, "loss": True}]
     odd = [record.model_copy(update={"curve": curve}) for record in records]
     drawn = drawings(sources([layout], [table_view(layout, odd)], odd)[0])
-    assert [drawing.title for drawing in drawn] == ["Every seed, twin-temporal"]
+    assert [drawing.title for drawing in drawn] == ["Every seed, probe-order"]
 
 
 def _dots(*places: tuple[float, float]) -> list[Dot]:

@@ -105,7 +105,7 @@ def test_csv_comes_back_by_a_reader(table: Table) -> None:
     for row, read in zip(table.rows, rows, strict=True):
         for column, cell in zip(table.columns, row.cells, strict=True):
             assert read[column.key] == (cell.reason or cell.text)
-    assert rows[1]["twin_spread"] == "±0.71 (n=2)"
+    assert rows[1]["order_spread"] == "±0.71 (n=2)"
 
 
 def test_csv_runs_no_formula(hostile: Table) -> None:

@@ -17,7 +17,7 @@ def test_what_was_measured_is_counted(layout: TableSpec, records: list[Record]) 
     table = table_view(layout, records)
     found = front([table], records, [], [])
     assert (found.done, found.failed, found.kinds) == (8, 1, "3 static, 2 speed, 3 accuracy")
-    assert found.seeds == [(1, 1), (2, 1)] and found.datasets == [("twin-temporal", 3)]
+    assert found.seeds == [(1, 1), (2, 1)] and found.datasets == [("probe-order", 3)]
     (one,) = found.coverage
     kinds = [cell.kind for row in table.rows for cell in row.cells]
     assert one.measured == kinds.count("measured") and one.run == 3

@@ -223,7 +223,7 @@ def test_processes_are_bounded_by_the_videos(tester: Trial) -> None:
 
 @pytest.mark.parametrize("seed", ["-1", "1.5", "4294967296", "9" * 5000, "²"])
 def test_seeds_that_a_record_refuses_are_refused_at_once(seed: str, capsys: pytest.CaptureFixture[str]) -> None:
-    for verb in (["train", "tsn", "--dataset", "twin-temporal-smoke"], ["run", "table6"]):
+    for verb in (["train", "tsn", "--dataset", "probe-order-smoke"], ["run", "table6"]):
         with pytest.raises(SystemExit) as ended:
             main([*verb, f"--seed={seed}"])
         assert ended.value.code == 2 and "--seed" in capsys.readouterr().err

@@ -22,26 +22,26 @@ from repro.runner.jobs import jobs_of, select, state_of
 def table() -> TableSpec:
     """Two rows of the same network: their cells are the same experiments."""
     small = smoke_table(find("table6"))
-    rows = (small.row("tsn_r50"), replace(small.row("tsn_r50"), key="again", label="again"))
-    return replace(small, rows=rows, seeds={"twin-appearance": 3})
+    rows = (small.row("tsm_r50"), replace(small.row("tsm_r50"), key="again", label="again"))
+    return replace(small, rows=rows, seeds={"probe-order": 3})
 
 
 def test_the_table_says_how_many_seeds_and_the_caller_may_say_otherwise(table):
     def seeds(jobs):
-        return [job.seed for job in jobs if (job.row, job.cell) == ("again", "twin-appearance")]
+        return [job.seed for job in jobs if (job.row, job.cell) == ("again", "probe-order")]
 
     assert seeds(jobs_of(table)) == [0, 1, 2]
     assert seeds(jobs_of(table, seeds=2)) == [0, 1]
-    others = [job for job in jobs_of(table) if job.cell != "twin-appearance"]
+    others = [job for job in jobs_of(table) if job.cell != "probe-order"]
     assert {job.seed for job in others} == {0}
 
 
 def test_a_shared_experiment_is_measured_once(table):
     jobs = jobs_of(table, cells=["static"], smoke=True)
     other = jobs_of(replace(table, name="table5"), rows=["again"], cells=["static"], smoke=True)
-    assert [job.row for job in jobs] == ["tsn_r50", "again"]
+    assert [job.row for job in jobs] == ["tsm_r50", "again"]
     root = store.default_root(True)
-    assert [job.row for job in select(jobs, "undone", Index(root))] == ["tsn_r50"]
+    assert [job.row for job in select(jobs, "undone", Index(root))] == ["tsm_r50"]
     made = execute(jobs[0], Execution(device="cpu", threads=1))
     for job in (*jobs, *other):
         assert state_of(job, Index(root)) == "done"
@@ -51,7 +51,7 @@ def test_a_shared_experiment_is_measured_once(table):
 
 
 def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypatch):
-    here = jobs_of(table, rows=["tsn_r50"], cells=["static"], smoke=True)[0]
+    here = jobs_of(table, rows=["tsm_r50"], cells=["static"], smoke=True)[0]
     there = replace(here, table="table5")
     root = store.default_root(True)
     with monkeypatch.context() as patch:
@@ -64,7 +64,7 @@ def test_a_failure_elsewhere_is_told_and_a_later_success_counts(table, monkeypat
 
 def test_status_counts_seeds(table, capsys):
     render_status(table, Index(store.default_root(True)), Console(width=160), smoke=True)
-    assert "missing: static input speed twin-appearance (3 seeds) twin-temporal" in capsys.readouterr().out
+    assert "missing: static input speed probe-order (3 seeds)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", [name for name in TABLES if name.startswith("dnr/")])
@@ -80,10 +80,11 @@ def test_every_table_has_a_small_form(name):
 
 
 def test_a_row_that_starts_from_another_training_runs_end_to_end():
-    small = smoke_table(find("dnr/table4"))
-    (job,) = jobs_of(small, rows=["sthv1_tsn_r50_dnr"], cells=["twin-transfer"], seeds=1, smoke=True)
-    made = execute(job, Execution(device="cpu", threads=1))
+    (job,) = jobs_of(smoke_table(find("dnr/table4")), rows=["sthv1_tsn_r50"], cells=["probe-order"], smoke=True)
+    before = replace(job.experiment, measure=replace(job.experiment.measure, dataset="probe-shapes-smoke"))
+    tuned = replace(job.experiment, measure=replace(job.experiment.measure, initial=before))
+    made = execute(replace(job, experiment=tuned), Execution(device="cpu", threads=1))
     assert made.status == "done", made.reason
     told = made.effective["initial"]
     assert told["experiment"] == made.experiment().measure.initial.id
-    assert told["dataset"]["name"] == "twin-appearance-smoke"
+    assert told["dataset"]["name"] == "probe-shapes-smoke"

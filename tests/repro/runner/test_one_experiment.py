@@ -48,12 +48,12 @@ def test_a_csv_with_other_videos_is_another_dataset_and_its_place_is_no_part(tmp
 
 
 def test_a_recipe_takes_known_fields_of_their_kind() -> None:
-    made = recipe(TSM, "twin-temporal-smoke", {"epochs": 2, "batch": 2})
+    made = recipe(TSM, "probe-order-smoke", {"epochs": 2, "batch": 2})
     assert made.measure.train.epochs == 2  # type: ignore[union-attr]
     with pytest.raises(BadOption, match="epochs 'abc'"):
-        recipe(TSM, "twin-temporal-smoke", {"epochs": "abc"})
+        recipe(TSM, "probe-order-smoke", {"epochs": "abc"})
     with pytest.raises(UnknownName, match="did you mean epochs"):
-        recipe(TSM, "twin-temporal-smoke", {"epoch": 2})
+        recipe(TSM, "probe-order-smoke", {"epoch": 2})
 
 
 def test_a_probe_has_its_own_recipe_and_small_form() -> None:

@@ -25,7 +25,7 @@ CLIPS = Path(__file__).parents[4] / "shared" / "clips"
 def clips(tmp_path_factory):
     """Twelve clips of two classes in four groups."""
     root, lines = tmp_path_factory.mktemp("small"), ["path,label,group"]
-    chosen = open_index("twin-temporal-smoke", "train").videos[:2]
+    chosen = open_index("probe-order-smoke", "train").videos[:2]
     for number in range(12):
         content = chosen[number % 2].path.read_bytes()
         (root / f"{number}.mp4").write_bytes(content)

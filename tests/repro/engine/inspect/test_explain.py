@@ -18,7 +18,7 @@ from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.twins import twin_accuracy
+from repro.papers.probes import accuracy_of
 from repro.records import figures
 from tests.repro.conftest import write_video
 
@@ -30,7 +30,7 @@ NAMES = tuple("abcdefgh")
 
 def weights_of(model, path, seed=0, names=NAMES):
     seed_all(seed)
-    told = trained_on(twin_accuracy("twin-temporal", model.name), names)
+    told = trained_on(accuracy_of(model.name, "probe-order"), names)
     return save_weights(path, build(model).state_dict(), model=model, contract=IMAGENET, more=told)
 
 
@@ -72,7 +72,7 @@ def test_host_and_method_side_by_side(place, tmp_path, capsys, monkeypatch):
         assert one["class"]["name"] in NAMES
         assert one["map_size"] == [8, 2, 2]
         assert max(frame["most"] for frame in one["frames"]) == 1
-    for word in ("TSN+DNR", "clip.mp4", "uniform_test_8", "Trained on twin-temporal."):
+    for word in ("TSN+DNR", "clip.mp4", "uniform_test_8", "Trained on probe-order."):
         assert word in facts["alt"] + facts["caption"]
     assert Image.open(png).size[0] > 1000
     assert str(png) in capsys.readouterr().out
@@ -149,9 +149,7 @@ def test_what_cannot_be_is_told(place, given, expected, capsys):
 
 
 def test_networks_that_see_other_frames_are_not_compared(place, tmp_path, capsys):
-    other = replace(
-        twin_accuracy("twin-temporal", "tsn"), test=replace(twin_accuracy("twin-temporal", "tsn").test, crop=24)
-    )
+    other = replace(accuracy_of("tsn", "probe-order"), test=replace(accuracy_of("tsn", "probe-order").test, crop=24))
     seed_all(1)
     save_weights(
         tmp_path / "o.safetensors", build(PLAIN).state_dict(), model=PLAIN, contract=IMAGENET,

@@ -45,7 +45,7 @@ def by_hand(net, place="layer2.synthesizer"):
 
 def test_norms_are_those_computed_by_hand():
     """Channels 128 of conv3 leave 32 inside, 8 a group: a block of 64 weights."""
-    net = network(dataset="twin-temporal")
+    net = network(dataset="probe-order")
     assert by_hand(net) == 8
     found = kernels.read(net)
     assert (found.temporal, found.spatial) == (
@@ -92,13 +92,13 @@ def test_labels_name_dataset_and_losses(options, told):
 
 
 def test_figure_holds_the_numbers_and_is_the_same_twice():
-    net = network(dataset="twin-temporal")
+    net = network(dataset="probe-order")
     by_hand(net)
-    found = [kernels.read(net), kernels.read(network(dataset="twin-appearance"))]
+    found = [kernels.read(net), kernels.read(network(dataset="probe-sight"))]
     png, facts = kernels.kernels_figure(found)
     assert png == kernels.kernels_figure(found)[0]
     assert facts.kind == "kernels"
-    assert [one.label.split(":")[0] for one in facts.networks] == ["twin-temporal", "twin-appearance"]
+    assert [one.label.split(":")[0] for one in facts.networks] == ["probe-order", "probe-sight"]
     conv3 = facts.details["networks"][0]["stages"]["conv3"]
     assert conv3["norms"][1][2] == 64 * 22
     assert "conv3 S-M-3 to T-M-3" in facts.alt

@@ -134,7 +134,7 @@ def test_the_spec_tells_it_and_old_ids_stay(tiny_model, tuned):
     assert experiment.id != plain.id
     assert "initial" not in to_dict(plain, identity=True)["measure"]
     assert experiment_from_dict(json.loads(json.dumps(to_dict(experiment)))).id == experiment.id
-    assert replace(tuned, dataset="twin-temporal").datasets == (tuned.dataset, "twin-temporal")
+    assert replace(tuned, dataset="probe-order").datasets == (tuned.dataset, "probe-order")
 
 
 def test_what_cannot_be_is_refused(tiny_model, tuned, before, tmp_path):
