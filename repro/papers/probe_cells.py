@@ -36,7 +36,9 @@ def waits(one: Question) -> list[str]:
 
 def name_of(one: Question, point: Any) -> str:
     """The cell that an arm is at a point: the probe's name, and what of the training the point changes."""
-    return one.probe + (f"-{one.vary}{point}" if point is not None and one.vary != GRADE else "")
+    if point is None or one.vary == GRADE:
+        return one.probe
+    return f"{one.probe}-{'' if one.vary == BATCH else one.vary}{point}"
 
 
 def experiment(one: Question, row: RowSpec, point: Any) -> Experiment:

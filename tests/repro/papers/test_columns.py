@@ -32,7 +32,7 @@ def group(items: str, more: str = "") -> str:
         ("gflops*views", "gflops", "published:gflops*views"),
         ("top1@kinetics400", "kinetics400_top1", "record:kinetics400:top1"),
         ("k400=top1@kinetics400", "k400", "record:kinetics400:top1"),
-        ("probe@probe-batch-batch2", "probe_batch_batch2", "record:probe-batch-batch2:top1"),
+        ("probe@probe-batch-2", "probe_batch_2", "record:probe-batch-2:top1"),
         ("slowdown@speed", "slowdown", "record:speed:against.ratio_median"),
         ("slowdown@speed-224x8", "slowdown_224x8", "record:speed-224x8:against.ratio_median"),
         ("added=params_method", "added", "record:static:params_method"),
