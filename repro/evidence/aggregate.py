@@ -16,22 +16,22 @@ Done = Callable[[Experiment | None], list[Record]]
 
 
 def gain(here: Sequence[Record], there: Sequence[Record], column: ColumnSpec, path: str) -> tuple[float, str] | None:
-    """Mean of `here` minus mean of `there` in the column's unit, and its 95 % interval by Welch where both have seeds.
-
-    None where a record lacks the number.
+    """Mean of `here` minus `there` over the seeds that both have, in the column's unit, and its 95 % t interval, where
+    there are two or more; without a common seed the difference of the means. None where a record lacks the number.
     """
     own, base = numbers(here, path), numbers(there, path)
     if len(own) < len(here) or len(base) < len(there):
         return None
-    difference = (statistics.fmean(own) - statistics.fmean(base)) * column.scale
-    if min(len(own), len(base)) < 2:
-        return difference, ""
+    by_seed = {record.seed: value for record, value in zip(there, base, strict=True)}
+    pairs = [(value, by_seed[one.seed]) for one, value in zip(here, own, strict=True) if one.seed in by_seed]
+    if len(pairs) < 2:
+        return (statistics.fmean(own) - statistics.fmean(base)) * column.scale, ""
     import numpy as np
 
-    from repro.evidence.stats import welch
+    from repro.evidence.stats import t_interval
 
-    interval, _ = welch(np.array(base) * column.scale, np.array(own) * column.scale)
-    return difference, f"({interval.low:+.{column.digits}f} to {interval.high:+.{column.digits}f})"
+    found = t_interval(np.array([value - other for value, other in pairs]) * column.scale)
+    return found.value, f"({found.low:+.{column.digits}f} to {found.high:+.{column.digits}f})"
 
 
 def ratio(here: Sequence[Record], there: Sequence[Record], path: str) -> tuple[float, str] | None:

@@ -94,19 +94,6 @@ def paired_difference(
     return Interval(100 * (gain - loss) / n, float(low), float(high), n, "paired bootstrap")
 
 
-def welch(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[Interval, float]:
-    """Mean of b minus mean of a across seeds, Welch's interval and its p; needs two seeds of each."""
-    x, y = _finite(a, at_least=2), _finite(b, at_least=2)
-    difference = float(y.mean() - x.mean())
-    if np.ptp(x) == 0 and np.ptp(y) == 0:
-        return Interval(difference, difference, difference, x.size + y.size, "Welch"), float(difference == 0)
-    of_x, of_y = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
-    error, freedom = math.sqrt(of_x + of_y), (of_x + of_y) ** 2 / (of_x**2 / (x.size - 1) + of_y**2 / (y.size - 1))
-    half = t_quantile(freedom, (1 + confidence) / 2) * error
-    interval = Interval(difference, difference - half, difference + half, x.size + y.size, "Welch")
-    return interval, 2 * t_below(freedom, -abs(difference) / error)
-
-
 def holm(p_values: np.ndarray) -> np.ndarray:
     """Holm's step-down correction of several p values, in their own order."""
     p = np.asarray(p_values, float)

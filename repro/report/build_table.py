@@ -94,7 +94,7 @@ def table_view(
 
 #: start of the note of a column whose values cannot be compared
 MIXED = "measured under different conditions, so that no best value is marked. "
-_GAIN = "the row's mean minus that of the row it is compared with; with seeds, the 95 % interval (Welch)"
+_GAIN = "the row's mean minus that of the row it is compared with, seed by seed, and the 95 % t interval"
 _OWN_GAIN = (
     "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval (t over the seeds); "
     "higher or lower: sure at 5 % after Holm's correction for all gains of the table; without a word undecided"
