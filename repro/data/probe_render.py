@@ -11,7 +11,7 @@ light; made hard by a dial, some on a grid.
 - sight-blank: `sight` without the shape, what is left of it is not to tell the class.
 
 Distractors are dark shapes that move in the way of a class drawn at random. The dials of order, sight and shapes were
-set on `choose`; batch and redundancy have that of sight.
+set on `choose`; redundancy has that of sight, and batch an easier one that is still to be tried.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ DIALS: Mapping[str, Dial] = {
     "order": Dial(number=0, shape=False, opacity=0.35, noise=0.25),
     "sight": _SIGHT,
     "sight-blank": replace(_SIGHT, number=2, opacity=0.0),
-    "batch": replace(_SIGHT, number=3),
+    "batch": replace(_SIGHT, number=3, version=9, opacity=0.4, noise=0.225),
     "redundancy": replace(_SIGHT, number=4, pictures=(1, 2, 4, 8)),
     "shapes": Dial(
         number=5,

@@ -28,7 +28,7 @@ from repro.records.index import Index, finishing
 from repro.records.schema import Record
 
 #: seconds of a training of which nothing like it has a record
-GUESS_S = 90.0
+GUESS_S = 150.0
 #: percent of a probe's scale, chance to 100, between which hosts are to stand
 RANGE = (55.0, 90.0)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
+from repro.data.embedded import is_of_now
 from repro.evidence.against_print import of_measured, of_printed_gain
 from repro.evidence.aggregate import average, gain, ratio
 from repro.evidence.counts import counts
@@ -116,6 +117,8 @@ class _View:
         self._by_id: dict[str, list[Record]] = defaultdict(list)
         self._by_place: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
         for record in self.records:
+            if not is_of_now(record.spec["measure"].get("dataset", ""), record.dataset):
+                continue  # of a probe whose videos were other ones
             self._by_id[record.id].append(record)
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)

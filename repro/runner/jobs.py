@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from repro.data.index import Index as Videos
 
 #: seconds a job of a kind takes until one of its kind has been seen; only the ETA uses it
-EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 90.0}
+EXPECTED_SECONDS = {"static": 6.0, "speed": 15.0, "accuracy": 150.0}
 #: in the order in which they are run
 KINDS = tuple(EXPECTED_SECONDS)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.core.spec import Experiment, to_dict
+from repro.data.embedded import EMBEDDED
 from repro.papers.question import Question
 from repro.papers.questions import controls_of, experiments
 from repro.records import store
@@ -59,6 +60,12 @@ def scores_of(percent: float, seed: int) -> Scores:
     return Scores(logits, labels, [f"{name:05d}" for name in range(VIDEOS)], [], 1, 1)
 
 
+def version_of(experiment: Experiment) -> dict[str, object]:
+    """What a record tells of the videos of its probe."""
+    name = experiment.measure.dataset  # type: ignore[union-attr]
+    return {"version": EMBEDDED[name].content.version} if name in EMBEDDED else {}
+
+
 def _write(root, experiment: Experiment, seed: int, table: str, row: str, results, scores, more) -> None:
     paper, _, name = table.partition("/")
     made = Record.model_validate(
@@ -67,7 +74,8 @@ def _write(root, experiment: Experiment, seed: int, table: str, row: str, result
             "seed": seed, "status": "done", "spec": to_dict(experiment), "environment": ENVIRONMENT,
             "results": {"top5": 100.0, "videos": VIDEOS, "left_out": [], "aggregations": {}, **results},
             "command": ["python", "-m", "repro", "run", "questions"], "started": "2026-01-01T00:00:00+00:00",
-            "finished": "2026-01-01T00:01:00+00:00", "wall_s": 60.0, "curve": FLAT, **more,
+            "finished": "2026-01-01T00:01:00+00:00", "wall_s": 60.0, "curve": FLAT,
+            "dataset": version_of(experiment), **more,
         }
     )  # fmt: skip
     path = None

@@ -212,3 +212,10 @@ def test_ratios_verdicts_on_print_and_their_reasons(layout: TableSpec) -> None:
     assert (found["tsn_r50"][1].spread, found["tsn_r50_dnr"][1].spread) == ("=", "≠")
     notes = [table.footnotes[note] for note in found["tsn_r50_dnr"][1].notes]
     assert any("because it is so" in note for note in notes)
+
+
+def test_records_of_other_videos_of_a_probe_are_not_shown(layout):
+    made = record_of(layout, "tsn_r50", "probe-order", accuracy(50.0))
+    assert cell(table_view(layout, [made]), "tsn_r50", "order").kind == "measured"
+    earlier = made.model_copy(update={"dataset": {"version": 1}})
+    assert cell(table_view(layout, [earlier]), "tsn_r50", "order").kind == "reason"
