@@ -181,10 +181,10 @@ def test_smoke_run_of_table6_end_to_end(tmp_path):
     places = {"REPRO_CACHE": str(tmp_path / "cache"), "REPRO_RESULTS": str(tmp_path / "results")}
     first = run("run", "table6", "--smoke", **places)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert "22 smoke cells" in first.stdout
+    assert "24 smoke cells" in first.stdout
     again = run("run", "table6", "--smoke", **places)
     assert "nothing to do" in again.stdout
-    assert len(list((tmp_path / "cache" / "smoke-records").rglob("*.json"))) == 22
+    assert len(list((tmp_path / "cache" / "smoke-records").rglob("*.json"))) == 24
     assert not list((tmp_path / "results").rglob("*.json"))
     assert "done: static" in run("status", "table6", "--smoke", **places).stdout
     shown = run("table", "table6", **places).stdout
