@@ -65,6 +65,15 @@ def open_index(name: str, split: str) -> Index:
     return datasets[name].load()(name, split)
 
 
+def video_count(name: str, split: str) -> int:
+    """Videos of a split; an embedded dataset is not written for it."""
+    from repro.data.embedded import EMBEDDED
+
+    if name in EMBEDDED and split in EMBEDDED[name].sizes:
+        return EMBEDDED[name].sizes[split]
+    return len(open_index(name, split))
+
+
 def is_csv(name: str) -> bool:
     """Whether a dataset is meant as a file rather than as a registered name."""
     return name.lower().endswith(".csv")

@@ -31,7 +31,7 @@ from repro.core.options import plain
 from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen
 from repro.data import user_data
-from repro.data.datasets import num_classes, open_index
+from repro.data.datasets import num_classes, video_count
 from repro.papers import elsewhere
 from repro.papers.layout import table
 from repro.papers.own_columns import Dataset, with_columns
@@ -106,7 +106,7 @@ def _datasets(text: Text) -> list[Dataset]:
         classes = _at(text, lambda name=name: num_classes(name), "datasets", number)
         counts = []
         for split in ("train", user_data.test_split(name)):
-            videos = _at(text, lambda name=name, split=split: len(open_index(name, split)), "datasets", number)
+            videos = _at(text, lambda name=name, split=split: video_count(name, split), "datasets", number)
             counts.append(f"{videos:,} {split}")
         cell = user_data.stem_of(name)
         own = " (yours)" if user_data.file_of(name) else ""
@@ -235,7 +235,7 @@ def _cells(
     yield "speed", Experiment(model=bare, measure=Speed(size=crop, against=against))
     for one in data:
         trained = replace(model, num_classes=num_classes(one.name))
-        train, test, told = protocol.of(trained, len(open_index(one.name, "train")))
+        train, test, told = protocol.of(trained, video_count(one.name, "train"))
         notes.update(dict.fromkeys(told))
         measure = Accuracy(dataset=one.name, train=train, test=test, test_split=user_data.test_split(one.name))
         yield one.cell, Experiment(model=trained, measure=measure)

@@ -9,7 +9,7 @@ from typing import Any
 from repro.core.errors import BadOption
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.data import user_data
-from repro.data.datasets import is_shipped, num_classes, open_index
+from repro.data.datasets import is_shipped, num_classes, video_count
 from repro.papers import elsewhere
 from repro.papers.default_views import views_of
 from repro.papers.recipes.fitted import OF_THE_MODEL, changed, fitted
@@ -66,7 +66,7 @@ def on_data(usual: Experiment, name: str, own: OwnData) -> tuple[Experiment, str
     train = changed(measure.train if same else replace(measure.train, videos=0, flip_labels=()), own_train)
     note = ""
     if "batch" not in own_train:
-        train, note = fitted(train, len(open_index(name, "train")))
+        train, note = fitted(train, video_count(name, "train"))
     test = views_of(model, measure.test, own.views, own.crop)
     before = f"without {measure.initial.measure.datasets[-1]} before it" if measure.initial else ""  # type: ignore[union-attr]
     told = "; ".join(filter(None, [note, before]))
@@ -88,7 +88,7 @@ def _trained(row: RowSpec) -> Experiment | None:
 
 def _columns(name: str, cell: str, own: OwnData, notes: Sequence[str]) -> Iterator[ColumnSpec]:
     stem, classes = user_data.stem_of(name), num_classes(name)
-    counts = [f"{len(open_index(name, split)):,} {split}" for split in ("train", user_data.test_split(name))]
+    counts = [f"{video_count(name, split):,} {split}" for split in ("train", user_data.test_split(name))]
     changes = [f"{key}={value}" for key, value in own.changes.items()]
     changes += [f"views {own.views}"] * bool(own.views) + [f"test crop {own.crop}"] * bool(own.crop)
     told = [f"Your data, not the paper's: {stem}, {classes} classes, {' and '.join(counts)} videos"]

@@ -54,3 +54,9 @@ def test_listing_and_workers_import_no_torch():
         "import repro.data.datasets, repro.data.pool, repro.data.views_of_video, sys; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_embedded_videos_are_counted_without_being_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
+    assert [datasets.video_count("probe-order", split) for split in ("train", "choose", "test")] == [4096, 1024, 4096]
+    assert not list(tmp_path.iterdir())
