@@ -183,7 +183,7 @@ class Environment(Part):
     python: str = ""
     packages: dict[str, str] = {}
     device: str = ""
-    threads: int | str | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
     flags: dict[str, Any] = {}
     git: Git = Git(commit=None)
     device_name: str = ""

@@ -8,13 +8,14 @@ from functools import cache
 import jinja2
 
 from repro.core import paths
+from repro.core.plain_text import shown
 from repro.report.table import Table, mark, marks
 
 
 def render_html(table: Table, *, linked: bool = False) -> str:
     """Table and footnotes; a full one scrolls in its box. With `linked`, values link, as in the report."""
     name = "short.html" if table.short else "table.html"
-    return environment().get_template(name).render(table=table, linked=linked).strip() + "\n"
+    return shown(environment().get_template(name).render(table=table, linked=linked).strip()) + "\n"
 
 
 @cache

@@ -15,6 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from repro.core.files import writing
+from repro.core.plain_text import shown
 from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
@@ -85,7 +86,7 @@ def write_page(path: Path, content: Content) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing(path) as file:
-        file.writelines(part.encode() for part in _parts(content))
+        file.writelines(shown(part).encode() for part in _parts(content))
 
 
 def render_page(content: Content) -> str:

@@ -88,7 +88,7 @@ def machines(records: Iterable[Record]) -> str:
     for record in records:
         facts = record.environment
         threads = found.setdefault(str(facts.get("device_name") or facts["device"]), set())
-        threads.update([facts["threads"]] if facts["device"] == "cpu" else [])
+        threads.update([facts["threads"]] if facts["device"] == "cpu" and facts["threads"] else [])
         months.add(record.finished[:7])
     if not found:
         return ""

@@ -77,7 +77,8 @@ def said(arguments: str, capsys: pytest.CaptureFixture[str], allowed: tuple[int,
     out, err = capsys.readouterr()
     assert code in allowed, (arguments, code, err[-3000:])
     assert "repro: unexpected" not in err and "Traceback" not in err, (arguments, err[-3000:])
-    assert not set(out + err) & set("\x1b\x07\x00\u202e"), arguments
+    odd = [out[max(0, at - 60) : at + 20] for at, sign in enumerate(out + err) if sign in "\x1b\x07\x00\u202e"]
+    assert not odd, (arguments, odd[:3])
     return out + err
 
 

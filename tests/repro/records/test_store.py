@@ -169,6 +169,8 @@ def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: P
         {"started": "2026-01-01T00:00:00"},
         {"started": "yesterday"},
         {"environment": {"python": "3.11"}},
+        {"environment": ENVIRONMENT | {"threads": "2"}},
+        {"environment": ENVIRONMENT | {"threads": 0}},
         {"results": STATIC | {"params": -1}},
         {"results": STATIC | {"sizes": {}}},
         {"results": STATIC | {"sizes": {"224": {"gmacs": 0.0}}}},

@@ -26,6 +26,7 @@ from repro.report.latex import render_latex
 from repro.report.markdown import escape as escape_markdown
 from repro.report.markdown import render_markdown
 from repro.report.table import Table
+from tests.repro.made_table import record_of, speed
 
 HOSTILE = "</td><script>alert(1)</script> | \\input{/etc/passwd} `x` **b** \"q\" 'a' $1$ & % _ # ~ ^ \x1b[31m\n=cmd|x"
 
@@ -176,3 +177,10 @@ def test_the_report_is_made_of_what_lies_in_the_results_folder(
     assert written[0].relative_to(tmp_path / "own").as_posix() in page and "not readable as JSON" in page
     assert "28.37" in page and "24.33" in page
     assert "running, or interrupted" in page
+
+
+def test_control_characters_of_a_record_stand_escaped_in_html(layout):
+    made = record_of(layout, "tsn_r50", "speed", speed(2.0))
+    made = made.model_copy(update={"results": {**made.results, "device": "\u202egpj\x1b[31m"}})
+    shown = render_html(table_view(layout, [made]))
+    assert "\\u202egpj\\x1b[31m" in shown and not {"\u202e", "\x1b"} & set(shown)
