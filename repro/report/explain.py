@@ -76,7 +76,8 @@ def explain(
         found.append(("source", f"{one.name}: {one.file}{f' after {one.says}' if one.says else ''}"))
     if spec.note:
         found.append(("row", spec.note))
-    found += [line for record in shown for line in _record(record, places)]
+    for same in _by_experiment(shown):
+        found += _record(same[0], places, len(same))
     if not shown:
         beside: list[ColumnSpec | None] = [layout.columns[index] for index in ours]
         found += _none(layout, spec, beside or [_column(layout, column)], column, told=bool(ours))
@@ -172,11 +173,23 @@ def _about(table: Table, layout: TableSpec, column: str) -> Iterator[tuple[str, 
                     yield "column", table.footnotes[note]
 
 
-def _record(record: Record, places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _by_experiment(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """The records, those of seeds 0 to n - 1 of an experiment together."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.id if record.status == "done" else record.name, []).append(record)
+    for same in found.values():
+        whole = [record.seed for record in same] == list(range(len(same)))
+        yield from [same] if whole else [[record] for record in same]
+
+
+def _record(record: Record, places: Mapping[str, str], seeds: int = 1) -> Iterator[tuple[str, str]]:
+    """Where it is and what makes it anew; of several seeds the first one's place."""
     on = machines([record]) if record.status == "done" else "failed"
-    yield "record", f"{places.get(record.name, record.relative_path.as_posix())} ({record.cell}; {on})"
+    more = f"; seeds 0 to {seeds - 1} beside it" * (seeds > 1)
+    yield "record", f"{places.get(record.name, record.relative_path.as_posix())} ({record.cell}; {on}{more})"
     if record.command:
-        yield "again", again(record)
+        yield "again", again(record, seeds)
 
 
 def _none(

@@ -66,8 +66,8 @@ def recipe(record: Record) -> str:
     )
 
 
-def again(record: Record) -> str:
-    """The shell line that makes the record anew: as it was given, of its own cell alone."""
+def again(record: Record, seeds: int = 1) -> str:
+    """The shell line that makes the record anew, or those of so many seeds: as it was given, of its own cell alone."""
     words = list(record.command)
     if words[1:4] != ["-m", "repro", "run"]:
         return shlex.join(words)
@@ -78,6 +78,7 @@ def again(record: Record) -> str:
     if len(kept) > 4 and not kept[4].startswith("-") and not kept[4].endswith(".toml"):
         kept[4] = f"{record.paper}/{record.table}"
     seed = ["--seed", str(record.seed)] if record.kind == "accuracy" else []
+    seed = ["--seeds", str(seeds)] if seeds > 1 else seed
     return shlex.join([*kept, "--rows", record.row, "--only", record.cell, *seed, "--force"])
 
 
