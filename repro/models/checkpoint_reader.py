@@ -256,7 +256,7 @@ def _no_state_dict(file: Path, others: tuple[str, ...]) -> WeightsError:
 
 
 def _require_weights(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Plain finite floats and whole numbers, that fit into memory; no variance below zero."""
+    """Plain finite floats and whole numbers, that fit into memory."""
     for name, value in tensors.items():
         kind = _odd_kind(value)
         if kind:
@@ -270,12 +270,6 @@ def _require_weights(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(f"{str(file)!r}: tensor {name} holds NaN or infinity", fix="fetch the file again")
-        if name.endswith(("running_var", "moving_variance")) and bool((value < 0).any()):
-            raise WeightsError(
-                f"{str(file)!r}: {name} has variances below zero: the square root of one is no number",
-                allowed="0 or more",
-                fix="fetch the file again",
-            )
 
 
 def _odd_kind(value: torch.Tensor) -> str:
