@@ -70,12 +70,18 @@ def test_every_measured_number_is_that_of_its_records(name):
         assert cell.records, (row.key, column.key)
         documents = [_stored()[made] for made in cell.records]
         own_id = find(name).row(row.key).cells[place].id
-        own = [_at(document, path) for document in documents if document["id"] == own_id]
-        value = statistics.fmean(own)
+        own = {document["seed"]: _at(document, path) for document in documents if document["id"] == own_id}
+        value = statistics.fmean(own.values())
         if kind != "record":
             base_id = find(name).row(row.baseline).cells[place].id
-            base = statistics.fmean(_at(document, path) for document in documents if document["id"] == base_id)
-            value = value - base if kind == "gain" else value / base
+            base = {document["seed"]: _at(document, path) for document in documents if document["id"] == base_id}
+            common = own.keys() & base.keys()
+            if kind == "ratio":
+                value /= statistics.fmean(base.values())
+            elif len(common) > 1:  # seed by seed
+                value = statistics.fmean(own[seed] - base[seed] for seed in common)
+            else:
+                value -= statistics.fmean(base.values())
         if kind != "ratio":
             value *= spec.scale
         assert cell.value == pytest.approx(value, rel=1e-12, abs=1e-9), (row.key, column.key)
