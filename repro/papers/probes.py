@@ -148,12 +148,6 @@ def recipe(network: str) -> tuple[Train, Views]:
     return replace(RECIPE, sampling=five.format("train")), replace(VIEWS, sampling=five.format("test"))
 
 
-def accuracy_of(network: str, name: str) -> Accuracy:
-    """Training and test of a network by its registered name on the probe `name`."""
-    train, test = recipe(network)
-    return Accuracy(dataset=name, train=train, test=test, test_split=TEST)
-
-
 @cache
 def controls(name: str, *, split: str = TEST) -> tuple[Control, ...]:
     """What must hold for a probe to say anything: one that must be solved, and those that must stay at chance."""

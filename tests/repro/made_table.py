@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, Views, replace, to_dict
+from repro.papers.probes import TEST, recipe
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 
@@ -18,6 +19,12 @@ ENVIRONMENT = {
 VIEWS = Views(sampling="uniform_8", resize=0, crop=32)
 RECIPE = Train(epochs=2, batch=32, lr=0.1, sampling="uniform_8")
 KINETICS = "not run: kinetics400 is not configured (python -m repro data add kinetics400)"
+
+
+def accuracy_of(network: str, name: str) -> Accuracy:
+    """Training and test of a network by its registered name on the probe `name`."""
+    train, test = recipe(network)
+    return Accuracy(dataset=name, train=train, test=test, test_split=TEST)
 
 
 def network(name: str, method: str | None = None, backbone: str = "resnet50") -> Model:

@@ -19,9 +19,9 @@ from repro.models.build import build
 from repro.models.device import seed_all
 from repro.models.formats import IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.probes import accuracy_of
 from repro.records import metrics
 from tests.repro.conftest import write_video
+from tests.repro.made_table import accuracy_of
 
 MODEL = Model(name="tsm", backbone="tiny_resnet", num_classes=8, dropout=0.0, options=frozen(blocks=1, pool=True))
 NAMES = tuple("abcdefgh")

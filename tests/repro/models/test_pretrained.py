@@ -13,7 +13,7 @@ from repro.models import pretrained
 from repro.models.build import build
 from repro.models.formats import CAFFE, IMAGENET
 from repro.models.weights import save_weights
-from repro.papers.probes import accuracy_of
+from tests.repro.made_table import accuracy_of
 
 MODEL = Model(
     name="tsm", backbone="tiny_resnet", num_classes=3, frames=4, options=frozen(blocks=1, pool=True), method="dnr"
