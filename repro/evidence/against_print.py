@@ -10,11 +10,10 @@ from repro.evidence.noise import TEST_VIDEOS, doubt
 from repro.evidence.verdicts import Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable, Value
-from repro.papers.table import OWN_DATA, ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import OWN_DATA, PROBE, ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
 
 _RATES = ("top1", "top5")
-_PROBE = "probe-"
 #: path of a measured speed -> kind of the column that shows its printed counterpart
 _SPEEDS = {"views_per_s": "published", "against.ratio_median": "slowdown"}
 
@@ -56,7 +55,7 @@ def _of_accuracy(
 ) -> Verdict | None:
     model, measure = done[-1].spec["model"], done[-1].spec["measure"]
     of = printed.dataset(row.published_row or "") or _only_dataset(row)
-    if measure["dataset"].startswith(_PROBE):
+    if measure["dataset"].startswith(PROBE):
         return verdicts.incomparable(
             f"print is of {of or 'a real dataset'} and a full-size network; here {measure['dataset']} with "
             f"{model['backbone']} on {measure['test']['crop']}x{measure['test']['crop']}, which tells of the mechanism "
@@ -77,8 +76,8 @@ def _missing(done: Sequence[Record], dataset: str) -> list[str]:
 def _only_dataset(row: RowSpec) -> str:
     """The only dataset of the row's cells that is no probe."""
     of_paper = [experiment for cell, experiment in row.cells.items() if not cell.startswith(OWN_DATA)]
-    names = {getattr(experiment.measure, "dataset", _PROBE) for experiment in of_paper}
-    names = {name for name in names if not name.startswith(_PROBE)}
+    names = {getattr(experiment.measure, "dataset", PROBE) for experiment in of_paper}
+    names = {name for name in names if not name.startswith(PROBE)}
     return names.pop() if len(names) == 1 else ""
 
 

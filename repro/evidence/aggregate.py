@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from repro.core.spec import Experiment
+from repro.data.embedded import is_of_now
 from repro.evidence.metric import look_up, number
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 
 Done = Callable[[Experiment | None], list[Record]]
+
+
+def of_now(records: Iterable[Record]) -> list[Record]:
+    """The records but those on a probe whose videos were other ones."""
+    return [one for one in records if is_of_now(one.spec["measure"].get("dataset", ""), one.dataset)]
 
 
 def gain(here: Sequence[Record], there: Sequence[Record], column: ColumnSpec, path: str) -> tuple[float, str] | None:

@@ -18,7 +18,7 @@ from repro.evidence.metric import look_up
 from repro.evidence.verdicts import Verdict
 from repro.papers import published
 from repro.papers.published import PublishedTable, Value
-from repro.papers.table import Reading, RowSpec, TableSpec
+from repro.papers.table import PROBE, Reading, RowSpec, TableSpec
 from repro.records.schema import Record
 
 #: printed columns that are counts in every table
@@ -122,7 +122,7 @@ def _on_probes(row: RowSpec, done: Done) -> str:
     told = []
     for cell, experiment in row.cells.items():
         shares = [share for record in done(experiment) if (share := _share(record.results)) is not None]
-        if shares and getattr(experiment.measure, "dataset", "").startswith("probe-"):
+        if shares and getattr(experiment.measure, "dataset", "").startswith(PROBE):
             told.append(f"{100 * average(shares):.1f} % on {cell} ({many(len(shares), 'seed')})")
     return f"Of its cost with nothing saved our small network spends {', '.join(told)}." if told else ""
 

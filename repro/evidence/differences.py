@@ -10,11 +10,9 @@ from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Accuracy, Experiment, frozen
 from repro.papers.recipes.protocol import FIELDS, NOT_STATED, Protocol, Stated
 from repro.papers.recipes.sources import SOURCES, protocols
-from repro.papers.table import OWN_DATA, RowSpec, TableSpec
+from repro.papers.table import OWN_DATA, PROBE, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
-
-_PROBE = "probe-"
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def _accuracies(table: TableSpec) -> list[tuple[RowSpec, Experiment]]:
         if not row.quoted_network
         for cell, experiment in row.cells.items()
         if isinstance(experiment.measure, Accuracy)
-        and not experiment.measure.dataset.startswith(_PROBE)
+        and not experiment.measure.dataset.startswith(PROBE)
         and not cell.startswith(OWN_DATA)
     ]
 

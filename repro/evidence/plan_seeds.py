@@ -11,7 +11,7 @@ from repro.evidence import plan_facts as facts
 from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS
 from repro.evidence.stats import seeds_needed
 from repro.papers import published
-from repro.papers.table import RowSpec, TableSpec
+from repro.papers.table import PROBE, RowSpec, TableSpec
 
 POWER, ALPHA = 0.8, 0.05
 METHOD = (
@@ -67,7 +67,7 @@ def _dataset(row: RowSpec, printed: published.PublishedTable) -> str:
         if told is not None:
             return told.text
     names = {e.measure.dataset for e in row.cells.values() if isinstance(e.measure, Accuracy)}
-    names = {name for name in names if not name.startswith("probe-")}
+    names = {name for name in names if not name.startswith(PROBE)}
     return names.pop() if len(names) == 1 else ""
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from repro.core.errors import ReproError
-from repro.data.embedded import is_of_now
+from repro.evidence.aggregate import of_now
 from repro.evidence.metric import number
 from repro.evidence.paired import Contrast, Word, contrast, corrected, verdict
 from repro.evidence.sample import sample_of
@@ -109,12 +109,9 @@ def records_of(term: Term | Control, seeds: int, index: Index) -> list[Record]:
 
     A seed may be published while the next ones are trained: together they are one sample.
     """
-    found = [
-        one
-        for one in index.everywhere(term.experiment.id)
-        if is_of_now(one.spec["measure"].get("dataset", ""), one.dataset)
+    return [
+        one for one in finishing(of_now(index.everywhere(term.experiment.id))) if one.seed < seeds and not one.smoke
     ]
-    return [one for one in finishing(found) if one.seed < seeds and not one.smoke]
 
 
 def _decided(found: Sequence[Answer]) -> list[Answer]:

@@ -12,7 +12,7 @@ from repro.papers.columns import in_group
 from repro.papers.probes import probe
 from repro.papers.published import find as file_of
 from repro.papers.question import BATCH, GRADE, Question
-from repro.papers.table import ColumnSpec, RowSpec
+from repro.papers.table import PROBE, ColumnSpec, RowSpec
 from repro.papers.text import Text, read
 
 _GROUP = "on probes (synthetic clips, small networks), NOT on a real dataset"
@@ -89,7 +89,7 @@ def columns(rows: Sequence[RowSpec], there: Sequence[ColumnSpec], text: Text) ->
     but for columns that are there.
     """
     known, on = {column.source for column in there}, {row.key: row.cells for row in rows}
-    for name in dict.fromkeys(name for row in rows for name in row.cells if name.startswith("probe-")):
+    for name in dict.fromkeys(name for row in rows for name in row.cells if name.startswith(PROBE)):
         having = [row for row in rows if name in row.cells]
         gains = any(name in on.get(row.baseline or "", {}) for row in having)
         deciding = any(row.cells[name].model.method in _DECIDING for row in having)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen, replace
 from repro.papers.probes import small_form
-from repro.papers.table import RowSpec, TableSpec
+from repro.papers.table import PROBE, RowSpec, TableSpec
 
 
 def smoke_table(table: TableSpec) -> TableSpec:
@@ -26,7 +26,7 @@ def _shrink(experiment: Experiment) -> Experiment | None:
     if isinstance(measure, Speed):
         against = _small(measure.against) if measure.against else None
         return Experiment(model=_small(model), measure=replace(measure, size=32, repeats=2, against=against))
-    if not isinstance(measure, Accuracy) or not measure.dataset.startswith("probe-"):
+    if not isinstance(measure, Accuracy) or not measure.dataset.startswith(PROBE):
         return None
     train = replace(measure.train, epochs=1, batch=2, videos=0, clips_per_device=0) if measure.train else None
     before = _shrink(measure.initial) if measure.initial else None

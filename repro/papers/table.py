@@ -30,6 +30,8 @@ Section = Literal["quoted", "reproduced", "added", "own"]
 
 #: start of the name of a cell on the user's own data: nothing of it stands beside print
 OWN_DATA = "own-"
+#: start of the name of a probe, and of its cells
+PROBE = "probe-"
 _ENDS, _SEEDS = (None, "higher", "lower"), ("deviation", "interval")
 #: sources that read records
 _MEASURED = ("record", "gain", "ratio")

@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from repro.core.spec import Experiment, diff, to_dict
-from repro.data.embedded import is_of_now
 from repro.evidence.against_print import of_measured, of_printed_gain
-from repro.evidence.aggregate import average, gain, ratio
+from repro.evidence.aggregate import average, gain, of_now, ratio
 from repro.evidence.counts import counts
 from repro.evidence.deviations import deviations, of_row, told_by_network, told_numbers
 from repro.evidence.metric import look_up
@@ -116,9 +115,7 @@ class _View:
     def __post_init__(self) -> None:
         self._by_id: dict[str, list[Record]] = defaultdict(list)
         self._by_place: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
-        for record in self.records:
-            if not is_of_now(record.spec["measure"].get("dataset", ""), record.dataset):
-                continue  # of a probe whose videos were other ones
+        for record in of_now(self.records):
             self._by_id[record.id].append(record)
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)

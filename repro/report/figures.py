@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from markupsafe import Markup
 
+from repro.evidence.aggregate import of_now
 from repro.papers.table import FigureSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
@@ -26,7 +27,7 @@ _FOLLOWED = (("top1", "top-1 on training clips, %"), ("loss", "training loss"))
 def sources(layouts: Sequence[TableSpec], tables: Sequence[Table], records: Iterable[Record]) -> list[Source]:
     """One for each table; smoke records are no results."""
     by_id: dict[str, list[Record]] = defaultdict(list)
-    for record in records:
+    for record in of_now(records):
         if not record.smoke:
             by_id[record.id].append(record)
     found = {id: finishing(all_) for id, all_ in by_id.items()}

@@ -16,13 +16,12 @@ from fnmatch import fnmatchcase
 from repro.core.errors import UnknownName
 from repro.papers import columns as named
 from repro.papers import published
-from repro.papers.table import OWN_DATA, ColumnSpec, TableSpec
+from repro.papers.table import OWN_DATA, PROBE, ColumnSpec, TableSpec
 from repro.report.table import Table
 
 RATES = ("top1", "top5")
 #: printed column -> what is in the source of a column that counts the same
 _COUNTED = {"gflops": "sizes.", "params_m": "params"}
-_PROBE = "probe-"
 #: columns of its own that a table shows whose file names none
 _OWN = 6
 
@@ -116,6 +115,6 @@ class Columns:
             counted = other.measured and other.source.split(":")[2].startswith(_COUNTED.get(name, " "))
             same = kind == "published" and counted
             rate = kind == "published" and name in RATES and other.source == f"record:{other.cell}:{name}"
-            if same or (rate and not other.cell.startswith((_PROBE, OWN_DATA))):
+            if same or (rate and not other.cell.startswith((PROBE, OWN_DATA))):
                 found.append(index)
         return tuple(found)

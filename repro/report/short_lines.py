@@ -11,11 +11,10 @@ from repro.core.words import many
 from repro.evidence.against_print import of_printed_gain
 from repro.evidence.verdicts import DOUBT, EQUAL, UNEQUAL, UNEXPLAINED
 from repro.papers import published
-from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import PROBE, ColumnSpec, RowSpec, TableSpec
 from repro.report.table import Cell, Row, Table
 
 _LEAST = 12
-_PROBE = "probe-"
 #: start of cells that need no data
 _ALONE = ("static", "input", "speed")
 _WIDTH = 100
@@ -232,7 +231,7 @@ def _missing(table: Table, layout: TableSpec) -> str:
         if not column.measured or ".std." in column.source or any(cell.kind == "measured" for cell in cells):
             continue
         why = "no data here" if any("is not configured" in cell.reason for cell in cells) else "not run"
-        place = "" if column.cell.startswith(_ALONE) else f" on {column.cell.removeprefix(_PROBE)}"
+        place = "" if column.cell.startswith(_ALONE) else f" on {column.cell.removeprefix(PROBE)}"
         titles = found.setdefault(f"{place}|{why}", [])
         if (title := column.short or column.title) not in titles:
             titles.append(title)

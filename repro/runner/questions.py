@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.data.embedded import is_of_now
+from repro.evidence.aggregate import of_now
 from repro.papers.question import Question
 from repro.papers.questions import controls_of, experiments
 from repro.records.index import Index
@@ -28,11 +28,6 @@ def jobs_of(one: Question) -> list[Job]:
 def undone(one: Question, index: Index) -> list[Job]:
     """Those of its jobs that no record finishes, in whichever folder, each once."""
     jobs = {(job.experiment.id, job.seed): job for job in reversed(jobs_of(one))}
-    found = (
-        one
-        for id_ in {id_ for id_, _ in jobs}
-        for one in index.everywhere(id_)
-        if is_of_now(one.spec["measure"].get("dataset", ""), one.dataset)
-    )
+    found = of_now(one for id_ in {id_ for id_, _ in jobs} for one in index.everywhere(id_))
     done = {(one.id, one.seed) for one in found if one.status == "done"}
     return [job for key, job in reversed(jobs.items()) if key not in done]
