@@ -71,7 +71,7 @@ def waited_for(content_id: str, seed: int) -> str:
     path, found = place(content_id, seed), holder(content_id, seed)
     if found is None:
         return f"waiting at most {EXPIRY_S:.0f} s for what is no lease; to go on at once: rm {path}"
-    here = (found.host, found.namespace) == (_me().host, _me().namespace)
+    here = (found.host, found.namespace) == (this_process().host, this_process().namespace)
     until = "until it ends" if here else f"until {EXPIRY_S:.0f} s after its last sign of life"
     return one_line(f"waiting for {found.text}, at work since {found.since}, {until}; to go on at once: rm {path}")
 
@@ -85,9 +85,9 @@ def hold(content_id: str, seed: int, on_wait: Callable[[], None] | None = None) 
     """
     path = place(content_id, seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    mine = _me()
+    mine = this_process()
     while True:
-        taken, before = _take(path, mine)
+        taken, before = take(path, mine)
         if taken:
             break
         if before is not None and _same_process(before, mine):  # held further up in this process
@@ -120,7 +120,7 @@ def _clear_left_beside(path: Path) -> None:
                 right.unlink()
 
 
-def _take(path: Path, mine: Holder) -> tuple[bool, Holder | None]:
+def take(path: Path, mine: Holder) -> tuple[bool, Holder | None]:
     """Whether the lease is now ours, and whose it was or is."""
     temporary = temporary_of(path)
     temporary.write_text(json.dumps(asdict(mine)), encoding="utf-8")
@@ -219,7 +219,7 @@ def _read(path: Path) -> Holder | None:
 
 
 def _lapsed(other: Holder, path: Path, now: float) -> bool:
-    mine = _me()
+    mine = this_process()
     if (other.host, other.namespace) == (mine.host, mine.namespace):
         return process.born(other.pid) != other.born
     if other.job is not None and other.job == mine.job:
@@ -230,7 +230,8 @@ def _lapsed(other: Holder, path: Path, now: float) -> bool:
         return False
 
 
-def _me() -> Holder:
+def this_process() -> Holder:
+    """This process as a holder, with a token of its own."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     pid = os.getpid()
     born = process.born(pid) or ""

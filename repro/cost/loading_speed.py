@@ -118,7 +118,7 @@ def ways(path: Path, views: Views) -> tuple[dict[str, Callable[[], np.ndarray]],
     """Each way by its name, run once and compared with auto; and those that differ from it or fail."""
     runs: dict[str, Callable[[], np.ndarray]] = {PUBLIC: partial(mmaction2_pipeline.test_views, path, views)}
     for name in decode.DECODERS:
-        runs[name] = partial(_own_views, path, views, name)
+        runs[name] = partial(own_views, path, views, name)
     expected = runs["auto"]().astype(np.int16)
     left_out = {}
     for way, run in runs.items():
@@ -132,5 +132,6 @@ def ways(path: Path, views: Views) -> tuple[dict[str, Callable[[], np.ndarray]],
     return {way: run for way, run in runs.items() if way not in left_out}, left_out
 
 
-def _own_views(path: Path, views: Views, decoder: str) -> np.ndarray:
+def own_views(path: Path, views: Views, decoder: str) -> np.ndarray:
+    """What a test of this suite reads of a video: (clips * crops, frames, 3, H, W)."""
     return test_clips(FileSource(path, decoder, views.resize), views, path.name)

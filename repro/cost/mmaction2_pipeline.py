@@ -52,7 +52,7 @@ def resizer() -> tuple[Resize, str]:
     except ImportError:
         import torch
 
-        return _by_torch, f"torch {torch.__version__}"
+        return resized_by_torch, f"torch {torch.__version__}"
     cv2.setNumThreads(1)
     return _by_opencv, f"opencv {cv2.__version__}"
 
@@ -65,7 +65,8 @@ def _by_opencv(frame: np.ndarray, height: int, width: int) -> np.ndarray:
     return cv2.resize(frame, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _by_torch(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+def resized_by_torch(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Bilinear without antialiasing, (H, W, 3), where no OpenCV is installed."""
     import torch
 
     if frame.shape[:2] == (height, width):

@@ -54,15 +54,15 @@ def _by_groups(video: VideoFile, listing: Listing, unique: Unique, stack: Stack)
     numbers = unique(len(listing.shown)).tolist()
     positions = [listing.shown[number] for number in numbers]
     places = {listing.stamps[position]: place for place, position in enumerate(positions)}
-    runs = _runs(listing, positions)
-    _put(video, _decoded(video, runs, places if video.codec in _SKIPPING else None), places, stack)
+    runs = runs_of(listing, positions)
+    _put(video, decoded(video, runs, places if video.codec in _SKIPPING else None), places, stack)
     if stack.missing():
-        _put(video, _decoded(video, [(0, max(positions))], None), places, stack)
+        _put(video, decoded(video, [(0, max(positions))], None), places, stack)
     for place in stack.missing():
         raise DecodeError(video.path, f"frame {numbers[place]} of {len(listing.shown)} does not decode")
 
 
-def _runs(listing: Listing, positions: Iterable[int]) -> list[tuple[int, int]]:
+def runs_of(listing: Listing, positions: Iterable[int]) -> list[tuple[int, int]]:
     """First and last packet of each stretch to decode, in the order of the file; stretches that overlap are one."""
     runs: list[tuple[int, int]] = []
     for start, last in sorted((listing.key_before(position), position) for position in positions):
@@ -73,7 +73,7 @@ def _runs(listing: Listing, positions: Iterable[int]) -> list[tuple[int, int]]:
     return runs
 
 
-def _decoded(video: VideoFile, runs: Iterable[tuple[int, int]], wanted: dict[Any, int] | None) -> Iterator[Any]:
+def decoded(video: VideoFile, runs: Iterable[tuple[int, int]], wanted: dict[Any, int] | None) -> Iterator[Any]:
     """The frames of some stretches. With `wanted`, time stamps, pictures that nothing refers to are skipped."""
     packets, position = video.packets(), 0
     context = video.stream.codec_context

@@ -112,7 +112,7 @@ def _frames(path: Path, readers: list[Any], numbers: np.ndarray, size: int) -> I
     reader = readers.pop()
     large = len(numbers) > _BATCH and len(reader) * size > _AHEAD_BYTES
     keys = np.asarray(reader.get_key_indices()) if large else None
-    for part in _parts(numbers, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
+    for part in parts_of_stretch(numbers, keys, max(_BATCH, _AHEAD_BYTES // max(1, size))):
         reader = reader or _open(path)
         for start in range(0, len(part), _BATCH):
             some = part[start : start + _BATCH]
@@ -123,7 +123,7 @@ def _frames(path: Path, readers: list[Any], numbers: np.ndarray, size: int) -> I
             del batch  # before the next ones come
 
 
-def _parts(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[list[int]]:
+def parts_of_stretch(numbers: np.ndarray, keys: np.ndarray | None, most: int) -> Iterator[list[int]]:
     """Frames to take at once. With `keys`, as many as may be, up to where another group of pictures begins if there is
     such a place among them, so that no picture is decoded twice.
     """

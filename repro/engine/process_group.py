@@ -119,7 +119,7 @@ def together(device: str, timeout_s: float = TIMEOUT_S) -> Iterator[str]:
         yield device_of(device)
         return
     rank, world, local = told
-    own = _own_device(device, local)
+    own = own_device(device, local)
     store, _, _ = next(iter(dist.rendezvous("env://")))
     backend = "gloo"
     if own.startswith("cuda"):
@@ -168,7 +168,7 @@ def _tell(reason: str) -> None:
     print(f"repro: {reason}", file=sys.stderr)
 
 
-def _own_device(device: str, local: int) -> str:
+def own_device(device: str, local: int) -> str:
     """Each process of a machine has a GPU of its own."""
     if ":" in device:
         raise BadOption(

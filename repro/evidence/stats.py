@@ -121,19 +121,20 @@ def seeds_needed(
             f"difference {difference}, deviation {deviation}, fixed {fixed}",
             allowed="difference not 0, deviation and fixed >= 0",
         )
-    if _power(10_000, difference, deviation, fixed, alpha) < power:
+    if power_of(10_000, difference, deviation, fixed, alpha) < power:
         return None
     low, high = 2, 10_000  # power grows with n
     while low < high:
         middle = (low + high) // 2
-        if _power(middle, difference, deviation, fixed, alpha) >= power:
+        if power_of(middle, difference, deviation, fixed, alpha) >= power:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-def _power(n: int, difference: float, deviation: float, fixed: float, alpha: float) -> float:
+def power_of(n: int, difference: float, deviation: float, fixed: float, alpha: float) -> float:
+    """Chance of finding a difference with n seeds a side: of seeds by Welch's t, and of what stays the same in all."""
     of_seeds = 2 * max(deviation, 1e-12) ** 2 / n
     variance = of_seeds + fixed**2
     freedom = (2 * n - 2) * (variance / of_seeds) ** 2

@@ -137,7 +137,7 @@ def submit(
     `options` are sbatch's, as KEY=VALUE; `words` and `table` are as in `arguments_of`. Timed cells ask for
     a node of their own unless `time_together`.
     """
-    parameters = _parameters(options)
+    parameters = sbatch_parameters(options)
     live = live_jobs()
     waiting = [job for job in jobs if (ticket_of(job) or Ticket("", "")).job not in live]
     queued = {}
@@ -147,7 +147,7 @@ def submit(
         lines = [Line(job, program(job, arguments, processes)) for job, arguments in zip(batch, told, strict=True)]
         own_node = {"slurm_exclusive": True} if timed and not time_together else {}
         for number, job in zip(_submit(lines, {**parameters, **own_node}), batch, strict=True):
-            _write_ticket(job, Ticket(number, str(logs() / f"{number}_0_log.out")))
+            write_ticket(job, Ticket(number, str(logs() / f"{number}_0_log.out")))
             queued[number] = job
     return queued
 
@@ -169,7 +169,7 @@ def _submit(lines: list[Line], parameters: dict[str, Any]) -> list[str]:
                 made = [executor.submit(line) for line in lines]
         return [str(job.job_id) for job in made]
     except (RuntimeError, ValueError, TypeError, submitit.core.utils.FailedJobError) as error:
-        raise _refusal(error) from error
+        raise refusal(error) from error
 
 
 def asks_for_gpu(options: list[str]) -> bool:
@@ -178,7 +178,7 @@ def asks_for_gpu(options: list[str]) -> bool:
     return any(key.startswith("gpus") or (key in ("gres", "tres_per_task") and "gpu" in text) for key, _, text in pairs)
 
 
-def _parameters(options: list[str]) -> dict[str, Any]:
+def sbatch_parameters(options: list[str]) -> dict[str, Any]:
     """`partition=a time=2:00:00 gres=gpu:1` as submitit takes them."""
     known = set(_known_to_submitit())
     found: dict[str, Any] = {"name": "repro", "slurm_time": TIME_MIN, "stderr_to_stdout": True}
@@ -203,7 +203,7 @@ def _parameters(options: list[str]) -> dict[str, Any]:
     return {**found, "slurm_additional_parameters": more}
 
 
-def _refusal(error: Exception) -> ReproError:
+def refusal(error: Exception) -> ReproError:
     """What SLURM says against a job; of an option that it does not know, the nearest that it lists."""
     told = " ".join(str(error).split())
     unknown = re.search(r"unrecognized option '--([a-z_-]+)", told)
@@ -301,7 +301,8 @@ def _ticket(job: Job) -> Path:
     return paths.work(job.experiment.id, job.seed).with_suffix(".ticket")
 
 
-def _write_ticket(job: Job, ticket: Ticket) -> None:
+def write_ticket(job: Job, ticket: Ticket) -> None:
+    """Keep what SLURM knows a job by, beside its logs."""
     path = _ticket(job)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, json.dumps(asdict(ticket)).encode())

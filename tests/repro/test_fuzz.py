@@ -220,7 +220,7 @@ def read_reference(text: str, folder: Path) -> None:
 
 
 def read_options(case: list[str], _: Path) -> None:
-    made = slurm._parameters(case)
+    made = slurm.sbatch_parameters(case)
     assert made["slurm_additional_parameters"]["requeue"] is True
 
 

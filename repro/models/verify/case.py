@@ -165,16 +165,16 @@ def _check_train(case: Case) -> list[Outcome]:
     gradients = {name: float(value.grad.norm()) for name, value in module.named_parameters() if value.grad is not None}
     # a bias before a batch normalization has gradient 0 but for rounding: small norms count against the largest
     floor = 1e-3 * max((value for value in facts["grad_norm"].values() if value is not None), default=0.0)
-    outcomes.append(_compare_named(case, "train gradient norms", gradients, facts["grad_norm"], floor))
+    outcomes.append(compare_named(case, "train gradient norms", gradients, facts["grad_norm"], floor))
     running = {
         name: [float(value.mean()), float(value.std())] for name, value in module.named_buffers() if "running_" in name
     }
-    outcomes.append(_compare_named(case, "train running statistics", running, facts["running"]))
+    outcomes.append(compare_named(case, "train running statistics", running, facts["running"]))
     module.zero_grad(set_to_none=True)
     return outcomes
 
 
-def _compare_named(
+def compare_named(
     case: Case, what: str, ours: Mapping[str, Any], reference: Mapping[str, Any], floor: float = 0.0
 ) -> Outcome:
     """The largest error over named figures, relative to each or to `floor`; a name without counterpart is a miss."""

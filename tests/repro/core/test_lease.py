@@ -69,7 +69,7 @@ def test_a_living_process_is_waited_for_and_a_killed_one_is_succeeded():
 
 
 def test_another_machine_has_it_as_long_as_it_is_touched():
-    far = replace(lease._me(), host="far", pid=1, token="far")
+    far = replace(lease.this_process(), host="far", pid=1, token="far")
     write(far, age=lease.EXPIRY_S / 2)
     with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):
         pytest.fail("two hold it")
@@ -81,10 +81,10 @@ def test_another_machine_has_it_as_long_as_it_is_touched():
 
 def test_a_requeued_job_takes_over_from_its_earlier_start_on_another_node(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
-    write(replace(lease._me(), host="far", token="far"))
+    write(replace(lease.this_process(), host="far", token="far"))
     with lease.hold(ID, 0, on_wait=give_up) as before:
         assert (before.job, before.host) == ("7", "far")
-    write(replace(lease._me(), host="far", token="far", job="8"))
+    write(replace(lease.this_process(), host="far", token="far", job="8"))
     with pytest.raises(Busy), lease.hold(ID, 0, on_wait=give_up):
         pytest.fail("two hold it")
 
@@ -115,14 +115,14 @@ def test_one_process_may_hold_it_twice():
 
 
 def test_of_many_that_see_it_lapsed_one_succeeds():
-    gone = replace(lease._me(), host="far", token="far")
+    gone = replace(lease.this_process(), host="far", token="far")
     path = write(gone, age=lease.EXPIRY_S + 60)
     barrier, winners = threading.Barrier(16), []
 
     def grab(number):
-        mine = replace(lease._me(), token=f"t{number}")
+        mine = replace(lease.this_process(), token=f"t{number}")
         barrier.wait()
-        if lease._take(path, mine)[0]:
+        if lease.take(path, mine)[0]:
             winners.append(mine.token)
 
     threads = [threading.Thread(target=grab, args=(number,)) for number in range(16)]
@@ -141,7 +141,7 @@ WRONG = {"pid": "12", "host": None, "token": 3, "job": [], "born": 1.5, "more": 
 def test_what_is_no_lease_lapses_by_its_age_also_where_that_is_in_the_future(content):
     path = lease.place(ID, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fields = asdict(lease._me()) | {content: WRONG[content]} if content in WRONG else None
+    fields = asdict(lease.this_process()) | {content: WRONG[content]} if content in WRONG else None
     for age in (lease.EXPIRY_S + 60, -lease.EXPIRY_S - 60):
         path.write_text(json.dumps(fields) if fields else content)
         os.utime(path, (time.time() - age,) * 2)
@@ -154,7 +154,7 @@ def test_what_is_no_lease_lapses_by_its_age_also_where_that_is_in_the_future(con
 
 
 def test_a_lease_from_the_future_lapses():
-    write(replace(lease._me(), host="far"), age=-lease.EXPIRY_S - 60)
+    write(replace(lease.this_process(), host="far"), age=-lease.EXPIRY_S - 60)
     assert lease.holder(ID, 0) is None
     with lease.hold(ID, 0, on_wait=give_up) as before:
         assert before.host == "far"
@@ -162,7 +162,7 @@ def test_a_lease_from_the_future_lapses():
 
 @pytest.mark.parametrize("token", ["a/b", "../../x", "x" * 5000, "\0", "é\n"])
 def test_any_token_is_succeeded(token):
-    write(replace(lease._me(), host="far", token=token), age=lease.EXPIRY_S + 60)
+    write(replace(lease.this_process(), host="far", token=token), age=lease.EXPIRY_S + 60)
     with lease.hold(ID, 0, on_wait=give_up) as before:
         assert before.token == token
     assert not list(lease.place(ID, 0).parent.iterdir())
@@ -202,7 +202,7 @@ def test_a_zombie_holds_nothing():
 
 
 def test_it_is_said_who_is_waited_for_and_how_to_go_on():
-    write(replace(lease._me(), host="far\x1b[31m", pid=7))
+    write(replace(lease.this_process(), host="far\x1b[31m", pid=7))
     told = lease.waited_for(ID, 0)
     assert "process 7 on far" in told and f"rm {lease.place(ID, 0)}" in told and told.isprintable()
 

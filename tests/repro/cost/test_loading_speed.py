@@ -55,7 +55,7 @@ def test_every_way_is_timed_as_often(clip, case):
 @pytest.mark.parametrize("case", CASES)
 def test_the_public_pipeline_makes_the_views_of_the_suite(clip, case):
     views = CASES[case]
-    made, own = mmaction2_pipeline.test_views(clip, views), loading_speed._own_views(clip, views, "decord")
+    made, own = mmaction2_pipeline.test_views(clip, views), loading_speed.own_views(clip, views, "decord")
     assert made.shape == own.shape == (views.count, 8, 3, views.crop, views.crop)
     assert np.array_equal(made, own)  # 256 pixels need no resizing
 
@@ -64,7 +64,7 @@ def test_resizing_of_the_public_pipeline_is_ours_to_a_grey_level():
     from repro.data.resize import resize
 
     frame = np.random.default_rng(0).integers(0, 256, (90, 130, 3), dtype=np.uint8)
-    for made in (mmaction2_pipeline.resizer()[0](frame, 32, 46), mmaction2_pipeline._by_torch(frame, 32, 46)):
+    for made in (mmaction2_pipeline.resizer()[0](frame, 32, 46), mmaction2_pipeline.resized_by_torch(frame, 32, 46)):
         assert np.abs(made.astype(int) - resize(frame, 32, 46)).max() <= 1
 
 

@@ -72,13 +72,13 @@ def test_a_long_video_of_large_pictures_is_shared_by_several_readers(clip_folder
 
 
 def test_parts_end_where_a_group_of_pictures_begins():
-    from repro.data.decode_decord import _parts
+    from repro.data.decode_decord import parts_of_stretch
 
     numbers, keys = np.arange(0, 60, 2), np.array([0, 12, 24, 36, 48])
-    parts = list(_parts(numbers, keys, 8))
+    parts = list(parts_of_stretch(numbers, keys, 8))
     assert [number for part in parts for number in part] == numbers.tolist() and max(map(len, parts)) <= 8
     assert {part[0] for part in parts} <= set(keys.tolist())
-    assert [len(part) for part in _parts(numbers, np.array([0]), 8)] == [8, 8, 8, 6]
+    assert [len(part) for part in parts_of_stretch(numbers, np.array([0]), 8)] == [8, 8, 8, 6]
 
 
 @pytest.mark.parametrize("decoder", DECODERS)

@@ -97,9 +97,9 @@ def test_skipping_leaves_pictures_out(coded):
     with VideoFile(path) as video:
         listing = video.listing
         target = listing.shown[10]
-        runs = decode_av._runs(listing, [target])
-        skipping = len(list(decode_av._decoded(video, runs, {listing.stamps[target]: 0})))
-        everything = len(list(decode_av._decoded(video, runs, None)))
+        runs = decode_av.runs_of(listing, [target])
+        skipping = len(list(decode_av.decoded(video, runs, {listing.stamps[target]: 0})))
+        everything = len(list(decode_av.decoded(video, runs, None)))
     assert skipping < everything - 3
 
 

@@ -7,13 +7,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.data.resize import _weights, resize, resize_into
+from repro.data.resize import resize, resize_into
+
+
+def sources(size, wanted):
+    """For each wanted pixel: its two sources, and the share of the second."""
+    place = np.clip((np.arange(wanted) + 0.5) * (size / wanted) - 0.5, 0, size - 1)
+    first = place.astype(np.int64)
+    return first, np.minimum(first + 1, size - 1), (place - first).astype(np.float32)
 
 
 def plainly(frame, height, width):
     """Columns, then rows, in float32, all at once."""
-    top, bottom, down = _weights(frame.shape[0], height)
-    left, right, across = _weights(frame.shape[1], width)
+    top, bottom, down = sources(frame.shape[0], height)
+    left, right, across = sources(frame.shape[1], width)
     columns = frame[:, left].astype(np.float32)
     columns += (frame[:, right] - columns) * across[None, :, None]
     rows = columns[top]

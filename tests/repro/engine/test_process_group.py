@@ -73,7 +73,7 @@ def test_alone_unless_torchrun_started_several(monkeypatch: pytest.MonkeyPatch) 
 
 def test_one_gpu_of_several_processes_is_refused() -> None:
     with pytest.raises(BadOption, match="each process takes its own GPU"):
-        process_group._own_device("cuda:1", 0)
+        process_group.own_device("cuda:1", 0)
 
 
 def test_train_prints_and_writes_once(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_the_planned_power_is_the_power_of_simulated_tests():
 def test_one_seed_less_than_needed_is_too_few(difference, deviation, fixed):
     n = stats.seeds_needed(difference, deviation, fixed=fixed)
     if n is not None:
-        assert stats._power(n, difference, deviation, fixed, 0.05) >= 0.8
-        assert n == 2 or stats._power(n - 1, difference, deviation, fixed, 0.05) < 0.8
+        assert stats.power_of(n, difference, deviation, fixed, 0.05) >= 0.8
+        assert n == 2 or stats.power_of(n - 1, difference, deviation, fixed, 0.05) < 0.8
     else:
         assert difference < 3 * fixed or difference < 0.05 * deviation

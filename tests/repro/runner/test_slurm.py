@@ -63,12 +63,12 @@ def test_other_times_are_refused(text):
 @pytest.mark.parametrize("option", ["partition", "=a", "array=1-3", "requeue=false", "nodes=2", "ntasks-per-node=4"])
 def test_options_that_cannot_be(option):
     with pytest.raises(BadOption, match="--slurm"):
-        slurm._parameters([option])
+        slurm.sbatch_parameters([option])
 
 
 def test_options_go_where_submitit_takes_them():
     pytest.importorskip("submitit")
-    made = slurm._parameters(["partition=a", "gpus-per-node=2", "time=2:00:00", "reservation=r", "nodes=1"])
+    made = slurm.sbatch_parameters(["partition=a", "gpus-per-node=2", "time=2:00:00", "reservation=r", "nodes=1"])
     assert made["slurm_partition"] == "a"
     assert made["slurm_gpus_per_node"] == 2
     assert made["slurm_time"] == 120
@@ -82,7 +82,7 @@ def test_options_go_where_submitit_takes_them():
 )  # fmt: skip
 def test_options_are_passed_on_as_they_are_written(option):
     key, _, text = option.partition("=")
-    made = slurm._parameters([option])
+    made = slurm.sbatch_parameters([option])
     found = {**made, **made["slurm_additional_parameters"]}
     key = key.replace("-", "_")
     assert found.get(f"slurm_{key}", found.get(key)) == text
@@ -92,7 +92,7 @@ def test_what_sbatch_is_given_holds_the_option_as_written(tmp_path):
     pytest.importorskip("submitit")
     from submitit.slurm.slurm import _make_sbatch_string
 
-    made = slurm._parameters(["account=0123", "mem=4000", "exclusive=true", "comment=true", "cpus-per-task=08"])
+    made = slurm.sbatch_parameters(["account=0123", "mem=4000", "exclusive=true", "comment=true", "cpus-per-task=08"])
     known = {key.removeprefix("slurm_"): value for key, value in made.items() if key.startswith("slurm_")}
     text = _make_sbatch_string(command="x", folder=tmp_path, **known)
     for line in ("--account=0123", "--mem=4000", "--exclusive", "--comment=true", "--cpus-per-task=8", "--requeue"):
@@ -100,14 +100,14 @@ def test_what_sbatch_is_given_holds_the_option_as_written(tmp_path):
 
 
 def test_flags_are_given_or_left_out():
-    made = slurm._parameters(["hold=true", "contiguous=false"])["slurm_additional_parameters"]
+    made = slurm.sbatch_parameters(["hold=true", "contiguous=false"])["slurm_additional_parameters"]
     assert made["hold"] is True and "contiguous" not in made
 
 
 @pytest.mark.parametrize("option", ["setup=rm", "srun-args=x", "additional_parameters={}", "a b=1", "²=3", "x=a\nb"])
 def test_what_is_no_option_of_sbatch_is_refused(option):
     with pytest.raises(BadOption, match="--slurm"):
-        slurm._parameters([option])
+        slurm.sbatch_parameters([option])
 
 
 def test_a_line_that_is_told_to_stop_passes_it_on():
@@ -166,7 +166,7 @@ def test_a_job_ends_with_a_record_or_goes_back(job, tools, monkeypatch, code, re
 def test_what_slurm_has_is_told_by_status(job, tools, capsys):
     from repro.__main__ import main
 
-    slurm._write_ticket(job, slurm.Ticket("7_1", "/log"))
+    slurm.write_ticket(job, slurm.Ticket("7_1", "/log"))
     tools(squeue="7_1|PENDING|Priority\n8|RUNNING|None")
     assert slurm.live_jobs() == {"7_1": "PENDING (Priority)", "8": "RUNNING"}
     assert main(["status", "table6", "--smoke"]) == 0
@@ -177,7 +177,7 @@ def test_what_slurm_has_is_told_by_status(job, tools, capsys):
 
 
 def test_the_wait_gives_a_lost_job_its_failed_record(job, tools):
-    slurm._write_ticket(job, slurm.Ticket("7", "/log"))
+    slurm.write_ticket(job, slurm.Ticket("7", "/log"))
     tools(squeue="8|RUNNING|None", scontrol="JobId=7 JobState=OUT_OF_MEMORY Reason=OutOfMemory ExitCode=0:125")
     assert slurm.wait([job], poll_s=0.01) == 1
     assert state_of(job, Index(store.default_root(True))) == "failed"
@@ -209,9 +209,9 @@ def test_a_training_of_several_processes_is_started_by_torchrun(tools, lines):
 
 def test_an_option_that_sbatch_lacks_is_named_with_the_nearest(tools):
     tools(sbatch="  -p, --partition=partition   x\n      --reservation=name")
-    told = slurm._refusal(RuntimeError("sbatch: unrecognized option '--partitoin=a'"))
+    told = slurm.refusal(RuntimeError("sbatch: unrecognized option '--partitoin=a'"))
     assert "'partitoin'; did you mean partition" in str(told)
-    assert "took no job: no such" in str(slurm._refusal(RuntimeError("no such\npartition")))
+    assert "took no job: no such" in str(slurm.refusal(RuntimeError("no such\npartition")))
 
 
 def test_what_was_queued_is_told_with_the_command_that_shows_it(tools, lines, capsys):

@@ -158,9 +158,9 @@ def test_figures_that_are_null_are_left_out_and_told(tmp_path):
 def test_a_reference_of_nulls_alone_compares_nothing_and_says_so(tmp_path):
     data = golden_data("layouts/tsm_resnet18.json")
     facts = {"grad_norm": {"a": None, "b": 1.0}, "running": {"m": [None, 1.0]}}
-    outcome = case._compare_named(case_of(data), "gradients", {"b": 1.0}, facts["grad_norm"])
+    outcome = case.compare_named(case_of(data), "gradients", {"b": 1.0}, facts["grad_norm"])
     assert outcome.passed and "1 tensors" in outcome.note and "a left out: null" in outcome.note
-    outcome = case._compare_named(case_of(data), "running", {"m": [0.0, 1.0]}, facts["running"])
+    outcome = case.compare_named(case_of(data), "running", {"m": [0.0, 1.0]}, facts["running"])
     assert outcome.passed and outcome.relative_error is None and "all figures left out" in outcome.note
     outcome = case.compare(case_of(data), "logits", np.zeros((1, 2)), [[None, None]], 1e-9)
     assert outcome.passed and outcome.relative_error is None and "all figures left out" in outcome.note
