@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 from rich.console import Console
 
@@ -44,12 +45,12 @@ def launch(todo: list, args: argparse.Namespace, console: Console, title: str) -
 
 
 def cheapest_first(todo: list) -> tuple[list, dict[tuple[str, int], float]]:
-    """Counts, times, trainings, of each kind the shortest first; and the seconds that each took elsewhere."""
+    """Counts, times, trainings, of each kind the shortest first; and the seconds that each took elsewhere, if known."""
     from repro.records.index import Index
     from repro.runner.jobs import KINDS, expected_seconds
 
     seconds = expected_seconds(todo, Index(paths.records()))
-    return sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds[job.key])), seconds
+    return sorted(todo, key=lambda job: (KINDS.index(job.kind), seconds.get(job.key, math.inf))), seconds
 
 
 def plan(todo: list, seconds: dict[tuple[str, int], float], width: int | None) -> str:
@@ -59,10 +60,13 @@ def plan(todo: list, seconds: dict[tuple[str, int], float], width: int | None) -
     parts = []
     width = width or cores()
     for kind, what in (("static", "count"), ("speed", "time"), ("accuracy", "training")):
-        own = [seconds[job.key] for job in todo if job.kind == kind]
-        if own:
-            left = sum(own) / (1 if kind == "speed" else min(width, len(own)))
-            parts.append(f"{many(len(own), what)}, about {duration(left)}")
+        count = sum(job.kind == kind for job in todo)
+        own = [seconds[job.key] for job in todo if job.kind == kind and job.key in seconds]
+        told = [f"about {duration(sum(own) / (1 if kind == 'speed' else min(width, len(own))))}"] if own else []
+        if len(own) < count:
+            told.append("how long is told when the first is done" if not own else f"and {count - len(own)} more")
+        if count:
+            parts.append(f"{many(count, what)}, {' '.join(told)}")
     return "; then ".join(parts)
 
 

@@ -18,6 +18,12 @@ from repro.runner.local import State, cores
 EVERY_S = 30.0
 
 
+def time_of(seconds: float, unknown: int) -> str:
+    """`about 5 minutes and 9 cells`: how long, and how many cells of which nobody knows it yet."""
+    parts = [f"about {duration(seconds)}"] if seconds or not unknown else []
+    return " and ".join([*parts, *([many(unknown, "cell")] if unknown else [])])
+
+
 class Paced:
     """Whether it is time for the next line."""
 
@@ -98,12 +104,12 @@ class Display:
             line.append(f"failed: {facts['reason']}", style="red")
         else:
             line.append(f"{facts['found']}; took {duration(facts['seconds'])}")
-        if not self._live:
+        if not self._live and done < state.total:
             line.append(f"   ({self._left(state)})")
         self.console.print(line)
 
     def _left(self, state: State) -> str:
-        return f"about {duration(state.eta(self.width))} left"
+        return f"{time_of(*state.eta(self.width))} left"
 
     def _frame(self, state: State) -> Group:
         done = state.done + state.failed

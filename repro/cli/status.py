@@ -9,10 +9,11 @@ from functools import cached_property
 from rich.console import Console
 from rich.table import Table
 
+from repro.cli.progress import time_of
 from repro.core import lease, paths
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy, Experiment
-from repro.core.words import duration, many
+from repro.core.words import many
 from repro.data.datasets import is_configured
 from repro.papers.table import RowSpec, TableSpec
 from repro.records.index import Index
@@ -42,8 +43,8 @@ def render_overview(table: TableSpec, index: Index, console: Console, asked: str
         console.print(f"- {reason}", markup=False)
     waiting = select(jobs, "undone", index)
     guesses = expected_seconds(waiting, Index(paths.records()))
-    seconds = State(total=len(waiting), waiting=waiting, guesses=guesses).eta(cores())
-    rest = f"; the rest would take about {duration(seconds)} on {many(cores(), 'core')}" if waiting else ""
+    left = State(total=len(waiting), waiting=waiting, guesses=guesses).eta(cores())
+    rest = f"; the rest would take {time_of(*left)} on {many(cores(), 'core')}" if waiting else ""
     again = f": python -m repro run {asked}" if waiting else ""
     console.print(f"{_measured(states)}{rest}{again}")
     _tell_absent(table, console)
@@ -94,7 +95,7 @@ def render_status(table: TableSpec, index: Index, console: Console, *, smoke: bo
         if not jobs:
             continue
         states = [(job, *_progress(job, index, queue)) for job in jobs]
-        console.print(f"{row.key:<18}{_grouped([(job.cell, state) for job, state, _ in states])}", markup=False)
+        console.print(f"{row.key:<17} {_grouped([(job.cell, state) for job, state, _ in states])}", markup=False)
         for job, _, note in states:
             if note:
                 console.print(f"    {job.name.removeprefix(f'{row.key} ')}: {note}", markup=False)

@@ -205,6 +205,18 @@ def device_kind(name: str) -> str:
 
 
 def expected_seconds(jobs: Iterable[Job], reference: Index) -> dict[tuple[str, int], float]:
-    """Key of a job -> seconds that it took in the reference; what it lacks, by a first guess."""
-    made = {job.key: (job.kind, finishing(reference.of(job.experiment.id))) for job in jobs}
-    return {key: found[0].wall_s if found else EXPECTED_SECONDS[kind] for key, (kind, found) in made.items()}
+    """Key of a job -> seconds that it took in the reference, or a first guess; left out where there is none."""
+    made = ((job, finishing(reference.of(job.experiment.id))) for job in jobs)
+    seconds = {job.key: found[0].wall_s if found else first_guess(job) for job, found in made}
+    return {key: told for key, told in seconds.items() if told is not None}
+
+
+def first_guess(job: Job) -> float | None:
+    """Seconds of a job of this kind; None for a training on data of the user's, of any size."""
+    from repro.data.datasets import is_shipped
+    from repro.data.user_data import file_of
+
+    measure = job.experiment.measure
+    if isinstance(measure, Accuracy) and not all(is_shipped(name) and not file_of(name) for name in measure.datasets):
+        return None
+    return EXPECTED_SECONDS[job.kind]

@@ -27,7 +27,7 @@ from repro.engine.execution import Execution
 from repro.records import store
 from repro.report.provenance import headline
 from repro.runner.execute import write_failure
-from repro.runner.jobs import EXPECTED_SECONDS, Job
+from repro.runner.jobs import EXPECTED_SECONDS, Job, first_guess
 
 #: a step of training and its checkpoint fit into this, where a run is interrupted
 _GRACE_S = 5.0
@@ -68,32 +68,45 @@ class State:
     seen: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Kind -> seconds of the jobs that have finished, and what was guessed of them."""
 
-    def guess(self, job: Job) -> float:
-        """Before any job of its kind has finished."""
-        return self.guesses.get(job.key, EXPECTED_SECONDS[job.kind])
+    unguessed: list[float] = field(default_factory=list)
+    """Seconds of the jobs that have finished and of which nothing was guessed."""
 
-    def expected(self, job: Job) -> float:
+    def guess(self, job: Job) -> float | None:
+        """Before any job of its kind has finished."""
+        return self.guesses[job.key] if job.key in self.guesses else first_guess(job)
+
+    def expected(self, job: Job) -> float | None:
         """The guess, as far as the jobs of this kind that have finished took longer or less than theirs: a first short
-        one, which starts its process too, says little.
+        one, which starts its process too, says little. Without a guess what its like took; None before any has.
         """
+        guess = self.guess(job)
+        if guess is None:
+            return sum(self.unguessed) / len(self.unguessed) if self.unguessed else None
         took, guessed = self.seen.get(job.kind, (0.0, 0.0))
-        return self.guess(job) * (took + _TRUSTED_S) / (guessed + _TRUSTED_S)
+        return guess * (took + _TRUSTED_S) / (guessed + _TRUSTED_S)
 
     def count(self, job: Job, status: str, seconds: float) -> None:
         """A job has ended."""
-        if status == "done":
-            self.done += 1
-            took, guessed = self.seen.get(job.kind, (0.0, 0.0))
-            self.seen[job.kind] = took + seconds, guessed + self.guess(job)
-        else:
+        if status != "done":
             self.failed += 1
+            return
+        self.done += 1
+        guess = self.guess(job)
+        if guess is None:
+            self.unguessed.append(seconds)
+        else:
+            took, guessed = self.seen.get(job.kind, (0.0, 0.0))
+            self.seen[job.kind] = took + seconds, guessed + guess
 
-    def eta(self, width: int) -> float:
-        """Seconds until all is done, by kind: speed jobs run alone, the others `width` at a time."""
+    def eta(self, width: int) -> tuple[float, int]:
+        """Seconds until all is done, by kind (speed jobs run alone, the others `width` at a time), but for the number
+        of jobs of which that cannot be told.
+        """
         now = time.monotonic()
-        left = [(job, self.expected(job)) for job in self.waiting]
-        left += [(w.job, max(1.0, self.expected(w.job) - (now - w.began))) for w in self.workers if w.job is not None]
-        return sum(seconds / (1 if job.kind == "speed" else width) for job, seconds in left)
+        left = [(job, self.expected(job), 0.0) for job in self.waiting]
+        left += [(w.job, self.expected(w.job), now - w.began) for w in self.workers if w.job is not None]
+        told = [(job, max(1.0, seconds - passed)) for job, seconds, passed in left if seconds is not None]
+        return sum(seconds / (1 if job.kind == "speed" else width) for job, seconds in told), len(left) - len(told)
 
 
 Event = Callable[[str, State, dict[str, Any]], None]

@@ -23,6 +23,11 @@ def test_how_many_and_how_long() -> None:
     ]  # fmt: skip
 
 
+def test_what_nobody_can_guess_is_counted() -> None:
+    assert progress.time_of(90.0, 0) == "about 2 minutes" and progress.time_of(0.0, 0) == "about 1 second"
+    assert progress.time_of(0.0, 1) == "1 cell" and progress.time_of(300.0, 9) == "about 5 minutes and 9 cells"
+
+
 def test_without_a_terminal_there_is_a_line_every_half_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = jobs_of(smoke_table(find("table6")), rows=["tsn_r50"], cells=["static", "speed"], smoke=True)
     now, screen = [0.0], io.StringIO()

@@ -19,7 +19,7 @@ from repro.records.index import Index
 from repro.runner import execute as run
 from repro.runner import local
 from repro.runner.execute import Attempt, execute
-from repro.runner.jobs import Job, jobs_of, select, state_of
+from repro.runner.jobs import Job, expected_seconds, jobs_of, select, state_of
 from repro.runner.local import State, run_local
 
 
@@ -113,14 +113,26 @@ def _alive(pid):
 
 def test_the_eta_uses_what_was_seen(jobs):
     state = State(total=2, waiting=list(jobs))
-    first = state.eta(1)
+    first, unknown = state.eta(1)
+    assert unknown == 0
     state.count(jobs[0], "done", 600.0)
-    assert state.eta(1) == pytest.approx(first * (600 + 60) / (6 + 60)) == pytest.approx(2 * state.eta(2))
+    assert state.eta(1)[0] == pytest.approx(first * (600 + 60) / (6 + 60)) == pytest.approx(2 * state.eta(2)[0])
     told = State(total=2, waiting=list(jobs), guesses={jobs[0].key: 2.0, jobs[1].key: 6.0})
-    assert told.eta(1) == 8.0
+    assert told.eta(1) == (8.0, 0)
     told.count(jobs[0], "done", 33.0)  # half an hour's guess would move; one of two seconds hardly does
-    assert told.eta(1) == pytest.approx(8.0 * 93 / 62)
+    assert told.eta(1)[0] == pytest.approx(8.0 * 93 / 62)
     assert local.cores() >= 1
+
+
+def test_of_trainings_on_own_data_nothing_is_guessed_until_one_has_ended(jobs):
+    cell = next(one for one in jobs_of(find("table6")) if one.kind == "accuracy").experiment
+    own = replace(cell, measure=replace(cell.measure, dataset="kinetics400"))
+    trainings = [replace(jobs[0], experiment=own, seed=seed, cell="accuracy") for seed in range(3)]
+    assert trainings[0].kind == "accuracy"
+    state = State(total=4, waiting=[jobs[0], *trainings])
+    assert state.eta(1) == (6.0, 3) and expected_seconds(trainings, Index(store.default_root(True))) == {}
+    state.count(state.waiting.pop(), "done", 40.0)
+    assert state.eta(1) == (86.0, 0)
 
 
 def test_a_speed_of_another_machine_is_measured_again(monkeypatch):
