@@ -131,6 +131,13 @@ def add_views(parser: argparse.ArgumentParser) -> None:
     add_decoder(parser)
 
 
+def add_test_views(parser: argparse.ArgumentParser) -> None:
+    """The same, and how the scores of all views become one."""
+    parser.add_argument("--crops", type=int, choices=[1, 3, 5, 10], help="default: the network's test protocol")
+    parser.add_argument("--fusion", choices=["softmax", "logits", "features"], help="how the views' scores are one")
+    add_views(parser)
+
+
 def add_names(parser: argparse.ArgumentParser) -> None:
     """Where the names of the classes are from; weights that were trained here hold them."""
     parser.add_argument("--labels", type=Path, metavar="FILE", help="class names, one a line")

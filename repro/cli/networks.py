@@ -10,12 +10,22 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from repro.cli.arguments import add_decoder, add_device, add_model, add_module, model_of, positive, seed
+from repro.cli.arguments import (
+    add_decoder,
+    add_device,
+    add_model,
+    add_module,
+    add_test_views,
+    model_of,
+    positive,
+    seed,
+    views_of,
+)
 from repro.cli.common import Commands, add_protocol, prepare, verb
 from repro.core import stop_signal
 from repro.core.errors import BadOption
 from repro.core.options import parsed
-from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Views, replace
+from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, replace
 from repro.engine.execution import Execution
 
 _REPEATS, _DATA_REPEATS, _VIDEOS = 11, 5, 64
@@ -109,19 +119,14 @@ def _add_test(commands: Commands) -> None:
         "test",
         test,
         "score a dataset's split with given weights",
-        "test tsm --weights w.safetensors --dataset my.csv --sampling mmaction2.dense_test_8 --crops 3",
+        "test tsm --weights w.safetensors --dataset my.csv --views 1x1",
     )
     add_model(parser)
     parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
     parser.add_argument("--dataset", required=True)
     parser.add_argument("--split", default="val")
-    parser.add_argument("--sampling", default="mmaction2.uniform_test_8", help="frame sampling rule")
-    parser.add_argument("--crops", type=int, default=1, choices=[1, 3, 5, 10])
-    parser.add_argument("--crop", type=positive, default=224, help="crop side")
-    parser.add_argument("--resize", type=int, default=256, help="short side before cropping")
-    parser.add_argument("--fusion", default="softmax", choices=["softmax", "logits", "features"])
+    add_test_views(parser)
     parser.add_argument("--amp", default="off", choices=["off", "bf16", "fp16"], help="16 bits where they are safe")
-    add_decoder(parser)
     _add_workers(parser)
     parser.add_argument("--out", type=Path, default=Path("runs"), help="folder for scores and record")
     add_device(parser)
@@ -264,25 +269,18 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     console = prepare(args)
-    from repro.data.sampling import clips_of
     from repro.data.user_data import dataset_name
     from repro.engine.process_group import together
-    from repro.models.pretrained import number_of_classes
+    from repro.models.pretrained import saved
     from repro.runner.one_experiment import split_name, with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)
-        views = Views(
-            sampling=args.sampling,
-            clips=clips_of(args.sampling),
-            crops=args.crops,
-            crop=args.crop,
-            resize=args.resize,
-            fusion=args.fusion,
-        )
+        known = saved(args.weights)
+        model = with_weights(model_of(args, known.model), args.weights)
+        model = model if args.classes else replace(model, num_classes=known.model.num_classes)
+        views = views_of(args, known.views_for(model), model)
         measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split), amp=args.amp)
-        model = with_weights(model_of(args), args.weights)
-        model = model if args.classes else replace(model, num_classes=number_of_classes(args.weights))
         how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)
         return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 

@@ -15,7 +15,7 @@ from repro.cli.arguments import (
     add_model_options,
     add_module,
     add_names,
-    add_views,
+    add_test_views,
     at_once,
     clip,
     output,
@@ -45,8 +45,6 @@ def add(commands: Commands) -> None:
     parser.add_argument("--model", help="a model (tsm), or a table's row (table6/tsm_r50_dnr); default: the weights'")
     parser.add_argument("--weights", required=True, help="a file of import-weights or train, or a name of weights list")
     parser.add_argument("--top", type=positive, default=5, help="classes to name; default 5")
-    parser.add_argument("--crops", type=int, choices=[1, 3, 5, 10], help="default: the network's test protocol")
-    parser.add_argument("--fusion", choices=["softmax", "logits", "features"], help="how the views' scores are one")
     parser.add_argument("--json", action="store_true", help="plain data in place of text, of one clip")
     parser.add_argument(
         "--out", type=output, metavar="FILE", help="write FILE.csv or FILE.jsonl; a second start goes on"
@@ -55,7 +53,7 @@ def add(commands: Commands) -> None:
     parser.add_argument("--video-timeout", type=positive, default=60, metavar="S", help="seconds to decode one clip")
     add_names(parser)
     add_model_options(parser)
-    add_views(parser)
+    add_test_views(parser)
     add_device(parser)
     add_module(parser)
 

@@ -43,6 +43,10 @@ class Saved:
         """The test views of its protocol, else those of the network's authors."""
         return self.protocol.test if self.protocol else default_views(self.model)
 
+    def views_for(self, model: Model) -> Views:
+        """Those of its network, for as many frames as it is asked for."""
+        return self.views if model.frames == self.model.frames else default_views(model)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -94,14 +98,6 @@ def class_names(path: str | Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def number_of_classes(path: str | Path) -> int:
-    """How many classes the network of a file of weights has."""
-    found = checkpoint_reader.fact(path, _facts(path), "repro.model", dict, "{}").get("num_classes")
-    if not isinstance(found, int):
-        raise WeightsError(f"{str(path)!r} does not tell its number of classes")
-    return found
-
-
 def _facts(path: str | Path) -> Mapping[str, str]:
     """The metadata of one of our files of weights."""
     file = expand(path)
@@ -140,10 +136,9 @@ def load(path: str | Path, model: Model | None = None) -> Trained:
     wanted = replace(model or facts.model, pretrained="none")
     module = build(wanted)
     loaded = load_weights(module, path, wanted)
-    views = facts.views if wanted.frames == facts.model.frames else default_views(wanted)
     prepare = functools.partial(normalize, **loaded.contract.to_dict())
     dataset = facts.protocol.dataset if facts.protocol else ""
-    return Trained(wanted, module.eval(), prepare, loaded.sha256, views, facts.classes, dataset)
+    return Trained(wanted, module.eval(), prepare, loaded.sha256, facts.views_for(wanted), facts.classes, dataset)
 
 
 def random(model: Model, seed: int = 0) -> Trained:

@@ -25,6 +25,7 @@ from repro.papers.recipes.used import KINETICS
 from repro.papers.with_data import OwnData, on_data
 from repro.records import store
 from repro.records.index import Index
+from repro.report.provenance import conditions
 from repro.runner.execute import execute
 from repro.runner.jobs import Job, changed, record_of
 
@@ -134,6 +135,11 @@ def _notes(
     if workers and bounded(workers, most) < workers:
         yield f"{bounded(workers, most)} processes decode, not {workers}: there are {most} videos, {machine()[1]} cores"
     measure = experiment.measure
+    if isinstance(measure, Accuracy) and measure.train and not 2 / 3 <= measure.test.crop / measure.train.crop <= 1.5:
+        yield (
+            f"trained at {measure.train.crop} x {measure.train.crop}, tested at {measure.test.crop} x "
+            f"{measure.test.crop}; --crop {measure.train.crop} tests as it was trained"
+        )
     if weights is not None and isinstance(measure, Accuracy):
         found = class_order.matched(weights, splits[measure.test_split], experiment.model.num_classes)
         if found.note:
@@ -167,6 +173,7 @@ def summary(made: store.Record, path: Path) -> str:
         return f"failed: {made.reason}\nrecord: {path}"
     results = made.results
     lines = [f"top-1 {results['top1']:.2f} %   top-5 {results['top5']:.2f} %   of {many(results['videos'], 'video')}"]
+    lines.append(f"  on {conditions(made)}")
     for name, rate in results.get("aggregations", {}).items():
         lines.append(f"  {name:<20} top-1 {rate['top1']:.2f} %   top-5 {rate['top5']:.2f} %")
     for name, value in results.get("extra", {}).items():

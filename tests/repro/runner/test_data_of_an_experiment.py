@@ -112,6 +112,20 @@ def tester(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> T
     return Trial(tmp_path / "fruit", capsys)
 
 
+def test_views_and_network_are_those_of_the_weights_unless_asked_otherwise(tester: Trial) -> None:
+    """The protocol in the file is of 10 clips and 3 crops; what is not asked is as it has it."""
+    csv = tester.csv(["lime.mp4,lime", "banana.mp4,banana"])
+    main(["test", "tsn", "--weights", str(tester.folder / "w.safetensors"), "--dataset", str(csv), "--device", "cpu",
+          "--crop", "32", "--resize", "40", "--out", str(tester.folder / "runs")])  # fmt: skip
+    text = tester.capsys.readouterr().out
+    told = KINETICS["tsn"][1]
+    assert f"tiny_resnet, 8 segments, {told.clips * told.crops} views of 32 × 32 a video" in text
+    found, text = tester(csv, "--views", "1x1")
+    assert found == 100.0 and "8 segments, 1 view of 32 × 32 a video" in text
+    made = [record["spec"]["measure"]["test"] for record in tester.records()]
+    assert {(one["clips"], one["crops"]) for one in made} >= {(told.clips, told.crops), (1, 1)}
+
+
 def test_a_subset_is_scored_by_name_among_all_classes(tester: Trial) -> None:
     csv = tester.csv(["banana.mp4,banana,val", "lime.mp4,lime,val"])
     for more in ((), ("--classes", "4")):

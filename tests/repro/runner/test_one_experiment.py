@@ -10,8 +10,9 @@ from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Model, content_id
 from repro.data.user_data import dataset_name
+from repro.engine.execution import Execution
 from repro.papers.probes import probe
-from repro.runner.one_experiment import recipe, with_weights
+from repro.runner.one_experiment import recipe, run_single, with_weights
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 
@@ -56,6 +57,14 @@ def test_a_recipe_takes_known_fields_of_their_kind() -> None:
         recipe(TSM, "probe-order-smoke", {"epoch": 2})
 
 
+def test_another_size_in_the_test_than_in_training_is_told(tmp_path: Path) -> None:
+    made = recipe(TSM, "probe-order-smoke", {"epochs": 1, "batch": 2, "lr": 0.01}, crop=64)
+    told: list[str] = []
+    run_single(made, Execution(device="cpu", threads=1), out=tmp_path, on_note=told.append)
+    (note,) = [text for text in told if "trained at" in text]
+    assert "tested at 64 x 64" in note and "--crop 32" in note
+
+
 def test_a_probe_has_its_own_recipe_and_small_form() -> None:
     """By hand it is scored on the split for choosing: `test` is for the declared questions alone."""
     made = recipe(TSM, "probe-sight-smoke", {"epochs": 20, "batch": 2})
@@ -70,7 +79,7 @@ def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
 
     cost = {"mean": {"gmacs": 0.0123}, "std": {"gmacs": 0.0012}, "facts": {"gmacs_base": 0.0207}}
     results = {"top1": 50.0, "top5": 90.0, "videos": 4, "cost": cost}
-    made: Any = SimpleNamespace(status="done", results=results)
+    made: Any = SimpleNamespace(status="done", kind="", results=results)
     assert "GMACs of a view 0.0123 ± 0.0012 over the videos, 0.0207 when nothing is saved" in summary(
         made, tmp_path / "r"
     )
