@@ -12,6 +12,7 @@ from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
 
 _FORMATS = ("mmaction2", "npz", "csv")
+_ENDINGS = {".csv": "csv", ".npz": "npz", ".pkl": "mmaction2", ".pickle": "mmaction2"}
 
 
 def add(commands: Commands) -> None:
@@ -39,7 +40,9 @@ def add(commands: Commands) -> None:
         "--register", nargs=2, metavar=("NAME", "LIST"), help="remember a list of ids as copy:NAME, e.g. K400-19761"
     )
     group = parser.add_argument_group("scores import")
-    group.add_argument("--from", dest="form", choices=_FORMATS, help="what wrote the file; nothing in it is executed")
+    group.add_argument(
+        "--from", dest="form", choices=_FORMATS, help="what wrote the file, where its ending does not tell"
+    )
     group.add_argument("--dataset", help="a registered name, or a CSV: whose videos were scored")
     group.add_argument("--split", default="val", help="default val")
     group.add_argument("--as", dest="label", metavar="LABEL", help="how the row is called")
@@ -101,22 +104,18 @@ def _import(args: argparse.Namespace, console: Console) -> int:
     from repro.report.rescored import render_reading
     from repro.runner.imported import keep
 
-    lacking = [
-        f"--{name}"
-        for name, key in (("from", "form"), ("dataset", "dataset"), ("as", "label"))
-        if not getattr(args, key)
-    ]
+    form = args.form or (_ENDINGS.get(Path(args.words[1]).suffix.lower()) if len(args.words) == 2 else None)
+    told = (("from", form), ("dataset", args.dataset), ("as", args.label))
+    lacking = [f"--{name}" for name, value in told if not value]
     if lacking or len(args.words) != 2:
         what = f"lacks {', '.join(lacking)}" if lacking else "takes one file"
         fix = "python -m repro scores import dump.pkl --from mmaction2 --dataset my.csv --as 'TSM (mmaction2)'"
         raise BadOption(f"scores import {what}", fix=fix)
     name = dataset_name(args.dataset)
     index = open_index(name, known_split(args.split) or args.split)
-    found, notes = from_elsewhere(args.words[1], args.form, index, args.label)
+    found, notes = from_elsewhere(args.words[1], str(form), index, args.label)
     file = keep(found, name, index, args.out)
-    console.print(
-        f"{args.label}, from elsewhere ({args.form}), on {index.name} {index.split}", markup=False, emoji=False
-    )
+    console.print(f"{args.label}, from elsewhere ({form}), on {index.name} {index.split}", markup=False, emoji=False)
     console.print("\n".join(render_reading(read(found))), markup=False, emoji=False)
     console.print("\n".join([*(f"  {note}" for note in notes), f"scores: {file}"]), markup=False, emoji=False)
     return 0

@@ -11,7 +11,7 @@ light; made hard by a dial, some on a grid.
 - sight-blank: `sight` without the shape, what is left of it is not to tell the class.
 
 Distractors are dark shapes that move in the way of a class drawn at random. The dials of order, sight and shapes were
-set on `choose`; redundancy has that of sight, and batch an easier one that is still to be tried.
+set on `choose`, as was batch's, an easier one than sight's; redundancy has that of sight.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from repro.core.errors import ReproError
+from repro.core.spec import Accuracy, Experiment
 from repro.evidence.aggregate import of_now
 from repro.evidence.metric import number
 from repro.evidence.paired import Contrast, Word, contrast, corrected, verdict
@@ -21,14 +22,12 @@ from repro.evidence.sample import sample_of
 from repro.evidence.stats import Interval
 from repro.evidence.trained import untrained
 from repro.evidence.video_scores import VideoScores
-from repro.papers.probes import CHANCE, MARKS, Control
+from repro.papers.probes import CHANCE, MARKS, Control, seconds_of
 from repro.papers.question import Question
 from repro.papers.questions import Term, contrast_of, controls_of, declared, experiments, terms, without_mark
 from repro.records.index import Index, finishing
 from repro.records.schema import Record
 
-#: seconds of a training of which nothing like it has a record
-GUESS_S = 150.0
 #: percent of a probe's scale, chance to 100, between which hosts are to stand
 RANGE = (55.0, 90.0)
 
@@ -114,6 +113,13 @@ def records_of(term: Term | Control, seeds: int, index: Index) -> list[Record]:
     ]
 
 
+def _seconds(experiment: Experiment, index: Index) -> float:
+    """How long a training took, or about takes."""
+    walls = [record.wall_s for record in finishing(index.everywhere(experiment.id))]
+    assert isinstance(experiment.measure, Accuracy)
+    return float(np.median(walls)) if walls else seconds_of(experiment.measure)
+
+
 def _decided(found: Sequence[Answer]) -> list[Answer]:
     """With Holm's p and the words; the same contrast under two names is one member of the family."""
     family = len({contrast_of(one.question) for one in found})
@@ -139,8 +145,9 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
         missing[id_] = max(missing.get(id_, 0), check.control.seeds - check.seeds)
     made, left = Answer(one, "open", arms, checks), sum(missing.values())
     if left:  # and nothing is to be seen before
-        walls = [record.wall_s for found in records.values() for record in found]
-        return replace(made, left=left, seconds=left * (float(np.median(walls)) if walls else GUESS_S))
+        asked: list[Term | Control] = [*needed.values(), *(check.control for check in checks)]
+        known = {part.experiment.id: part.experiment for part in asked}
+        return replace(made, left=left, seconds=sum(n * _seconds(known[id_], index) for id_, n in missing.items()))
     try:
         sample = sample_of(parts, one.metric, records, scores)
     except ReproError as error:

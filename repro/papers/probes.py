@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Literal
 
 from repro.core.spec import Accuracy, Experiment, Model, Train, Views, frozen, replace
+from repro.data.datasets import video_count
 
 ORDER, SIGHT, BATCH = "probe-order", "probe-sight", "probe-batch"
 REDUNDANCY, SHAPES = "probe-redundancy", "probe-shapes"
@@ -27,6 +28,8 @@ CHOOSE_SEED = 1000
 SEEDS = tuple(range(10))
 CHANCE = 12.5
 
+#: seconds of a small network on one core: of a clip that it is trained on, and of a step
+_CLIP_S, _STEP_S = 0.0015, 0.012
 FRAMES = 8
 _CROP = 32
 #: networks whose small form has no options but their own
@@ -82,6 +85,13 @@ class Control:
     def holds(self, value: float) -> bool:
         """Whether a measured mean keeps to the bound."""
         return value >= self.bound if self.positive else value <= self.bound
+
+
+def seconds_of(training: Accuracy) -> float:
+    """About how long a training on a probe takes on one core, before one like it was measured: by clips and steps."""
+    assert training.train is not None
+    clips = video_count(training.dataset, "train") * training.train.epochs
+    return _CLIP_S * clips + _STEP_S * clips / training.train.batch
 
 
 def small_form(model: Model) -> Model:

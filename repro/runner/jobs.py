@@ -212,11 +212,14 @@ def expected_seconds(jobs: Iterable[Job], reference: Index) -> dict[tuple[str, i
 
 
 def first_guess(job: Job) -> float | None:
-    """Seconds of a job of this kind; None for a training on data of the user's, of any size."""
+    """Seconds of a job of this kind, on a probe by its clips and steps; None on data of the user's, of any size."""
     from repro.data.datasets import is_shipped
     from repro.data.user_data import file_of
+    from repro.papers.probes import seconds_of
 
     measure = job.experiment.measure
-    if isinstance(measure, Accuracy) and not all(is_shipped(name) and not file_of(name) for name in measure.datasets):
+    if not isinstance(measure, Accuracy):
+        return EXPECTED_SECONDS[job.kind]
+    if not all(is_shipped(name) and not file_of(name) for name in measure.datasets):
         return None
-    return EXPECTED_SECONDS[job.kind]
+    return seconds_of(measure) if measure.train else EXPECTED_SECONDS["accuracy"]

@@ -252,14 +252,15 @@ def test_from_the_command_line(tmp_path, tiny_csv, index, capsys):
     out = capsys.readouterr().out
     assert "TSM (mmaction2), from elsewhere (mmaction2)" in out and "5 videos scored" in out
     first = out.rsplit("scores: ", 1)[1].strip()
-    assert main(["scores", "import", str(csv), "--from", "csv", "--as", "other", *common]) == 0
+    assert main(["scores", "import", str(csv), "--as", "other", *common]) == 0
     second = capsys.readouterr().out.rsplit("scores: ", 1)[1].strip()
     assert main(["scores", "compare", first, second]) == 0
     out = capsys.readouterr().out
     assert "B - A +0.00 points" in out and "p = 1" in out and "other, from elsewhere" in out
     assert main(["scores", first]) == 0 and "5 videos scored" in capsys.readouterr().out
     for words, told in (
-        (["import", str(csv)], "lacks --from, --dataset, --as"),
+        (["import", "x.json"], "lacks --from, --dataset, --as"),
+        (["import", str(csv)], "lacks --dataset, --as"),
         (["compare", first], "two files, not 1"),
         ([], "lacks FILE.npz"),
     ):
