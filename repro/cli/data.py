@@ -13,7 +13,9 @@ from repro.cli.arguments import at_once, positive
 from repro.cli.common import Commands, prepare, print_named, verb
 from repro.core.errors import BadOption, UnknownName
 from repro.core.paths import expand
+from repro.core.words import many
 from repro.data.datasets import is_csv
+from repro.data.embedded import EMBEDDED, check_embedded, folder_of
 from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
 
@@ -58,6 +60,8 @@ def data(args: argparse.Namespace) -> int:
         raise BadOption(f"data {args.action} lacks NAME", fix=f"python -m repro data {args.action} kinetics400")
     if args.action == "check" and (is_csv(args.name) or _is_own(args.name)):
         return _check_csv(console, args)
+    if args.action == "check" and args.name in EMBEDDED:
+        return _check_embedded(console, args.name)
     if args.action == "add" and args.csv and args.name not in KNOWN:
         return _add_own(console, args)
     if args.name not in datasets and args.action == "add":
@@ -128,6 +132,17 @@ def _add_own(console: Console, args: argparse.Namespace) -> int:
         console.print(f"note: {note}", markup=False)
     console.print(f"next: python -m repro data check {args.name}", markup=False)
     return 0
+
+
+def _check_embedded(console: Console, name: str) -> int:
+    """The files of a probe are held against what was written."""
+    problems = check_embedded(name)
+    for line in problems:
+        console.print(line, markup=False)
+    files = many(sum(EMBEDDED[name].sizes.values()), "file")
+    told = f"{len(problems)} are not; rm -r {folder_of(name)} and they are written again" if problems else "good"
+    console.print(f"{name}: {files} to be as they were written: {told}", markup=False)
+    return int(bool(problems))
 
 
 def _check_csv(console: Console, args: argparse.Namespace) -> int:

@@ -155,11 +155,6 @@ def swapped_label(label: int, pairs: Iterable[tuple[int, int]]) -> int:
     return label
 
 
-def channels_first(frames: np.ndarray) -> np.ndarray:
-    """(..., H, W, 3) -> contiguous (..., 3, H, W)."""
-    return np.ascontiguousarray(np.moveaxis(frames, -1, -3))
-
-
 def normalize(
     frames: np.ndarray, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD, scale: float = 1.0
 ) -> np.ndarray:

@@ -7,7 +7,7 @@ depends on the data is judged by nobody who has not the data: it is named, with 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,6 @@ def counts(layout: TableSpec, done: Done) -> list[Counted]:
             columns = [name for name in dict.fromkeys((*COLUMNS, *row.readings)) if name in printed.columns]
             found += [one for name in columns if (one := _counted(layout, row, name, printed, done))]
     return found
-
-
-def all_counts(layouts: Iterable[TableSpec], done: Done) -> Iterator[Counted]:
-    """Those of several tables."""
-    for layout in layouts:
-        yield from counts(layout, done)
 
 
 def _counted(layout: TableSpec, row: RowSpec, column: str, printed: PublishedTable, done: Done) -> Counted | None:

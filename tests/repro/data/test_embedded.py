@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 
+from repro.__main__ import main
 from repro.core.errors import DataError, UnknownName
 from repro.data import embedded, embedded_files
 from repro.data.decode import frame_count, read_frames
@@ -98,11 +99,15 @@ def test_unknown_names_are_refused():
         embedded.open_embedded("probe-order-smoke", "val")
 
 
-def test_damage_is_noticed():
+def test_damage_is_noticed(capsys):
+    assert main(["data", "check", "probe-order-smoke"]) == 0 and "good" in capsys.readouterr().out
     video = embedded.open_embedded("probe-order-smoke", "train").videos[1]
     content = video.path.read_bytes()
     video.path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert [line.split(":")[0] for line in embedded.check_embedded("probe-order-smoke")] == [str(video.path)]
+    assert main(["data", "check", "probe-order-smoke"]) == 1
+    told = capsys.readouterr().out
+    assert "1 are not; rm -r" in told and video.path.name in told.replace("\n", "")
     for damage in (lambda: video.path.write_bytes(content[:-7]), video.path.unlink):
         damage()
         with pytest.raises(DataError, match=f"{video.path.name} is missing or has not its size.*rm -r .*smoke"):

@@ -157,7 +157,7 @@ def test_test_views_are_clips_times_crops_of_one_decoding(index):
     frames = read_frames(portrait.video.path, picked.ravel(), resize_short=32).reshape(10, 4, 58, 32, 3)
     boxes = views.three_crops(58, 32, 32)
     for clip, number in ((0, 0), (9, 1), (4, 2)):
-        expected = views.channels_first(views.crop(frames[clip], boxes[number]))
+        expected = np.moveaxis(views.crop(frames[clip], boxes[number]), -1, -3)
         assert np.array_equal(portrait.views[clip * 3 + number], expected)
     cached = test_videos(index, TEST, clip_length=1, cache=open_cache(index, resize=32))
     assert all(torch.equal(one.views, two.views) for one, two in zip(found, cached, strict=True))

@@ -9,7 +9,7 @@ import pytest
 
 from repro.core.errors import RecordError
 from repro.core.spec import replace
-from repro.evidence.counts import COLUMNS, COUNTERS, Counted, all_counts, counts
+from repro.evidence.counts import COLUMNS, COUNTERS, Counted, counts
 from repro.papers import TABLES, find, published
 from repro.papers.layout import table
 from repro.papers.table import Reading
@@ -32,7 +32,7 @@ def done():
 
 @pytest.fixture(scope="module")
 def found(done) -> list[Counted]:
-    return [one for one in all_counts(map(find, TABLES), done) if one.column in COLUMNS]
+    return [one for name in TABLES for one in counts(find(name), done) if one.column in COLUMNS]
 
 
 def test_every_printed_count_has_one_verdict(found) -> None:
