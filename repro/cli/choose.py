@@ -55,6 +55,8 @@ def choose(args: argparse.Namespace) -> int:
     from repro.cost.choose import candidates, timer
     from repro.cost.choose import choose as chosen
     from repro.cost.runtime import device_name
+    from repro.data.datasets import is_csv
+    from repro.data.user_data import dataset_name
     from repro.models.device import device_of
     from repro.records.index import finishing, shown_records
 
@@ -62,7 +64,8 @@ def choose(args: argparse.Namespace) -> int:
     device, index = device_of(args.device), shown_records()
     layouts = [papers.find(name) for name in (*papers.TABLES, *args.files)]
     with console.status("reading tables"):
-        found = candidates(layouts, args.dataset, lambda one: finishing(index.of(one.id)) if one else [])
+        dataset = dataset_name(args.dataset) if is_csv(args.dataset) else args.dataset
+        found = candidates(layouts, dataset, lambda one: finishing(index.of(one.id)) if one else [])
     if not found:
         raise BadOption(
             f"no network of the tables has a top-1 on {args.dataset!r}",
@@ -82,10 +85,16 @@ def choose(args: argparse.Namespace) -> int:
 
 
 def _datasets(layouts: list[papers.TableSpec]) -> set[str]:
+    from repro.core.spec import Accuracy
     from repro.papers import published
+    from repro.papers.own_table import PAPER as OWN
 
     tables = [published.load(layout.published_csv) for layout in layouts]
-    return {table.dataset(row) for table in tables if "top1" in table.columns for row in table.rows} - {""}
+    printed = {table.dataset(row) for table in tables if "top1" in table.columns for row in table.rows}
+    rows = [row for layout in layouts if layout.paper == OWN for row in layout.rows]
+    cells = [one.measure for row in rows for one in row.cells.values()]
+    own = {one.dataset.partition("@")[0] for one in cells if isinstance(one, Accuracy)}
+    return (printed | own | {name for row in rows for name in row.accuracy}) - {""}
 
 
 def _lines(made: Choice) -> list[str]:

@@ -18,7 +18,7 @@ from repro.cost.macs import GIGA, count_macs
 from repro.cost.speed import measure_speed
 from repro.evidence.aggregate import Done, average
 from repro.models.build import build_meta, input_shape
-from repro.papers import published
+from repro.papers import elsewhere, published
 from repro.papers.table import RowSpec, TableSpec
 
 #: a network may use a processor better than any before it, by so much
@@ -140,7 +140,9 @@ def _said(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iterator
 def _measured(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iterator[Candidate]:
     for experiment in row.cells.values():
         measure = experiment.measure
-        if not isinstance(measure, Accuracy) or measure.dataset.partition("@")[0] != dataset.partition("@")[0]:
+        if not isinstance(measure, Accuracy) or experiment.model.name == elsewhere.PAPER:  # no network of ours
+            continue
+        if dataset not in (measure.dataset, measure.dataset.partition("@")[0]):
             continue
         rates = [float(record.results["top1"]) for record in done(experiment)]
         if rates:

@@ -33,5 +33,5 @@ def rows(dataset: str, cell: str) -> list[RowSpec]:
             told = record.effective[PAPER]
             note = f"Scores of another program ({told['from']}, {told['file']}), not run here."
             label = f"{told['label']}{SIGN}"
-            found[label] = RowSpec(key=record.row, label=label, section="added", cells={cell: made}, note=note)
+            found[label] = RowSpec(key=record.row, label=label, section="elsewhere", cells={cell: made}, note=note)
     return [found[label] for label in sorted(found)]

@@ -26,7 +26,7 @@ from repro.papers.question import Question
 
 #: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
 #: one of a table that no paper prints
-Section = Literal["quoted", "reproduced", "added", "own"]
+Section = Literal["quoted", "reproduced", "added", "elsewhere", "own"]
 
 #: start of the name of a cell on the user's own data: nothing of it stands beside print
 OWN_DATA = "own-"

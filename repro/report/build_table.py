@@ -34,6 +34,7 @@ SECTIONS = {
     "quoted": "Quoted by the paper from other publications",
     "reproduced": "Run by the paper; measured here",
     "added": "Not in this table of the paper; measured here",
+    "elsewhere": "Scores of other programs, read here",
     "own": "Measured here; no paper prints this table",
 }
 

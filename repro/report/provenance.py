@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from repro.core.words import many
+from repro.papers.elsewhere import PAPER as ELSEWHERE
 from repro.records.schema import Record
 
 #: of `run`: what says which cells are measured
@@ -48,6 +49,8 @@ def _speed(record: Record) -> str:
 def _accuracy(record: Record) -> str:
     measure, model = record.spec["measure"], record.spec["model"]
     test = measure["test"]
+    if model["name"] == ELSEWHERE:
+        return f"{measure['dataset']} ({measure['test_split']}), views as another program took them"
     views = test["clips"] * test["crops"]
     return (
         f"{measure['dataset']} ({measure['test_split']}), {model['backbone']}, {many(model['frames'], 'segment')}, "

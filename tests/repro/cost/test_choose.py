@@ -16,6 +16,7 @@ from repro.core.errors import RecordError
 from repro.core.spec import Accuracy, Experiment, Model, Static, Views, frozen
 from repro.cost import choose
 from repro.cost.choose import Candidate, Timed
+from repro.papers import elsewhere
 from repro.papers.table import RowSpec, TableSpec
 from repro.records.index import finishing, shown_records
 
@@ -82,13 +83,17 @@ def test_printed_networks_of_a_dataset(monkeypatch):
 def test_measured_networks_of_one_s_own():
     views = Views(sampling="mmaction2.uniform_test_8", crop=32, resize=0)
     experiment = Experiment(model=TINY, measure=Accuracy(dataset="mine@0123456789ab", test=views))
+    scores = elsewhere.experiment("mine@0123456789ab", "val", sha256="0" * 64, classes=3, clips=1)
     rows = (
         RowSpec(key="a", label="mine", cells={"mine": experiment}),
         RowSpec(key="b", label="other", cells={"static": Experiment(model=TINY, measure=Static())}),
+        RowSpec(key="c", label="other code", section="elsewhere", cells={"mine": scores}),
     )
     layout = TableSpec(paper="own", name="mine", title="t", caption="c", published_csv="", rows=rows, columns=())
     records = [SimpleNamespace(results={"top1": value}) for value in (80.0, 90.0)]
-    (found,) = choose.candidates([layout], "mine", lambda one: records if one == experiment else [])
+    (found,) = choose.candidates([layout], "mine", lambda one: records if one in (experiment, scores) else [])
+    assert [found] == choose.candidates([layout], "mine@0123456789ab", lambda one: records if one in (experiment, scores) else [])
+    assert not choose.candidates([layout], "mine@ba9876543210", lambda one: records if one in (experiment, scores) else [])
     assert (found.label, found.top1, found.size, found.source) == ("mine", 85.0, 32, "own/mine, measured, 2 seeds")
     assert found.gmacs > 0
     made = choose.timer(form="eager", repeats=3, device="cpu", threads=1)(found)
