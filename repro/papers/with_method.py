@@ -46,7 +46,8 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
     Gains over the plain network stand beside accuracies, of the table's own methods too.
     """
     wanted = asked(method)
-    plain = [row for row in table.rows if row.cells and not row.quoted_network and _method_of(row) is None]
+    ours = [row for row in table.rows if row.cells and not row.quoted_network and row.section != "elsewhere"]
+    plain = [row for row in ours if _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
     taken = {row.key for row in table.rows}

@@ -71,7 +71,8 @@ def jobs_of(
     seeds: int | Sequence[int] | None = None,
     smoke: bool = False,
 ) -> list[Job]:
-    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job.
+    """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job, nor
+    are scores of another program.
 
     Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for, or with those of a list.
     """
@@ -80,7 +81,7 @@ def jobs_of(
     found = []
     for row in table.rows:
         for cell, experiment in row.cells.items():
-            if row.key not in chosen or cell not in wanted or not runnable(experiment):
+            if row.key not in chosen or cell not in wanted or row.section == "elsewhere" or not runnable(experiment):
                 continue
             wished = _seeds_of(table, row, cell) if seeds is None else seeds
             trained = range(wished) if isinstance(wished, int) else wished

@@ -85,6 +85,19 @@ def test_others_results_are_a_row_of_one_s_own_table(place, tmp_path, capsys):
     assert main(["scores", out.rsplit("scores: ", 1)[1].strip()]) == 0
 
 
+def test_they_are_never_run_and_take_no_method(place, capsys):
+    here, _ = place
+    imported(here, capsys)
+    mine = str(here / "mine.toml")
+    for more in ([], ["--seeds", "2"], ["--force"], ["--with", "dnr"]):
+        assert main(["run", mine, *more, "--dry-run"]) == 0
+        out = capsys.readouterr().out
+        assert "mmaction2" not in out and ("--with dnr" in out or "tsn_dnr" not in out)
+    assert main(["table", mine, "--with", "dnr"]) == 0
+    assert "TSN+dnr" in (out := capsys.readouterr().out) and "(mmaction2), from elsewhere" in out
+    assert main(["show", mine]) == 0 and "Scores of another program" in capsys.readouterr().out
+
+
 def test_it_is_a_row_of_that_very_dataset_alone(place, capsys):
     here, _ = place
     imported(here, capsys)
