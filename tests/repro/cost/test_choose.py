@@ -91,13 +91,13 @@ def test_measured_networks_of_one_s_own():
     )
     layout = TableSpec(paper="own", name="mine", title="t", caption="c", published_csv="", rows=rows, columns=())
     records = [SimpleNamespace(results={"top1": value}) for value in (80.0, 90.0)]
-    (found,) = choose.candidates([layout], "mine", lambda one: records if one in (experiment, scores) else [])
-    assert [found] == choose.candidates(
-        [layout], "mine@0123456789ab", lambda one: records if one in (experiment, scores) else []
-    )
-    assert not choose.candidates(
-        [layout], "mine@ba9876543210", lambda one: records if one in (experiment, scores) else []
-    )
+
+    def done(one):
+        return records if one in (experiment, scores) else []
+
+    (found,) = choose.candidates([layout], "mine", done)
+    assert [found] == choose.candidates([layout], "mine@0123456789ab", done)
+    assert not choose.candidates([layout], "mine@ba9876543210", done)
     assert (found.label, found.top1, found.size, found.source) == ("mine", 85.0, 32, "own/mine, measured, 2 seeds")
     assert found.gmacs > 0
     made = choose.timer(form="eager", repeats=3, device="cpu", threads=1)(found)
