@@ -134,8 +134,9 @@ def _total(plan: Plan) -> str:
     sets = ", ".join(f"{name} {size.value:g} GB" for name, size in plan.datasets_gb.items())
     told = f"together: {_estimate(hours)} h, {_estimate(kwh)} kWh, {_estimate(disk)} GB"
     told += f", of which {sets}" if sets else ""
-    left, energy = plan.left()
-    told += f"; cells without a record: {_estimate(left)} h, {_estimate(energy)} kWh"
+    if not all(cell.done for cell in plan.cells):
+        left, energy = plan.left()
+        told += f"; cells without a record: {_estimate(left)} h, {_estimate(energy)} kWh"
     return told + (f"; {untold} cells could not be told" if untold else "")
 
 
