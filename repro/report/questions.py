@@ -21,7 +21,8 @@ from repro.report.markdown import escape
 from repro.report.table import Table
 
 _STYLES = {"higher": "green", "lower": "red", "undecided": "yellow", "open": "dim", "empty": "dim"}
-_LINE, _NARROW = 85, 60
+_NARROW = 60
+_COMMAND = "python -m repro questions"
 LEGEND = (
     "higher, lower: first arm minus second, paired by seed, p below 5 % by Holm over the paper's",
     "questions, and the interval no wider than declared; else undecided (± half its width).",
@@ -52,12 +53,13 @@ def told(one: Answer) -> str:
 def with_answers(table: Table, layout: TableSpec, index: Index) -> Table:
     """The table with what it asks of probes, and the answers."""
     found = answers(layout.questions, index)
-    words = ", ".join(f"{word_of(one)}{f' {told(one)}' if one.state == 'answered' else ''}" for one in found)
-    fix = f"python -m repro questions {layout.full_name}"
-    asked = f"{words}: {fix}"
-    if len(asked) > _LINE or any(one.state != "answered" for one in found):
-        asked = f"{summary(found)} ({fix})"
-    return replace(table, findings=tuple(f"{o.question.asks} {word_of(o)}: {told(o)}" for o in found), asked=asked)
+    shown = [one for one in found if one.state == "answered"]
+    names = [one.question.full_name.rpartition("/")[2].replace("_", " ") for one in shown]
+    asked = [f"{name}: {word_of(one)} {told(one)}" for name, one in zip(names, shown, strict=True)]
+    rest = [one for one in found if one.state != "answered"]
+    asked.append(f"{summary(rest) if rest else 'what they rest on'}: {_COMMAND} {layout.full_name}")
+    findings = tuple(f"{one.question.asks} {word_of(one)}: {told(one)}" for one in found)
+    return replace(table, findings=findings, asked=tuple(asked))
 
 
 def print_answers(found: Sequence[Answer], console: Console, *, full: bool = False) -> None:

@@ -144,8 +144,7 @@ def lines_below(
     found = [("", _folded(folded))] if folded else []
     found += _counts(lines) if published.load(layout.published_csv).rows else []
     found.append(("GAINS", _own(table, layout) if layout.file else _gains(layout)))
-    if table.asked:
-        found.append(("PROBES", table.asked))
+    found += [("PROBES", line) for line in table.asked]
     found += [("PAIRED", line) for line in table.paired]
     if table.code:
         found.append(("OWN CODE", table.code))

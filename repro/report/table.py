@@ -92,7 +92,7 @@ class Table:
     """On the whole table."""
     findings: tuple[str, ...] = ()
     """What the table asks of probes, each question with its answer."""
-    asked: str = ""
+    asked: tuple[str, ...] = ()
     """The same in a line."""
     code: str = ""
     """Which version of a user's own file its rows are of."""

@@ -89,7 +89,7 @@ def test_what_a_table_asks_stands_in_every_format(tmp_path):
     on_bn, on_gn, *_ = view.findings
     assert "gain grow as the batch shrinks" in on_bn and " open: " in on_bn and "On GN" in on_gn
     count = len(view.findings)
-    assert view.asked == f"{count} questions, all open (python -m repro questions dnr/table3)"
+    assert view.asked == (f"{count} questions, all open: python -m repro questions dnr/table3",)
     for text in (render_text(view), render_markdown(view), render_latex(view), render_html(view), render_csv(view)):
         assert "".join(on_bn.split()[-8:]) in "".join(text.split()).replace("\\_", "_")
     lines = list(csv.reader(io.StringIO(render_csv(view))))

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from repro import papers
 from repro.evidence.questions import answers
 from repro.papers.questions import declared, find
 from repro.records.index import Index
-from repro.report.questions import FORMATS, as_json, lines, markdown
+from repro.report.build_table import table_view
+from repro.report.questions import FORMATS, as_json, lines, markdown, with_answers
 from tests.repro.made_answers import write
 
 SIGHT = "dnr/table1a/cl_helps_sight"
@@ -36,6 +38,13 @@ def test_one_question_with_all_that_it_rests_on(answered: Index):
                  "arms on probe-sight: "):  # fmt: skip
         assert part in told, part
     assert "would decide" not in told
+
+
+def test_a_table_has_a_line_for_each_answer_and_the_command_behind(answered: Index):
+    layout = papers.find("dnr/table1a")
+    first, last = with_answers(table_view(layout, []), layout, answered).asked
+    assert first.startswith("cl helps sight: higher +10.0 (") and first.endswith(" points")
+    assert last == "1 question, open: python -m repro questions dnr/table1a"
 
 
 def test_an_open_one_says_what_it_costs_and_by_which_command(tmp_path: Path):
