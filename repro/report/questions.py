@@ -46,7 +46,8 @@ def told(one: Answer) -> str:
     assert one.found is not None
     value, digits = one.found.seeds, question.digits
     if one.word == "undecided":
-        return f"{value.value:+.{digits}f} (±{one.found.half:.{digits}f}) {question.unit}"
+        wide = ", wider than declared" if one.p < LEVEL else ""
+        return f"{value.value:+.{digits}f} (±{one.found.half:.{digits}f}) {question.unit}{wide}"
     return f"{value.value:+.{digits}f} ({value.low:+.{digits}f} to {value.high:+.{digits}f}) {question.unit}"
 
 
