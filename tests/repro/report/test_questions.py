@@ -63,7 +63,7 @@ def test_an_undecided_one_says_how_many_seeds_would_decide_it(tmp_path: Path):
     told = "\n".join(lines(found))
     assert "(±" in told and "seeds for an interval of 2" in told
     assert "wider than declared" not in told
-    far = write(tmp_path / "far", one, lambda label, seed: 50 + (20 + seed * 7 % 10 if label.startswith("CL") else 0))
+    far = write(tmp_path / "far", one, lambda label, seed: 70 + (10 + seed * 7 % 10 if label.startswith("CL") else 0))
     (found,) = answers([one], far)
     assert found.word == "undecided" and "points, wider than declared" in "\n".join(lines(found))
     narrow = write(
