@@ -10,6 +10,7 @@ from repro import papers
 from repro.cli.arguments import add_device, add_module, positive
 from repro.cli.common import Commands, prepare, verb
 from repro.core.errors import BadOption
+from repro.core.words import many
 
 if TYPE_CHECKING:
     from repro.cost.choose import Choice, Timed
@@ -119,7 +120,7 @@ def _chosen(one: Timed) -> list[str]:
     whole = f"; the {who.views} views of that accuracy take {who.views * one.p50:.2g} s" if who.views > 1 else ""
     return [
         f"CHOSEN  {who.label}: {who.top1:.2f} % ({who.source}), p50 {1e3 * one.p50:.1f} ms, p95 {1e3 * one.p95:.1f} ms"
-        f" a view of {who.model.frames} frames at {who.size}x{who.size}, {one.form}{whole}"
+        f" a view of {many(who.model.frames, 'frame')} at {who.size}x{who.size}, {one.form}{whole}"
     ]
 
 
