@@ -140,8 +140,10 @@ def _check_embedded(console: Console, name: str) -> int:
     for line in problems:
         console.print(line, markup=False)
     files = many(sum(EMBEDDED[name].sizes.values()), "file")
-    told = f"{len(problems)} are not; rm -r {folder_of(name)} and they are written again" if problems else "good"
-    console.print(f"{name}: {files} to be as they were written: {told}", markup=False)
+    told = f"{files}, as they were written: good"
+    if problems:
+        told = f"{len(problems)} of {files} not as written; rm -r {folder_of(name)}, and they are written again"
+    console.print(f"{name}: {told}", markup=False)
     return int(bool(problems))
 
 

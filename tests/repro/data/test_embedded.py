@@ -107,7 +107,7 @@ def test_damage_is_noticed(capsys):
     assert [line.split(":")[0] for line in embedded.check_embedded("probe-order-smoke")] == [str(video.path)]
     assert main(["data", "check", "probe-order-smoke"]) == 1
     told = capsys.readouterr().out
-    assert "1 are not; rm -r" in told and video.path.name in told.replace("\n", "")
+    assert "1 of 6 files not as written; rm -r" in told and video.path.name in told.replace("\n", "")
     for damage in (lambda: video.path.write_bytes(content[:-7]), video.path.unlink):
         damage()
         with pytest.raises(DataError, match=f"{video.path.name} is missing or has not its size.*rm -r .*smoke"):
