@@ -24,8 +24,8 @@ from repro.core.errors import BadOption, UnknownName
 from repro.core.spec import Experiment
 from repro.papers.question import Question
 
-#: a row that the paper takes from elsewhere, one that it ran itself and that is measured here, one that only we run, or
-#: one of a table that no paper prints
+#: a row that the paper takes from another one, one that it ran itself and that is measured here, one that only we run,
+#: scores of another program, or a row of a table that no paper prints
 Section = Literal["quoted", "reproduced", "added", "elsewhere", "own"]
 
 #: start of the name of a cell on the user's own data: nothing of it stands beside print
