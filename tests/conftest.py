@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from repro import registry
+
 sys.path.append(str(Path(__file__).parent))  # for what tests share
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
@@ -25,6 +27,13 @@ def _own_folders(tmp_path_factory, monkeypatch):
     base = tmp_path_factory.mktemp("own")
     for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_RESULTS", "REPRO_WEIGHTS"):
         monkeypatch.setenv(variable, str(base / variable.lower()))
+
+
+@pytest.fixture
+def own_registry(monkeypatch):
+    """The datasets that a test registers are forgotten after it."""
+    registry.load_all()
+    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
 
 
 @pytest.fixture(autouse=True)

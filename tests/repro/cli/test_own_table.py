@@ -62,9 +62,7 @@ options = {{ start = 0.5 }}
 
 
 @pytest.fixture
-def mine(tmp_path, tiny_csv, monkeypatch):
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+def mine(tmp_path, tiny_csv, own_registry, monkeypatch):
     monkeypatch.setattr(registry.methods, "_entries", dict(registry.methods._entries))
     (tmp_path / "gate.py").write_text(GATE)
     (tmp_path / "mine.toml").write_text(TABLE.format(csv=tiny_csv))

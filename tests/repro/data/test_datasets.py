@@ -38,15 +38,12 @@ def test_a_csv_is_a_dataset(tmp_path, write_csv):
     assert not datasets.is_configured(str(tmp_path / "none.csv"))
 
 
-def test_a_third_party_registers_a_dataset(tmp_path, write_csv):
+def test_a_third_party_registers_a_dataset(tmp_path, write_csv, own_registry):
     from repro.data.index import read_csv
 
     file = write_csv(tmp_path / "my.csv", [("a.mp4", "x", "val")])
     registry.add("test-third-party", lambda name, split: read_csv(file, split), origin="test", num_classes=1)
-    try:
-        assert len(datasets.open_index("test-third-party", "val")) == 1
-    finally:
-        del registry._entries["test-third-party"]
+    assert len(datasets.open_index("test-third-party", "val")) == 1
 
 
 def test_listing_and_workers_import_no_torch():

@@ -16,9 +16,7 @@ from repro.data.check_csv import check_csv
 
 
 @pytest.fixture(autouse=True)
-def _own_registry(monkeypatch):
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+def _own_registry(own_registry, monkeypatch):
     monkeypatch.setattr(user_data, "_opened", {})
 
 

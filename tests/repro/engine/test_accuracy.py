@@ -77,11 +77,9 @@ def test_random_weights_are_not_tested(tiny_model: Model, tiny_accuracy: Accurac
         measure_accuracy(replace(tiny_model, pretrained="sha256:" + "cd" * 32), plain, 0, tmp_path)
 
 
-def test_extra_metrics_come_from_the_dataset(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_metrics_come_from_the_dataset(own_registry: None) -> None:
     logits = np.array([[[1.0, 0.0]], [[1.0, 0.0]]], np.float32)
     scores = Scores(logits, np.array([0, 1]), ["a", "b"], [], 1, 1)
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
     registry.datasets.add("mine", "x:y", metrics=lambda labels, predicted: {"wrong": (labels != predicted).sum()})
     assert extra_metrics("mine", scores, "softmax") == {"wrong": 1.0}
     assert extra_metrics("kinetics400", scores, "softmax") == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro import papers, registry
+from repro import papers
 from repro.__main__ import main
 from repro.core.errors import ReproError
 from repro.core.spec import Accuracy, Speed, Static, diff
@@ -62,10 +62,7 @@ note = "Read it with care."
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 @pytest.fixture(scope="module")

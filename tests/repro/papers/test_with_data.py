@@ -16,11 +16,7 @@ from repro.report.build_table import table_view
 from repro.report.short_columns import counterparts
 from repro.report.short_form import short_form
 
-
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 def test_each_row_that_the_paper_trains_is_trained_on_it_by_its_own_recipe(tiny_csv):

@@ -26,10 +26,7 @@ from repro.papers.recipes.used import KINETICS
 COLOURS = {"apple": (230, 20, 20), "banana": (230, 230, 20), "grape": (20, 20, 230), "lime": (20, 230, 20)}
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 def clip(path: Path, colour: tuple[int, int, int]) -> None:

@@ -20,10 +20,10 @@ CPU = Execution(device="cpu", threads=1)
 
 
 @pytest.fixture
-def cell(tiny_csv: Path, tiny_accuracy: Accuracy, tiny_model: Model, tmp_path: Path, monkeypatch) -> Job:
+def cell(
+    tiny_csv: Path, tiny_accuracy: Accuracy, tiny_model: Model, tmp_path: Path, own_registry: None, monkeypatch
+) -> Job:
     """A cell of a table on a dataset that keeps its name whatever its videos are."""
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
     shutil.copytree(tiny_csv.parent, tmp_path / "videos")
     csv = tmp_path / "videos" / "tiny.csv"
     registry.datasets.add("kept", lambda name, split: read_csv(csv, split), num_classes=3, origin="test", shipped=False)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from repro import registry
 from repro.core.errors import BadOption, UnknownName, WeightsError
 from repro.core.spec import Model, content_id
 from repro.data.user_data import dataset_name
@@ -17,10 +16,7 @@ from repro.runner.one_experiment import recipe, run_single, with_weights
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 
 
-@pytest.fixture(autouse=True)
-def _own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.load_all()
-    monkeypatch.setattr(registry.datasets, "_entries", dict(registry.datasets._entries))
+pytestmark = pytest.mark.usefixtures("own_registry")
 
 
 def test_other_weights_are_another_experiment_and_a_copy_is_the_same(tmp_path: Path) -> None:
