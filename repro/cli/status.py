@@ -78,7 +78,7 @@ def _tell_absent(table: TableSpec, console: Console) -> None:
 
 def _without_cells(row: RowSpec) -> str:
     """Why nothing of a row is run."""
-    if row.section == "elsewhere":
+    if row.imported:
         return row.note
     return row.quoted_reason if row.quoted_network else next(iter(row.reasons.values()), "not applicable")
 

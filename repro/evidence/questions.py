@@ -146,8 +146,8 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
     made, left = Answer(one, "open", arms, checks), sum(missing.values())
     if left:  # and nothing is to be seen before
         asked: list[Term | Control] = [*needed.values(), *(check.control for check in checks)]
-        known = {part.experiment.id: part.experiment for part in asked}
-        return replace(made, left=left, seconds=sum(n * _seconds(known[id_], index) for id_, n in missing.items()))
+        each = {part.experiment.id: _seconds(part.experiment, index) for part in asked if missing[part.experiment.id]}
+        return replace(made, left=left, seconds=sum(missing[id_] * seconds for id_, seconds in each.items()))
     try:
         sample = sample_of(parts, one.metric, records, scores)
     except ReproError as error:

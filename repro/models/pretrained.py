@@ -28,6 +28,11 @@ from repro.papers.default_views import default_views
 from repro.registry import models
 
 
+def short_name(model: Model) -> str:
+    """`TSM+DNR`."""
+    return model.name.upper() + (f"+{model.method.upper()}" if model.method else "")
+
+
 @dataclass(frozen=True)
 class Saved:
     """What a file of weights says of itself, read without its tensors."""
@@ -68,7 +73,7 @@ class Trained:
     @property
     def label(self) -> str:
         """A short name for pictures and tables."""
-        name = self.model.name.upper() + (f"+{self.model.method.upper()}" if self.model.method else "")
+        name = short_name(self.model)
         return name if self.sha256 else f"{name}, random weights"
 
     def class_name(self, number: int) -> str:

@@ -138,6 +138,11 @@ class RowSpec:
     """Dataset -> top-1 in percent as a user's own table says it, of weights that are not trained here."""
 
     @property
+    def imported(self) -> bool:
+        """Whether it is scores of another program: never run, and no host of methods."""
+        return self.section == "elsewhere"
+
+    @property
     def quoted_network(self) -> bool:
         """Whether it is another publication's network, measured but no host of methods."""
         return self.section == "quoted" and not self.host

@@ -46,7 +46,7 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
     Gains over the plain network stand beside accuracies, of the table's own methods too.
     """
     wanted = asked(method)
-    ours = [row for row in table.rows if row.cells and not row.quoted_network and row.section != "elsewhere"]
+    ours = [row for row in table.rows if row.cells and not row.quoted_network and not row.imported]
     plain = [row for row in ours if _method_of(row) is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")

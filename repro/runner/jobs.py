@@ -81,7 +81,7 @@ def jobs_of(
     found = []
     for row in table.rows:
         for cell, experiment in row.cells.items():
-            if row.key not in chosen or cell not in wanted or row.section == "elsewhere" or not runnable(experiment):
+            if row.key not in chosen or cell not in wanted or row.imported or not runnable(experiment):
                 continue
             wished = _seeds_of(table, row, cell) if seeds is None else seeds
             trained = range(wished) if isinstance(wished, int) else wished

@@ -19,7 +19,7 @@ from repro.data.index import Index as Videos
 from repro.data.splits import known_split
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
-from repro.models.pretrained import require_frames, require_views
+from repro.models.pretrained import require_frames, require_views, short_name
 from repro.papers.probes import CHOOSE, probe
 from repro.papers.recipes.used import KINETICS
 from repro.papers.with_data import OwnData, on_data
@@ -173,7 +173,7 @@ def summary(made: store.Record, path: Path) -> str:
         return f"failed: {made.reason}\nrecord: {path}"
     results = made.results
     lines = [f"top-1 {results['top1']:.2f} %   top-5 {results['top5']:.2f} %   of {many(results['videos'], 'video')}"]
-    lines.append(f"  on {conditions(made)}")
+    lines.append(f"  {short_name(made.experiment().model)} on {conditions(made)}")
     for name, rate in results.get("aggregations", {}).items():
         lines.append(f"  {name:<20} top-1 {rate['top1']:.2f} %   top-5 {rate['top5']:.2f} %")
     for name, value in results.get("extra", {}).items():

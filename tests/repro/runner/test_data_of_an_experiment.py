@@ -116,7 +116,9 @@ def test_views_and_network_are_those_of_the_weights_unless_asked_otherwise(teste
           "--crop", "32", "--resize", "40", "--out", str(tester.folder / "runs")])  # fmt: skip
     text = tester.capsys.readouterr().out
     told = KINETICS["tsn"][1]
-    assert f"tiny_resnet, 8 segments, {told.clips * told.crops} views of 32 × 32 a video" in text
+    assert (
+        "TSN on my" in text and f"tiny_resnet, 8 segments, {told.clips * told.crops} views of 32 × 32 a video" in text
+    )
     found, text = tester(csv, "--views", "1x1")
     assert found == 100.0 and "8 segments, 1 view of 32 × 32 a video" in text
     made = [record["spec"]["measure"]["test"] for record in tester.records()]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.core.errors import BadOption, UnknownName, WeightsError
-from repro.core.spec import Model, content_id
+from repro.core.spec import Experiment, Model, Static, content_id
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution
 from repro.papers.probes import probe
@@ -75,7 +75,9 @@ def test_the_cost_of_a_network_that_decides_is_told(tmp_path: Path) -> None:
 
     cost = {"mean": {"gmacs": 0.0123}, "std": {"gmacs": 0.0012}, "facts": {"gmacs_base": 0.0207}}
     results = {"top1": 50.0, "top5": 90.0, "videos": 4, "cost": cost}
-    made: Any = SimpleNamespace(status="done", kind="", results=results)
+    made: Any = SimpleNamespace(
+        status="done", kind="", results=results, experiment=lambda: Experiment(model=TSM, measure=Static())
+    )
     assert "GMACs of a view 0.0123 ± 0.0012 over the videos, 0.0207 when nothing is saved" in summary(
         made, tmp_path / "r"
     )
