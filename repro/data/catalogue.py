@@ -30,6 +30,7 @@ from repro.data.index import Index, Video
 INDEX, _VIDEOS, _QUARANTINE = "index.json", "videos.csv", "quarantine.json"
 #: raised when the layout of the files or the meaning of a digest changes
 VERSION = 1
+SPLITS = ("train", "val", "test")
 MISSING = "missing: in the annotations, not in this copy"
 
 
@@ -75,7 +76,7 @@ class Catalogue:
 
     def splits(self) -> list[str]:
         """The splits that the annotations have, train first."""
-        return sorted({row.split for row in self.rows}, key=("train", "val", "test").index)
+        return sorted({row.split for row in self.rows}, key=SPLITS.index)
 
     def count(self, split: str) -> tuple[int, int]:
         """Videos of a split that are here, and those of the annotations."""
@@ -191,7 +192,11 @@ def _read(file: Path, stamp: tuple[int, int]) -> Catalogue:
         told = [header[name] for name in ("name", "root", "media", "label_map")]
         if not all(isinstance(one, str) for one in (*told, *header["classes"])):
             raise _damaged(file, "a name in it is no text")
-        return Catalogue(file.parent, header, _rows(data.decode("utf-8", "surrogateescape")))
+        rows = _rows(data.decode("utf-8", "surrogateescape"))
+        for row in rows:
+            if row.split not in SPLITS or not 0 <= row.label < len(header["classes"]):
+                raise _damaged(file, f"{row.id!r} is of split {row.split!r} and class {row.label}")
+        return Catalogue(file.parent, header, rows)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, DataError):
             raise

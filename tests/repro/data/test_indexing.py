@@ -112,6 +112,14 @@ def test_a_damaged_index_says_how_to_build_it_again(miniature, damage):
         open_index("jester", "val")
 
 
+@pytest.mark.parametrize("wrong", [{"split": "vall"}, {"label": 27}, {"label": -1}])
+def test_an_index_that_names_an_unknown_split_or_class_is_damaged(miniature, wrong):
+    made = add("jester", source(miniature("jester"))).catalogue
+    file = catalogue.write(made.folder, made.header, [replace(made.rows[0], **wrong), *made.rows[1:]])
+    with pytest.raises(DataError, match=r"is of split .* and class .*"):
+        catalogue.read(file)
+
+
 def test_what_the_user_forgets_is_told(miniature, tmp_path):
     mini = miniature("diving48")
     with pytest.raises(BadOption, match="no annotation file lists a video"):
