@@ -1,7 +1,8 @@
 """A video file opened by PyAV, and its packets listed without decoding: what numbers the frames, and in which order
 they are stored. One reading of the file serves the choice of a decoder, counting and decoding.
 
-The stream is the one that ffmpeg would take: the largest of those that are marked as default, never a cover picture.
+The stream is the one that ffmpeg would take: the largest of those that are marked as default, never a cover picture, nor
+one without packets where another has some.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _REORDERED = frozenset({"h264", "hevc"})
 _KEPT_BYTES = 64 << 20
 #: tags need not be UTF-8; PyAV 19 reads any and has no option for it
 _TAGS: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+#: how far ffmpeg looks into a file before it chooses a stream
+_PROBED_BYTES = 5_000_000
 #: what ffmpeg adds to the pixels of a stream that is marked as default
 _DEFAULT_PIXELS = 5_000_000
 #: PyAV's error -> what it means
@@ -241,15 +244,19 @@ def _formats() -> str:
     return ",".join(sorted(name for name in names - _REFUSED if not name.endswith("_pipe")))
 
 
-def _open(path: Path) -> tuple[Any, Any]:
+def _container(path: Path) -> Any:
     # a playlist may name files of a network, or others of this machine
     options = {"protocol_whitelist": "file", "format_whitelist": _formats()}
     try:
-        container = av.open(str(path), options=options, **_TAGS)
+        return av.open(str(path), options=options, **_TAGS)
     except av.error.ArgumentError as error:
         raise DecodeError(path, "not a video: a playlist, a still picture, or damaged") from error
     except (av.error.FFmpegError, UnicodeError) as error:
         raise decode_error(path, error, "it does not open") from error
+
+
+def _open(path: Path) -> tuple[Any, Any]:
+    container = _container(path)
     try:
         return container, _stream(container, path)
     except BaseException:
@@ -266,10 +273,26 @@ def _stream(container: Any, path: Path) -> Any:
     known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise DecodeError(path, "there is no decoder for its video stream, or the name of its codec is damaged")
+    if len(known) > 1:
+        filled = _filled(path)
+        known = [stream for stream in known if stream.index in filled] or known
     stream = max(known, key=_pixels)
     stream.thread_type = "NONE"
     stream.codec_context.thread_count = 1
     return stream
+
+
+def _filled(path: Path) -> set[int]:
+    """Numbers of the video streams that packets come of in the part of the file that ffmpeg looks into first."""
+    with _container(path) as container, contextlib.suppress(av.error.FFmpegError, IndexError):
+        size, found = 0, set()
+        for packet in container.demux(container.streams.video):
+            size += packet.size
+            if packet.size:
+                found.add(packet.stream.index)
+            if size > _PROBED_BYTES or len(found) == len(container.streams.video):
+                break
+    return found
 
 
 def _is_cover(stream: Any) -> bool:

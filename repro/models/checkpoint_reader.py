@@ -270,6 +270,8 @@ def _require_weights(file: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     for name, value in tensors.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise WeightsError(f"{str(file)!r}: tensor {name} holds NaN or infinity", fix="fetch the file again")
+        if name.endswith("running_var") and bool((value < 0).any()):
+            raise WeightsError(f"{str(file)!r}: tensor {name} holds a variance below 0", fix="fetch the file again")
 
 
 def _odd_kind(value: torch.Tensor) -> str:

@@ -24,7 +24,7 @@ from repro.data.packet_index import VideoFile
 #: what decord is used for: H.264 in closed groups, VP8 and VP9, in MP4 and Matroska, 8 bits and progressive
 DECORDS = {
     *PLAIN, "marked.mp4", "scenes.mkv", "odd_width_vp9.webm", "grey.mp4", "full_range.mp4", "bt709.mp4", "bt2020.mp4",
-    "no_signs.mkv", "smpte240m.mp4", "two_large.mp4",
+    "no_signs.mkv", "smpte240m.mp4", "two_large.mp4", "empty.mkv",
     "fragmented.mp4", "negative_offsets.mp4", "late.mp4", "late.mkv", "variable.mp4", "variable.mkv", "gap.mp4",
     "negative.mkv", "lost.mkv", "vp8.webm", "vp9.webm", "vp9.mp4", "cover.mp4", "cover.mkv", "turned_180.mp4",
     "mirrored.mp4", "upside_down.mp4", "doubled.mp4", "oblong.mp4", "oblong.mkv",

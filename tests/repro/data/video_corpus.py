@@ -436,6 +436,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
     "piped_open.mkv": piped(x264(OPEN, gop=10, b_frames=3), "matroska"),
     "two.mp4": together(SMALL, x264(CLOSED)),
     "two.mkv": together(SMALL, x264(CLOSED)),
+    "empty.mkv": together(x264(CLOSED), Coded("mpeg4", 12, 0, size=(96, 128), count=0)),
     "two_large.mp4": together(SMALL, x264(CLOSED, size=(48, 80)), defaults=True),
     "cover.mp4": together(Coded("png", 1, None, pix_fmt="rgb24", size=(96, 128), count=1), x264(CLOSED), cover=True),
     "cover.mkv": attached(x264(CLOSED)),

@@ -159,8 +159,9 @@ def truncated(file: Path) -> None:
         lambda file: torch.save([1, 2], file),
         lambda file: torch.save({**STATE, "other": "text"}, file),
         lambda file: torch.save({"conv1.weight": torch.tensor([float("nan")])}, file),
+        lambda file: torch.save({"bn1.running_var": torch.tensor([1.0, -1e-3])}, file),
     ],
-    ids=["empty", "html", "lfs", "random", "empty zip", "truncated", "no tensors", "list", "mixed", "nan"],
+    ids=["empty", "html", "lfs", "random", "empty zip", "truncated", "no tensors", "list", "mixed", "nan", "variance"],
 )
 def test_what_is_no_checkpoint_is_named(tmp_path, write):
     file = tmp_path / "odd.pth"
