@@ -1,8 +1,8 @@
 """A video file opened by PyAV, and its packets listed without decoding: what numbers the frames, and in which order
 they are stored. One reading of the file serves the choice of a decoder, counting and decoding.
 
-The stream is the one that ffmpeg would take: the largest of those that are marked as default, never a cover picture, nor
-one without packets where another has some.
+The stream is the one that ffmpeg would take: the largest of those that are marked as default, never a cover picture
+or one without packets where another has some.
 """
 
 from __future__ import annotations
