@@ -161,6 +161,8 @@ class Gate(BareGate):
             self.fc0, self.fc1 = own.fc0, own.fc1
         self.bn = nn.BatchNorm1d(hidden)
         self._shared = () if shared is None else (shared,)  # a tuple keeps it out of the parameters
+        self.scored: nn.Module | None = None
+        """What a form for inference computes in place of the layers: joined features (M, 2c) -> (M, C*A)."""
         self.carried: Carried | None = None
         """Set while a stream of single frames runs."""
 
@@ -194,9 +196,15 @@ class Gate(BareGate):
 
     def decide(self, joined: Tensor) -> Tensor:
         """Logits (M, C, A) of M frames, from [previous, this] pooled features (M, 2c), or (M, c) without history."""
-        layers = self._shared[0] if self._shared else self
-        logits = layers.fc1(torch.relu(self.bn(layers.fc0(joined))))
+        layers = self.layers
+        scored = self.scored or (lambda x: layers.fc1(torch.relu(self.bn(layers.fc0(x)))))
+        logits = scored(joined)
         return logits.unflatten(1, (self.decided, len(self.actions)))
+
+    @property
+    def layers(self) -> Layers | Gate:
+        """Whose the two linear layers are."""
+        return self._shared[0] if self._shared else self
 
     @property
     def dtype(self) -> torch.dtype:

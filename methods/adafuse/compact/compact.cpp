@@ -37,16 +37,23 @@ template <class V> inline V load(const float *from) {
 
 template <class V> inline void store(float *to, V v) { std::memcpy(to, &v, sizeof(V)); }
 
-// acc += x * w, with x read from memory and spread over the lanes
-inline void fma_spread(vec &acc, const float *x, vec w) {
+// acc[v] += x * w[v]: x is spread over the lanes once. Of the PX * NB sums, NB weights and x one has no register left;
+// so the last weights are read from memory where they are used.
+template <int NV> inline void fma_spread(vec *acc, float x, const vec *weight, const float *w) {
 #if defined(__AVX512F__)
-    asm("vfmadd231ps %1%{1to16%}, %2, %0" : "+v"(acc) : "m"(*x), "v"(w));
+    typedef const vec __attribute__((may_alias)) *place;
+    const vec spread = x - vec{};
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v)
+        if (v < NB - 1)
+            acc[v] += weight[v] * spread;
+        else
+            asm("vfmadd231ps %1, %2, %0" : "+v"(acc[v]) : "m"(*(place)(w + v * VL)), "v"(spread));
 #else
-    acc += w * *x;
+#pragma GCC unroll 4
+    for (int v = 0; v < NV; ++v) acc[v] += weight[v] * x;
 #endif
 }
-
-inline void fma_spread(half &acc, const float *x, half w) { acc += w * *x; }
 
 // One stretch of inputs: `count` turns; turn i reads value xoff[i] of each pixel and weights w + woff[i]. The first or
 // the last pixel of a tile may lie outside of the map and take no part.
@@ -96,13 +103,11 @@ inline __attribute__((always_inline)) void turns(const Run &run, int wld, Sums<N
         vec weight[NV ? NV : 1];
         for (int v = 0; v < NV; ++v) weight[v] = load<vec>(row + v * VL);
 #pragma GCC unroll 8
-        for (int p = P0; p < P1; ++p)
-#pragma GCC unroll 4
-            for (int v = 0; v < NV; ++v) fma_spread(sums.acc[p][v], px[p] + at, weight[v]);
+        for (int p = P0; p < P1; ++p) fma_spread<NV>(sums.acc[p], px[p][at], weight, row);
         if (TAIL) {
             half last = load<half>(row + NV * VL);
 #pragma GCC unroll 8
-            for (int p = P0; p < P1; ++p) fma_spread(sums.low[p], px[p] + at, last);
+            for (int p = P0; p < P1; ++p) sums.low[p] += last * px[p][at];
         }
     }
 }

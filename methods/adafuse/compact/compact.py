@@ -26,7 +26,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from baselines.tsm import ShiftConv2d, temporal_shift
 from baselines.video import VideoResNet
@@ -49,6 +49,13 @@ class Convolution(Protocol):
 
 MakePair = Callable[[nn.Conv2d, nn.Conv2d, bool], Pair]
 """(first convolution, second convolution, whether a ReLU follows the second) -> what computes parts of them."""
+class LinearLayer(Protocol):
+    """Makes a linear layer: `make(linear, relu=...)(x)` is relu(linear(x))."""
+
+    def __call__(self, linear: nn.Linear, *, relu: bool) -> nn.Module:
+        """A module of `linear`, which has a bias."""
+
+
 Last = Callable[..., tuple[Tensor, Tensor]]
 """`last(y, other, in_place=...)` is relu(conv(y) + other) and its mean over the map."""
 MakeLast = Callable[[nn.Conv2d], Last | None]
@@ -77,11 +84,13 @@ def compact(
     convolution: Convolution = PlainConvolution,
     pair: MakePair = TorchPair,
     last: MakeLast = lambda conv: None,
+    linear: LinearLayer = lambda linear, relu: nn.Sequential(linear, nn.ReLU()) if relu else linear,
     kind: str | None = None,
 ) -> VideoResNet:
     """A copy of a network with AdaFuse that computes what its decisions ask for; the network itself stays as it is.
 
-    `convolution`, `pair` and `last` compute dense convolutions, parts of the two around a gate, and a block's last one.
+    `convolution`, `pair` and `last` compute dense convolutions, parts of the two around a gate, and a block's last one,
+    `linear` the policies' layers.
     `kind` makes all blocks go one way; without it they go as `calibrate` finds best, and `compact` before that.
     The copy has no gradients. Raises ValueError for a network that it does not fit.
     """
@@ -102,6 +111,7 @@ def compact(
             if made is not None:
                 stage.add_module(place, made)
                 made.before = () if before is None else (before,)
+                made.policy.scored = _scored(made.policy, linear)
             before = made
     return net
 
@@ -302,6 +312,12 @@ def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
     """An unshifted convolution with the normalization in its weights."""
     assert isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
     return fuse_conv_bn_eval(_unshifted(conv), norm)
+
+
+def _scored(gate: Gate, linear: LinearLayer) -> nn.Module:
+    """A policy's two layers, the normalization in the weights of the first."""
+    first = fuse_linear_bn_eval(gate.layers.fc0, gate.bn)
+    return nn.Sequential(linear(first, relu=True), linear(gate.layers.fc1, relu=False))
 
 
 def _unshifted(conv: nn.Conv2d) -> nn.Conv2d:

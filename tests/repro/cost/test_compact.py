@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 
 import pytest
+import torch
 from rich.console import Console
 
+from methods.adafuse.compact.compact import compact
 from repro.cli.compact_text import render_compact, render_points
 from repro.core.errors import BadOption
 from repro.core.spec import Model, Speed, frozen, replace
 from repro.cost.compact import measure_compact
+from repro.cost.compact_bench import parts_for
+from repro.cost.speed import random_network
 from repro.papers import find
 from repro.records.parts import SpeedResult
 
@@ -45,6 +49,18 @@ def test_it_can_be_read(found):
     console.print(render_points({"as given": found}))
     text = console.file.getvalue()
     assert "compact / TSN" in text and "by eq. 5" in text and "one frame of a stream" in text
+
+
+@torch.inference_mode()
+def test_policies_of_the_compact_form_score_as_the_network_does():
+    masked = random_network(ADAFUSE, torch.Generator().manual_seed(0))
+    with torch.inference_mode(False):
+        small = compact(masked, **parts_for("cpu")[0])
+    for gate, fused in zip(masked.adafuse.gates.values(), small.adafuse.gates.values(), strict=True):
+        for rows in (3, 1, 6):
+            joined = torch.rand(rows, 2 * gate.channels)
+            torch.testing.assert_close(fused.decide(joined), gate.decide(joined), rtol=1e-5, atol=1e-6)
+        assert fused.scored is not None
 
 
 def test_what_has_no_compact_form():
