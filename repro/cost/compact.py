@@ -3,7 +3,8 @@
 Random weights; the policies run, and decisions drawn at the shares of an operating point are taken in place of theirs.
 The three take turns, A B C A B C: compact AdaFuse; the network without AdaFuse in the fastest form found here, on whole
 clips or frame after frame, normalizations folded; masked AdaFuse as written. Ratios are taken within each turn.
-After them single frames are timed: a stream with carried state, and the plain network frame by frame.
+After them single frames are timed: a stream with carried state, and the plain network frame by frame. The process keeps
+the memory that it frees.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from methods.adafuse.compact.compact import blocks_of, executed_gmacs, kinds_of
 from methods.adafuse.compact.costs import KINDS
 from methods.adafuse.compact.stream import Stream
 from repro.core.errors import BadOption
+from repro.core.process import memory_kept
 from repro.core.spec import Model, Speed
 from repro.cost import fastest_form
 from repro.cost.compact_bench import Bench, prepare
@@ -32,7 +34,7 @@ from repro.cost.timing import Timed, quartiles, ratios, seconds, summary, take_t
 def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time AdaFuse as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
     _check(model, speed)
-    with threads_of(speed.threads or threads) as used, torch.inference_mode():
+    with threads_of(speed.threads or threads) as used, memory_kept(), torch.inference_mode():
         before = machine_before(device)
         bench = prepare(model, speed, device)
         sides = [Timed(form, bench.example, None, None) for form in (bench.small, bench.dense, bench.masked)]

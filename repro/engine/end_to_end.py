@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from repro.core.errors import DecodeError
+from repro.core.process import memory_kept
 from repro.core.spec import Views
 from repro.cost.runtime import device_name
 from repro.cost.timing import Timed, summary, take_turns, warm_up
@@ -55,7 +56,7 @@ def _network(network: Trained, views: Views, device: str) -> float:
     shape = (batch, network.model.frames, *((length,) if length != 1 else ()), 3, views.crop, views.crop)
     black = torch.zeros(shape, dtype=torch.uint8).to(device)
     side = Timed(lambda x: network.module(network.normalize(x)), black, None, None)
-    with torch.inference_mode():
+    with memory_kept(), torch.inference_mode():
         warm_up(side)
         return float(summary(take_turns([side], _REPEATS)[0], batch)["views_per_s"])
 

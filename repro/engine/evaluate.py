@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.core.errors import DataError
+from repro.core.process import memory_kept
 from repro.core.spec import Views, canonical_json, to_dict
 from repro.cost import dynamic
 from repro.data import sampling
@@ -80,7 +81,7 @@ def score(
     forward = _Forward(module, place, amp, normalize or loader.normalize, order=tuple(order))
     settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
     loader.check_rule(index, views.sampling, settings["clip_length"])
-    with deterministic(place):
+    with deterministic(place), memory_kept():
         batch = _batch(forward, index, views, chunk, memory_budget_bytes, ranks)
         forward.figures = dynamic.names(module, forward.input(_black(views)))
         test = _Test(index, views, batch, ranks, forward, on_progress)

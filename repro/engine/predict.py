@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from repro.core.errors import DecodeError
+from repro.core.process import memory_kept
 from repro.core.spec import Views, to_dict
 from repro.core.words import many
 from repro.data import clip_views
@@ -91,7 +92,8 @@ def predictions(
     pool = Pool(clip_views.clip_task, workers=workers, timeout_s=timeout_s)
     tasks = ((str(clip), decoder, views) for clip in clips)
     seen = zip(clips, pool.run(tasks, ahead=_ahead(network, views, together, workers)), strict=True)
-    with contextlib.closing(ahead(_groups(network, seen, together, most), torch.device(device))) as groups:
+    ready = ahead(_groups(network, seen, together, most), torch.device(device))
+    with memory_kept(), contextlib.closing(ready) as groups:
         for group, *parts in groups:
             rows = iter(_logits(network, parts, sum(isinstance(one, SeenClip) for _, one in group), device))
             for clip, one in group:

@@ -25,6 +25,8 @@ def faults():
 
 usual = faults()
 with memory_kept():
+    with memory_kept():
+        pass
     inside = faults()
 print(usual, inside)
 """
