@@ -49,6 +49,8 @@ class Convolution(Protocol):
 
 MakePair = Callable[[nn.Conv2d, nn.Conv2d, bool], Pair]
 """(first convolution, second convolution, whether a ReLU follows the second) -> what computes parts of them."""
+
+
 class LinearLayer(Protocol):
     """Makes a linear layer: `make(linear, relu=...)(x)` is relu(linear(x))."""
 
