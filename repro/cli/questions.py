@@ -27,8 +27,7 @@ def add(commands: Commands) -> None:
         "what was asked of the probes before they were run: the answers, with intervals, controls, what would decide",
         "questions table6",
     )
-    parser.add_argument("which", nargs="?", metavar="TABLE|QUESTION", help="one table, or one question (default: all)")
-    parser.add_argument("--paper", help="those of one paper (dnr)")
+    parser.add_argument("which", nargs="?", metavar="PAPER|TABLE|QUESTION", help="those of one alone (default: all)")
     parser.add_argument("--full", action="store_true", help="all that each answer rests on; so is one table's")
     parser.add_argument("--format", default="text", choices=_FORMATS)
     add_reference(parser)
@@ -42,32 +41,34 @@ def questions(args: argparse.Namespace) -> int:
     from repro.report.questions import FORMATS
 
     console = prepare(args)
-    chosen = _chosen(args.which or "", args.paper or "")
+    chosen = _chosen(args.which or "")
     if not chosen:
-        console.print(f"{args.which or args.paper} asks nothing; all that is asked: python -m repro questions")
+        console.print(f"{args.which} asks nothing; all that is asked: python -m repro questions")
         return 0
     found = answers(chosen, shown_records(reference=args.reference))
     if args.format == "text":
-        FORMATS["text"](found, console, full=args.full or bool(args.which))
+        FORMATS["text"](found, console, full=args.full or len({one.table for one in chosen}) == 1)
     else:
         print(FORMATS[args.format](found))
     return 0
 
 
-def _chosen(which: str, paper: str = "") -> list[Question]:
+def _chosen(which: str) -> list[Question]:
+    """Of a paper, a table or a question; all without a name."""
     from repro import papers
     from repro.core.errors import UnknownName
     from repro.papers.questions import declared, find
 
-    if not which:
-        return declared(paper)
-    try:
-        return [one for one in declared(table=papers.full_name(which)) if paper in ("", one.paper)]
-    except UnknownName:
-        asked = {one.full_name: one for one in declared()}
-        if which not in asked and which not in {one.key for one in asked.values()}:
-            raise UnknownName("table or question", which, [*papers.TABLES, *papers.SHORT, *asked]) from None
+    known = {one.full_name: one for one in declared()}
+    if not which or which in {one.paper for one in known.values()}:
+        return declared(which)
+    if which in known or which in {one.key for one in known.values()}:
         return [find(which)]
+    try:
+        return declared(table=papers.full_name(which))
+    except UnknownName:
+        names = [*{one.paper for one in known.values()}, *papers.TABLES, *papers.SHORT, *known]
+        raise UnknownName("paper, table or question", which, names) from None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,14 +79,14 @@ def run(args: argparse.Namespace) -> int:
     from repro.cli.launch import launch
     from repro.core import paths
     from repro.evidence.questions import answers
-    from repro.papers.questions import waits_for
+    from repro.papers.questions import declared, waits_for
     from repro.records.index import Index, shown_records
     from repro.report.questions import FORMATS
     from repro.runner.questions import jobs_of, undone
 
     _check(args)
     console = prepare(args)
-    chosen = [one for name in args.only for one in _chosen(name)] or _chosen("", args.paper or "")
+    chosen = [one for name in args.only for one in _chosen(name)] or declared(args.paper or "")
     index = Index(paths.own()) if args.own else shown_records()
     failed, left = 0, {one.full_name for one in chosen}
     while left:  # what one question has trained, the next may share

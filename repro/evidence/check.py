@@ -77,4 +77,6 @@ def read_tables(paths: Sequence[Path]) -> dict[str, PublishedTable]:
             f"no CSV file in {', '.join(str(path) for path in paths)}",
             fix=f"python -m repro check --template {paths[0] / 'mine.csv'}",
         )
+    if table := next((file for file in files if file.suffix == ".toml"), None):
+        raise RecordError(f"{str(table)!r} is a table, no CSV of numbers", fix=f"python -m repro show {table}")
     return {file.stem: as_written.read(file) for file in files}

@@ -43,7 +43,7 @@ def table1():
 
 
 def test_all_are_listed_and_one_table_s_in_full(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["questions", "--paper", "psn", "--reference"]) == 0
+    assert main(["questions", "psn", "--reference"]) == 0
     out = capsys.readouterr().out
     assert all(one.full_name in out for one in declared("psn")) and len(out.splitlines()) < 12
     assert main(["questions", "table6", "--reference"]) == 0
@@ -65,9 +65,9 @@ def test_a_dry_run_names_a_command_for_each_that_can_be_run(capsys: pytest.Captu
     [
         ("questions tabel6", "did you mean table6"),
         ("questions dnr_on_tms", "did you mean dnr/table6/dnr_on_tsm"),
-        ("questions --paper psm", "psn"),
+        ("questions psm", "did you mean psn"),
         ("run questions --seeds 3", "seeds are declared"),
-        ("run questions --only nothing", "unknown table or question 'nothing'"),
+        ("run questions --only nothing", "unknown paper, table or question 'nothing'"),
         ("run table6 --paper dnr", "run questions [--paper"),
         ("run table6 --own", "run questions [--paper"),
         ("run questions --failed", "--failed with run questions"),

@@ -170,6 +170,8 @@ def test_the_verb(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     with pytest.raises(RecordError, match="no CSV file"):
         read_tables([tmp_path / "empty"])
+    with pytest.raises(RecordError, match=r"mine\.toml' is a table.*show "):
+        read_tables([tmp_path / "mine.toml"])
 
 
 def test_published_datasets_of_tables_without_such_a_column():
