@@ -164,8 +164,10 @@ def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
         forms = {**captured, **forms}
     if compile:
         best = next(builder for name, builder in forms.items() if name.startswith("folded") and "graph" not in name)
-        whole: Builder = lambda module, x: _compiled(best(module, x))  # noqa: E731
-        forms |= {f"{_COMPILED}, CUDA graph": _graphed(whole)} if device == "cuda" else {_COMPILED: whole}
+        if device != "cuda":
+            return {**forms, _COMPILED: lambda module, x: _compiled(best(module, x))}
+        for name, mode in {_COMPILED: "default", f"{_COMPILED} max-autotune": "max-autotune-no-cudagraphs"}.items():
+            forms[f"{name}, CUDA graph"] = _graphed(lambda module, x, mode=mode: _compiled(best(module, x), mode))  # type: ignore[misc]
     return forms
 
 
@@ -257,7 +259,7 @@ def _onednn_graph(module: nn.Module, example: Tensor) -> Form:
     return form
 
 
-def _compiled(form: Any) -> Form:
+def _compiled(form: Any, mode: str = "default") -> Form:
     if not any(shutil.which(name) for name in ("c++", "g++", "clang++", "cl")):
         raise RuntimeError("torch.compile needs a C++ compiler, and none is found")
-    return torch.compile(form)
+    return torch.compile(form, mode=mode)
