@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def read(file: Path, *, format: str | None = None, split: str | None = None) -> 
         raise DataError(f"{error.what} (read as {found}, as --format asks)", allowed=error.allowed) from error
     if found == "labels":
         return Annotations(file, found, classes=tuple(made))
-    entries = tuple(Entry(e.names, e.label, e.split or named, e.frames, e.line, e.listed) for e in made)
+    entries = tuple(replace(entry, split=entry.split or named) for entry in made)
     if not entries:
         raise DataError(f"{str(file)!r} holds no video")
     return Annotations(file, found, entries)
@@ -242,21 +243,9 @@ def _filled(text: str) -> list[str]:
     return [line.strip() for line in lines_of(text) if line.strip()]
 
 
-def _rawframes(text: str, file: Path) -> list[Entry]:
-    return _listed(text, file, 2)
-
-
-def _videos(text: str, file: Path) -> list[Entry]:
-    return _listed(text, file, 1)
-
-
-def _official(format: str) -> Callable[[str, Path], list[Entry]]:
-    def read_lines(text: str, file: Path) -> list[Entry]:
-        lines = [(number, row.strip()) for number, row in enumerate(lines_of(text), 1) if row.strip()]
-        found = official_splits.videos(lines, file, format)
-        return [Entry((path,), label, split, line=line, listed=True) for line, path, label, split in found]
-
-    return read_lines
+def _official(text: str, file: Path, format: str) -> list[Entry]:
+    found = official_splits.videos(text, file, format)
+    return [Entry((path,), label, split, line=line, listed=True) for line, path, label, split in found]
 
 
 def _ids(text: str, file: Path) -> list[Entry]:
@@ -278,22 +267,17 @@ def _csv(text: str, file: Path) -> list[Entry]:
     return entries
 
 
-def _labels(text: str, file: Path) -> list[str]:
-    """Class names in the order of their numbers."""
-    return list(label_maps.names_in(text, file))
-
-
 FORMATS: dict[str, Callable[[str, Path], Any]] = {
     "kinetics": _kinetics,
     "20bn-csv": _twentybn_csv,
     "20bn-json": _twentybn_json,
     "diving48": _diving48,
-    "rawframes": _rawframes,
-    "videos": _videos,
+    "rawframes": partial(_listed, numbers=2),
+    "videos": partial(_listed, numbers=1),
     "ids": _ids,
     "csv": _csv,
-    official_splits.UCF: _official(official_splits.UCF),
-    official_splits.HMDB: _official(official_splits.HMDB),
-    "labels": _labels,
+    official_splits.UCF: partial(_official, format=official_splits.UCF),
+    official_splits.HMDB: partial(_official, format=official_splits.HMDB),
+    "labels": label_maps.names_in,
 }
 LIST = ", ".join(FORMATS)

@@ -68,16 +68,14 @@ def key_of(index: Index, decoder: str, resize: int) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
 
 
-def open_cache(
-    index: Index, *, decoder: str = "auto", resize: int = 0, workers: int = 0, timeout_s: float = 60.0
-) -> FrameCache:
+def open_cache(index: Index, *, decoder: str = "auto", resize: int = 0, workers: int = 0) -> FrameCache:
     """The cache of a dataset, built by `workers` processes if it is not there, and again if it is damaged."""
     key = key_of(index, decoder, resize)
     folder = paths.cache() / "frames" / key
     clear_left(folder.parent)
     found = _open(folder, key)
     if found is None:
-        _build(folder, index, decoder, resize, workers, timeout_s)
+        _build(folder, index, decoder, resize, workers)
         found = _open(folder, key)
     if found is None:
         raise DataError(f"the frame cache {str(folder)!r} is damaged as soon as written", fix="check the disk")
@@ -100,23 +98,21 @@ def _open(folder: Path, key: str) -> FrameCache | None:
         return None
 
 
-def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float) -> None:
+def _build(folder: Path, index: Index, decoder: str, resize: int, workers: int) -> None:
     """Write into a temporary folder; of two processes that build at once, the later one's work is dropped."""
     with building(folder) as part:
-        table = _write_frames(part / "frames.bin", index, decoder, resize, workers, timeout_s)
+        table = _write_frames(part / "frames.bin", index, decoder, resize, workers)
         write_atomic(part / "table.json", json.dumps(table).encode())
         if folder.exists() and _open(folder, "") is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _write_frames(
-    binary: Path, index: Index, decoder: str, resize: int, workers: int, timeout_s: float
-) -> dict[str, Any]:
+def _write_frames(binary: Path, index: Index, decoder: str, resize: int, workers: int) -> dict[str, Any]:
     digest, total = hashlib.sha256(), 0
     shapes: list[list[int]] = []
     decoders: list[str] = []
     problems: dict[int, str] = {}
-    pool = Pool(_whole_video, workers=workers or min(4, os.cpu_count() or 1), timeout_s=timeout_s)
+    pool = Pool(_whole_video, workers=workers or min(4, os.cpu_count() or 1))
     tasks = ((str(video.path), decoder, resize) for video in index.videos)
     with binary.open("wb") as file:
         for position, made in enumerate(pool.run(tasks, ahead=32)):

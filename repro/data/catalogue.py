@@ -14,7 +14,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -24,7 +24,7 @@ from typing import Any
 from repro.core import paths
 from repro.core.errors import DataError, UnknownName
 from repro.core.files import parse_json, write_atomic
-from repro.data import content, label_maps
+from repro.data import content
 from repro.data.index import Index, Video
 
 INDEX, _VIDEOS, _QUARANTINE = "index.json", "videos.csv", "quarantine.json"
@@ -94,25 +94,7 @@ class Catalogue:
         """
         file = self.folder / _QUARANTINE
         made = _index(self, split, file.stat().st_mtime_ns if file.exists() else 0)
-        return replace(made, fingerprint=fingerprint(self, made, split))
-
-    def _index(self, split: str) -> Index:
-        rows = [row for row in self.rows if row.split == split]
-        if not rows:
-            raise UnknownName(f"split of {self.name}", split, self.splits(), fix="--split NAME")
-        known = {name: why for (place, name), why in self.problems().items() if place == split}
-        kept = [row for row in rows if split != "train" or row.id not in known]
-        videos = tuple(Video(row.id, Path(f"{self.root}/{row.path}"), row.label) for row in kept)
-        facts = {
-            "label_map": self.header["label_map"],
-            "media": self.header["media"],
-            **_form(rows),
-            "annotated": len(rows),
-            "missing": sum(not row.path for row in rows),
-            "unreadable": sum(1 for row in rows if row.path and row.id in known),
-        }
-        problems = {name: why for name, why in known.items() if split != "train"}
-        return Index(self.name, split, videos, tuple(self.header["classes"]), "", problems, facts)
+        return replace(made, fingerprint=fingerprint(self, made))
 
 
 def _form(rows: Sequence[Row]) -> dict[str, Any]:
@@ -133,14 +115,29 @@ def _index(made: Catalogue, split: str, quarantined_ns: int) -> Index:
     """Kept without its fingerprint, since a run opens a split several times and a quarter of a million videos take
     seconds.
     """
-    return made._index(split)
+    rows = [row for row in made.rows if row.split == split]
+    if not rows:
+        raise UnknownName(f"split of {made.name}", split, made.splits(), fix="--split NAME")
+    known = {name: why for (place, name), why in made.problems().items() if place == split}
+    kept = [row for row in rows if split != "train" or row.id not in known]
+    videos = tuple(Video(row.id, Path(f"{made.root}/{row.path}"), row.label) for row in kept)
+    facts = {
+        "label_map": made.header["label_map"],
+        "media": made.header["media"],
+        **_form(rows),
+        "annotated": len(rows),
+        "missing": sum(not row.path for row in rows),
+        "unreadable": sum(1 for row in rows if row.path and row.id in known),
+    }
+    problems = {name: why for name, why in known.items() if split != "train"}
+    return Index(made.name, split, videos, tuple(made.header["classes"]), "", problems, facts)
 
 
-def fingerprint(made: Catalogue, index: Index, split: str) -> str:
+def fingerprint(made: Catalogue, index: Index) -> str:
     """sha256 over label map, and id, label and present content of each video; places do not enter. A video that is not
     opened counts like a missing one.
     """
-    known = {name for place, name in made.problems() if place == split}
+    known = {name for place, name in made.problems() if place == index.split}
     held = dict.fromkeys(known, content.MISSING)
     opened = [video for video in index.videos if video.id not in known]
     held |= dict(zip([v.id for v in opened], content.digests(made.root, [v.path for v in opened]), strict=True))
@@ -236,23 +233,3 @@ def write_quarantine(folder: Path, problems: Mapping[tuple[str, str], str]) -> P
     listed = [{"split": split, "id": name, "problem": why} for (split, name), why in sorted(problems.items())]
     write_atomic(folder / _QUARANTINE, json.dumps(listed, indent=1, ensure_ascii=True).encode())
     return folder / _QUARANTINE
-
-
-def header_of(
-    name: str, root: Path, media: str, classes: Sequence[str], annotations: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The content of `index.json` but for what `write` adds."""
-    return {
-        "name": name,
-        "root": str(root),
-        "media": media,
-        "classes": list(classes),
-        "label_map": label_maps.fingerprint(classes),
-        "annotations": list(annotations),
-    }
-
-
-def sizes(rows: Iterable[Row]) -> dict[str, int]:
-    """How often each picture size occurs, `WIDTHxHEIGHT`, the most frequent first."""
-    found = Counter(f"{row.width}x{row.height}" for row in rows if row.width)
-    return dict(found.most_common())

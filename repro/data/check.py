@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,8 +23,11 @@ from repro.data.check_rules import Finding, Seen
 from repro.data.decode_failures import Journal
 from repro.data.known_datasets import KNOWN
 from repro.data.pool import Pool, Problem
+from repro.data.resize import resize
 from repro.data.shared_files import Listed, copies
 from repro.data.video_facts import size_of
+
+Item = TypeVar("Item")
 
 _CHECK = "check.json"
 #: seconds for one video, decoded from its first frame to its last
@@ -66,10 +69,11 @@ def check(
     """
     made = _open(name)
     present = [row for row in made.rows if row.path]
-    chosen = _sample(present, sample)
+    chosen = some_of(present, sample)
+    looked_at = {(row.split, row.id) for row in chosen}
     beside = _beside(videos, chosen)
     problems, seen = _decode(made, chosen, decoder, beside, workers, on_progress)
-    kept = {key: why for key, why in catalogue.read_quarantine(made.folder).items() if key not in _keys(chosen)}
+    kept = {key: why for key, why in catalogue.read_quarantine(made.folder).items() if key not in looked_at}
     aside = {**kept, **problems}
     place = catalogue.write_quarantine(made.folder, aside)
     now = {key: facts.bytes for key, facts in seen.items()}
@@ -88,7 +92,7 @@ def check(
     ]
     when = datetime.now(UTC).isoformat(timespec="seconds")
     done = Check(name, when, len(chosen), len(present), len(aside), decode.version(decoder), tuple(found))
-    _save(made.folder / _CHECK, done)
+    write_atomic(made.folder / _CHECK, json.dumps(asdict(done), indent=1).encode())
     return done
 
 
@@ -117,16 +121,11 @@ def _copies(root: Path, rows: Sequence[Row]) -> list[tuple[str, str]]:
     return [(one.path, other.path) for one, other in copies(root, groups)]
 
 
-def _sample(rows: Sequence[Row], count: int) -> list[Row]:
-    """Some rows, the same each time, in their order."""
-    if not count or count >= len(rows):
-        return list(rows)
-    chosen = sorted(random.Random(0).sample(range(len(rows)), count))
-    return [rows[position] for position in chosen]
-
-
-def _keys(rows: Sequence[Row]) -> set[tuple[str, str]]:
-    return {(row.split, row.id) for row in rows}
+def some_of(listed: Sequence[Item], count: int) -> list[Item]:
+    """So many of a list, the same each time, in their order; all for 0."""
+    if not 0 < count < len(listed):
+        return list(listed)
+    return [listed[position] for position in sorted(random.Random(0).sample(range(len(listed)), count))]
 
 
 def _beside(videos: Path | None, rows: Sequence[Row]) -> dict[str, str]:
@@ -187,8 +186,6 @@ def look(path: str, decoder: str, beside: str) -> Seen:
 
 def _differences(frame: np.ndarray, video: str, number: int, decoder: str) -> tuple[float | None, float | None]:
     """Mean absolute difference to the video's frame, as it is and with red and blue exchanged; None if unlike sizes."""
-    from repro.data.resize import resize
-
     try:
         true = decode.read_frames(video, [number], decoder=decoder)[0]
     except DataError:
@@ -196,12 +193,6 @@ def _differences(frame: np.ndarray, video: str, number: int, decoder: str) -> tu
     height, width = frame.shape[:2]
     scaled = resize(true[None], height, width)[0].astype(np.float32)
     return float(np.abs(scaled - frame).mean()), float(np.abs(scaled - frame[..., ::-1]).mean())
-
-
-def _save(file: Path, done: Check) -> None:
-    facts: dict[str, Any] = {key: value for key, value in vars(done).items() if key != "findings"}
-    facts["findings"] = [vars(finding) for finding in done.findings]
-    write_atomic(file, json.dumps(facts, indent=1).encode())
 
 
 def last(name: str) -> Check | None:

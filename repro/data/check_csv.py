@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from repro.data import content, decode
-from repro.data.check import TIMEOUT_S, Check, look
-from repro.data.check_rules import Finding, Seen
+from repro.data.check import TIMEOUT_S, Check, look, some_of
+from repro.data.check_rules import Finding, Seen, some
 from repro.data.index import Video, read_classes, read_csv, read_splits
 from repro.data.pool import Pool, Problem
 
-#: videos named in a finding
-_NAMED = 5
 #: frames below which a clip of eight repeats some
 _FEW = 8
 
@@ -33,9 +30,7 @@ def check_csv(
     """
     splits = {split: read_csv(file, split) for split in read_splits(file)}
     videos = [(split, video) for split, index in splits.items() for video in index.videos]
-    chosen = videos
-    if 0 < sample < len(videos):
-        chosen = [videos[at] for at in sorted(random.Random(0).sample(range(len(videos)), sample))]
+    chosen = some_of(videos, sample)
     seen: dict[str, Seen] = {}
     problems: dict[str, str] = {}
     tasks = ((str(video.path), decoder, "") for _, video in chosen)
@@ -64,7 +59,7 @@ def _of_list(videos: Sequence[tuple[str, Video]], classes: Sequence[str]) -> Ite
         told = f"{few} a class" if few == most else f"{few} to {most} a class"
         yield Finding("note", "size", f"{split}: {counts.total():,} videos of {len(counts)} classes, {told}")
         if lacking := [name for number, name in enumerate(classes) if number not in counts]:
-            yield Finding("suspect", "class", f"{split} has no video of {_some(lacking)}")
+            yield Finding("suspect", "class", f"{split} has no video of {some(lacking)}")
     if "train" not in {split for split, _ in videos}:
         yield Finding("note", "split", "no split train: it can be tested on, not trained", "a column split")
 
@@ -77,7 +72,7 @@ def _copies(file: Path, videos: Sequence[tuple[str, Video]]) -> Iterator[Finding
         if digest not in (content.MISSING, content.UNREADABLE):
             held.setdefault(digest, []).append(one)
     for same in held.values():
-        names = _some([f"{video.id} ({split})" for split, video in same])
+        names = some([f"{video.id} ({split})" for split, video in same])
         if len({video.label for _, video in same}) > 1:
             yield Finding("error", "label", f"one video under two labels: {names}", "leave one of the lines out")
         elif len(same) > 1:
@@ -85,16 +80,12 @@ def _copies(file: Path, videos: Sequence[tuple[str, Video]]) -> Iterator[Finding
 
 
 def _unreadable(problems: Mapping[str, str]) -> Iterator[Finding]:
-    for reason, names in _by_reason(problems).items():
-        fix = "mend or replace the file, or leave its line out"
-        yield Finding("error", "unreadable", f"{len(names)} cannot be read: {_some(names)}: {reason}", fix)
-
-
-def _by_reason(problems: Mapping[str, str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    by_reason: dict[str, list[str]] = defaultdict(list)
     for name, reason in problems.items():
-        found.setdefault(reason, []).append(name)
-    return found
+        by_reason[reason].append(name)
+    for reason, names in by_reason.items():
+        fix = "mend or replace the file, or leave its line out"
+        yield Finding("error", "unreadable", f"{len(names)} cannot be read: {some(names)}: {reason}", fix)
 
 
 def _short(seen: Mapping[str, Seen]) -> Iterator[Finding]:
@@ -103,8 +94,4 @@ def _short(seen: Mapping[str, Seen]) -> Iterator[Finding]:
         middle = sorted(frames)[len(frames) // 2]
         yield Finding("note", "frames", f"{min(frames)} to {max(frames)} frames a video, half have {middle} or more")
     if short := [name for name, facts in seen.items() if facts.frames < _FEW]:
-        yield Finding("suspect", "short", f"{len(short)} have fewer than {_FEW} frames, which repeat: {_some(short)}")
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield Finding("suspect", "short", f"{len(short)} have fewer than {_FEW} frames, which repeat: {some(short)}")

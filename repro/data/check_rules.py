@@ -94,12 +94,12 @@ def sizes(made: Catalogue) -> list[Finding]:
         if here < listed:
             lacking = [row.id for row in made.rows if row.split == split and not row.path]
             few = here * 2 < listed
-            text = f"{split}: {listed - here:,} of {listed:,} videos of the annotations are missing: {_some(lacking)}"
+            text = f"{split}: {listed - here:,} of {listed:,} videos of the annotations are missing: {some(lacking)}"
             fix = "data add with --root DIR, the folder that holds all of them" if few else ""
             found.append(Finding("error" if few else "note", "wrong root" if few else "missing", text, fix))
     both = {row.id for row in made.rows if row.split == "train"} & {row.id for row in made.rows if row.split == "val"}
     if both:
-        text = f"{len(both)} videos are in train and in val: {_some(sorted(both))}"
+        text = f"{len(both)} videos are in train and in val: {some(sorted(both))}"
         found.append(Finding("error", "leak", text, "the annotation files of the release"))
     return found
 
@@ -108,7 +108,7 @@ def copied(pairs: Sequence[tuple[str, str]]) -> list[Finding]:
     """Videos of train that are held out under another name; releases have some, too."""
     if not pairs:
         return []
-    named = _some([f"{one} = {other}" for one, other in pairs])
+    named = some([f"{one} = {other}" for one, other in pairs])
     text = f"{len(pairs):,} videos stand in train and are held out, byte by byte under two names: {named}"
     return [Finding("suspect", "leak", text, "scores --on a list without them")]
 
@@ -152,7 +152,7 @@ def _part_of(classes: Sequence[str], whole: str) -> Finding:
     names = set(map(plain, official(whole) or ()))
     strange = [name for name in classes if plain(name) not in names]
     if strange:
-        text = f"label map: {len(strange)} of {len(classes)} classes are none of {whole}: {_some(strange)}"
+        text = f"label map: {len(strange)} of {len(classes)} classes are none of {whole}: {some(strange)}"
         return Finding("error", "labels", text, "data add again with --labels FILE, the names of the classes")
     order = "alphabetically ordered" if list(classes) == sorted(classes) else "not alphabetically ordered"
     return Finding(
@@ -170,11 +170,12 @@ def start_index(rows: Sequence[Row]) -> list[Finding]:
     elif firsts:
         shown = ", ".join(f"from {first} in {count:,} folders" for first, count in firsts.most_common(3))
         text = f"pictures are numbered {shown}; the releases and the public lists count from 1"
-        mend = "nothing is lost here, where frame 0 is the first picture; other code needs start_index"
-        if any(first > 1 for first in firsts):
+        if max(firsts) > 1:
             mend = "extract these folders again: their first pictures are gone"
-        level: Literal["error", "note"] = "error" if any(first > 1 for first in firsts) else "note"
-        found.append(Finding(level, "start index", text, mend))
+            found.append(Finding("error", "start index", text, mend))
+        else:
+            mend = "nothing is lost here, where frame 0 is the first picture; other code needs start_index"
+            found.append(Finding("note", "start index", text, mend))
     listed = [row for row in folders if row.listed_frames >= 0]
     off = Counter(row.frames - row.listed_frames for row in listed if row.frames != row.listed_frames)
     if off:
@@ -183,7 +184,7 @@ def start_index(rows: Sequence[Row]) -> list[Finding]:
         text = (
             f"{total:,} of {len(listed):,} folders hold another number of pictures than the list says, most by {by:+}"
         )
-        text += f" ({count:,}): {_some(names)}"
+        text += f" ({count:,}): {some(names)}"
         mend = "data add with a list of this extraction; a list may count from 0 where the pictures count from 1"
         found.append(Finding("suspect", "frame count", text, mend))
     return found
@@ -207,10 +208,10 @@ def against_official(made: Catalogue, files: Sequence[Annotations]) -> list[Find
                 other.append(row.id)
         name = file.file.name
         if lacking:
-            text = f"{len(lacking):,} of {len(file.entries):,} videos of {name} are not here: {_some(lacking)}"
+            text = f"{len(lacking):,} of {len(file.entries):,} videos of {name} are not here: {some(lacking)}"
             found.append(Finding("note", "missing", text))
         if other:
-            text = f"{len(other):,} videos have another label than in {name}: {_some(other)}"
+            text = f"{len(other):,} videos have another label than in {name}: {some(other)}"
             found.append(Finding("error", "labels", text, f"data add {made.name} with --annotations {name}"))
     return found
 
@@ -232,7 +233,7 @@ def refused(decoder: str, by: Mapping[tuple[str, str], bool]) -> list[Finding]:
     names = [name for (_, name), no in by.items() if no]
     if not names:
         return []
-    text = f"{decoder} is not used for {len(names):,} good videos, as it would give other frames: {_some(names)}"
+    text = f"{decoder} is not used for {len(names):,} good videos, as it would give other frames: {some(names)}"
     return [Finding("note", "decoder", text, "--decoder auto reads them")]
 
 
@@ -241,7 +242,7 @@ def changed(rows: Sequence[Row], now: Mapping[tuple[str, str], int]) -> list[Fin
     names = [row.id for row in rows if now.get((row.split, row.id), row.bytes) != row.bytes]
     if not names:
         return []
-    text = f"{len(names):,} videos have changed since data add: {_some(names)}"
+    text = f"{len(names):,} videos have changed since data add: {some(names)}"
     return [Finding("error", "changed", text, "data add again, so that records name the copy as it is")]
 
 
@@ -250,5 +251,6 @@ def release(name: str) -> Finding:
     return Finding("note", "release", f"{KNOWN[name].title}: {KNOWN[name].source}")
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first few names, and how many there are."""
     return ", ".join(names[:5]) + (f", ... ({len(names):,} in all)" if len(names) > 5 else "")

@@ -61,15 +61,11 @@ def _in_folder(folder: Path) -> Iterator[Path]:
     if not clips:
         told = ", ".join((*locate.SUFFIXES, *clip_views.SUFFIXES))
         raise DataError(f"{str(folder)!r}: a folder without videos and pictures", allowed=told)
-    yield from sorted(clips, key=_natural)
+    yield from sorted(clips, key=lambda path: clip_views.natural(str(path)))
 
 
 def _left_by_systems(path: Path) -> bool:
     return any(part.startswith(".") or part in locate.LEFT_BY_SYSTEMS for part in path.parts)
-
-
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    return clip_views.natural(str(path))
 
 
 def _is_video(path: Path) -> bool:

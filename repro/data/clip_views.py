@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from repro.core.errors import DecodeError
+from repro.core.files import file_sha256
 from repro.data import decode, frames, views_of_video
 from repro.data.decode import Pick
 from repro.data.pool import Pool, Problem
@@ -84,13 +85,11 @@ def told_decoder(path: str | Path, decoder: str) -> str:
 def sha256(path: str | Path) -> str:
     """Of a file's bytes; of a folder: over the names and contents of its pictures."""
     place = Path(path)
+    if not place.is_dir():
+        return file_sha256(place)
     digest = hashlib.sha256()
-    for file in picture_files(place) if place.is_dir() else [place]:
-        with file.open("rb") as stream:
-            inner = hashlib.file_digest(stream, "sha256")
-        if not place.is_dir():
-            return inner.hexdigest()
-        digest.update(f"{len(file.name.encode())}:{file.name}{inner.hexdigest()}".encode())
+    for file in picture_files(place):
+        digest.update(f"{len(file.name.encode())}:{file.name}{file_sha256(file)}".encode())
     return digest.hexdigest()
 
 

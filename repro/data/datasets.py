@@ -51,9 +51,15 @@ for _name, _known in KNOWN.items():
         flip_labels=_known.flip_labels,
     )
 
+
+def declare_own(name: str) -> None:
+    """Register a name that `data add` gave to a CSV."""
+    datasets.add(name, "repro.data.user_data:open_own", "your own, by data add", shipped=False, own=True)
+
+
 for _name in dataset_config.names():
     if _name not in KNOWN:
-        datasets.add(_name, "repro.data.user_data:open_own", "your own, by data add", shipped=False, own=True)
+        declare_own(_name)
 
 
 def open_index(name: str, split: str) -> Index:
@@ -83,11 +89,7 @@ def is_configured(name: str) -> bool:
     """Whether the dataset can be opened on this machine; an unknown name is an error."""
     if is_csv(name):
         return expand(name).is_file()
-    if is_shipped(name):
-        return True
-    from repro.data.dataset_config import place
-
-    return place(name) is not None
+    return is_shipped(name) or dataset_config.place(name) is not None
 
 
 def is_shipped(name: str) -> bool:
@@ -122,10 +124,9 @@ def class_names(name: str) -> tuple[str, ...]:
 def open_known(name: str, split: str) -> Index:
     """A dataset that the user keeps; NotConfigured until `data add` has told where."""
     from repro.data import label_maps
-    from repro.data.dataset_config import place
     from repro.data.index import read_classes, read_csv
 
-    file = place(name)
+    file = dataset_config.place(name)
     if file is None:
         raise NotConfigured(
             f"{name} is not configured: its {split} split has no place on this machine",

@@ -53,16 +53,8 @@ def read_frames(
     `resize_short` scales the short side to that many pixels, the other to int(x * scale + 0.5); 0 keeps the size.
     """
     wanted = np.asarray(indices, dtype=np.int64).reshape(-1)
-    frames, place = pick_frames(path, lambda n: wanted, decoder=decoder, resize_short=resize_short)
-    return frames[place.reshape(-1)]
-
-
-def pick_frames(
-    path: str | Path, pick: Pick, *, decoder: str = "auto", resize_short: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """`frames` and `place` of `read_picked`."""
-    picked = read_picked(path, pick, decoder=decoder, resize_short=resize_short)
-    return picked.frames, picked.place
+    picked = read_picked(path, lambda n: wanted, decoder=decoder, resize_short=resize_short)
+    return picked.frames[picked.place]
 
 
 def read_picked(path: str | Path, pick: Pick, *, decoder: str = "auto", resize_short: int = 0) -> Picked:

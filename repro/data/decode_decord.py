@@ -54,6 +54,7 @@ def objection(video: VideoFile, first: Any) -> str:
         return "it may misnumber frames in containers other than MP4 and Matroska with an index"
     if video.codec not in _CODECS:
         return f"it may misnumber frames of {video.codec}"
+    width, height = video.size
     others = [stream.codec_context for stream in video.container.streams.video if stream.index != video.stream.index]
     if any(other is None or (other.width, other.height) == video.size for other in others):
         return "it may take another one of several video streams"
@@ -66,8 +67,8 @@ def objection(video: VideoFile, first: Any) -> str:
         return "it loses frames that are shown before time 0"
     if listing.open_keys:
         return "it misnumbers frames after key frames of open groups of pictures or of intra refresh"
-    if first.format.name not in _COLOURS or video.height % 2 or (first.width, first.height) != video.size:
-        return f"it rounds colours of {first.format.name} at {video.width}x{video.height} in its own way"
+    if first.format.name not in _COLOURS or height % 2 or (first.width, first.height) != video.size:
+        return f"it rounds colours of {first.format.name} at {width}x{height} in its own way"
     if first.interlaced_frame or listing.told:
         return "it mixes the colours of pictures that may be called interlaced in its own way"
     return ""
@@ -86,7 +87,7 @@ def read(path: Path, unique: Callable[[int], np.ndarray], stack: Stack) -> None:
             raise decode_error(path, error) from error
         if against or video.listing is None:
             raise NotUsed(path, f"decord is not used for it: {against}; --decoder auto reads it")
-        count, shape = len(video.listing.shown), (video.height, video.width, 3)
+        count, shape = len(video.listing.shown), (*reversed(video.size), 3)
     try:
         readers = [_open(path)]
         if len(readers[0]) != count:

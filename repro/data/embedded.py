@@ -21,7 +21,6 @@ from repro.core import paths
 from repro.core.errors import UnknownName
 from repro.data import embedded_files, probe_render
 from repro.data.drawing import MOTIONS, SHAPES
-from repro.data.embedded_files import Content
 from repro.data.index import Index, Video
 
 
@@ -29,21 +28,23 @@ from repro.data.index import Index, Video
 class Embedded:
     """One of the datasets: what is drawn, the names of its classes, and the number of videos of each split."""
 
-    content: Content
+    kind: str
+    """Of `probe_render.DIALS`."""
+    version: int
     classes: tuple[str, ...]
     sizes: Mapping[str, int]
 
 
 def _probe(kind: str, *sizes: int) -> Embedded:
-    content = Content("repro.data.probe_render:draw", kind, probe_render.DIALS[kind].version, 28)
-    classes = SHAPES if probe_render.DIALS[kind].shape else MOTIONS
-    return Embedded(content, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)))
+    dial = probe_render.DIALS[kind]
+    classes = SHAPES if dial.shape else MOTIONS
+    return Embedded(kind, dial.version, classes, dict(zip(("train", "choose", "test"), sizes, strict=True)))
 
 
 #: of records that do not tell it yet
 _UNTOLD = 8
 EMBEDDED = {f"probe-{kind}": _probe(kind, 4096, 1024, 4096) for kind in probe_render.DIALS}
-EMBEDDED |= {f"{name}-smoke": _probe(made.content.kind, 2, 2, 2) for name, made in EMBEDDED.items()}
+EMBEDDED |= {f"{name}-smoke": _probe(made.kind, 2, 2, 2) for name, made in EMBEDDED.items()}
 
 
 def open_embedded(name: str, split: str) -> Index:
@@ -51,14 +52,13 @@ def open_embedded(name: str, split: str) -> Index:
     folder, made = folder_of(name), EMBEDDED[name]
     if split not in made.sizes:
         raise UnknownName(f"split of {name}", split, made.sizes)
-    embedded_files.ensure(folder, made.content, made.sizes)
+    embedded_files.ensure(folder, made.kind, made.sizes)
     listed = embedded_files.listed(folder, split)
     videos = tuple(
         Video(id=file.removesuffix(".mp4"), path=folder / file, label=facts["label"])
         for file, facts in listed["files"].items()
     )
-    facts = {"version": made.content.version}
-    return Index(name, split, videos, made.classes, listed["fingerprint"], facts=facts)
+    return Index(name, split, videos, made.classes, listed["fingerprint"], facts={"version": made.version})
 
 
 def is_of_now(name: str, told: Mapping[str, Any] | None) -> bool:
@@ -66,13 +66,13 @@ def is_of_now(name: str, told: Mapping[str, Any] | None) -> bool:
     are not embedded nothing is known.
     """
     made = EMBEDDED.get(name)
-    return made is None or (told or {}).get("version", _UNTOLD) == made.content.version
+    return made is None or (told or {}).get("version", _UNTOLD) == made.version
 
 
 def check_embedded(name: str) -> list[str]:
     """Read every file of a dataset, written first if it is not there: a line for each that is not as it was written."""
     folder = folder_of(name)
-    embedded_files.ensure(folder, EMBEDDED[name].content, EMBEDDED[name].sizes)
+    embedded_files.ensure(folder, EMBEDDED[name].kind, EMBEDDED[name].sizes)
     return embedded_files.problems(folder)
 
 
@@ -80,8 +80,7 @@ def folder_of(name: str) -> Path:
     """Where a dataset's files lie, or will."""
     if name not in EMBEDDED:
         raise UnknownName("embedded dataset", name, EMBEDDED)
-    made = EMBEDDED[name]
-    return paths.cache() / "probes" / f"v{made.content.version}" / name
+    return paths.cache() / "probes" / f"v{EMBEDDED[name].version}" / name
 
 
 def cell_of(video: str) -> str:

@@ -11,16 +11,14 @@ each file, and for each split a fingerprint over labels and decoded frames, whic
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
-import importlib
 import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
@@ -28,47 +26,39 @@ import numpy as np
 
 from repro.core.errors import DataError
 from repro.core.files import building, clear_left, write_atomic
-from repro.data.drawing import FRAMES, SIDE, Drawn
+from repro.data import probe_render
+from repro.data.drawing import FRAMES, SIDE
+from repro.data.pool import Pool, Problem
 
 Sizes = Mapping[str, int]
 Entries = dict[str, dict[str, Any]]
 
-
-@dataclass(frozen=True)
-class Content:
-    """What the videos of a dataset are made of."""
-
-    draw: str
-    """`module:function`, called with kind, split and position; returns `drawing.Drawn`."""
-    kind: str
-    version: int
-    quantizer: int
-    """Of H.264, the same for every frame: 0 loses nothing, 51 most."""
-
-    def drawn(self, split: str, position: int) -> Drawn:
-        """One video."""
-        module, _, name = self.draw.partition(":")
-        made: Drawn = getattr(importlib.import_module(module), name)(self.kind, split, position)
-        return made
+#: of H.264, the same for every frame: 0 loses nothing, 51 most
+_QUANTIZER = 28
+#: videos that are worth processes of their own
+_MANY = 256
 
 
-def ensure(folder: Path, content: Content, sizes: Sizes) -> None:
-    """Write the dataset if it is not there. Of several processes that come first together, one writes."""
+def ensure(folder: Path, kind: str, sizes: Sizes) -> None:
+    """Write the dataset if it is not there, of a kind of `probe_render.DIALS`. Of several processes that come first
+    together, one writes.
+    """
     if (folder / "manifest.json").is_file():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _lock(folder):
         if not (folder / "manifest.json").is_file():
-            write(folder, content, sizes)
+            write(folder, kind, sizes)
 
 
-def write(folder: Path, content: Content, sizes: Sizes, *, processes: int | None = None) -> None:
+def write(folder: Path, kind: str, sizes: Sizes, *, processes: int | None = None) -> None:
     """Render, encode and list a dataset in a temporary folder, which then takes its name: it is whole or absent."""
     with building(folder) as part:
         for split in sizes:
             (part / split).mkdir(parents=True)
-        entries = _write_all(part, content, sizes, processes or min(4, os.cpu_count() or 1))
-        listing = {"version": content.version, "kind": content.kind, "splits": _listing(entries, sizes)}
+        entries = _write_all(part, kind, sizes, processes or min(4, os.cpu_count() or 1))
+        version = probe_render.DIALS[kind].version
+        listing = {"version": version, "kind": kind, "splits": _listing(entries, sizes)}
         write_atomic(part / "manifest.json", json.dumps(listing, indent=0).encode())
         if folder.exists() and not (folder / "manifest.json").exists():
             shutil.rmtree(folder)
@@ -103,13 +93,13 @@ def problems(folder: Path) -> list[str]:
     return found
 
 
-def encode(planes: np.ndarray, quantizer: int) -> bytes:
+def encode(planes: np.ndarray) -> bytes:
     """H.264 in mp4 of yuv420p frames (FRAMES, SIDE * 3 // 2, SIDE); the same bytes for the same frames and encoder."""
     import av
     from av.bitstream import BitStreamFilterContext
 
     buffer = io.BytesIO()
-    settings = f"keyint=1:qp={quantizer}:threads=1:lookahead-threads=1"
+    settings = f"keyint=1:qp={_QUANTIZER}:threads=1:lookahead-threads=1"
     with av.open(buffer, "w", format="mp4", options={"fflags": "+bitexact"}) as container:
         options = {"preset": "veryfast", "flags": "+bitexact", "x264-params": settings}
         stream: Any = container.add_stream("libx264", rate=FRAMES, options=options)
@@ -131,52 +121,27 @@ def decode_planes(file: bytes) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="yuv420p") for frame in container.decode(video=0)])
 
 
-def _write_some(part: Path, content: Content, sizes: Sizes, start: int, step: int) -> Entries:
-    """Write the videos start, start + step, ... of all splits; file name -> its entry in the manifest."""
+def _video(kind: str, split: str, position: int) -> tuple[str, bytes, dict[str, Any]]:
+    """One video: its file's name and content, and its entry in the manifest."""
+    made = probe_render.draw(kind, split, position)
+    data = encode(made.planes)
+    frames = _sha256(decode_planes(data).tobytes())
+    entry = {"label": made.label, "size": len(data), "sha256": _sha256(data), "frames": frames}
+    return f"{split}/{made.name}.mp4", data, entry
+
+
+def _write_all(part: Path, kind: str, sizes: Sizes, processes: int) -> Entries:
+    """Write all videos, which are made in processes of their own where there are many."""
+    tasks = [(kind, split, position) for split, count in sizes.items() for position in range(count)]
+    many = len(tasks) >= _MANY
     entries: Entries = {}
-    for split, count in sizes.items():
-        for position in range(start, count, step):
-            made = content.drawn(split, position)
-            data = encode(made.planes, content.quantizer)
-            file = f"{split}/{made.name}.mp4"
-            (part / file).write_bytes(data)
-            frames = _sha256(decode_planes(data).tobytes())
-            entries[file] = {"label": made.label, "size": len(data), "sha256": _sha256(data), "frames": frames}
+    for made in Pool(_video, workers=processes).run(tasks, ahead=4 * processes) if many else starmap(_video, tasks):
+        if isinstance(made, Problem):
+            raise DataError(f"a video for {part} cannot be made: {made.reason}")
+        file, data, entry = made
+        (part / file).write_bytes(data)
+        entries[file] = entry
     return entries
-
-
-def _write_all(part: Path, content: Content, sizes: Sizes, processes: int) -> Entries:
-    """Write all videos, in this process and in others beside it."""
-    processes = 1 if sum(sizes.values()) < 256 else processes
-    # plain child processes: a fork would copy the threads of torch, and spawning would run the user's script again
-    root = str(Path(__file__).resolve().parents[2])
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from repro.data.embedded_files import child; child(*sys.argv[2:])"
-    )
-    fixed = [sys.executable, "-c", code, root, str(part), json.dumps(asdict(content)), json.dumps(dict(sizes))]
-    children = [
-        subprocess.Popen([*fixed, str(start), str(processes)], stdout=subprocess.PIPE, text=True)
-        for start in range(1, processes)
-    ]
-    try:
-        entries = _write_some(part, content, sizes, 0, processes)
-        for process in children:
-            output, _ = process.communicate()
-            if process.returncode:
-                raise DataError(f"a process that writes videos into {part} ended with code {process.returncode}")
-            entries.update(json.loads(output))
-    finally:
-        for process in children:
-            process.kill()
-            process.wait()
-    return entries
-
-
-def child(part: str, content: str, sizes: str, start: str, step: str) -> None:
-    """What each process that `_write_all` starts runs; the entries go to standard output."""
-    made = _write_some(Path(part), Content(**json.loads(content)), json.loads(sizes), int(start), int(step))
-    with contextlib.suppress(BrokenPipeError):  # whoever asked is gone
-        print(json.dumps(made), flush=True)
 
 
 def _listing(entries: Entries, sizes: Sizes) -> dict[str, dict[str, Any]]:
@@ -211,12 +176,7 @@ def _sha256(content: bytes) -> str:
 
 @contextlib.contextmanager
 def _lock(folder: Path) -> Iterator[None]:
-    """Wait for other writers of `folder`. Where files cannot be locked two may write, and the first rename wins."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """Wait for other writers of `folder`."""
     with folder.with_name(f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         clear_left(folder.parent)

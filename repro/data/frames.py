@@ -28,9 +28,6 @@ _FLOW = re.compile(r"(?:.*flow_?|[xy]_?|tvl1_?|flow_?[xyuv]_?)", re.IGNORECASE)
 class FrameFolder:
     """The pictures of one folder in their order; `first` is the number in the name of the first one."""
 
-    folder: Path
-    template: str
-    """As the field writes it: `img_{:05d}.jpg`."""
     first: int
     names: tuple[str, ...]
 
@@ -58,12 +55,10 @@ def list_folder(folder: Path) -> FrameFolder:
     if len(kinds) > 1:
         shown = ", ".join(f"{prefix}*{suffix}" for prefix, suffix in sorted(kinds))
         raise DecodeError(folder, f"pictures of {len(kinds)} kinds of names in one folder: {shown}")
-    ((prefix, suffix), numbered) = next(iter(kinds.items()))
+    (numbered,) = kinds.values()
     numbered.sort()
     _refuse_holes(folder, [number for number, _ in numbered])
-    digits = len(numbered[0][1]) - len(prefix) - len(suffix)
-    names = tuple(name for _, name in numbered)
-    return FrameFolder(folder, f"{prefix}{{:0{digits}d}}{suffix}", numbered[0][0], names)
+    return FrameFolder(numbered[0][0], tuple(name for _, name in numbered))
 
 
 def _refuse_holes(folder: Path, numbers: list[int]) -> None:

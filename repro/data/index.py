@@ -131,10 +131,10 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
     return Index(file.stem, wanted, videos, classes, fingerprint(videos, classes, folder), facts=facts, notes=notes)
 
 
-def read_classes(path: str | Path, *, labels: str | Path | None = None) -> tuple[str, ...]:
+def read_classes(path: str | Path) -> tuple[str, ...]:
     """The class names of a CSV, over all its splits."""
     file = expand(path)
-    return _classes(file, _read_rows(file), labels)
+    return _classes(file, _read_rows(file), None)
 
 
 def read_splits(path: str | Path) -> tuple[str, ...]:
@@ -202,8 +202,8 @@ def _checked(file: Path, records: Sequence[tuple[int, list[str]]], header: list[
         if "\0" in name:
             raise DataError(f"{where}: the path {name!r} holds a NUL character")
         written = record.get("split", "").strip()
-        row = Row(line, name, normal(record["label"]), split_of(written, where) if written else None, written)
-        row = replace(row, group=record.get("group", "").strip())
+        split = split_of(written, where) if written else None
+        row = Row(line, name, normal(record["label"]), split, written, record.get("group", "").strip())
         other = first_seen.setdefault(_plain_path(name), row)
         if other is not row:
             spelled = "" if other.path == name else f" as {other.path!r}"

@@ -4,20 +4,21 @@ again after an interruption, it goes on where it stopped.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from repro.core.errors import BadOption, DataError
+from repro.core.files import file_sha256
 from repro.core.paths import expand
 from repro.data import annotations as reading
-from repro.data import catalogue, check_rules, dataset_config, labelling, locate, official_splits, subsets
+from repro.data import catalogue, check_rules, dataset_config, label_maps, labelling, official_splits, subsets
 from repro.data.annotations import Annotations, Entry
 from repro.data.catalogue import Row
 from repro.data.decode_failures import Journal
-from repro.data.known_datasets import KNOWN
+from repro.data.known_datasets import KNOWN, whose
+from repro.data.locate import locate, video_id
 from repro.data.pool import Pool, Problem
 from repro.data.splits import known_split
 from repro.data.video_facts import Probe, probe
@@ -60,7 +61,7 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
     entries, notes = subsets.select(name, entries, given, [made for made in files if made.format == "ids"])
     named = labelling.number(name, entries, given, source.first_label)
     root = expand(source.root).absolute()
-    found = locate.locate(root, entries)
+    found = locate(root, entries)
     _refuse_shared(root, entries, found)
     journal = Journal("indexing", name, str(root))
     probes = _probes(journal, root, [path for path in found if path], workers, on_progress)
@@ -69,8 +70,17 @@ def add(name: str, source: Source, *, workers: int = 1, on_progress: OnProgress 
         for entry, label, path in zip(entries, named.numbers, found, strict=True)
     ]
     media = "frames" if sum(row.first >= 0 for row in rows) * 2 > sum(bool(row.path) for row in rows) else "videos"
-    listed = [{"file": str(made.file), "sha256": _sha256(made.file), "format": made.format} for made in files]
-    header = catalogue.header_of(name, root, media, named.classes, listed)
+    listed = [
+        {"file": str(made.file), "sha256": file_sha256(expand(made.file)), "format": made.format} for made in files
+    ]
+    header = {
+        "name": name,
+        "root": str(root),
+        "media": media,
+        "classes": list(named.classes),
+        "label_map": label_maps.fingerprint(named.classes),
+        "annotations": listed,
+    }
     file = catalogue.write(catalogue.folder_of(name), header, rows)
     catalogue.write_quarantine(file.parent, {})
     (file.parent / "check.json").unlink(missing_ok=True)
@@ -124,12 +134,11 @@ def _entries(files: Sequence[Annotations]) -> tuple[list[Entry], int]:
     kept: dict[tuple[str, str], Entry] = {}
     for entry in listed:
         split = "val" if entry.split == "test" and "val" not in splits else str(entry.split)
-        made = Entry(entry.names, entry.label, split, entry.frames, entry.line, entry.listed)
-        old = kept.setdefault((split, _id(made)), made)
+        made = replace(entry, split=split)
+        old = kept.setdefault((split, video_id(made)), made)
         if old is not made and old.label != entry.label:
-            raise DataError(
-                f"{_id(made)!r} has two labels: {old.label!r} on line {old.line}, {entry.label!r} on line {entry.line}"
-            )
+            told = f"{old.label!r} on line {old.line}, {entry.label!r} on line {entry.line}"
+            raise DataError(f"{video_id(made)!r} has two labels: {told}")
     return list(kept.values()), len(listed) - len(kept)
 
 
@@ -149,18 +158,12 @@ def _refuse_shared(root: Path, entries: Sequence[Entry], found: Sequence[Path | 
             )
 
 
-def _id(entry: Entry) -> str:
-    return locate.video_id(entry)
-
-
 def _row(entry: Entry, label: int, path: Path | None, found: Probe | Problem | None) -> Row:
-    base = Row(_id(entry), str(entry.split), label, path.as_posix() if path else "")
     declared = entry.frames if entry.frames is not None else -1
+    row = Row(video_id(entry), str(entry.split), label, path.as_posix() if path else "", listed_frames=declared)
     if isinstance(found, Probe):
-        facts = {key: value for key, value in asdict(found).items() if key != "template"}
-        return Row(base.id, base.split, label, base.path, listed_frames=declared, **facts)
-    reason = found.reason if isinstance(found, Problem) else ""
-    return Row(base.id, base.split, label, base.path, listed_frames=declared, problem=reason)
+        return replace(row, **asdict(found))
+    return replace(row, problem=found.reason) if found else row
 
 
 def _probes(
@@ -183,22 +186,16 @@ def _probes(
     return made
 
 
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(expand(file).read_bytes()).hexdigest()
-
-
 def summary(added: Added) -> list[str]:
     """What was found, as lines of text."""
-    from repro.data.known_datasets import whose
-
     made = added.catalogue
     lines = []
     for split in made.splits():
         here, listed = made.count(split)
         lines.append(f"{made.name} {split}: {here:,} of {listed:,} videos of the annotations are here")
         lines.append(f"  {here:,}: {whose(made.name, split, here)}")
-    sizes = catalogue.sizes(made.rows)
-    shown = ", ".join(f"{size} ({count:,})" for size, count in list(sizes.items())[:3])
+    sizes = Counter(f"{row.width}x{row.height}" for row in made.rows if row.width)
+    shown = ", ".join(f"{size} ({count:,})" for size, count in sizes.most_common(3))
     lines.append(
         f"  {made.header['media']} of {shown}" + (f" and {len(sizes) - 3} sizes more" if len(sizes) > 3 else "")
     )

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-_K400_CSV = "kinetics_train.csv and kinetics_val.csv (label,youtube_id,time_start,time_end,split)"
-
+from dataclasses import dataclass
 
 #: share of its videos within which a copy is called the nearest
 _NEAR = 0.05
@@ -32,9 +29,7 @@ class Known:
     annotations: str
     """The official files, for messages."""
     source: str
-    media: str = "videos"
-    """`videos`, or `frames`: folders of pictures."""
-    copies: tuple[Copy, ...] = field(default=())
+    copies: tuple[Copy, ...] = ()
     flip_labels: tuple[tuple[int, int], ...] = ()
     """Labels, in the official order, that change places in a mirrored clip."""
     part_of: str = ""
@@ -64,7 +59,7 @@ KNOWN: dict[str, Known] = {
         "Kinetics-400",
         400,
         {"train": 246534, "val": 19906},
-        _K400_CSV,
+        "kinetics_train.csv and kinetics_val.csv (label,youtube_id,time_start,time_end,split)",
         "Kay et al. 2017, arXiv 1705.06950; sizes of the lists as counted in ActivityNet #38",
         copies=_COPIES_K400,
     ),
@@ -90,7 +85,6 @@ KNOWN: dict[str, Known] = {
         {"train": 86017, "val": 11522},
         "something-something-v1-train.csv, -validation.csv and -labels.csv",
         "Goyal et al. 2017, arXiv 1706.04261",
-        media="frames",
         flip_labels=((2, 4), (30, 41), (52, 66)),
     ),
     "sthv2": Known(
@@ -107,7 +101,6 @@ KNOWN: dict[str, Known] = {
         {"train": 118562, "val": 14787},
         "jester-v1-train.csv, -validation.csv and -labels.csv",
         "Materzynska et al. 2019, ICCV workshops",
-        media="frames",
         flip_labels=((0, 1), (6, 7), (14, 15)),
     ),
     "diving48": Known(

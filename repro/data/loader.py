@@ -21,11 +21,13 @@ from repro.core.spec import Train, Views
 from repro.data import sampling, views_of_video
 from repro.data.index import Index, Video
 from repro.data.pool import Pool, Problem
-from repro.data.views import MEAN, STD
 
 if TYPE_CHECKING:
     from repro.data.cache import FrameCache
 
+#: RGB, of pixels in 0..1
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 #: bad videos at which training on a dataset gives up, if they are also more than half of it
 _MOST_FAILURES = 50
 #: bytes of views that may wait for the network in a test

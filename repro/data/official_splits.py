@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from repro.core.csv_text import lines_of
 from repro.core.errors import DataError
 
 _UCF_FILE, _HMDB_FILE = re.compile(r"(train|test)list0?([123])"), re.compile(r"(.+)_test_split([123])")
@@ -35,8 +36,9 @@ def recognised(lines: Sequence[str], file: Path) -> str | None:
     return UCF if all(map(_UCF_LINE.fullmatch, lines)) else None
 
 
-def videos(lines: Sequence[tuple[int, str]], file: Path, format: str) -> Iterator[tuple[int, str, str, str | None]]:
+def videos(text: str, file: Path, format: str) -> Iterator[tuple[int, str, str, str | None]]:
     """Line, path, class and split of each video of a file in one of the two formats."""
+    lines = [(number, line.strip()) for number, line in enumerate(lines_of(text), 1) if line.strip()]
     if format == UCF:
         called = _UCF_FILE.fullmatch(file.stem)
         split = called[1] if called else None
@@ -72,11 +74,14 @@ def files_of(name: str, given: str) -> list[str]:
 def require_split(name: str, files: Sequence[tuple[Path, str]]) -> None:
     """Raise `DataError` where files (with their formats) are of another split than the dataset's name says."""
     for file, format in files:
-        if format in (UCF, HMDB) and _FORMATS.get(family(name)) != format:
+        if format not in (UCF, HMDB):
+            continue
+        if _FORMATS.get(family(name)) != format:
             other = next(known for known, form in _FORMATS.items() if form == format)
             raise DataError(f"{str(file)!r} is a list of {other}, not of {name}", fix=f"data add {other}")
-        number = _number(file) if format in (UCF, HMDB) else None
-        if number is not None and number != _wanted(name):
+        told = named(file)
+        if told is not None and told[1] != _wanted(name):
+            number = told[1]
             called = family(name) + (f"-{number}" if number > 1 else "")
             raise DataError(
                 f"{str(file)!r} is of split {number}, {name} is split {_wanted(name)}", fix=f"data add {called}"
@@ -96,11 +101,6 @@ def source_of(path: str, label: str) -> str:
     stem = path.rpartition("/")[2]
     group = re.search(r"_(g\d+)_c\d+\.avi$", stem)
     return f"{label}_{group[1]}" if group else stem.partition(f"_{label}_")[0]
-
-
-def _number(file: Path) -> int | None:
-    found = named(file)
-    return found[1] if found else None
 
 
 def _wanted(name: str) -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -62,19 +61,9 @@ class VideoFile:
         self.container.close()
 
     @property
-    def width(self) -> int:
-        """Of the stored picture, before any rotation."""
-        return int(self.stream.codec_context.width)
-
-    @property
-    def height(self) -> int:
-        """Of the stored picture, before any rotation."""
-        return int(self.stream.codec_context.height)
-
-    @property
     def size(self) -> tuple[int, int]:
-        """Width and height of the stored picture."""
-        return self.width, self.height
+        """Width and height of the stored picture, before any rotation."""
+        return int(self.stream.codec_context.width), int(self.stream.codec_context.height)
 
     @property
     def listing(self) -> Listing | None:
@@ -148,8 +137,6 @@ class Listing:
         """Positions of key frames where decoding may start."""
         self.shown: list[int] = []
         """Positions of the frames that are shown; an edit list hides others, and some are only referred to."""
-        self.hidden = 0
-        """Frames that an edit list hides."""
         self.open_keys = 0
         """Key frames, by the container, after which pictures come that are shown before them or refer behind them."""
         self._shut: set[int] = set()
@@ -169,9 +156,7 @@ class Listing:
             self._shut.add(position)
         elif packet.is_keyframe:
             self.open_keys += 1
-        if packet.is_discard:
-            self.hidden += 1
-        elif sight.shown:
+        if sight.shown and not packet.is_discard:
             self.shown.append(position)
 
     def times(self) -> list[int]:
@@ -210,31 +195,6 @@ class Listing:
         stamp = self.stamps[position]
         earlier = (key for key in reversed(self.keys) if key <= position and self.stamps[key] <= stamp)  # type: ignore[operator]
         return next(earlier, 0)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a video's container tells of it, without decoding."""
-
-    frames: int
-    width: int
-    height: int
-    fps: float
-
-
-def facts(path: Path) -> Facts:
-    """Frames (of the header, hidden ones among them, or counted packets), size before rotation, frames per second."""
-    try:
-        with VideoFile(path) as video:
-            stream = video.stream
-            rate = stream.average_rate or stream.guessed_rate
-            frames = stream.frames or sum(1 for _ in video.packets())
-            size = video.size
-    except av.error.FFmpegError as error:
-        raise decode_error(path, error) from error
-    if frames < 1:
-        raise DecodeError(path, "no frames")
-    return Facts(frames, *size, float(rate) if rate else 0.0)
 
 
 @cache

@@ -65,27 +65,6 @@ def mmaction2_uniform_train(frames: int) -> Rule:
     return Rule(1, frames, lambda n, rng: np.mod(_train_starts(n, frames, 1, rng, spread=True), n))
 
 
-def mmaction2_uniform_test(frames: int) -> Rule:
-    """SampleFrames(clip_len=1, num_clips=frames, test_mode=True): the middle of each of `frames` equal parts."""
-
-    def pick(n: int, rng: Rng | None) -> np.ndarray:
-        average = n / float(frames)
-        return np.mod(np.arange(frames) * average + average / 2.0, n)
-
-    return Rule(1, frames, pick)
-
-
-def mmaction2_uniform_test_twice(frames: int) -> Rule:
-    """The same with twice_sample=True: a first clip of the middles, a second of the beginnings."""
-
-    def pick(n: int, rng: Rng | None) -> np.ndarray:
-        average = n / float(frames)
-        base = np.arange(frames) * average
-        return np.mod(np.concatenate([base + average / 2.0, base]), n)
-
-    return Rule(2, frames, pick)
-
-
 def _looped(starts: np.ndarray, length: int, step: int, n: int) -> np.ndarray:
     """Windows of `length` frames, `step` apart, from each start; modulo n."""
     return np.mod(starts[:, None] + np.arange(length)[None, :] * step, n)
@@ -103,7 +82,7 @@ def mmaction2_clip_train(length: int, step: int) -> Rule:
 def mmaction2_clip_test(length: int, step: int, clips: int) -> Rule:
     """SampleFrames(clip_len, frame_interval, num_clips, test_mode=True) of mmaction2 1.x."""
     if length == 1:
-        return Rule(clips, 1, mmaction2_uniform_test(clips).pick)
+        return Rule(clips, 1, uniform_test(clips).pick)
 
     def pick(n: int, rng: Rng | None) -> np.ndarray:
         furthest = max(n - ((length - 1) * step + 1), 0)
@@ -126,19 +105,27 @@ def _middle_starts(n: int, count: int, window: int) -> np.ndarray:
 
 def mmaction2_v015_clip_test(length: int, step: int, clips: int) -> Rule:
     """The same of mmaction2 0.15, the version in use when DNR was written."""
+    return Rule(clips, length, lambda n, rng: _looped(_middle_starts(n, clips, length * step), length, step, n))
+
+
+# ---- mmaction2, TSM and TAM agree -----------------------------------------------------------------------------------
+
+
+def uniform_test(frames: int) -> Rule:
+    """SampleFrames(clip_len=1, num_clips=frames, test_mode=True), _get_test_indices: the middle of each of `frames`
+    equal parts.
+    """
+    return Rule(1, frames, lambda n, rng: _middle_starts(n, frames, 1))
+
+
+def uniform_test_twice(frames: int) -> Rule:
+    """The same with twice_sample: a first clip of the middles, a second of the beginnings."""
 
     def pick(n: int, rng: Rng | None) -> np.ndarray:
-        window = length * step
-        starts = np.zeros(clips)
-        if n > window - 1:
-            average = (n - window + 1) / float(clips)
-            starts = (np.arange(clips) * average + average / 2.0).astype(np.int64)
-        return _looped(starts, length, step, n)
+        tick = n / float(frames)
+        return np.concatenate([_middle_starts(n, frames, 1), [int(tick * i) for i in range(frames)]])
 
-    return Rule(clips, length, pick)
-
-
-# ---- dense sampling: mmaction2, TSM and TAM agree -------------------------------------------------------------------
+    return Rule(2, frames, pick)
 
 
 def _dense(starts: np.ndarray, frames: int, n: int) -> np.ndarray:
@@ -179,28 +166,13 @@ def author_uniform_val(frames: int) -> Rule:
     return Rule(1, frames, lambda n, rng: _middle_starts(n, frames, 1) if n > frames else np.zeros(frames))
 
 
-def author_uniform_test(frames: int) -> Rule:
-    """_get_test_indices: the middles."""
-    return Rule(1, frames, lambda n, rng: _middle_starts(n, frames, 1))
-
-
-def tsm_twice_test(frames: int) -> Rule:
-    """--twice_sample: a first clip of the middles, a second of the beginnings."""
-
-    def pick(n: int, rng: Rng | None) -> np.ndarray:
-        tick = n / float(frames)
-        return np.concatenate([_middle_starts(n, frames, 1), [int(tick * i) for i in range(frames)]])
-
-    return Rule(2, frames, pick)
-
-
 def tam_uniform_test(clips: int, frames: int) -> Rule:
     """test_sample uniform-K: K clips whose starts lie evenly in the first part; one clip takes the middles.
 
     With less than one frame a part, numpy rounds the last starts down to -1, which wraps to the last frame.
     """
     if clips == 1:
-        return author_uniform_test(frames)
+        return uniform_test(frames)
 
     def pick(n: int, rng: Rng | None) -> np.ndarray:
         tick = n / float(frames)
@@ -215,8 +187,7 @@ def tam_dense_val(frames: int) -> Rule:
 
     def pick(n: int, rng: Rng | None) -> np.ndarray:
         positions = max(1, 1 + n - _DENSE_SPAN)
-        start = 0 if positions == 1 else positions // 2
-        return _dense(np.array([start]), frames, n)
+        return _dense(np.array([positions // 2]), frames, n)
 
     return Rule(1, frames, pick)
 
@@ -325,7 +296,7 @@ def _centred(centres: np.ndarray, n: int) -> np.ndarray:
 
 def centred5_test(segments: int) -> Rule:
     """Ours, for short videos: TDN's five frames around each frame of `mmaction2.uniform_test_T`."""
-    base = mmaction2_uniform_test(segments)
+    base = uniform_test(segments)
     return Rule(1, segments, lambda n, rng: _centred(base.pick(n, rng), n), _TDN_WINDOW)
 
 
@@ -337,7 +308,7 @@ def centred5_train(segments: int) -> Rule:
 
 def reversed_test(frames: int) -> Rule:
     """Ours, a control: the frames of `mmaction2.uniform_test_T` from the last to the first."""
-    base = mmaction2_uniform_test(frames)
+    base = uniform_test(frames)
     return Rule(1, frames, lambda n, rng: np.asarray(base.pick(n, rng))[..., ::-1])
 
 
@@ -348,7 +319,7 @@ def shuffled(base: Rule) -> Rule:
 
 def shuffled_test(frames: int) -> Rule:
     """Ours: the frames of `mmaction2.uniform_test_T` in random order."""
-    return shuffled(mmaction2_uniform_test(frames))
+    return shuffled(uniform_test(frames))
 
 
 def shuffled_train(frames: int) -> Rule:

@@ -41,7 +41,9 @@ def refuse_shared(file: Path, rows: Sequence[Listed]) -> None:
             raise _error(file, other, row, what)
         if size:
             alike.setdefault(size, []).append(row)
-    _refuse_copies(file, [group for group in alike.values() if len({row.split == "train" for row in group}) > 1])
+    mixed = [group for group in alike.values() if len({row.split == "train" for row in group}) > 1]
+    for other, row in copies(folder, mixed):
+        raise _error(file, other, row, f"copies of one video, in {other.split} and {row.split}")
 
 
 def _size(path: Path, facts: os.stat_result) -> tuple[int, int] | None:
@@ -53,11 +55,6 @@ def _size(path: Path, facts: os.stat_result) -> tuple[int, int] | None:
     with os.scandir(path) as entries:
         names = [entry.name for entry in entries if is_picture(entry.name)]
     return (len(names), (path / min(names)).stat().st_size) if names else None
-
-
-def _refuse_copies(file: Path, groups: Sequence[Sequence[Listed]]) -> None:
-    for other, row in copies(file.absolute().parent, groups):
-        raise _error(file, other, row, f"copies of one video, in {other.split} and {row.split}")
 
 
 def copies(folder: Path, groups: Iterable[Sequence[Listed]]) -> Iterator[tuple[Listed, Listed]]:

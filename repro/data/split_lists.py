@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from repro.core.csv_text import lines_of, text_of
+from repro.core.csv_text import text_of
 from repro.core.errors import DataError
 from repro.core.paths import expand
 from repro.data import official_splits
@@ -40,7 +40,6 @@ def _names(file: Path) -> list[tuple[str, str, str]]:
     told = official_splits.named(file)
     if told is None or told[1] != 1:
         return []
-    lines = enumerate(lines_of(text_of(file, DataError, allowed="a split file of UCF101 or HMDB51")), start=1)
-    written = [(number, line.strip()) for number, line in lines if line.strip()]
-    found = official_splits.videos(written, file, told[0])
+    text = text_of(file, DataError, allowed="a split file of UCF101 or HMDB51")
+    found = official_splits.videos(text, file, told[0])
     return [(path, label, official_splits.source_of(path, label)) for _, path, label, _ in found]

@@ -15,7 +15,7 @@ from repro.core.errors import BadOption
 from repro.core.names import is_name, name_like
 from repro.core.paths import expand
 from repro.data import dataset_config
-from repro.data.datasets import is_csv
+from repro.data.datasets import declare_own, is_csv
 from repro.data.index import Index, read_classes, read_csv, read_splits
 from repro.registry import datasets
 
@@ -75,25 +75,15 @@ def stem_of(name: str) -> str:
     return name.partition("@")[0]
 
 
-def counts(path: Path) -> dict[str, int]:
-    """Videos of each split of a CSV."""
-    return {split: len(read_csv(path, split)) for split in read_splits(path)}
-
-
 def add(name: str, path: Path) -> dict[str, int]:
     """Check a CSV and remember it under a name of the user's own; returns the videos of each split."""
     if not is_name(name) or "@" in name:
         raise BadOption(f"dataset name {name!r}", allowed="letters, digits and _ . + = - with a letter or digit first")
     file = expand(path).resolve()
-    found = counts(file)
+    found = {split: len(read_csv(file, split)) for split in read_splits(file)}
     dataset_config.remember(name, file)
-    declare(name)
+    declare_own(name)
     return found
-
-
-def declare(name: str) -> None:
-    """Register a name that `data add` gave to a CSV."""
-    datasets.add(name, "repro.data.user_data:open_own", "your own, by data add", shipped=False, own=True)
 
 
 def open_own(name: str, split: str) -> Index:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
+
 from repro.core.errors import DecodeError
-from repro.data import frames, packet_index
-from repro.data.truncation import cut
+from repro.data import frames
+from repro.data.decode import checked
+from repro.data.packet_index import VideoFile, decode_error
 
 
 @dataclass(frozen=True)
@@ -20,35 +23,27 @@ class Probe:
     fps: float
     bytes: int
     first: int = -1
-    template: str = ""
 
 
 def probe(path: str) -> Probe:
-    """A video file by its container, a folder by its names and first picture; DecodeError for what is neither."""
-    place = Path(path)
+    """A video file by its container, without decoding: frames of the header, hidden ones among them, or counted
+    packets, and the size before rotation. A folder by its names and first picture. DecodeError for what is neither.
+    """
+    place = checked(path)
     if place.is_dir():
-        return _folder(place)
-    size = _size(place)
-    if told := cut(place):
-        raise DecodeError(place, told)
-    facts = packet_index.facts(place)
-    return Probe(facts.frames, facts.width, facts.height, round(facts.fps, 3), size)
-
-
-def _size(place: Path) -> int:
+        listed = frames.list_folder(place)
+        height, width = frames.read_picture(place / listed.names[0]).shape[:2]
+        return Probe(len(listed.names), width, height, 0.0, size_of(place), listed.first)
     try:
-        size = place.stat().st_size
-    except OSError as error:
-        raise DecodeError(place, f"cannot be read: {error.strerror or error}") from error
-    if size == 0:
-        raise DecodeError(place, "empty file")
-    return size
-
-
-def _folder(place: Path) -> Probe:
-    listed = frames.list_folder(place)
-    height, width = frames.read_picture(place / listed.names[0]).shape[:2]
-    return Probe(len(listed.names), width, height, 0.0, size_of(place), listed.first, listed.template)
+        with VideoFile(place) as video:
+            rate = video.stream.average_rate or video.stream.guessed_rate
+            count = video.stream.frames or sum(1 for _ in video.packets())
+            size = video.size
+    except av.error.FFmpegError as error:
+        raise decode_error(place, error) from error
+    if count < 1:
+        raise DecodeError(place, "no frames")
+    return Probe(count, *size, round(float(rate or 0), 3), place.stat().st_size)
 
 
 def size_of(place: Path) -> int:

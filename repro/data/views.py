@@ -1,10 +1,10 @@
-"""Crops, flips and normalization of decoded frames: numpy in, numpy out, the generator passed in.
+"""Crops and flips of decoded frames: numpy in, numpy out, the generator passed in.
 
 Frames are uint8 (..., H, W, 3). A crop is a box (top, left, height, width) in pixels.
 
 Known differences. mmaction2 takes its three crops along the longer side, at steps of (W - w) // 2; the authors of TSM,
-TAM and TDN take them along the width at steps of (W - w) // 4, so that a portrait video gives the same crop three times
-(`rule="author"`). mmaction2 crops at training from frames resized to 256, the authors from the original frames.
+TAM and TDN take them along the width at steps of (W - w) // 4, so that a portrait video gives the same crop three
+times. mmaction2 crops at training from frames resized to 256, the authors from the original frames.
 """
 
 from __future__ import annotations
@@ -18,10 +18,6 @@ from repro.data.known_datasets import KNOWN
 from repro.data.resize import resize
 
 Box = tuple[int, int, int, int]
-
-#: RGB, of pixels in 0..1
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
 
 #: 0-based labels that change places in a mirrored clip ("from left to right" and so on)
 FLIP_STHV1 = KNOWN["sthv1"].flip_labels
@@ -50,14 +46,9 @@ def centre_crop(height: int, width: int, size: int) -> list[Box]:
     return [((height - size) // 2, (width - size) // 2, size, size)]
 
 
-def three_crops(height: int, width: int, size: int, rule: str = "mmaction") -> list[Box]:
+def three_crops(height: int, width: int, size: int) -> list[Box]:
     """Left, right, middle; in a portrait frame top, bottom, middle. The short side is centred."""
     _fits(height, width, size)
-    if rule == "author":
-        down, across = (height - size) // 4, (width - size) // 4
-        return [(2 * down, step * across, size, size) for step in (0, 4, 2)]
-    if rule != "mmaction":
-        raise UnknownName("rule of three crops", rule, ("mmaction", "author"), fix="mmaction")
     if width >= height:
         top, step = (height - size) // 2, (width - size) // 2
         return [(top, left, size, size) for left in (0, 2 * step, step)]
@@ -90,8 +81,6 @@ def multi_scale_box(height: int, width: int, size: int, rng: np.random.Generator
     sides = [int(short * scale) for scale in _SCALES]
     pairs = [(w, h) for i, h in enumerate(sides) for j, w in enumerate(sides) if abs(i - j) <= 1]
     w, h = (max(_snapped(side, size, short), 1) for side in pairs[int(rng.integers(len(pairs)))])
-    if positions not in (5, 13):
-        raise BadOption(f"{positions} positions of multi-scale crops", allowed="5, 13")
     x, y = (_FIVE if positions == 5 else _THIRTEEN)[int(rng.integers(positions))]
     return y * ((height - h) // 4), x * ((width - w) // 4), h, w
 
@@ -153,11 +142,3 @@ def swapped_label(label: int, pairs: Iterable[tuple[int, int]]) -> int:
         if label in (one, other):
             return other if label == one else one
     return label
-
-
-def normalize(
-    frames: np.ndarray, mean: tuple[float, ...] = MEAN, std: tuple[float, ...] = STD, scale: float = 1.0
-) -> np.ndarray:
-    """uint8 (..., H, W, 3) -> float32 (pixel / 255 * scale - mean) / std."""
-    values = frames.astype(np.float32) * np.float32(scale / 255.0)
-    return (values - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)

@@ -123,9 +123,9 @@ def test_cuts(source: Source, test: Views, video_id: str, seed: int = 0) -> Cuts
     return Cuts(frames, place, tuple(views.test_boxes(height, width, test.crop, test.crops)))
 
 
-def test_clips(source: Source, test: Views, video_id: str, seed: int = 0) -> np.ndarray:
+def test_clips(source: Source, test: Views, video_id: str) -> np.ndarray:
     """All views of one video, as `Cuts` gives them."""
-    cuts = test_cuts(source, test, video_id, seed)
+    cuts = test_cuts(source, test, video_id)
     return cuts.part(0, len(cuts))
 
 

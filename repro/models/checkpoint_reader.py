@@ -8,14 +8,13 @@ weights is meant is decided in `weight_sets`. What a file claims to hold is held
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import pickle
 import pickletools
 import shlex
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ from safetensors.torch import save_file
 
 from repro.core.environment import require_memory
 from repro.core.errors import DataError, WeightsError
-from repro.core.files import parse_json
+from repro.core.files import file_sha256, parse_json
 from repro.core.paths import expand
 from repro.models import weight_sets
 
@@ -89,13 +88,14 @@ def read(path: str | Path, key: str | None = None) -> Checkpoint:
         if not isinstance(content, Mapping):
             raise WeightsError(f"{str(file)!r} holds a {type(content).__name__}", allowed="a state dict")
         found = weight_sets.sets_of(content)
-        _require_state_dict(file, content, found)
+        if not found:
+            raise _no_state_dict(file, [str(name) for name in content])
     chosen = weight_sets.choose(str(file), found, key)
     if chosen.others:
         raise _no_state_dict(file, chosen.others)
     _require_weights(file, chosen.tensors)
     others = tuple(one.key for one in found if one is not chosen)
-    return Checkpoint(file, chosen.tensors, sha256(file), metadata, chosen.key, others)
+    return Checkpoint(file, chosen.tensors, file_sha256(file), metadata, chosen.key, others)
 
 
 def metadata_of(path: Path) -> Mapping[str, str]:
@@ -136,12 +136,6 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], metadata: Mapping[str
         file.write(text.ljust(size))
         file.flush()
         os.fsync(file.fileno())
-
-
-def sha256(path: Path) -> str:
-    """Of the file's bytes, in hexadecimal."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _read_safetensors(file: Path) -> tuple[dict[str, torch.Tensor], Mapping[str, str]]:
@@ -242,13 +236,7 @@ def _opcodes(file: Path) -> Iterator[tuple[str, Any]]:
         return
 
 
-def _require_state_dict(file: Path, content: Mapping[Any, Any], found: list[weight_sets.WeightSet]) -> None:
-    if not found:
-        others = tuple(str(name) for name, value in content.items() if not isinstance(value, torch.Tensor))
-        raise _no_state_dict(file, others)
-
-
-def _no_state_dict(file: Path, others: tuple[str, ...]) -> WeightsError:
+def _no_state_dict(file: Path, others: Sequence[str]) -> WeightsError:
     return WeightsError(
         f"{str(file)!r} has no state dict of tensors; other entries: {', '.join(others[:5]) or 'nothing'}",
         allowed=f"a state dict, plain or under {', '.join(weight_sets.PLACES)}",

@@ -45,7 +45,9 @@ def place_on(module: nn.Module, device: torch.device, amp: str = "off") -> nn.Mo
         return module.to(device, memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
     if device.type == "cuda" and amp != "off":
         return channels_last(module.to(device))
-    return _contiguous(module.to(device))
+    for weight in module.to(device).parameters():
+        weight.data = weight.data.contiguous()
+    return module
 
 
 def channels_last(module: nn.Module) -> nn.Module:
@@ -54,12 +56,6 @@ def channels_last(module: nn.Module) -> nn.Module:
     for weight in module.parameters():
         if weight.dim() in forms:
             weight.data = weight.data.contiguous(memory_format=forms[weight.dim()])
-    return module
-
-
-def _contiguous(module: nn.Module) -> nn.Module:
-    for weight in module.parameters():
-        weight.data = weight.data.contiguous()
     return module
 
 
@@ -111,9 +107,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
 
 def device_of(name: str) -> str:
-    """`auto` as the device that it means, any other name checked; imports torch."""
-    import torch
-
+    """`auto` as the device that it means, any other name checked."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     names = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]

@@ -12,6 +12,8 @@ from repro.models import formats
 from repro.models.formats import Contract
 from repro.models.weight_sets import PLACES, TOP
 
+#: names in a message
+_NAMED = 4
 _CLASSIFIER = re.compile(r"((relations|networks)\.\d+\.|policy\.)?fc\.(weight|bias)")
 
 
@@ -92,13 +94,13 @@ def misfit(report: Report) -> Misfit:
     return Misfit(f"{head}: {'; '.join(parts)}", report, fix=fix)
 
 
-def some(names: Sequence[str], most: int = 4) -> str:
+def some(names: Sequence[str]) -> str:
     """The first few names and how many more there are."""
-    return ", ".join(names[:most]) + (f", ... ({len(names) - most} more)" if len(names) > most else "")
+    return ", ".join(names[:_NAMED]) + (f", ... ({len(names) - _NAMED} more)" if len(names) > _NAMED else "")
 
 
-def render_report(report: Report, most: int = 12) -> str:
-    """The report as text; at most `most` names of each kind, with the count of the rest."""
+def render_report(report: Report) -> str:
+    """The report as text; a few names of each kind, with the count of the rest."""
     contract = report.contract
     lines = [
         f"{report.source}",
@@ -112,14 +114,14 @@ def render_report(report: Report, most: int = 12) -> str:
     elif report.key not in ("", TOP, *PLACES):
         lines.insert(2, f"  weights    {report.key}, the only ones in the file")
     shapes = [f"{name}: {list(there)} in the file, {list(here)} here" for name, there, here in report.shapes]
-    lines += _section("renamed", [f"{old} -> {new}" for old, new in report.renamed], min(most, 3))
-    lines += _section("missing", report.missing, most)
-    lines += _section("unexpected", report.unexpected, most)
-    lines += _section("dropped", [f"{name} ({reason})" for name, reason in report.dropped], most)
-    lines += _section("shape", shapes, most)
+    lines += _section("renamed", [f"{old} -> {new}" for old, new in report.renamed], 3)
+    lines += _section("missing", report.missing)
+    lines += _section("unexpected", report.unexpected)
+    lines += _section("dropped", [f"{name} ({reason})" for name, reason in report.dropped])
+    lines += _section("shape", shapes)
     return "\n".join(lines + [f"  problem    {problem}" for problem in report.problems])
 
 
-def _section(title: str, entries: Sequence[str], most: int) -> list[str]:
+def _section(title: str, entries: Sequence[str], most: int = 12) -> list[str]:
     rest = [f"    ... {len(entries) - most} more"] if len(entries) > most else []
     return [f"  {title:<10} {len(entries)}", *(f"    {entry}" for entry in entries[:most]), *rest]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def built_by_name(build: Callable[[], nn.Module], seed: int) -> nn.Module:
     with _Notes() as notes:
         net = build()
     with torch.no_grad():
-        for name, tensor in _named(net):
+        for name, tensor in chain(net.named_parameters(), net.named_buffers()):
             done = notes.of.get(_memory(tensor), [])
             if any(_draws(func) for func, _, _ in done):
                 generator = torch.Generator(tensor.device).manual_seed(_seed_of(seed, name))
@@ -55,12 +56,6 @@ def built_by_name(build: Callable[[], nn.Module], seed: int) -> nn.Module:
                     func(*args, **({**kwargs, "generator": generator} if _draws(func) else kwargs))
     seed_all(seed)
     return net
-
-
-def _named(net: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers, each once."""
-    yield from net.named_parameters()
-    yield from net.named_buffers()
 
 
 def _memory(tensor: Tensor) -> int:

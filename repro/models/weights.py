@@ -24,27 +24,13 @@ from repro.core.files import filling
 from repro.core.paths import expand
 from repro.models import checkpoint_reader, formats
 from repro.models.formats import Contract, Format
-from repro.models.import_report import Misfit, Report, is_classifier, misfit, render_report, some
+from repro.models.import_report import Report, is_classifier, misfit, some
 from repro.models.weight_sets import AVERAGING_COUNTERS, equal
-
-__all__ = [
-    "Loaded",
-    "Misfit",
-    "Report",
-    "import_checkpoint",
-    "import_tensors",
-    "import_weights",
-    "load_weights",
-    "render_report",
-    "save_weights",
-    "shapes_of",
-]
 
 Tensors = dict[str, torch.Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
 
 _COUNTER = "num_batches_tracked"
-_OURS = "repro"
 
 
 @dataclass(frozen=True)
@@ -53,9 +39,7 @@ class Loaded:
 
     sha256: str
     """Of the file they were imported from; of the loaded file itself where it was trained here."""
-    format: str
     contract: Contract
-    source: str
 
 
 def import_weights(
@@ -265,7 +249,7 @@ def save_weights(
     *,
     model: spec.Model,
     contract: Contract,
-    format: str = _OURS,
+    format: str = "repro",
     source: str = "",
     source_sha256: str = "",
     left_new: tuple[str, ...] = (),
@@ -322,12 +306,7 @@ def load_weights(module: nn.Module, path: str | Path, model: spec.Model | None =
         raise WeightsError(f"{str(path)!r} holds whole numbers for the weights {some(whole)}", allowed="floats")
     contract = _contract(path, facts)
     module.load_state_dict(checkpoint.tensors, strict=False)
-    return Loaded(
-        sha256=facts.get("repro.source_sha256") or checkpoint.sha256,
-        format=facts.get("repro.format", _OURS),
-        contract=contract,
-        source=facts.get("repro.source", ""),
-    )
+    return Loaded(sha256=facts.get("repro.source_sha256") or checkpoint.sha256, contract=contract)
 
 
 def _require_same_network(path: str, saved: Mapping[str, Any], model: spec.Model) -> None:

@@ -63,7 +63,7 @@ def scores_of(percent: float, seed: int) -> Scores:
 def version_of(experiment: Experiment) -> dict[str, object]:
     """What a record tells of the videos of its probe."""
     name = experiment.measure.dataset  # type: ignore[union-attr]
-    return {"version": EMBEDDED[name].content.version} if name in EMBEDDED else {}
+    return {"version": EMBEDDED[name].version} if name in EMBEDDED else {}
 
 
 def _write(root, experiment: Experiment, seed: int, table: str, row: str, results, scores, more) -> None:

@@ -1,19 +1,6 @@
 """How public checkpoints name their tensors, and which naming a file has."""
 
-from repro.models.formats import networks, literature_2d  # isort: skip
-from repro.models.formats.format import (
-    CAFFE,
-    FORMATS,
-    IMAGENET,
-    KINETICS,
-    Contract,
-    Format,
-    detect,
-    get,
-    strip_wrappers,
-)
+from repro.models.formats.format import CAFFE, IMAGENET, Contract, Format, strip_wrappers
+from repro.models.formats.networks import FORMATS, detect, get
 
-__all__ = [
-    "CAFFE", "FORMATS", "IMAGENET", "KINETICS", "Contract", "Format", "detect", "get", "literature_2d", "networks",
-    "strip_wrappers",
-]  # fmt: skip
+__all__ = ["CAFFE", "FORMATS", "IMAGENET", "Contract", "Format", "detect", "get", "strip_wrappers"]

@@ -1,14 +1,12 @@
-"""The form in which the naming of a family of checkpoints is told, and which form a file has."""
+"""The form in which the naming of a family of checkpoints is told."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
-
-from repro.core.errors import UnknownName, WeightsError
 
 Rule = tuple[str, str]
 ORDERS = ("RGB", "BGR")
@@ -85,22 +83,6 @@ class Format:
         return self.contracts.get(backbone, self.usual)
 
 
-FORMATS: dict[str, Format] = {}
-
-
-def add(rule: Format) -> Format:
-    """Register a format; among those that match a file, the one that names most of the network's tensors is taken."""
-    FORMATS[rule.name] = rule
-    return rule
-
-
-def get(name: str) -> Format:
-    """The format called `name`."""
-    if name not in FORMATS:
-        raise UnknownName("checkpoint format", name, FORMATS)
-    return FORMATS[name]
-
-
 def strip_wrappers(name: str) -> str:
     """`name` without what DataParallel and torch.compile put before it."""
     while name.startswith(("module.", "_orig_mod.")):
@@ -108,33 +90,7 @@ def strip_wrappers(name: str) -> str:
     return name
 
 
-def detect(names: Iterable[str], wanted: Iterable[str]) -> Format:
-    """The format of a file with these tensor names, for a network that has the `wanted` ones.
-
-    Raises `WeightsError` naming some of the file's tensors when no format fits.
-    """
-    present, targets = frozenset(names), frozenset(wanted)
-    candidates = [rule for rule in FORMATS.values() if rule.matches(present)]
-    if not candidates:
-        sample = ", ".join(sorted(present)[:5]) or "none"
-        raise WeightsError(
-            f"no known checkpoint format names its tensors so: {sample}", allowed=", ".join(sorted(FORMATS))
-        )
-    return max(candidates, key=lambda rule: len(targets & {rule.rename(name) for name in present}))
-
-
-def any_of(pattern: str) -> Callable[[frozenset[str]], bool]:
-    """Whether any name has the pattern."""
-    compiled = re.compile(pattern)
-    return lambda names: any(compiled.search(name) for name in names)
-
-
 def all_of(*patterns: str, without: str | None = None) -> Callable[[frozenset[str]], bool]:
     """Whether each pattern has a name, and none has `without`."""
-    tests = [any_of(pattern) for pattern in patterns]
-    banned = any_of(without) if without else None
-    return lambda names: all(test(names) for test in tests) and not (banned and banned(names))
-
-
-AUTHOR: tuple[Rule, ...] = ((r"^base_model\.", ""), (r"^new_fc\.", "fc."))
-BN_INCEPTION_CONTRACTS = {"bninception": CAFFE}
+    wanted, banned = [re.compile(pattern) for pattern in patterns], re.compile(without or r"(?!)")
+    return lambda names: all(any(map(one.search, names)) for one in wanted) and not any(map(banned.search, names))

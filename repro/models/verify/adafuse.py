@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from repro.core.errors import DataError
-from repro.models.verify.case import CHECKS, FLOAT64_LIMIT, NULL, PREPARATIONS, Case, Outcome, left_out
+from repro.models.verify.case import FLOAT64_LIMIT, NULL, Case, Outcome, left_out
 
 _WITHOUT_NOISE = "none"
 
@@ -135,8 +135,3 @@ def _adafuse(case: Case) -> Any:
     if not hasattr(case.module, "adafuse"):
         raise DataError("the golden has decisions, the network that its spec describes makes none", allowed="adafuse")
     return case.module.adafuse
-
-
-PREPARATIONS["decisions"] = prepare_decisions
-PREPARATIONS["policy_noise"] = prepare_noise
-CHECKS["decisions"] = check_decisions

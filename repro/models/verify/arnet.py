@@ -13,7 +13,7 @@ import torch
 
 from repro.core.errors import DataError
 from repro.models.verify import adafuse, golden
-from repro.models.verify.case import CHECKS, PREPARATIONS, Case, Outcome
+from repro.models.verify.case import Case, Outcome
 
 _NOISE = re.compile(
     r"argmax\(log p \+ (\d+)\*noise\[t, n\]\)\).* noise = make_input\(\[(\d+), (\d+), (\d+)\], seed (\d+)\)"
@@ -47,7 +47,3 @@ def check_decisions(case: Case) -> list[Outcome]:
     wrong = int((ours != theirs.argmax(-1)).sum())
     note = f"{wrong} of {ours.size} frames differ" if wrong else f"{ours.size} frames equal"
     return [Outcome(case.name, "decisions", wrong / ours.size, 0.0, not wrong, note)]
-
-
-PREPARATIONS["decisions"] = prepare_decisions
-CHECKS["decisions"] = check_decisions

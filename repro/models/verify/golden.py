@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.core.csv_text import text_of
 from repro.core.environment import require_memory
 from repro.core.errors import DataError
 from repro.core.files import parse_json
@@ -33,13 +34,9 @@ LAYOUTS: dict[str, tuple[int, ...]] = {
 
 def read_json(path: str | Path) -> dict[str, Any]:
     """The object in a JSON file, or a `DataError` that says what is wrong with it."""
-    file = expand(path)
-    if not file.is_file():  # a pipe would be waited for
-        raise DataError(f"{str(path)!r} is not a file", allowed="a golden JSON file")
+    text = text_of(expand(path), DataError, allowed="a golden JSON file")
     try:
-        data = parse_json(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{str(path)!r} cannot be read: {error}", allowed="a golden JSON file") from error
+        data = parse_json(text)
     except ValueError as error:
         raise DataError(f"{str(path)!r} is not JSON: {error}", allowed="a golden JSON file") from error
     if not isinstance(data, dict):

@@ -17,9 +17,24 @@ import torch
 
 from repro.core.environment import require_memory
 from repro.core.errors import DataError, ReproError
-from repro.models.verify import adafuse, arnet, golden  # noqa: F401
-from repro.models.verify.case import CHECKS, NULL, PREPARATIONS, Case, Outcome, check_streams, left_out
+from repro.models.verify import adafuse, arnet, golden
+from repro.models.verify.case import (
+    NULL,
+    Case,
+    Outcome,
+    check_logits,
+    check_params,
+    check_streams,
+    check_train,
+    has_null,
+    left_out,
+)
 from repro.models.weights import import_tensors, shapes_of
+
+#: section of a golden -> what it asks for before the checks
+PREPARATIONS = {"decisions": arnet.prepare_decisions, "policy_noise": adafuse.prepare_noise}
+#: section of a golden -> check
+CHECKS = {"params": check_params, "logits": check_logits, "train": check_train, "decisions": arnet.check_decisions}
 
 
 def verify_file(path: str | Path) -> list[Outcome]:
@@ -70,12 +85,12 @@ def _prepare(name: str, data: Mapping[str, Any]) -> tuple[Case, list[Outcome]]:
     from repro.models.build import build
 
     model = golden.model_spec(data)
-    require_memory(8 * sum(map(math.prod, shapes_of(model).values())), "the golden's network")
+    wanted = shapes_of(model)
+    require_memory(8 * sum(map(math.prod, wanted.values())), "the golden's network")
     module = build(model)
     arrays = golden.state_dict(data)
     outcomes = check_streams(name, data, arrays)
     values = {key: torch.from_numpy(np.asarray(value)) for key, value in arrays.items()}
-    wanted = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     format = data["spec"].get("checkpoint_format")
     tensors, report = import_tensors(values, model, wanted, source=name, format=format)
     kinds = {"renamed": len(report.renamed), "dropped": len(report.dropped)}
@@ -102,7 +117,7 @@ def _verify_rule(name: str, rule: str, lengths: Mapping[str, list[int]]) -> Outc
     """A rule at every length; the generator is numpy's legacy one, seeded by the frame count before each call."""
     from repro.data.sampling import indices
 
-    wrong, nulls = [], [length for length, expected in lengths.items() if _has_null(expected)]
+    wrong, nulls = [], [length for length, expected in lengths.items() if has_null(expected)]
     if len(nulls) == len(lengths):
         return left_out(name, rule, "all lengths")
     for length, expected in lengths.items():
@@ -118,7 +133,3 @@ def _verify_rule(name: str, rule: str, lengths: Mapping[str, list[int]]) -> Outc
     note = f"{len(lengths) - len(nulls)} lengths equal" if not wrong else f"differs at {', '.join(wrong)} frames"
     note += f"; {', '.join(nulls)} frames left out: {NULL}" if nulls else ""
     return Outcome(name, rule, len(wrong) / len(lengths), 0.0, not wrong, note)
-
-
-def _has_null(expected: Any) -> bool:
-    return expected is None or (isinstance(expected, list) and any(map(_has_null, expected)))

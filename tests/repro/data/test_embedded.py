@@ -16,7 +16,6 @@ from repro.data.decode import frame_count, read_frames
 from repro.data.drawing import FRAMES, MOTIONS, SHAPES, SIDE
 from repro.data.probe_render import draw
 
-ORDER, SIGHT = (embedded.EMBEDDED[name].content for name in ("probe-order", "probe-sight"))
 SMALL = {"train": 16, "test": 8}
 
 
@@ -24,16 +23,16 @@ SMALL = {"train": 16, "test": 8}
 def small(tmp_path_factory):
     """The folder of 16 + 8 videos."""
     folder = tmp_path_factory.mktemp("probes") / "small"
-    embedded_files.write(folder, ORDER, SMALL, processes=2)
+    embedded_files.write(folder, "order", SMALL, processes=2)
     return folder
 
 
 def test_codec_keeps_no_direction_of_time():
     for label in range(0, 8, 2):
         forth = draw("order", "choose", label).planes
-        decoded = embedded_files.decode_planes(embedded_files.encode(forth, ORDER.quantizer))
+        decoded = embedded_files.decode_planes(embedded_files.encode(forth))
         assert decoded.shape == forth.shape
-        back = embedded_files.decode_planes(embedded_files.encode(forth[::-1], ORDER.quantizer))
+        back = embedded_files.decode_planes(embedded_files.encode(forth[::-1]))
         assert np.array_equal(back, decoded[::-1])
         assert np.abs(decoded.astype(int) - forth).mean() < 8
 
@@ -53,8 +52,8 @@ def test_classes_are_balanced_and_splits_share_nothing(small):
 
 def test_equal_bytes_whatever_the_number_of_processes(tmp_path):
     sizes = {"train": 250, "test": 6}
-    embedded_files.write(tmp_path / "a", SIGHT, sizes, processes=1)
-    embedded_files.write(tmp_path / "b", SIGHT, sizes, processes=3)
+    embedded_files.write(tmp_path / "a", "sight", sizes, processes=1)
+    embedded_files.write(tmp_path / "b", "sight", sizes, processes=3)
     assert (tmp_path / "a" / "manifest.json").read_bytes() == (tmp_path / "b" / "manifest.json").read_bytes()
     for split, count in sizes.items():
         files = sorted((tmp_path / "a" / split).iterdir())
@@ -142,9 +141,9 @@ def test_first_use_by_several_processes_at_once():
 def test_without_locks_the_first_writer_wins(tmp_path):
     """Two writers that both found nothing: one rename is refused, and both end with the same whole dataset."""
     folder = tmp_path / "made"
-    embedded_files.write(folder, ORDER, {"train": 2, "test": 2})
+    embedded_files.write(folder, "order", {"train": 2, "test": 2})
     before = (folder / "manifest.json").stat().st_ino
-    embedded_files.write(folder, ORDER, {"train": 2, "test": 2})
+    embedded_files.write(folder, "order", {"train": 2, "test": 2})
     assert (folder / "manifest.json").stat().st_ino == before
     assert [path.name for path in tmp_path.iterdir()] == ["made"]
 
@@ -154,7 +153,7 @@ def test_a_killed_writer_leaves_nothing_behind(tmp_path):
     (tmp_path / ".made.0123.part" / "train").mkdir(parents=True)
     os.utime(tmp_path / ".made.0123.part", (0, 0))
     (folder / "train").mkdir(parents=True)  # a folder without a manifest is no dataset
-    embedded_files.ensure(folder, ORDER, {"train": 2, "test": 2})
+    embedded_files.ensure(folder, "order", {"train": 2, "test": 2})
     assert sorted(path.name for path in tmp_path.iterdir()) == [".made.lock", "made"]
     assert len(list((folder / "train").iterdir())) == 2
 

@@ -18,11 +18,8 @@ TRAIN, TEST = 480, 320
 
 def luma(kind, split, count, step=1):
     """The luma of the decoded files of a probe's first videos (count, FRAMES, SIDE, SIDE)."""
-    quantizer = EMBEDDED[f"probe-{kind}"].content.quantizer
     drawn = (draw(kind, split, step * position).planes for position in range(count))
-    return np.stack(
-        [embedded_files.decode_planes(embedded_files.encode(planes, quantizer))[:, :SIDE] for planes in drawn]
-    )
+    return np.stack([embedded_files.decode_planes(embedded_files.encode(planes))[:, :SIDE] for planes in drawn])
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +126,7 @@ def test_sight_and_its_blank_control_differ_by_the_shape_alone():
 def test_grades_of_redundancy_survive_the_codec(grade, different):
     made = draw("redundancy", "choose", 8 * grade)
     assert made.name.endswith(f"-p{different}")
-    decoded = embedded_files.decode_planes(embedded_files.encode(made.planes, 28))
+    decoded = embedded_files.decode_planes(embedded_files.encode(made.planes))
     assert len({frame.tobytes() for frame in decoded}) == different
     assert np.array_equal(decoded[:: FRAMES // different], decoded[FRAMES // different - 1 :: FRAMES // different])
 

@@ -21,13 +21,6 @@ def test_three_crops_lie_left_right_middle():
 
 def test_three_crops_of_a_portrait_lie_along_its_height():
     assert views.three_crops(340, 256, 256) == [(0, 0, 256, 256), (84, 0, 256, 256), (42, 0, 256, 256)]
-    assert len(set(views.three_crops(340, 256, 256, rule="author"))) == 1, "the authors' are one and the same"
-
-
-def test_author_steps_are_quarters():
-    assert [box[1] for box in views.three_crops(256, 342, 256, rule="author")] == [0, 84, 42]
-    with pytest.raises(UnknownName):
-        views.three_crops(256, 342, 256, rule="x")
 
 
 def test_ten_crops_are_five_each_with_its_mirror():
@@ -107,12 +100,6 @@ def test_mirror_and_label_swap():
     assert [views.swapped_label(label, views.FLIP_STHV2) for label in (86, 87, 166, 167, 5)] == [87, 86, 167, 166, 5]
     for pairs in (views.FLIP_STHV1, views.FLIP_STHV2):
         assert all(views.swapped_label(views.swapped_label(x, pairs), pairs) == x for x in range(174))
-
-
-def test_normalize_is_imagenet_on_rgb():
-    frames = np.full((1, 2, 2, 3), 255, np.uint8)
-    expected = (1 - np.array(views.MEAN)) / np.array(views.STD)
-    assert np.allclose(views.normalize(frames)[0, 0, 0], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -187,5 +187,5 @@ def test_records_of_an_earlier_version_of_a_probe_do_not_count(tmp_path: Path, m
     index = write(tmp_path / "records", find(SIGHT), arms(80, 70, 0.1))
     assert answer(SIGHT, index).state == "answered"
     made = EMBEDDED["probe-sight"]
-    monkeypatch.setitem(EMBEDDED, "probe-sight", replace(made, content=replace(made.content, version=99)))
+    monkeypatch.setitem(EMBEDDED, "probe-sight", replace(made, version=99))
     assert answer(SIGHT, index).state == "open"

@@ -9,7 +9,7 @@ from safetensors import safe_open
 
 from repro.core.errors import WeightsError
 from repro.core.spec import Model, canonical_json, frozen, replace
-from repro.models import checkpoint_reader, formats, weights
+from repro.models import checkpoint_reader, formats, import_report, weights
 from repro.models.build import build
 
 TSN = Model(name="tsn", backbone="tiny_resnet", frames=4, num_classes=5)
@@ -84,7 +84,7 @@ def test_round_trip_of_every_naming(tmp_path, states, naming):
     report = weights.import_weights(file, MODELS[key], tmp_path / "ours.safetensors")
     assert report.fits and report.format == naming.partition("/")[0]
     assert not (report.missing or report.unexpected or report.shapes or report.problems)
-    assert report.sha256 in weights.render_report(report)
+    assert report.sha256 in import_report.render_report(report)
 
     module = build(MODELS[key])
     loaded = weights.load_weights(module, tmp_path / "ours.safetensors", MODELS[key])
@@ -118,7 +118,7 @@ def test_tensors_known_to_be_of_no_use_are_dropped_and_said(tmp_path, states):
     more = {mmaction2(name): value for name, value in states["tsn"].items()}
     more["data_preprocessor.mean"] = torch.zeros(3, 1, 1)
     _, report = weights.import_checkpoint(write(tmp_path / "a.pth", more), TSN)
-    text = weights.render_report(report)
+    text = import_report.render_report(report)
     assert report.fits and "data_preprocessor.mean (mean and std of the input" in text
 
 
@@ -126,32 +126,32 @@ def test_missing_and_unexpected_are_errors_with_the_whole_report(tmp_path, state
     state = dict(states["tsn"])
     state["layer1.0.extra.weight"] = state.pop("layer1.0.conv2.weight")
     file = write(tmp_path / "a.pth", state, author)
-    with pytest.raises(weights.Misfit, match=r"1 missing: layer1\.0\.conv2\.weight.*1 unexpected") as caught:
+    with pytest.raises(import_report.Misfit, match=r"1 missing: layer1\.0\.conv2\.weight.*1 unexpected") as caught:
         weights.import_weights(file, TSN, tmp_path / "a.safetensors")
     assert not (tmp_path / "a.safetensors").exists()
     report = caught.value.report
     assert report.missing == ("layer1.0.conv2.weight",) and report.unexpected == ("base_model.layer1.0.extra.weight",)
-    assert "missing    1\n    layer1.0.conv2.weight" in weights.render_report(report)
+    assert "missing    1\n    layer1.0.conv2.weight" in import_report.render_report(report)
     assert weights.import_checkpoint(file, TSN, partial=True)[1].fits
 
 
 def test_a_shape_is_an_error_even_with_partial(tmp_path, states):
     state = {**states["tsn"], "layer1.0.conv2.weight": torch.zeros(3, 3)}
     file = write(tmp_path / "a.pth", state, author)
-    with pytest.raises(weights.Misfit, match=r"layer1\.0\.conv2\.weight \[3, 3\] in the file, \["):
+    with pytest.raises(import_report.Misfit, match=r"layer1\.0\.conv2\.weight \[3, 3\] in the file, \["):
         weights.import_checkpoint(file, TSN, partial=True)
 
 
 def test_tanet_for_other_frames_does_not_fit(tmp_path, states):
     file = write(tmp_path / "a.pth", states["tanet"], NAMINGS["tanet-repo"][1])
-    with pytest.raises(weights.Misfit, match="--frames"):
+    with pytest.raises(import_report.Misfit, match="--frames"):
         weights.import_checkpoint(file, replace(MODELS["tanet"], frames=8))
 
 
 def test_other_class_counts_are_named(tmp_path, states):
     file = write(tmp_path / "a.pth", states["tsn"], author)
     other = replace(TSN, num_classes=7)
-    with pytest.raises(weights.Misfit, match=r"5 classes, the network 7.*--classes 5"):
+    with pytest.raises(import_report.Misfit, match=r"5 classes, the network 7.*--classes 5"):
         weights.import_checkpoint(file, other)
     report = weights.import_weights(file, other, tmp_path / "a.safetensors", new_classifier=True)
     assert ("module.new_fc.weight" in dict(report.dropped)) or ("new_fc.weight" in dict(report.dropped))
@@ -164,17 +164,17 @@ def test_other_class_counts_are_named(tmp_path, states):
 
 def test_the_shift_is_told_from_the_names(tmp_path, states):
     shifted = write(tmp_path / "tsm.pth", states["tsm"], NAMINGS["tsm-repo/tsm"][1])
-    with pytest.raises(weights.Misfit, match="temporal shift"):
+    with pytest.raises(import_report.Misfit, match="temporal shift"):
         weights.import_checkpoint(shifted, TSN)
     plain = write(tmp_path / "tsn.pth", states["tsn"], mmaction2)
-    with pytest.raises(weights.Misfit, match="temporal shift"):
+    with pytest.raises(import_report.Misfit, match="temporal shift"):
         weights.import_checkpoint(plain, MODELS["tsm"])
     assert weights.import_checkpoint(plain, MODELS["tsm"], partial=True)[1].problems
 
 
 def test_dnr_takes_plain_weights_only_as_partial(tmp_path, states):
     file = write(tmp_path / "tsn.pth", states["tsn"], author)
-    with pytest.raises(weights.Misfit, match=r"missing: .*cell"):
+    with pytest.raises(import_report.Misfit, match=r"missing: .*cell"):
         weights.import_checkpoint(file, MODELS["dnr"])
     report = weights.import_weights(file, MODELS["dnr"], tmp_path / "dnr.safetensors", partial=True)
     assert all("cell" in name for name in report.missing)
@@ -307,7 +307,7 @@ def test_which_weights_were_taken_is_reported(tmp_path, states):
     with pytest.raises(WeightsError, match="state_dict, state_dict_ema"):
         weights.import_weights(file, TSN, tmp_path / "a.safetensors")
     report = weights.import_weights(file, TSN, tmp_path / "a.safetensors", key="ema")
-    assert "weights    state_dict_ema; the file also holds state_dict" in weights.render_report(report)
+    assert "weights    state_dict_ema; the file also holds state_dict" in import_report.render_report(report)
     assert ("n_averaged", "a counter of the averaging") in report.dropped
     net = build(TSN)
     weights.load_weights(net, tmp_path / "a.safetensors", TSN)
