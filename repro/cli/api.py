@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro import papers
+from repro.cli.arguments import changed_model
 from repro.core import spec
 from repro.core.errors import BadOption, RecordError, WeightsError
 from repro.evidence.check_rules import Finding
 from repro.records.index import shown_records
 from repro.records.schema import Record
-from repro.registry import backbones, code_of, methods, models
+from repro.registry import models
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,20 +119,11 @@ def model(
     """
     row = papers.row_model(name) if "/" in name else None
     base = row or spec.Model(name=models[name].name, backbone="resnet50")
-    changes: dict[str, Any] = {"backbone": backbones[backbone].name} if backbone else {}
-    changes |= {key: value for key, value in (("frames", frames), ("num_classes", classes)) if value}
-    if options:
-        changes["options"] = spec.frozen(base.options, **options)
-    given = {*changes, *(("backbone", "frames", "options", "method_options") if row else ())}
-    if method is not None:
-        same = base.method_options if base.method == methods[method].name else {}
-        chosen = methods[method].resolved({**same, **(method_options or {})})
-        changes |= {"method": methods[method].name, "method_options": chosen}
-        given |= {"method_options"} if method_options else set()
-    elif method_options:
-        raise BadOption("method_options without a method", fix='repro.model("tsm", method="dnr", method_options={...})')
-    made = spec.replace(base, **changes)
-    return Network(spec.replace(made, code=code_of(made.name, made.backbone, made.method)), frozenset(given))
+    asked: dict[str, Any] = {"backbone": backbone, "frames": frames, "num_classes": classes}
+    asked |= {"options": options, "method_options": method_options}
+    given = {name for name, value in asked.items() if value}
+    given |= {"backbone", "frames", "options", "method_options"} if row else set()
+    return Network(changed_model(base, method=method, **asked), frozenset(given))
 
 
 class Predictions(list["Prediction"]):

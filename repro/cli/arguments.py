@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +33,8 @@ def add_model(parser: argparse.ArgumentParser, *, optional: bool = False) -> Non
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """What a model is built with."""
     parser.add_argument("--backbone", help="default resnet50")
-    parser.add_argument("--frames", type=_positive, help="frames (TDN: segments) of one view; default 8")
-    parser.add_argument("--classes", type=_positive, help="default 400")
+    parser.add_argument("--frames", type=positive, help="frames (TDN: segments) of one view; default 8")
+    parser.add_argument("--classes", type=positive, help="default 400")
     parser.add_argument("--method", help="insert a method, e.g. dnr")
     parser.add_argument("--option", action="extend", nargs="+", default=[], metavar="K=V", help="option of the model")
     parser.add_argument(
@@ -54,19 +55,17 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=at_once, help="CPU threads; default: all cores")
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A whole number above 0."""
     value = int(text) if _is_whole(text) else 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return value
 
 
-positive = _positive
-
-
 def at_once(text: str) -> int:
     """Threads or processes side by side; more than the cores can feed would take the memory, or end in a library."""
-    value, most = _positive(text), max(64, 4 * (os.cpu_count() or 1))
+    value, most = positive(text), max(64, 4 * (os.cpu_count() or 1))
     if value > most:
         raise argparse.ArgumentTypeError(f"{text!r} at once; this machine has work for {most} at most")
     return value
@@ -116,7 +115,7 @@ def output(text: str) -> Path:
     return path
 
 
-def add_decoder(parser: argparse.ArgumentParser) -> None:
+def add_decoder(parser: argparse._ActionsContainer) -> None:
     """Which library decodes video files; a frame asked for by its number is that frame, whichever it is."""
     known = ["auto", "decord", "pyav"]
     parser.add_argument("--decoder", default="auto", choices=known, help="auto: the faster one; frames are the same")
@@ -126,7 +125,7 @@ def add_views(parser: argparse.ArgumentParser) -> None:
     """How a clip is looked at; what is not given is as in the network's own test protocol."""
     parser.add_argument("--views", default="", metavar="CLIPSxCROPS", help="e.g. 1x1; default: the test protocol's")
     parser.add_argument("--sampling", help="frame sampling rule; default: the network's test protocol")
-    parser.add_argument("--crop", type=_positive, help="crop side")
+    parser.add_argument("--crop", type=positive, help="crop side")
     parser.add_argument("--resize", type=natural, help="short side before cropping; 0: the video's own size")
     add_decoder(parser)
 
@@ -196,24 +195,37 @@ def model_of(args: argparse.Namespace, known: Model | None = None) -> Model:
     if base is None:
         models[args.model]
         base = Model(name=args.model, backbone="resnet50")
-    changes: dict[str, Any] = {}
-    if args.backbone:
-        changes["backbone"] = backbones[args.backbone].name
-    if args.frames:
-        changes["frames"] = args.frames
-    if args.classes:
-        changes["num_classes"] = args.classes
-    if args.option:
-        changes["options"] = frozen(base.options, **parsed(args.option))
-    if args.method:
-        changes["method"] = methods[args.method].name
-        changes["method_options"] = frozen(base.method_options if base.method == args.method else {})
-    if args.method_option:
-        if not (args.method or base.method):
-            raise BadOption("--method-option without a method", fix="--method dnr")
-        options = changes.get("method_options", base.method_options)
-        changes["method_options"] = frozen(options, **parsed(args.method_option))
+    return changed_model(
+        base,
+        backbone=args.backbone,
+        frames=args.frames,
+        num_classes=args.classes,
+        options=parsed(args.option),
+        method=args.method,
+        method_options=parsed(args.method_option),
+    )
+
+
+def changed_model(
+    base: Model,
+    *,
+    backbone: str | None,
+    frames: int | None,
+    num_classes: int | None,
+    options: Mapping[str, Any] | None,
+    method: str | None,
+    method_options: Mapping[str, Any] | None,
+) -> Model:
+    """`base` with what is given changed; options are added to its own, those of its method as long as it stays."""
+    changes: dict[str, Any] = {"backbone": backbones[backbone].name} if backbone else {}
+    changes |= {key: value for key, value in (("frames", frames), ("num_classes", num_classes)) if value}
+    if options:
+        changes["options"] = frozen(base.options, **options)
+    if method is not None or method_options:
+        name = base.method if method is None else methods[method].name
+        if name is None:
+            raise BadOption("options of a method without a method", fix='--method dnr; in Python method="dnr"')
+        own = base.method_options if base.method == name else {}
+        changes |= {"method": name, "method_options": methods[name].resolved({**own, **(method_options or {})})}
     made = replace(base, **changes)
-    if made.method and (args.method or args.method_option):
-        made = replace(made, method_options=methods[made.method].resolved(made.method_options))
     return replace(made, code=code_of(made.name, made.backbone, made.method))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from repro import papers
 from repro.cli.arguments import add_device, add_module, positive
 from repro.cli.common import Commands, prepare, verb
+from repro.core.environment import device_name
 from repro.core.errors import BadOption
 from repro.core.words import many
 
@@ -55,7 +56,6 @@ def choose(args: argparse.Namespace) -> int:
     """Time candidates until the best within the budget is known; 1 where none fits."""
     from repro.cost.choose import candidates, timer
     from repro.cost.choose import choose as chosen
-    from repro.cost.runtime import device_name
     from repro.data.datasets import is_csv
     from repro.data.user_data import dataset_name
     from repro.models.device import device_of
@@ -76,8 +76,7 @@ def choose(args: argparse.Namespace) -> int:
     with console.status("timing") as line:
         time = timer(form=args.form, repeats=args.repeats, device=device, threads=args.threads)
         made = chosen(found, args.budget, time, lambda one, left: line.update(f"{one.label}; {left} left at most"))
-    count = f"{args.threads} thread{'s' if args.threads != 1 else ''}"
-    threads = f", {count}" if args.threads and device == "cpu" else ""
+    threads = f", {many(args.threads, 'thread')}" if args.threads and device == "cpu" else ""
     head = f"{args.dataset}, {1e3 * args.budget:g} ms a view, {device_name(device)}{threads}: {len(found)} networks"
     console.print(head, markup=False)
     for text in _lines(made):

@@ -9,6 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from repro.cli.cost_text import told_load, told_ratio, told_time
+
 
 def render_compact(name: str, result: Mapping[str, Any]) -> RenderableType:
     """One operating point: arithmetic, times, ways of the blocks, parts, a stream's frames."""
@@ -21,22 +23,19 @@ def render_compact(name: str, result: Mapping[str, Any]) -> RenderableType:
         f"  GMACs: executed {gmacs['executed']:.2f}, of TSN {gmacs['plain']:.2f}: {gmacs['ratio']:.3f}; "
         f"by eq. 5 {gmacs['rule']:.2f}, executed if all blocks are compact {gmacs['compact']:.2f} ({off:+.3f} % off "
         f"eq. 5 without the {gmacs['first_reuse']:.2f} of zeros reused before the first frame)",
-        f"  compact: {_time(result)}; {result['form_detail']['chosen']}",
-        f"  TSN: {_time(against)}; {against['form_detail']['chosen']}",
-        f"  masked: {_time(result['masked'])}; as the authors run it",
-        f"  compact / TSN {_ratio(against)}   masked / TSN {_ratio(result['masked'])}   "
-        f"compact / masked {_ratio(result['over_masked'])}",
+        f"  compact: {told_time(result)}; {result['form_detail']['chosen']}",
+        f"  TSN: {told_time(against)}; {against['form_detail']['chosen']}",
+        f"  masked: {told_time(result['masked'])}; as the authors run it",
+        f"  compact / TSN {told_ratio(against)}   masked / TSN {told_ratio(result['masked'])}   "
+        f"compact / masked {told_ratio(result['over_masked'])}",
         f"  blocks: {kinds}; calibrated in {result['calibration_s']:.1f} s; logits differ from those of the masked "
         f"network by at most {result['max_rel_error']:.2g} of the largest one",
         f"  parts (ms): {parts}",
-        f"  one frame of a stream: {_time(stream)}, TSN {1e3 * stream['plain_median_s']:.1f} ms: {_ratio(stream)}; "
-        f"its logits differ by at most {stream['max_rel_error']:.2g}",
+        f"  one frame of a stream: {told_time(stream)}, TSN {1e3 * stream['plain_median_s']:.1f} ms: "
+        f"{told_ratio(stream)}; its logits differ by at most {stream['max_rel_error']:.2g}",
         f"  {result['device_name']} ({result['device']}), {result['threads']} thread(s), {result['layout']}",
     ]
-    load, cores = result["machine"]["load_before"], result["machine"]["cores"]
-    if load is not None and cores and load > cores / 2:
-        lines.append(f"  other work was running (load {load:g} on {cores} cores): trust the ratios, not the seconds")
-    return Text("\n".join(lines))
+    return Text("\n".join([*lines, *told_load(result["machine"], "ratios")]))
 
 
 def render_points(results: Mapping[str, Mapping[str, Any]]) -> RenderableType:
@@ -48,13 +47,3 @@ def render_points(results: Mapping[str, Mapping[str, Any]]) -> RenderableType:
         ratios = (result["against"], result["masked"], result["stream"])
         table.add_row(name, f"{result['gmacs']['ratio']:.3f}", *(f"{ratio['ratio_median']:.3f}" for ratio in ratios))
     return table
-
-
-def _time(entry: Mapping[str, Any]) -> str:
-    low, high = entry["iqr_s"]
-    return f"median {1e3 * entry['median_s']:.1f} ms (quartiles {1e3 * low:.1f} to {1e3 * high:.1f})"
-
-
-def _ratio(entry: Mapping[str, Any]) -> str:
-    low, high = entry["ratio_iqr"]
-    return f"{entry['ratio_median']:.3f} ({low:.3f} to {high:.3f})"

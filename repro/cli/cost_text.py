@@ -18,10 +18,10 @@ _TEST_CROP = 256
 _MANY = 8
 
 
-def render_flops(model: Model, result: Mapping[str, Any], *, test_crop: int = _TEST_CROP) -> RenderableType:
+def render_flops(model: Model, result: Mapping[str, Any]) -> RenderableType:
     """Counters side by side at each crop, what each leaves out, parameters, and the modules."""
-    parts: list[RenderableType] = [_counts(model, result, test_crop), _parameters(result)]
-    parts += _printed_lines(model, result, test_crop)
+    parts: list[RenderableType] = [_counts(model, result), _parameters(result)]
+    parts += _printed_lines(model, result)
     parts += [Text(f"{COUNTERS[name]} failed: {why}", style="red") for name, why in result["failed"].items()]
     parts += [_left_out(name, calls) for name, calls in result["uncounted"].items()]
     if result["modules"]:
@@ -34,7 +34,7 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
     lines = [
         f"{describe(model)}: batch {result['batch']} of {model.frames}x{result['size']}x{result['size']}, "
         f"{result['precision']}, {result['form']} form, {result['layout']}",
-        f"  {_seconds(result)}   {result['views_per_s']:.3g} views/s   "
+        f"  {told_time(result)}   {result['views_per_s']:.3g} views/s   "
         f"{many(len(result['times_s']), 'repeat')} after {result['warmup']} to warm up",
         f"  {result['device_name']} ({result['device']}), {result['threads']} thread(s), "
         f"peak memory {result['peak_memory_bytes'] / 2**20:.0f} MiB ({result['peak_memory_of']})",
@@ -43,16 +43,14 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
     against = result["against"]
     if against:
         low, high = against["ratio_iqr"]
-        lines.append(f"  without {model.method}: {_seconds(against)}   {against['views_per_s']:.3g} views/s")
+        lines.append(f"  without {model.method}: {told_time(against)}   {against['views_per_s']:.3g} views/s")
         lines.append(f"  time with / without: {against['ratio_median']:.3f} (quartiles {low:.3f} to {high:.3f})")
     if result.get("saturation"):
         lines.append(f"  {_full(result['saturation'], model)}")
     if result["precision"] == "bf16" and result["machine"]["cpu_bf16"] is False:
         lines.append("  this CPU has no bf16 arithmetic and converts to fp32 and back: slower than fp32")
     lines.append(f"  arithmetic: {result['roofline']['text']}")
-    load, cores = result["machine"]["load_before"], result["machine"]["cores"]
-    if load is not None and cores and load > cores / 2:
-        lines.append(f"  other work was running (load {load:g} on {cores} cores): trust the ratio, not the seconds")
+    lines += told_load(result["machine"], "ratio")
     return Text("\n".join(lines))
 
 
@@ -97,11 +95,11 @@ def printed_gmacs(model: Model) -> list[tuple[str, str, str]]:
     return found
 
 
-def _counts(model: Model, result: Mapping[str, Any], test_crop: int) -> Table:
+def _counts(model: Model, result: Mapping[str, Any]) -> Table:
     table = Table(title=f"{describe(model)}: GMACs of one view", title_justify="left")
     table.add_column("counter")
     for size in result["sizes"]:
-        note = "\n(crop of the test)" if int(size) == test_crop else ""
+        note = "\n(crop of the test)" if int(size) == _TEST_CROP else ""
         table.add_column(f"{size}x{size}{note}", justify="right")
     for name, spelled in COUNTERS.items():
         values = [counts.get(name) for counts in result["sizes"].values()]
@@ -114,7 +112,7 @@ def _parameters(result: Mapping[str, Any]) -> Text:
     return Text(text + (f", of the method {result['params_method']:+,}" if result["params_method"] else ""))
 
 
-def _printed_lines(model: Model, result: Mapping[str, Any], test_crop: int) -> list[Text]:
+def _printed_lines(model: Model, result: Mapping[str, Any]) -> list[Text]:
     rows: dict[str, list[str]] = {}
     for stem, row, text in printed_gmacs(model):
         rows.setdefault(text, []).append(f"{stem} {row}")
@@ -123,7 +121,7 @@ def _printed_lines(model: Model, result: Mapping[str, Any], test_crop: int) -> l
         sizes = sorted({size for size, _ in matching_sizes(dict(result), text)})
         fits = " and ".join(f"{size}x{size}" for size in sizes)
         where = f"counted on crops of {fits}" if sizes else "not reproduced at these crops by any counter"
-        tested = "" if test_crop in sizes else f"; the protocol tests on {test_crop}x{test_crop}"
+        tested = "" if _TEST_CROP in sizes else f"; the protocol tests on {_TEST_CROP}x{_TEST_CROP}"
         lines.append(Text(f"printed {text} ({', '.join(names)}): {where}{tested}"))
     return lines
 
@@ -148,9 +146,24 @@ def _modules(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _seconds(result: Mapping[str, Any]) -> str:
+def told_time(result: Mapping[str, Any]) -> str:
+    """Median and quartiles."""
     low, high = result["iqr_s"]
     return f"median {result['median_s'] * 1e3:.1f} ms (quartiles {low * 1e3:.1f} to {high * 1e3:.1f})"
+
+
+def told_ratio(result: Mapping[str, Any]) -> str:
+    """Median and quartiles of a ratio of times."""
+    low, high = result["ratio_iqr"]
+    return f"{result['ratio_median']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def told_load(machine: Mapping[str, Any], what: str) -> list[str]:
+    """A line where other work disturbed; `what` is to be trusted all the same."""
+    load, cores = machine["load_before"], machine["cores"]
+    if load is None or not cores or load <= cores / 2:
+        return []
+    return [f"  other work was running (load {load:g} on {cores} cores): trust the {what}, not the seconds"]
 
 
 def _form_lines(result: Mapping[str, Any]) -> list[str]:

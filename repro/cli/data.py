@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from repro.cli.arguments import at_once, positive
+from repro.cli.arguments import add_decoder, at_once, positive
 from repro.cli.common import Commands, prepare, print_named, verb
 from repro.core.errors import BadOption, UnknownName
 from repro.core.paths import expand
@@ -18,6 +19,9 @@ from repro.data.datasets import is_csv
 from repro.data.embedded import EMBEDDED, check_embedded, folder_of
 from repro.data.known_datasets import KNOWN
 from repro.registry import datasets
+
+if TYPE_CHECKING:
+    from repro.data.check import Check
 
 _EXAMPLE = "data add kinetics400 --root /data/k400 --annotations kinetics_train.csv kinetics_val.csv"
 
@@ -46,7 +50,7 @@ def add(commands: Commands) -> None:
     checking.add_argument("--sample", type=positive, default=0, metavar="N", help="decode only N videos (default: all)")
     checking.add_argument("--official", nargs="+", type=Path, default=[], metavar="FILE", help="lists to compare with")
     checking.add_argument("--videos", type=Path, metavar="DIR", help="the videos that frames were made of")
-    checking.add_argument("--decoder", default="auto", choices=["auto", "decord", "pyav"])
+    add_decoder(checking)
     parser.add_argument("--jobs", type=at_once, help="processes side by side (default: one a core)")
 
 
@@ -95,13 +99,7 @@ def _add(console: Console, args: argparse.Namespace) -> int:
             fix=f"python -m repro data add {args.name} --root DIR --annotations FILE [FILE ...]",
         )
     if args.csv:
-        from repro.data.index import read_csv
-
-        counts = dataset_config.add(args.name, args.csv, num_classes(args.name))
-        console.print(f"{args.name}: " + ", ".join(f"{count} {split}" for split, count in counts.items()))
-        for note in read_csv(args.csv, "val").notes:
-            console.print(f"note: {note}", markup=False)
-        return 0
+        return _tell_added(console, args, dataset_config.add(args.name, args.csv, num_classes(args.name)))
     from repro.data.indexing import Source, summary
     from repro.data.indexing import add as add_index
 
@@ -121,11 +119,16 @@ def _is_own(name: str) -> bool:
 def _add_own(console: Console, args: argparse.Namespace) -> int:
     """A CSV gets a name."""
     from repro.data import user_data
-    from repro.data.index import read_classes, read_csv, read_splits
 
     if args.name in datasets and not _is_own(args.name):
         raise BadOption(f"{args.name} comes with the suite or a package", allowed="a name of your own")
-    counts = user_data.add(args.name, args.csv)
+    return _tell_added(console, args, user_data.add(args.name, args.csv))
+
+
+def _tell_added(console: Console, args: argparse.Namespace, counts: Mapping[str, int]) -> int:
+    """What a CSV holds that was added, and what of it is read otherwise than written."""
+    from repro.data.index import read_classes, read_csv, read_splits
+
     told = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     console.print(f"{args.name}: {told}; {len(read_classes(args.csv))} classes", markup=False)
     for note in dict.fromkeys(note for split in read_splits(args.csv) for note in read_csv(args.csv, split).notes):
@@ -159,11 +162,7 @@ def _check_csv(console: Console, args: argparse.Namespace) -> int:
         raise BadOption(f"{args.name} has no file", fix=f"python -m repro data add {args.name} --csv FILE.csv")
     with _bar(console, "decoding") as report:
         done = check_csv(file, sample=args.sample, workers=_jobs(args), decoder=args.decoder, on_progress=report)
-    for finding in done.findings:
-        console.print(str(finding), markup=False)
-    looked = f"{done.checked:,} of {done.videos:,} videos decoded"
-    console.print(f"{args.name}: {looked}: {'good' if done.ok else 'errors, see above'}", markup=False)
-    return 0 if done.ok else 1
+    return _tell_checked(console, args.name, done)
 
 
 def _check(console: Console, args: argparse.Namespace) -> int:
@@ -179,10 +178,14 @@ def _check(console: Console, args: argparse.Namespace) -> int:
             videos=args.videos,
             on_progress=report,
         )
+    return _tell_checked(console, args.name, done, f", {done.quarantined:,} set aside")
+
+
+def _tell_checked(console: Console, name: str, done: Check, more: str = "") -> int:
     for finding in done.findings:
         console.print(str(finding), markup=False)
-    looked = f"{done.checked:,} of {done.videos:,} videos decoded, {done.quarantined:,} set aside"
-    console.print(f"{args.name}: {looked}: {'good' if done.ok else 'errors, see above'}", markup=False)
+    looked = f"{done.checked:,} of {done.videos:,} videos decoded{more}"
+    console.print(f"{name}: {looked}: {'good' if done.ok else 'errors, see above'}", markup=False)
     return 0 if done.ok else 1
 
 

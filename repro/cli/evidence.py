@@ -67,8 +67,7 @@ def claims(args: argparse.Namespace) -> int:
 
     console = prepare(args)
     which = args.which or None
-    one = which is not None and "-" in which
-    wanted = [find(papers.claims(), which)] if one and which else papers.claims(which)
+    wanted = [find(papers.claims(), which)] if which and "-" in which else papers.claims(which)
     judged = judge(wanted, shown_records())
     if args.verdict:
         judged = [found for found in judged if args.verdict in [word for _, word in readings(found)]]

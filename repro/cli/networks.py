@@ -269,10 +269,11 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     console = prepare(args)
+    from repro.data.splits import known_split
     from repro.data.user_data import dataset_name
     from repro.engine.process_group import together
     from repro.models.pretrained import saved
-    from repro.runner.one_experiment import split_name, with_weights
+    from repro.runner.one_experiment import with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)
@@ -280,7 +281,7 @@ def test(args: argparse.Namespace) -> int:
         model = with_weights(model_of(args, known.model), args.weights)
         model = model if args.classes else replace(model, num_classes=known.model.num_classes)
         views = views_of(args, known.views_for(model), model)
-        measure = Accuracy(dataset=name, test=views, test_split=split_name(args.split), amp=args.amp)
+        measure = Accuracy(dataset=name, test=views, test_split=known_split(args.split) or args.split, amp=args.amp)
         how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)
         return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from repro.core.words import duration, many
-from repro.runner.local import State, cores
+from repro.runner.local import State, cores, note_of
 
 #: seconds from one line to the next where there is no terminal
 EVERY_S = 30.0
@@ -41,9 +41,7 @@ class Paced:
 
 def told(facts: dict[str, Any]) -> str:
     """One line of how far a training or test is, out of what it reports."""
-    parts = [str(facts.get("phase", ""))]
-    if facts.get("step") is not None:
-        parts[0] += f" {facts['step']}/{facts['steps']}"
+    parts = [note_of(facts)]
     for name, text in (("loss", "loss {:.3f}"), ("top1", "top-1 {:.1f} %"), ("images_per_s", "{:.0f} images/s")):
         if name in facts:
             parts.append(text.format(facts[name]))
@@ -62,7 +60,7 @@ def waits(note: str) -> bool:
 class Display:
     """Use as a context manager; its `event` is the `on_event` of `run_local`."""
 
-    def __init__(self, console: Console, title: str, width: int | None = None) -> None:
+    def __init__(self, console: Console, title: str, width: int | None) -> None:
         self.console, self.title, self.width = console, title, width or cores()
         self._told: set[tuple[str, str]] = set()
         self._paced = Paced()

@@ -22,7 +22,7 @@ from repro.cli.common import (
     verb,
 )
 from repro.cli.launch import cheapest_first, gpus_of, launch, plan
-from repro.cli.tables import layouts_of, tell_damaged, write_report
+from repro.cli.tables import layouts_of, tell_damaged
 from repro.core import paths
 from repro.core.errors import BadOption
 from repro.core.files import require_writable
@@ -140,7 +140,7 @@ def run(args: argparse.Namespace) -> int:
         return _print_lines(todo, args) if todo else _nothing(args, console, table.full_name)
     if todo:
         require_writable(index.root)
-    stored = len({(job.experiment.id, job.seed) for job in jobs}) - len(todo)
+    stored = len({job.key for job in jobs}) - len(todo)
     if todo and stored and args.mode == "undone" and first_process():
         console.print(f"{table.full_name}: {many(stored, 'record')} there already; --force measures all again")
     if torchrun():
@@ -264,7 +264,7 @@ def _finish(args: argparse.Namespace, console: Console, table: TableSpec, failed
     """The table, how the reference held up and the report, unless only the records were wanted."""
     from repro.records import store
     from repro.records.index import shown_records
-    from repro.report import build, chosen, print_text
+    from repro.report import build, chosen, print_text, write_report
 
     if args.smoke:
         console.print(f"smoke run: records in {store.default_root(True)}; they are not results and no table shows them")
@@ -279,7 +279,7 @@ def _finish(args: argparse.Namespace, console: Console, table: TableSpec, failed
         _print_held_up(table, console)
         target = paths.results() / "report.html"
         if anew or table.words or not target.is_file():
-            write_report(target, index, layouts_of(index, args.methods, [table]), {table.full_name: made})
+            write_report(target, layouts_of(index, args.methods, [table]), index, {table.full_name: made})
             console.print(f"report: {target}")
         else:
             console.print(f"report: {target}, as it was written before; anew: python -m repro report")

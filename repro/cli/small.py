@@ -21,8 +21,6 @@ from repro.papers.small import LABELS, NAME, RECIPE
 if TYPE_CHECKING:
     from repro.runner.small import Small
 
-__all__ = ["NAME", "add_options", "run"]
-
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What `run real/small` takes besides --dataset (a CSV path,label,group; or a folder of split files) and --set."""

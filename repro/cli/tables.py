@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,6 @@ from repro.registry import Registry
 
 if TYPE_CHECKING:
     from repro.records.index import Index
-    from repro.report.table import Table
 
 
 def add(commands: Commands) -> None:
@@ -158,33 +157,23 @@ def tell_damaged(index: Index) -> None:
 def report(args: argparse.Namespace) -> int:
     """The HTML report."""
     from repro.records.index import shown_records
+    from repro.report import write_figures, write_report
 
     console, index = prepare(args), shown_records(reference=args.reference)
     if args.dataset and not args.tables:
         raise BadOption("--dataset without a table", fix=f"python -m repro report table6 --dataset {args.dataset}")
     own = [table_of(argparse.Namespace(**{**vars(args), "table": name})) for name in args.tables]
     layouts = layouts_of(index, args.methods, own)
-    console.print(f"report: {write_report(args.out, index, layouts)}")
+    target = args.out or paths.results() / "report.html"
+    write_report(target, layouts, index)
+    console.print(f"report: {target}")
     if args.figures is not None:
-        from repro.report import write_figures
-
         written = write_figures(args.figures, own or layouts, index)
         console.print(f"figures: {len(written) // 2} in {args.figures}, each as SVG and PNG")
     return 0
 
 
-def write_report(
-    out: Path | None, index: Index, layouts: Sequence[TableSpec], built: Mapping[str, Table] | None = None
-) -> Path:
-    """The HTML report of these tables, and where it is; `built`: those that were made from the index already."""
-    from repro import report
-
-    target = out or paths.results() / "report.html"
-    report.write_report(target, layouts, index, built)
-    return target
-
-
-def layouts_of(index: Index, methods: Sequence[str] = (), own: Sequence[TableSpec] = ()) -> list[TableSpec]:
+def layouts_of(index: Index, methods: Sequence[str], own: Sequence[TableSpec]) -> list[TableSpec]:
     """Every table of a report: `methods` have rows in those that they were run in, and `own` are shown as they are."""
     given = {layout.full_name: layout for layout in own}
     known = [given.get(name) or _with_rows_that_exist(name, index, methods) for name in papers.TABLES]

@@ -41,12 +41,21 @@ def environment(device: str = "cpu", threads: int | None = None) -> dict[str, An
         "vectors": vectors(),
         "memory_gib": memory_gib(),
         "device": device,
-        "device_name": torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name(),
+        "device_name": device_name(device),
         "cuda": torch.version.cuda if device.startswith("cuda") else None,
         "threads": threads or torch.get_num_threads(),
         "flags": flags(),
         **({"gpu": gpu(device)} if device.startswith("cuda") else {}),
     }
+
+
+def device_name(device: str) -> str:
+    """Of the GPU or CPU; imports torch for a GPU."""
+    if not device.startswith("cuda"):
+        return cpu_name()
+    import torch
+
+    return torch.cuda.get_device_name(device)
 
 
 def flags() -> dict[str, Any]:
@@ -76,13 +85,21 @@ def gpu(device: str) -> dict[str, Any]:
     facts = torch.cuda.get_device_properties(device)
     found = {"capability": f"{facts.major}.{facts.minor}", "cudnn": torch.backends.cudnn.version()}
     ids, number = gpu_ids(), torch.device(device).index or 0
-    command = ["nvidia-smi", f"--query-gpu={','.join(_GPU_FACTS)}", "--format=csv,noheader,nounits"]
-    try:
-        told = subprocess.run([*command, "-i", ids[number]], capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired, IndexError):
+    if number >= len(ids):
         return found
-    values = [part.strip() for part in told.stdout.split(",")] if told.returncode == 0 else []
+    command = ("nvidia-smi", f"--query-gpu={','.join(_GPU_FACTS)}", "--format=csv,noheader,nounits")
+    told = _output(*command, "-i", ids[number])
+    values = [part.strip() for part in told.split(",")] if told else []
     return found | dict(zip(_GPU_FACTS, values, strict=False))
+
+
+def _output(*command: str) -> str | None:
+    """What a program prints; None where it is not here, fails or hangs."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
 
 
 def machine() -> tuple[str, int]:
@@ -114,21 +131,14 @@ def packages() -> dict[str, str]:
     return found
 
 
-def _git(*arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", "-C", str(_ROOT), *arguments], capture_output=True, text=True, timeout=10)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
-
-
 @functools.cache
 def git_state() -> dict[str, Any]:
     """Commit, and whether files of the code differ from it (results are data, and do not count)."""
-    commit = _git("rev-parse", "HEAD")
+    git = ("git", "-C", str(_ROOT))
+    commit = _output(*git, "rev-parse", "HEAD")
     if commit is None:
         return {"commit": None, "dirty": None}
-    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", ".", ":!results"))}
+    return {"commit": commit.strip(), "dirty": bool(_output(*git, "status", "--porcelain", "--", ".", ":!results"))}
 
 
 @functools.cache
@@ -156,12 +166,7 @@ def gpu_ids() -> list[str]:
     visible = paths.visible_gpus()
     if visible is not None:
         return visible
-    try:
-        command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return done.stdout.split() if done.returncode == 0 else []
+    return (_output("nvidia-smi", "--query-gpu=index", "--format=csv,noheader") or "").split()
 
 
 def memory_gib() -> float | None:

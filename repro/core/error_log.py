@@ -27,10 +27,9 @@ def write(error: BaseException, arguments: Sequence[str]) -> Path | None:
     ]
     text = "\n".join(lines).encode(errors="backslashreplace")
     prefix = time.strftime("error-%Y%m%d-%H%M%S-")
-    for folder in (_below_cache, _temporary):
+    for folder in (_below_cache, tempfile.gettempdir):
         try:
-            place = folder()
-            handle, name = tempfile.mkstemp(prefix=prefix, suffix=".log", dir=place)
+            handle, name = tempfile.mkstemp(prefix=prefix, suffix=".log", dir=folder())
             with os.fdopen(handle, "wb") as file:
                 file.write(text)
             return Path(name)
@@ -45,7 +44,3 @@ def _below_cache() -> Path:
     for old in sorted(folder.glob("error-*.log"))[:-_KEPT]:
         old.unlink(missing_ok=True)
     return folder
-
-
-def _temporary() -> Path:
-    return Path(tempfile.gettempdir())

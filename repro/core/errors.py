@@ -47,9 +47,9 @@ class DataError(ReproError):
 class DecodeError(DataError):
     """A video that cannot be read; `problem` is the reason alone, `str()` names the file too."""
 
-    def __init__(self, path: str | Path, problem: str, *, fix: str | None = None) -> None:
+    def __init__(self, path: str | Path, problem: str) -> None:
         self.path, self.problem = Path(path), problem
-        super().__init__(f"video {str(path)!r}: {problem}", fix=fix)
+        super().__init__(f"video {str(path)!r}: {problem}")
 
     def __reduce__(self) -> tuple[type, tuple[Path, str]]:
         return type(self), (self.path, self.problem)

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, canonical_json, replace
-from repro.cost.macs import GIGA, count_macs
+from repro.core.words import many
+from repro.cost.macs import count_gmacs
 from repro.cost.speed import measure_speed
 from repro.evidence.aggregate import Done, average
-from repro.models.build import build_meta, input_shape
 from repro.papers import elsewhere, published
 from repro.papers.table import RowSpec, TableSpec
 
@@ -146,7 +145,7 @@ def _measured(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iter
             continue
         rates = [float(record.results["top1"]) for record in done(experiment)]
         if rates:
-            size, seeds = measure.test.crop, f"{len(rates)} seed{'s' if len(rates) > 1 else ''}"
+            size, seeds = measure.test.crop, many(len(rates), "seed")
             static = Experiment(model=experiment.model, measure=Static(sizes=(size,)))
             told = f"{layout.full_name}, measured, {seeds}"
             gmacs = _gmacs(static, size, done)
@@ -157,9 +156,7 @@ def _gmacs(static: Experiment, size: int, done: Done) -> float:
     """As recorded, else counted now; no weights are needed."""
     for record in done(static):
         return float(record.results["sizes"][str(size)]["gmacs"])
-    return (
-        count_macs(build_meta(static.model).eval(), torch.empty(input_shape(static.model, size), device="meta")) / GIGA
-    )
+    return count_gmacs(static.model, size)
 
 
 def choose(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
@@ -27,13 +27,18 @@ from repro.core.spec import Model, Speed
 from repro.cost import fastest_form
 from repro.cost.compact_bench import Bench, prepare
 from repro.cost.runtime import machine, machine_before, peak_memory, threads_of
-from repro.cost.speed import check, facts, roofline
+from repro.cost.speed import facts, roofline
 from repro.cost.timing import Timed, quartiles, ratios, seconds, summary, take_turns, warm_up
 
 
 def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time AdaFuse as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
-    _check(model, speed)
+    if model.method != "adafuse" or speed.against is None or speed.precision != "fp32":
+        raise BadOption(
+            f"form compact does not fit {model.name}, method {model.method}, {speed.precision}",
+            allowed="method adafuse in fp32, beside its network without it",
+            fix="python -m repro speed tsn --method adafuse --compact",
+        )
     with threads_of(speed.threads or threads) as used, memory_kept(), torch.inference_mode():
         before = machine_before(device)
         bench = prepare(model, speed, device)
@@ -58,16 +63,6 @@ def measure_compact(model: Model, speed: Speed, *, device: str = "cpu", threads:
             **memory,
         }
     return {**result, "roofline": roofline(result["gmacs"]["executed"], result)}
-
-
-def _check(model: Model, speed: Speed) -> None:
-    check(speed)
-    if model.method != "adafuse" or speed.against is None or speed.precision != "fp32":
-        raise BadOption(
-            f"form compact does not fit {model.name}, method {model.method}, {speed.precision}",
-            allowed="method adafuse in fp32, beside its network without it",
-            fix="python -m repro speed tsn --method adafuse --compact",
-        )
 
 
 def _work(bench: Bench, speed: Speed) -> dict[str, Any]:
@@ -185,24 +180,13 @@ def _profile(small: Any, x: Tensor) -> dict[str, float]:
 
         return run
 
-    with mock.patch.object(small.conv1, "forward", timed(small.conv1.forward, "stem")):
-        patches = [
-            mock.patch.object(owner, name, timed(getattr(owner, name), part))
-            for block in blocks_of(small).values()
-            for owner, name, part in (
-                (block, "pooled", "policies"),
-                (block, "codes", "policies"),
-                (block, "middle", "first_and_second"),
-                (block, "rest", "third_and_shortcut"),
-                (block.downsample, "forward", "third_and_shortcut"),
-            )
-            if owner is not None
-        ]
-        for patch in patches:
-            patch.start()
-        try:
-            whole = seconds(small, x)
-        finally:
-            for patch in patches:
-                patch.stop()
+    parts = [(small.conv1, "forward", "stem")]
+    for block in blocks_of(small).values():
+        parts += [(block, "pooled", "policies"), (block, "codes", "policies")]
+        parts += [(block, "middle", "first_and_second"), (block, "rest", "third_and_shortcut")]
+        parts += [(block.downsample, "forward", "third_and_shortcut")] if block.downsample is not None else []
+    with ExitStack() as patches:
+        for owner, name, part in parts:
+            patches.enter_context(mock.patch.object(owner, name, timed(getattr(owner, name), part)))
+        whole = seconds(small, x)
     return {**taken, "rest": max(0.0, whole - sum(taken.values()))}

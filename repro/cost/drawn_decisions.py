@@ -11,7 +11,6 @@ from repro.core.errors import BadOption
 SKIP, REUSE, KEEP = range(3)
 #: channels decided together in `groups`
 GROUP = 16
-HOW = ("each", "groups", "lasting")
 
 
 def draw(shares: Sequence[float], channels: Mapping[str, int], frames: int, how: str, seed: int = 0) -> dict:

@@ -1,6 +1,6 @@
 """The fastest form of a network that still gives its values, found by a short trial on the machine at hand.
 
-Forms in fp32 have to agree with eager PyTorch within `limit` (largest difference over largest logit), those in TF32
+Forms in fp32 have to agree with eager PyTorch within 1e-5 (largest difference over largest logit), those in TF32
 within 2e-3. Forms in bf16 and fp16 cannot; their error is measured and told. A form that cannot be built here, e.g. for
 want of a C++ compiler or of an operator, is left out with its reason.
 """
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from repro.core.errors import BadOption
 from repro.cost.onednn_fusion import UNREADABLE, fold, fuse
+from repro.cost.timing import seconds
 from repro.models.device import channels_last, timed_arithmetic
 
 Form = Callable[[Tensor], Tensor]
@@ -42,7 +43,6 @@ def fastest(
     module: nn.Module,
     example: Tensor,
     *,
-    limit: float | None = None,
     trial_seconds: float = 30.0,
     precision: str = "fp32",
     compile: bool = False,
@@ -56,7 +56,7 @@ def fastest(
     is not used.
     """
     began = time.perf_counter()
-    limit = LIMITS.get(precision) if limit is None else limit
+    limit = LIMITS.get(precision)
     with torch.inference_mode():
         with timed_arithmetic("fp32", example.device.type):
             reference = module(example).float()
@@ -88,7 +88,7 @@ def fastest(
     return forms[chosen], detail
 
 
-def as_half(module: nn.Module, example: Tensor, dtype: torch.dtype = torch.bfloat16) -> Form:
+def as_half(module: nn.Module, dtype: torch.dtype) -> Form:
     """Weights and maps of 16 bits in channels_last, fp32 logits; normalization folded where fx can read the network."""
     try:
         net: nn.Module = fold(module)
@@ -138,22 +138,16 @@ def _race(forms: dict[str, Form], tried: dict[str, dict[str, Any]], example: Ten
 
 def _seconds(form: Form, example: Tensor) -> float:
     """Of one call; on a GPU of as many in a row as take a tenth of a second, since one is shorter than its launch."""
-    taken = _timed(form, example, 1)
-    return taken if not example.is_cuda or taken > _GPU_S else _timed(form, example, math.ceil(_GPU_S / taken))
+    taken = seconds(form, example)
+    if not example.is_cuda or taken > _GPU_S:
+        return taken
+    calls = math.ceil(_GPU_S / taken)
 
+    def run(x: Tensor) -> None:
+        for _ in range(calls):
+            form(x)
 
-def _timed(form: Form, example: Tensor, calls: int) -> float:
-    _wait(example)
-    began = time.perf_counter()
-    for _ in range(calls):
-        form(example)
-    _wait(example)
-    return (time.perf_counter() - began) / calls
-
-
-def _wait(x: Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
+    return seconds(run, example) / calls
 
 
 def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
@@ -174,8 +168,8 @@ def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
 def _halves(device: str, precision: str) -> dict[str, Builder]:
     dtype = HALVES[precision]
     forms: dict[str, Builder] = {
-        f"folded, {precision}, channels_last": lambda module, x: as_half(module, x, dtype),
-        "autocast, channels_last": lambda module, x: _autocast(module, dtype),
+        f"folded, {precision}, channels_last": lambda module, _: as_half(module, dtype),
+        "autocast, channels_last": lambda module, _: _autocast(module, dtype),
     }
     if device == "cpu":
         return {"fused oneDNN calls, bf16, channels_last": lambda module, _: _Cast(fuse(module, dtype), dtype), **forms}

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from repro.core.errors import BadOption, DataError
 from repro.core.spec import Views
 from repro.cost import mmaction2_pipeline
+from repro.cost.runtime import threads_of
 from repro.data import decode
 from repro.data.views_of_video import FileSource, test_clips
 
@@ -89,7 +89,7 @@ def measure(path: Path, case: str, *, repeats: int = 5) -> DataSpeed:
         raise BadOption(f"case {case!r}", allowed=", ".join(CASES))
     if repeats < 1:
         raise BadOption(f"{repeats} repeats", allowed="1 or more")
-    with _one_thread():
+    with threads_of(1):  # PyTorch's, which resize for the public pipeline where OpenCV is not installed
         runs, left_out = ways(path, CASES[case])
         times: dict[str, list[float]] = {way: [] for way in runs}
         for _ in range(repeats):
@@ -99,19 +99,6 @@ def measure(path: Path, case: str, *, repeats: int = 5) -> DataSpeed:
                 times[way].append(time.process_time() - began)
     chosen = decode.read_picked(path, lambda n: np.zeros(1, np.int64), decoder="auto").decoder
     return DataSpeed(path.name, case, chosen, times, left_out)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """PyTorch's threads, which resize for the public pipeline where OpenCV is not installed."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def ways(path: Path, views: Views) -> tuple[dict[str, Callable[[], np.ndarray]], dict[str, str]]:

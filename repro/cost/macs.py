@@ -118,6 +118,11 @@ def count_macs(module: nn.Module, example: Tensor) -> float:
         return _by_torch(module, example).macs
 
 
+def count_gmacs(model: Model, size: int) -> float:
+    """The same of one view of a spec, in GMACs; no weights are needed."""
+    return count_macs(build_meta(model).eval(), torch.empty(input_shape(model, size), device="meta")) / GIGA
+
+
 def matching_sizes(static_result: dict[str, Any], printed_gmacs: float | str) -> list[tuple[int, str]]:
     """(crop size, counter) pairs whose count, rounded to the printed digits, is the printed number.
 
@@ -163,7 +168,7 @@ def _number(module: nn.Module) -> int:
 def _count(counter: Callable[[nn.Module, Tensor], Counted], net: nn.Module, model: Model, size: int) -> Counted:
     """On the meta device; where the network or the counter does not work there, on the CPU with random weights."""
     shape = input_shape(model, size)
-    with _quiet(), plain_kernels():
+    with quiet(), plain_kernels():
         try:
             return counter(copy.deepcopy(net), torch.empty(shape, device="meta"))
         except Uncountable:
@@ -327,8 +332,8 @@ def _modules(net: nn.Module, macs: dict[str, float]) -> list[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The counters print, warn and log much; nothing of it is about the network."""
+def quiet() -> Iterator[None]:
+    """Counters and exporters print, warn and log much; nothing of it is about the network."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -12,11 +12,10 @@ import copy
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeGuard
+from typing import Any
 from unittest import mock
 
 import torch
-from timm.layers import BatchNormAct2d
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
@@ -54,11 +53,6 @@ def fold(module: nn.Module) -> fx.GraphModule:
             graph.graph.erase_node(node)
     graph.recompile()
     return graph
-
-
-def _is_norm(module: nn.Module | None) -> TypeGuard[nn.BatchNorm2d]:
-    """A batch normalization whose arithmetic is known: PyTorch's own, or timm's with an activation behind it."""
-    return type(module) is nn.BatchNorm2d or isinstance(module, BatchNormAct2d)
 
 
 def fuse(module: nn.Module, dtype: torch.dtype = torch.float32) -> fx.GraphModule:

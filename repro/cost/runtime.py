@@ -11,13 +11,8 @@ from typing import Any
 
 import torch
 
-from repro.core.environment import cpu_name, gpu
+from repro.core.environment import gpu
 from repro.core.roofline import cpu_has_bf16
-
-
-def device_name(device: str) -> str:
-    """Of the GPU or CPU."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else cpu_name()
 
 
 def machine_before(device: str) -> dict[str, Any]:

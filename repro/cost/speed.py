@@ -11,32 +11,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
+from repro.core.environment import device_name
 from repro.core.errors import BadOption
 from repro.core.process import memory_kept
 from repro.core.roofline import own_finding
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
-from repro.cost.macs import GIGA, count_macs
-from repro.cost.runtime import device_name, machine, machine_before, peak_memory, threads_of
+from repro.cost.macs import count_gmacs
+from repro.cost.runtime import machine, machine_before, peak_memory, threads_of
 from repro.cost.saturation import saturation
 from repro.cost.timing import Timed, ratios, summary, take_turns, warm_up
-from repro.models.build import build, build_meta, frozen_form, input_shape, require_room
+from repro.models.build import build, frozen_form, input_shape, require_room
 from repro.models.device import layout, place_on, timed_arithmetic
 
-PRECISIONS = ("fp32", "tf32", "bf16", "fp16")
-FORMS = ("eager", "fast", "frozen", "compact")
 _SEED = 0
 
 
 def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: int | None = None) -> dict[str, Any]:
     """Time `model` as `speed` says; see the module's head for the protocol. Times are in seconds for one batch."""
-    check(speed, device)
+    if device == "cpu" and speed.precision in ("tf32", "fp16"):
+        raise BadOption(f"{speed.precision} on a CPU", allowed="fp32, bf16", fix="--precision fp32")
     arithmetic = timed_arithmetic(speed.precision, device)
     memory_rests = memory_kept() if speed.form == "fast" else nullcontext()
     models = [model, *([speed.against] if speed.against is not None else [])]
@@ -66,7 +67,7 @@ def measure_speed(model: Model, speed: Speed, *, device: str = "cpu", threads: i
         **memory,
         **full,
     }
-    return {**result, "roofline": roofline(_gmacs(model, speed.size), result)}
+    return {**result, "roofline": roofline(count_gmacs(model, speed.size), result)}
 
 
 def _in_forms(models: Sequence[tuple[Model, str]], speed: Speed, device: str, batch: int) -> list[Timed]:
@@ -110,18 +111,6 @@ def randomize(module: nn.Module, generator: torch.Generator) -> None:
                     tensor.copy_(torch.empty(tensor.shape).uniform_(low, high, generator=generator))
 
 
-def check(speed: Speed, device: str = "cpu") -> None:
-    """Refuse what cannot be timed."""
-    if device == "cpu" and speed.precision in ("tf32", "fp16"):
-        raise BadOption(f"{speed.precision} on a CPU", allowed="fp32, bf16", fix="--precision fp32")
-    for name, value, allowed in (("precision", speed.precision, PRECISIONS), ("form", speed.form, FORMS)):
-        if value not in allowed:
-            raise BadOption(f"speed has no {name} {value!r}", allowed=", ".join(allowed))
-    for name, number in (("batch", speed.batch), ("size", speed.size), ("repeats", speed.repeats)):
-        if number < 1:
-            raise BadOption(f"speed: {name} {number} is not possible", allowed="1 or more")
-
-
 def random_clips(model: Model, speed: Speed, generator: torch.Generator) -> torch.Tensor:
     """Clips (batch, T, 3, H, W) to be timed; `BadOption` for more of them than the memory at hand can hold."""
     require_room(model, speed.size, speed.batch)
@@ -144,7 +133,7 @@ def _ready(model: Model, speed: Speed, device: str, chosen: str = "") -> Timed:
         return Timed(form, example, detail, detail["max_rel_error"])
     if speed.precision in fastest_form.HALVES:
         reference = net(example)
-        form = fastest_form.as_half(net, example, fastest_form.HALVES[speed.precision])
+        form = fastest_form.as_half(net, fastest_form.HALVES[speed.precision])
         error = fastest_form.relative_error(form(example), reference)
         detail = {"chosen": f"folded, {speed.precision}, channels_last", "max_rel_error": error}
         return Timed(form, example, detail, error)
@@ -188,12 +177,6 @@ def _layout(side: Timed) -> str:
     return "channels_last" if on_gpu and layout(side.form) == "channels_last" else "contiguous (NCHW)"  # type: ignore[arg-type]
 
 
-def _gmacs(model: Model, size: int) -> float:
-    """Of one view."""
-    example = torch.empty(input_shape(model, size), device="meta")
-    return count_macs(build_meta(model).eval(), example) / GIGA
-
-
 def roofline(gmacs: float, result: dict[str, Any]) -> dict[str, Any]:
     """The arithmetic check of a measurement whose view has so many GMACs."""
     finding = own_finding(
@@ -204,4 +187,4 @@ def roofline(gmacs: float, result: dict[str, Any]) -> dict[str, Any]:
         precision=result["precision"],
         threads=result["threads"],
     )
-    return {"gmacs_per_view": gmacs, **finding.to_dict()}
+    return {"gmacs_per_view": gmacs, **asdict(finding)}

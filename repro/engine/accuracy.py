@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from repro import registry
@@ -19,6 +20,7 @@ from repro.core import paths
 from repro.core.environment import machine
 from repro.core.errors import BadOption, NotConfigured
 from repro.core.spec import Accuracy, Experiment, Model, canonical_json, replace
+from repro.data.cache import open_cache
 from repro.data.class_names import Match
 from repro.data.datasets import open_index
 from repro.data.index import Index
@@ -35,6 +37,7 @@ from repro.engine.train.step import Normalize
 from repro.models import known_weights
 from repro.models.build import build, require_room
 from repro.models.device import deterministic, seed_all
+from repro.models.weights import load_weights, save_weights
 
 #: more decoding processes than this for one GPU find no use
 _MOST_WORKERS = 16
@@ -66,7 +69,8 @@ def measure_accuracy(
     counting = with_test(how, accuracy, len(test_index))
     module, trained, normalize = _network(model, accuracy, seed, workdir, counting, files)
     if files.save_weights is not None and Ranks.current().rank == 0:
-        _save(module, model, normalize, files.save_weights, trained_on(accuracy, test_index.classes))
+        contract, more = initial_weights.contract_of(normalize), trained_on(accuracy, test_index.classes)
+        save_weights(files.save_weights, module.state_dict(), model=model, contract=contract, more=more)
     workers = bounded(how.workers or 0, len(test_index))
     scored = functools.partial(
         score,
@@ -157,15 +161,6 @@ def _told(scores: Scores, accuracy: Accuracy, workdir: Path, anew: Mapping[str, 
     return {"results": results, "scores_path": path}
 
 
-def _save(
-    module: nn.Module, model: Model, normalize: Normalize | None, path: Path, more: Mapping[str, str] | None = None
-) -> None:
-    from repro.models import weights
-
-    contract = initial_weights.contract_of(normalize)
-    weights.save_weights(path, module.state_dict(), model=model, contract=contract, more=more)
-
-
 def trained_on(accuracy: Accuracy, classes: Sequence[str]) -> dict[str, str]:
     """What a file of trained weights tells beyond its network: the protocol, and the names of the classes."""
     return {"repro.protocol": canonical_json(accuracy), "repro.classes": json.dumps(list(classes))}
@@ -201,8 +196,6 @@ def initialise(
 
     With the `index` to train on, classifiers are put into its order of classes.
     """
-    from repro.models.weights import load_weights
-
     path = file_of(model, weights)
     if path is None:
         known = known_weights.imagenet_for(model.backbone) if model.pretrained == "imagenet" else None
@@ -215,8 +208,6 @@ def initialise(
 
 def _imported(sha256: str) -> Path:
     """The imported file whose source had this sha256."""
-    from safetensors import SafetensorError, safe_open
-
     for path in sorted(paths.weights().glob("**/*.safetensors")):
         try:
             with safe_open(path, framework="pt") as file:
@@ -323,6 +314,4 @@ def _cache(index: Any, accuracy: Accuracy, resize: int, how: Execution) -> Any:
     entry = registry.datasets[accuracy.dataset] if accuracy.dataset in registry.datasets else None
     if entry is None or not entry.fact("small", False):
         return None
-    from repro.data.cache import open_cache
-
     return open_cache(index, decoder=how.decoder, resize=resize, workers=how.workers or 0)

@@ -21,7 +21,7 @@ _SCORING = {"cpu": 2**29, "cuda": 8 * 2**30}
 
 
 def scoring_budget(device: torch.device) -> int:
-    """Bytes for views on their way through the network, unless the caller says otherwise."""
+    """Bytes for views on their way through the network."""
     return _SCORING.get(device.type, 2**30)
 
 

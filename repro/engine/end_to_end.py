@@ -10,14 +10,15 @@ from typing import Any
 
 import torch
 
+from repro.core.environment import device_name
 from repro.core.errors import DecodeError
 from repro.core.process import memory_kept
 from repro.core.spec import Views
-from repro.cost.runtime import device_name
 from repro.cost.timing import Timed, summary, take_turns, warm_up
 from repro.data import clip_views
 from repro.data.pool import Pool, Problem
 from repro.engine.predict import predictions, views_at_once
+from repro.models.build import input_shape
 from repro.models.pretrained import Trained
 
 _REPEATS = 5
@@ -52,9 +53,7 @@ def _network(network: Trained, views: Views, device: str) -> float:
     """Views a second of batches as `predict` makes them."""
     most = views_at_once(network, views, device)
     batch = max(1, most // views.count) * min(views.count, most)
-    length: Any = network.module.clip_length
-    shape = (batch, network.model.frames, *((length,) if length != 1 else ()), 3, views.crop, views.crop)
-    black = torch.zeros(shape, dtype=torch.uint8).to(device)
+    black = torch.zeros(input_shape(network.model, views.crop, batch), dtype=torch.uint8).to(device)
     side = Timed(lambda x: network.module(network.normalize(x)), black, None, None)
     with memory_kept(), torch.inference_mode():
         warm_up(side)

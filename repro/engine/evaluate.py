@@ -45,8 +45,6 @@ _MOST_VIEWS = 256
 #: groups into which a test is divided at least, if it has so many videos: what processes can share
 _FEWEST_GROUPS = 64
 
-__all__ = ["Batch", "Scores", "batch_of", "predictions", "score", "summarise"]
-
 
 def score(
     module: nn.Module,
@@ -56,7 +54,6 @@ def score(
     device: str = "cpu",
     decoder: str = "auto",
     workers: int = 0,
-    memory_budget_bytes: int | None = None,
     chunk: int | None = None,
     amp: str = "off",
     cache: Any = None,
@@ -82,7 +79,7 @@ def score(
     settings: dict[str, Any] = {"clip_length": module.clip_length, "decoder": decoder, "seed": seed}
     loader.check_rule(index, views.sampling, settings["clip_length"])
     with deterministic(place), memory_kept():
-        batch = _batch(forward, index, views, chunk, memory_budget_bytes, ranks)
+        batch = _batch(forward, index, views, chunk, ranks)
         forward.figures = dynamic.names(module, forward.input(_black(views)))
         test = _Test(index, views, batch, ranks, forward, on_progress)
         sheet = test.sheet(folder, _key(module, index, views, batch, {**settings, "amp": amp, **forward.settings}))
@@ -115,17 +112,10 @@ def batch_of(videos: int, views: int, most: int) -> Batch:
     return Batch(together, 1, together * views)
 
 
-def _batch(
-    forward: _Forward,
-    index: Index,
-    views: Views,
-    chunk: int | None,
-    budget: int | None,
-    ranks: Ranks,
-) -> Batch:
+def _batch(forward: _Forward, index: Index, views: Views, chunk: int | None, ranks: Ranks) -> Batch:
     """The layout for this test; what fits is found with black views, and the smallest process decides."""
     if chunk is None:
-        budget = budget or batch_size.scoring_budget(forward.device)
+        budget = batch_size.scoring_budget(forward.device)
         chunk = min(batch_size.scoring_views(forward.module, forward.input(_black(views)), budget), _MOST_VIEWS)
     return batch_of(len(index), views.count, min(ranks.gather(chunk)))
 

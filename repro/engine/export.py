@@ -12,8 +12,6 @@ import contextlib
 import importlib.metadata
 import io
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from repro.core.files import file_sha256, write_atomic
 from repro.core.paths import expand
 from repro.core.spec import Views, to_dict
 from repro.cost.fastest_form import relative_error
+from repro.cost.macs import quiet
 from repro.cost.onednn_fusion import UNREADABLE, fold
 from repro.data import sampling
 from repro.models.build import input_shape
@@ -82,7 +81,7 @@ def export(network: Trained, form: str, out: str | Path, views: Views | None = N
     examples = {
         n: torch.randn(input_shape(network.model, views.crop, n), generator=generator) for n in (_TRACED, *_COMPARED)
     }
-    with torch.no_grad(), _quiet(), _portable():
+    with torch.no_grad(), quiet(), _portable():
         plain, folded, kept = _folded(module)
         expected = {n: module(examples[n]) for n in _COMPARED}
         content, errors = _content(network.label, form, plain, examples, expected)
@@ -205,11 +204,6 @@ _READERS: dict[str, Callable[[bytes], Runner]] = {
 }  # fmt: skip
 
 
-def read(form: str, path: Path) -> Runner:
-    """An exported file in its runtime: float32 clips -> logits."""
-    return _READERS[form](path.read_bytes())
-
-
 def _runtime(package: str) -> str:
     """The package with its version."""
     try:
@@ -224,19 +218,6 @@ def _portable() -> Iterator[None]:
     """Networks take operators that every runtime has, as for ONNX, in place of those of this package."""
     with mock.patch.object(torch.onnx, "is_in_onnx_export", lambda: True):
         yield
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Exporters talk; what matters is held against eager."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
 
 
 def _sidecar(network: Trained, views: Views, form: str, made: Exported) -> dict[str, Any]:

@@ -22,20 +22,10 @@ from repro.core.paths import expand
 from repro.core.spec import Views, to_dict
 from repro.data import clip_views
 from repro.data.clip_paths import clips_of
-from repro.data.index import read_classes, read_csv, read_splits
+from repro.data.index import Video, read_classes, read_csv, read_splits
 from repro.data.pool import Pool, Problem
 from repro.models.pretrained import Trained, require_views
 from repro.records.arrays import about_of, array_of, reading_arrays, texts_of
-
-
-@dataclass(frozen=True)
-class Clip:
-    """One clip to look at; `label` is -1 and `group` empty where nobody tells them."""
-
-    id: str
-    path: Path
-    label: int = -1
-    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,24 +67,26 @@ def check_name(path: Path) -> None:
         raise BadOption(f"features go to a file {str(path)!r}", allowed="a name that ends in .npz")
 
 
-def clips_in(source: Path) -> tuple[list[Clip], tuple[str, ...]]:
-    """The clips of a CSV (path, label, group; all splits), or of a folder, whose subfolders then are the classes."""
+def clips_in(source: Path) -> tuple[list[Video], tuple[str, ...]]:
+    """The clips of a CSV (path, label, group; all splits), or of a folder, whose subfolders then are the classes; the
+    label is -1 where nobody tells it.
+    """
     if source.suffix.lower() == ".csv":
         videos = [video for split in read_splits(source) for video in read_csv(source, split).videos]
-        return [Clip(one.id, one.path, one.label, one.group) for one in videos], read_classes(source)
+        return videos, read_classes(source)
     source = expand(source)
     paths = clips_of([source])
     if not source.is_dir():  # a list or a pattern
-        return [Clip(str(path), path) for path in paths], ()
+        return [Video(str(path), path, -1) for path in paths], ()
     folders = sorted({path.parent.name for path in paths if path.parent != source})
     classes = tuple(folders) if all(path.parent.parent == source for path in paths) else ()
     return [
-        Clip(str(path.relative_to(source)), path, classes.index(path.parent.name) if classes else -1) for path in paths
+        Video(str(path.relative_to(source)), path, classes.index(path.parent.name) if classes else -1) for path in paths
     ], classes
 
 
 def extract(
-    listed: tuple[Sequence[Clip], tuple[str, ...]],
+    listed: tuple[Sequence[Video], tuple[str, ...]],
     network: Trained,
     views: Views,
     *,

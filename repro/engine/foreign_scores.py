@@ -25,11 +25,10 @@ from repro.data.class_names import match
 from repro.data.index import Index
 from repro.data.locate import without_suffix
 from repro.models import pickled_arrays
-from repro.records.arrays import require_room
+from repro.records.arrays import reading_arrays
 from repro.records.metrics import check_finite
 from repro.records.scores import Scores
 
-FORMATS = ("mmaction2", "npz", "csv")
 #: scores of one view that add up to 1 as nearly as this are probabilities
 _SUM = 1e-3
 _SMALLEST = 1e-12
@@ -54,7 +53,7 @@ def from_elsewhere(path: str | Path, form: str, index: Index, label: str) -> tup
     """
     file = expand(path)
     if form not in _READERS:
-        raise BadOption(f"unknown format {form!r}", allowed=", ".join(FORMATS))
+        raise BadOption(f"unknown format {form!r}", allowed=", ".join(_READERS))
     if not file.is_file():
         raise DataError(f"{str(path)!r} is not a file", allowed=f"a file of {form}")
     dump = _READERS[form](file)
@@ -174,20 +173,12 @@ def _field(entry: Mapping[str, Any], names: Sequence[str], file: Path, needed: b
 
 
 def _npz(file: Path) -> Dump:
-    try:
-        with file.open("rb") as opened:
-            require_room(opened)
-        with np.load(file, allow_pickle=False) as data:
-            scores = np.asarray(next(data[name] for name in ("scores", "logits", "probabilities") if name in data))
-            ids, labels, classes = (
-                data[name].tolist() if name in data else [] for name in ("ids", "labels", "classes")
-            )
-    except DataError:
-        raise
-    except StopIteration:
-        raise DataError(f"{file.name} has no array `scores`", allowed="scores, ids, labels, classes") from None
-    except Exception as error:  # the bytes decide what numpy and zlib trip over
-        raise DataError(f"{file.name} is no readable npz: {' '.join(str(error).split())[:200]}") from error
+    with reading_arrays(file, "scores", fix="an .npz with the array `scores`") as data:
+        name = next((name for name in ("scores", "logits", "probabilities") if name in data), "")
+        if not name:
+            raise DataError(f"{file.name} has no array `scores`", allowed="scores, ids, labels, classes")
+        scores = np.asarray(data[name])
+        ids, labels, classes = (data[name].tolist() if name in data else [] for name in ("ids", "labels", "classes"))
     if scores.dtype.kind not in "fiu" or scores.ndim not in (2, 3) or 0 in scores.shape:
         raise DataError(
             f"{file.name}: scores of {scores.dtype}, shape {scores.shape}", allowed="numbers (N, C) or (N, V, C)"

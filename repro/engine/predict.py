@@ -27,6 +27,7 @@ from repro.data.loader import TIMEOUT_S
 from repro.data.pool import Pool, Problem
 from repro.engine import batch_size
 from repro.engine.ahead import ahead
+from repro.models.build import input_shape
 from repro.models.device import place_on
 from repro.models.pretrained import Trained, require_views
 from repro.records import metrics
@@ -114,9 +115,7 @@ def views_at_once(network: Trained, views: Views, device: str) -> int:
     """What fits the budget, by one black view, and is of use."""
     place = torch.device(device)
     module = (place_on(network.module, place) if place.type == "cuda" else network.module.to(place)).eval()
-    length: Any = network.module.clip_length
-    inner = () if length == 1 else (length,)
-    black = torch.zeros((1, network.model.frames, *inner, 3, views.crop, views.crop), dtype=torch.uint8, device=place)
+    black = torch.zeros(input_shape(network.model, views.crop), dtype=torch.uint8, device=place)
     fits = batch_size.scoring_views(module, network.normalize(black), batch_size.scoring_budget(place))
     return min(fits, _MOST_VIEWS.get(place.type, 8))
 

@@ -35,7 +35,7 @@ def reading_arrays(path: Path, what: str, *, fix: str, sha256: str | None = None
             if sha256 is not None and hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise DataError(f"{what} {path} do not fit the sha256 that is recorded for them")
             file.seek(0)
-            require_room(file)
+            _require_room(file)
             file.seek(0)
             with np.load(file, allow_pickle=False) as data:
                 yield data
@@ -46,7 +46,7 @@ def reading_arrays(path: Path, what: str, *, fix: str, sha256: str | None = None
         raise DataError(f"{what} {path} cannot be read: {reason}", fix=fix) from error
 
 
-def require_room(file: IO[bytes]) -> None:
+def _require_room(file: IO[bytes]) -> None:
     """Raise before anything is allocated where arrays claim more than the archive can hold, or than memory does."""
     total = 0
     with zipfile.ZipFile(file) as archive:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from repro.core.errors import ReproError
 from repro.core.names import PATTERN
 from repro.core.spec import SPEC_VERSION, Experiment, experiment_from_dict, to_dict
-from repro.records.parts import RESULTS, Environment, Free
+from repro.records.parts import RESULTS, Environment, Free, Natural
 
 #: the widest of a CPU's vector instructions -> how it is told beside the name
 _WORDS = {
@@ -26,7 +26,6 @@ SCHEMA_VERSION: Literal[2] = 2
 
 Name = Annotated[str, Field(pattern=PATTERN)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Natural = Annotated[int, Field(ge=0, lt=10**18)]
 
 
 class Scores(BaseModel):

@@ -21,13 +21,8 @@ from typing import Literal, NamedTuple
 from repro.core import paths
 from repro.core.errors import RecordError
 from repro.core.files import clear_left, file_sha256, keep_as, only_writer, write_atomic
-from repro.records.document import content_of, document_of, load, signed, validated
+from repro.records.document import content_of, document_of, load
 from repro.records.schema import Record, Scores
-
-__all__ = [
-    "Loaded", "Problem", "Record", "RecordExists", "Scores", "default_root", "load", "load_all", "path_of", "read",
-    "scores_path", "signed", "state", "validated", "write",
-]  # fmt: skip
 
 #: folder beside the records for those that made way
 SUPERSEDED = "superseded"

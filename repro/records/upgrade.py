@@ -18,7 +18,7 @@ from repro.core.errors import RecordError, ReproError
 from repro.core.files import parse_json
 from repro.core.spec import experiment_from_dict
 from repro.records import store
-from repro.records.document import content_of
+from repro.records.document import content_of, validated
 from repro.records.index import Index
 from repro.records.schema import SCHEMA_VERSION
 
@@ -59,7 +59,7 @@ def _upgrade(root: Path, path: str) -> bool:
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     if digest != hashlib.sha256(text.encode()).hexdigest():
         raise RecordError(f"{path}: content does not fit its own sha256; it was damaged or edited")
-    record = store.validated(_without_decoder(document), old)
+    record = validated(_without_decoder(document), old)
     place, scores = root / record.relative_path, old.with_suffix(".npz") if record.scores else None
     if scores is not None and not scores.is_file() and place.with_suffix(".npz").is_file():
         scores = None  # an earlier start was killed when it had moved them

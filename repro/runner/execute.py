@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from repro import registry
 from repro.core import lease, paths, stop_signal
+from repro.core.environment import command, environment, git_state, packages
 from repro.core.errors import BadOption, ReproError
 from repro.core.plain_text import one_line
 from repro.core.spec import Speed, Static, to_dict
@@ -92,7 +93,6 @@ class Attempt:
 
     def record(self) -> Record:
         """What another process has found meanwhile, else what is measured now."""
-        from repro.core.environment import environment
         from repro.engine import process_group
 
         elsewhere = self.ranks.share(None if self.replace else self.finished())
@@ -193,8 +193,6 @@ def write_failure(job: Job, reason: str, *, replace: bool = False) -> Record:
 
 def failure(job: Job, reason: str) -> Record:
     """What is recorded of a job whose process died, or waits for one that did."""
-    from repro.core.environment import git_state, packages
-
     return compose(job, {}, reason, {"packages": packages(), "git": dict(git_state())}, datetime.now(UTC), 0.0)
 
 
@@ -207,8 +205,6 @@ def compose(
     wall_s: float,
 ) -> Record:
     """The record of one attempt, failed if there is a `reason`; `found` is what was measured, `facts` on what."""
-    from repro.core.environment import command
-
     return Record(
         id=job.experiment.id,
         paper=job.paper,

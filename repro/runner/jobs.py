@@ -119,7 +119,7 @@ def select(jobs: list[Job], mode: str, index: Index, device: str = "") -> list[J
     Of rows that share an experiment, the first measures it. With `device` (cpu or cuda), a time counts that was taken
     on it alone.
     """
-    jobs = list({(job.experiment.id, job.seed): job for job in reversed(jobs)}.values())[::-1]
+    jobs = list({job.key: job for job in reversed(jobs)}.values())[::-1]
     if mode == "force":
         return jobs
     wanted = {"missing": {"missing"}, "failed": {"failed"}, "undone": {"missing", "failed"}}[mode]
@@ -152,12 +152,11 @@ def changed(found: Record | None, splits: Mapping[str, Videos], initial: Videos 
         return None
     now = [(name, index.fingerprint) for name, index in splits.items()]
     before = [found.dataset, (found.dataset or {}).get("train")]
-    then = {str(one.get("split")): one.get("fingerprint") for one in before if isinstance(one, dict)}
+    then = {one.get("split"): one.get("fingerprint") for one in before if one}
     if initial is not None:
-        told = found.effective.get("initial")
-        started = told.get("dataset") if isinstance(told, dict) else None
+        started = (found.effective.get("initial") or {}).get("dataset") or {}
         now.append(("its initial training", initial.fingerprint))
-        then["its initial training"] = started.get("fingerprint") if isinstance(started, dict) else None
+        then["its initial training"] = started.get("fingerprint")
     differ = [name for name, fingerprint in now if then.get(name) not in (None, fingerprint)]
     if not differ:
         return None
@@ -190,7 +189,7 @@ def on_other_videos(jobs: Iterable[Job], index: Index) -> tuple[list[Job], list[
         if why:
             found.append(replace(job, again=True))
             told.append(f"{job.name}: {why}; they are measured anew")
-    return list({(job.experiment.id, job.seed): job for job in found}.values()), told
+    return list({job.key: job for job in found}.values()), told
 
 
 def from_elsewhere(record: Record, device: str = "") -> bool:

@@ -25,8 +25,9 @@ from repro.core.errors import ReproError
 from repro.data import user_data
 from repro.engine.execution import Execution
 from repro.records import store
+from repro.records.index import Index
 from repro.report.provenance import headline
-from repro.runner.execute import write_failure
+from repro.runner.execute import execute, write_failure
 from repro.runner.jobs import EXPECTED_SECONDS, Job, first_guess
 
 #: a step of training and its checkpoint fit into this, where a run is interrupted
@@ -162,9 +163,6 @@ def run_together(jobs: list[Job], *, device: str, replace: bool, on_event: Event
 
     On a request to stop (`repro.core.stop_signal`) a training saves its state, then `Stopped`.
     """
-    from repro.records.index import Index
-    from repro.runner.execute import execute
-
     index = Index(store.default_root(jobs[0].smoke))
     here = Worker(multiprocessing.current_process(), multiprocessing.Pipe()[0])
     state = State(total=len(jobs), waiting=list(jobs), workers=[here])
@@ -294,8 +292,6 @@ def _serve(
 
 def _serve_jobs(pipe: Connection, parent: int) -> None:
     from repro.models.device import device_of
-    from repro.records.index import Index
-    from repro.runner.execute import execute
 
     last, index, device = 0.0, None, ""
 

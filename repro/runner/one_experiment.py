@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,12 @@ from typing import Any
 from repro import registry
 from repro.core.environment import machine
 from repro.core.errors import BadOption, WeightsError
-from repro.core.files import require_writable
+from repro.core.files import file_sha256, require_writable
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.core.words import many
 from repro.data import label_maps
 from repro.data.datasets import is_configured, open_index
 from repro.data.index import Index as Videos
-from repro.data.splits import known_split
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames, require_views, short_name
@@ -25,23 +23,17 @@ from repro.papers.recipes.used import KINETICS
 from repro.papers.with_data import OwnData, on_data
 from repro.records import store
 from repro.records.index import Index
+from repro.records.schema import Record
 from repro.report.provenance import conditions
 from repro.runner.execute import execute
 from repro.runner.jobs import Job, changed, record_of
-
-
-def split_name(text: str) -> str:
-    """`train`, `val` or `test` for any known spelling; another name as it is, which the dataset may know."""
-    return known_split(text) or text
 
 
 def with_weights(model: Model, path: Path) -> Model:
     """The network with the weights of this file as a part of what is measured: by their sha256, not their place."""
     if not path.is_file():
         raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return replace(model, pretrained=f"sha256:{digest}")
+    return replace(model, pretrained=f"sha256:{file_sha256(path)}")
 
 
 def recipe(
@@ -95,7 +87,7 @@ def run_single(
     seed: int = 0,
     weights: Path | None = None,
     on_note: Callable[[str], None] = lambda text: None,
-) -> tuple[store.Record, Path]:
+) -> tuple[Record, Path]:
     """Run it (a training that was interrupted goes on) and return its record with the record's path below `out`.
 
     The training's log lies beside the record. A finished record of the same experiment on the same data is returned as
@@ -167,7 +159,7 @@ def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) 
     return splits
 
 
-def summary(made: store.Record, path: Path) -> str:
+def summary(made: Record, path: Path) -> str:
     """Accuracies, counts and where everything is, as lines of text."""
     if made.status == "failed":
         return f"failed: {made.reason}\nrecord: {path}"

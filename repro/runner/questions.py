@@ -27,7 +27,7 @@ def jobs_of(one: Question) -> list[Job]:
 
 def undone(one: Question, index: Index) -> list[Job]:
     """Those of its jobs that no record finishes, in whichever folder, each once."""
-    jobs = {(job.experiment.id, job.seed): job for job in reversed(jobs_of(one))}
+    jobs = {job.key: job for job in reversed(jobs_of(one))}
     found = of_now(one for id_ in {id_ for id_, _ in jobs} for one in index.everywhere(id_))
     done = {(one.id, one.seed) for one in found if one.status == "done"}
     return [job for key, job in reversed(jobs.items()) if key not in done]

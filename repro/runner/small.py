@@ -27,8 +27,8 @@ from repro.evidence.linear_probe import folds_of, probe
 from repro.evidence.stats import Interval, wilson_interval
 from repro.models import known_weights, pretrained
 from repro.papers import small
+from repro.records.schema import Record
 from repro.records.scores import Scores
-from repro.records.store import Record
 from repro.runner.one_experiment import run_single, with_weights
 
 Tell = Callable[[str], None]
@@ -156,17 +156,16 @@ def _controls(
         "linear, frozen ImageNet features": pretrained.load(weights, still),
         "linear, random features": pretrained.random(replace(still, num_classes=2)),
     }
-    clips = [features.Clip(one.id, one.path, one.label, one.group) for one in videos]
-    labels = np.array([clip.label for clip in clips])
+    labels = np.array([video.label for video in videos])
     seen = {
-        label: features.extract((clips, classes), network, views, decoder=how.decoder, device=how.device)
+        label: features.extract((videos, classes), network, views, decoder=how.decoder, device=how.device)
         for label, network in networks.items()
     }
     read = set.intersection(*(set(one.ids) for one in seen.values()))  # by every network
-    kept = [clip.id in read for clip in clips]
+    kept = [video.id in read for video in videos]
     fold, labels = fold[kept], labels[kept]
     values: dict[str, Any] = {label: one.values[[name in read for name in one.ids]] for label, one in seen.items()}
-    paths = [clip.path for clip, own in zip(clips, kept, strict=True) if own]
+    paths = [video.path for video, own in zip(videos, kept, strict=True) if own]
     values["linear, colour alone"] = simple(paths, "colour")
     values["linear, geometry and length alone"] = simple(paths, "geometry")
     rows = [Row(label, probe(one, labels, fold).interval, kind="control") for label, one in values.items()]

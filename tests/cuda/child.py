@@ -28,7 +28,6 @@ from repro import registry
 from repro.core.errors import ReproError
 from repro.core.spec import Model, Train, Views, replace
 from repro.cost.fastest_form import builders
-from repro.cost.speed import PRECISIONS
 from repro.data.index import read_csv
 from repro.data.loader import normalize
 from repro.engine import evaluate
@@ -182,7 +181,7 @@ def forms(name: str) -> dict[str, Any]:
     net = net.eval().to(CUDA)
     x = torch.randn(1, *input_shape(spec, 224)[1:]).to(CUDA)
     found: dict[str, Any] = {}
-    for precision in PRECISIONS:
+    for precision in ("fp32", "tf32", "bf16", "fp16"):
         for form, builder in builders("cuda", precision, False).items():
             try:
                 with torch.inference_mode(), timed_arithmetic(precision, "cuda"):

@@ -26,6 +26,7 @@ from repro.engine.logit_buffer import Sheet
 from repro.engine.train import checkpoint, initial_weights, log
 from repro.papers import text
 from repro.records import figures, store, upgrade
+from repro.records.document import signed as with_digest
 from repro.records.index import Index
 from repro.runner import slurm
 from repro.runner.jobs import Job
@@ -54,7 +55,7 @@ def as_bytes(document: Any) -> bytes:
 def signed(document: Any) -> bytes:
     """As a record that fits its own digest, where it can be one."""
     try:
-        return store.signed({key: value for key, value in document.items() if key != "digest"})
+        return with_digest({key: value for key, value in document.items() if key != "digest"})
     except (AttributeError, ValueError):
         return as_bytes(document)
 

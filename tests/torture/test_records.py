@@ -13,7 +13,7 @@ import pytest
 
 from repro.__main__ import main
 from repro.core.spec import SPEC_VERSION, canonical_json
-from repro.records import store
+from repro.records.document import signed as with_digest
 from repro.records.schema import Record
 from repro.records.store import load_all
 from repro.report.embedded_data import document
@@ -65,7 +65,7 @@ def signed(plain: dict[str, Any], kind: str, path: Path, draw: random.Random) ->
         made = {**plain, "spec": document_damaged(plain["spec"], draw)}
         text = f"{SPEC_VERSION}:Experiment:{canonical_json(made['spec'])}"
         made["id"] = hashlib.sha256(text.encode(errors="replace")).hexdigest()
-    return store.signed(made)
+    return with_digest(made)
 
 
 def said(arguments: str, capsys: pytest.CaptureFixture[str], allowed: tuple[int, ...]) -> str:

@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,10 +51,6 @@ class Outcome:
     what: str
     mend: str = ""
     seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
 
 
 def torch_here() -> Any:
@@ -167,9 +162,4 @@ def child(checks: Iterable[Check], names: Sequence[str]) -> None:
     os.dup2(2, 1)
     known = {check.name: check for check in checks}
     for name in names:
-        print(json.dumps(run(known[name]).to_dict()), file=out, flush=True)
-
-
-def this_python(module: str) -> list[str]:
-    """The command that runs a module of this project with this Python."""
-    return [sys.executable, "-m", module]
+        print(json.dumps(asdict(run(known[name]))), file=out, flush=True)

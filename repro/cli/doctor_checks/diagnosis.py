@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from repro.cli.doctor_checks import networks, places, videos
-from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, Outcome, child, run_apart, this_python
+from repro.cli.doctor_checks.check import ABSENT, FAIL, PASS, Check, Outcome, child, run_apart
 from repro.core.errors import UnknownName
 
 CHECKS: tuple[Check, ...] = (*videos.CHECKS, *networks.CHECKS, *places.CHECKS)
 
 
-def diagnose(names: Sequence[str] = (), on_outcome: Callable[[Outcome], None] = lambda outcome: None) -> list[Outcome]:
+def diagnose(names: Sequence[str], on_outcome: Callable[[Outcome], None]) -> list[Outcome]:
     """The outcomes of the named checks, of all where none is named; a crash of one does not touch the others."""
     known = [check.name for check in CHECKS]
     for name in names:
         if name not in known:
             raise UnknownName("check", name, known, fix="python -m repro doctor")
     made = []
-    for outcome in run_apart([name for name in known if not names or name in names], this_python(__name__)):
+    for outcome in run_apart([name for name in known if not names or name in names], [sys.executable, "-m", __name__]):
         made.append(outcome)
         on_outcome(outcome)
     return made
@@ -35,7 +36,7 @@ def line(outcome: Outcome) -> str:
 
 def to_dict(made: Sequence[Outcome]) -> dict[str, Any]:
     """Plain data for JSON."""
-    return {"passed": not any(one.state == FAIL for one in made), "checks": [one.to_dict() for one in made]}
+    return {"passed": not any(one.state == FAIL for one in made), "checks": [asdict(one) for one in made]}
 
 
 if __name__ == "__main__":

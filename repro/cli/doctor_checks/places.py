@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from repro.cli.doctor_checks.check import Check, Failed
 from repro.core import paths
+from repro.core.errors import ReproError
+from repro.core.files import write_atomic
 from repro.records.index import shown_records
 
 #: GiB that should be free: probes with their decoded frames and checkpoints; records with their scores
@@ -34,29 +34,20 @@ def records_folder() -> str:
 
 
 def _require_writable(root: Path, name: str, what: str) -> None:
-    """Write `what` as `record.write` does: a temporary file, flushed to the disk, then linked to its name."""
+    """Write `what` as the store does: a temporary file, flushed to the disk, then linked to its name."""
     place = _existing(root)
     try:
         with tempfile.TemporaryDirectory(prefix=".doctor-", dir=place) as folder:
-            temporary, final = Path(folder) / "a.tmp", Path(folder) / "a.json"
-            with temporary.open("xb") as file:
-                file.write(b"{}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                final.hardlink_to(temporary)
-            except OSError as error:
-                if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):
-                    raise
-                temporary.rename(final)  # a file system without hard links: the writer falls back too
+            final = Path(folder) / "a.json"
+            write_atomic(final, b"{}\n", over=False)
             if final.read_bytes() != b"{}\n":
                 raise Failed(f"what is written in {place} does not come back", "check the disk")
+    except ReproError as error:
+        what = f"{what} cannot be written to {root}: no room is left"
+        raise Failed(what, f"make room, or {_VARIABLES[name]}=/another/folder") from error
     except OSError as error:
-        mend = "make room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "chmod u+w the folder"
-        raise Failed(
-            f"{what} cannot be written to {root}: {error.strerror or error}",
-            f"{mend}, or {_VARIABLES[name]}=/another/folder",
-        ) from error
+        what = f"{what} cannot be written to {root}: {error.strerror or error}"
+        raise Failed(what, f"chmod u+w the folder, or {_VARIABLES[name]}=/another/folder") from error
 
 
 def disk() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,19 +36,16 @@ class Row:
 
 def draw(rows: Sequence[Row], down: Sequence[str], across: Sequence[str]) -> bytes:
     """PNG; `down` and `across` name the rows and columns of every heatmap. The same input gives the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     count = max(len(row.panels) for row in rows)
     width = _LABEL + count * (_SIDE + _AXIS + 0.1) + 0.1
     height = _HEAD + len(rows) * (_SIDE + _GAP)
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
     for number, row in enumerate(rows):
         bottom = height - _HEAD - _SIDE - number * (_SIDE + _GAP)
-        figure.text(
-            0.06 / width, (bottom + _SIDE / 2) / height, _wrapped(row.title), fontsize=8, fontweight="bold", va="center"
-        )
+        title = textwrap.fill(row.title, 18)
+        figure.text(0.06 / width, (bottom + _SIDE / 2) / height, title, fontsize=8, fontweight="bold", va="center")
         for place, panel in enumerate(row.panels):
             left = _LABEL + _AXIS + place * (_SIDE + _AXIS + 0.1)
             axes = figure.add_axes((left / width, bottom / height, _SIDE / width, _SIDE / height))
@@ -67,10 +65,3 @@ def _heatmap(axes: Any, panel: Panel, down: Sequence[str], across: Sequence[str]
     for (y, x), value in np.ndenumerate(panel.values):
         colour = "black" if value / most > _LIGHT else "white"
         axes.text(x, y, f"{value:.3g}", ha="center", va="center", fontsize=6, color=colour)
-
-
-def _wrapped(text: str) -> str:
-    """The words of a title in short lines."""
-    import textwrap
-
-    return "\n".join(textwrap.wrap(text, 18))

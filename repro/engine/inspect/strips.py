@@ -49,7 +49,6 @@ def evenly(count: int, most: int) -> list[int]:
 
 def draw(rows: Sequence[Row], columns: Sequence[str], *, note: str = "") -> bytes:
     """PNG of the rows, each as many pictures as there are column titles; the same input gives the same bytes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     tall = _CELL * rows[0].pictures.shape[1] / rows[0].pictures.shape[2]
@@ -57,7 +56,6 @@ def draw(rows: Sequence[Row], columns: Sequence[str], *, note: str = "") -> byte
     width = _LABEL + len(columns) * (_CELL + _GAP) + _BAR
     height = _HEAD + len(rows) * (tall + _GAP) + foot
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
-    FigureCanvasAgg(figure)
     for number, row in enumerate(rows):
         bottom = height - _HEAD - (number + 1) * tall - number * _GAP
         _label(figure, row, 0.06 / width, (bottom + tall) / height, height)

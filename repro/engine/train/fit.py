@@ -20,7 +20,9 @@ from torch import nn
 from repro.core import spec
 from repro.core.errors import BadOption, DataError
 from repro.core.files import clear_left
+from repro.data.datasets import open_index
 from repro.data.index import Index
+from repro.data.loader import normalize as normalized
 from repro.engine import batch_size
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Execution
@@ -30,8 +32,6 @@ from repro.engine.train.step import Normalize
 from repro.models.build import build, input_shape
 from repro.models.device import autocast, check_amp, deterministic, place_on, seed_all
 from repro.models.named_start import built_by_name
-
-__all__ = ["Fitted", "Initialise", "Normalize", "check_labels", "describe", "fit"]
 
 Initialise = Callable[[nn.Module], Normalize | None]
 """Fills in the first weights; returns how their input is normalized, if they say so."""
@@ -74,7 +74,7 @@ def fit(
         raise BadOption("this experiment has no training recipe", fix="test it with given weights")
     place, ranks = torch.device(how.device), Ranks.current()
     check_amp(train.amp, place)
-    index = index or _training_split(accuracy)
+    index = index or open_index(accuracy.dataset, "train").first(train.videos)
     check_labels(index, model.num_classes)
     patience = {"timeout_s": how.video_timeout_s} if how.video_timeout_s else {}
     reading = {"decoder": how.decoder, "workers": how.workers or 0, "cache": cache, **patience}
@@ -84,7 +84,7 @@ def fit(
     with deterministic(place):
         seed_all(seed)
         net = built_by_name(partial(build, model), seed) if train.start == "names" else build(model)
-        normalize = (initialise(net) if initialise else None) or _default_normalize()
+        normalize = (initialise(net) if initialise else None) or normalized
         net = place_on(net, place, train.amp)
         division = _division(net, model, train, len(index), place, how)
         run = Run(net, model, accuracy, seed, index, division, place, normalize)
@@ -92,13 +92,6 @@ def fit(
         notes = run.resume(workdir)
         run.loop(workdir, logs or workdir, how.on_progress, how.checkpoint_every_s)
     return Fitted(net, run.curve, run.effective(), describe(index), normalize, notes)
-
-
-def _training_split(accuracy: spec.Accuracy) -> Index:
-    from repro.data.datasets import open_index
-
-    assert accuracy.train is not None
-    return open_index(accuracy.dataset, "train").first(accuracy.train.videos)
 
 
 def check_labels(index: Index, num_classes: int) -> None:
@@ -133,9 +126,3 @@ def _division(
             pairs = batch_size.training_clips(net, x, how.memory_bytes or batch_size.training_budget(device))
         micro_batch = 2 * min(ranks.gather(pairs))
     return optim.plan(train, videos, world_size=ranks.world_size, micro_batch=micro_batch, exact=exact)
-
-
-def _default_normalize() -> Normalize:
-    from repro.data.loader import normalize
-
-    return normalize

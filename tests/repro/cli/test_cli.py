@@ -83,7 +83,7 @@ def test_reading_verbs_import_no_torch(verb, tmp_path):
         (["flops", "table6/tsm_r5_dnr"], "tsm_r50_dnr"),
         (["flops", "tsn", "--method", "dnr", "--method-option", "relay_distanc=2"], "relay_distance"),
         (["flops", "tsn", "--method", "dnr", "--method-option", "relay_distance=3"], "1, 2, 4, 8"),
-        (["flops", "tsn", "--method-option", "x"], "--method dnr"),
+        (["flops", "tsn", "--method-option", "reduction=4"], "--method dnr"),
         (["run", "table6", "--rows", "tsn_r5"], "tsn_r50"),
         (["run", "table6", "--only", "stattic"], "static"),
         (["test", "tsn", "--weights", "no.safetensors", "--dataset", "probe-orderl"], "probe-order"),

@@ -13,7 +13,8 @@ from repro.core.spec import Model, Views, frozen
 from repro.data import clip_views
 from repro.data.clip_controls import simple
 from repro.data.datasets import open_index
-from repro.engine.features import Clip, Features, clips_in, extract
+from repro.data.index import Video
+from repro.engine.features import Features, clips_in, extract
 from repro.models import pretrained
 
 VIEWS = Views(sampling="mmaction2.uniform_test_8", resize=0, crop=32)
@@ -115,7 +116,7 @@ def test_a_clip_that_cannot_be_read_is_left_out_and_told(clips, tmp_path, capsys
     assert main(["features", str(tmp_path / "list.txt"), *how, "--out", str(tmp_path / "new" / "f.npz")]) == 0
     assert "bad.mp4: " in capsys.readouterr().err and len(Features.load(tmp_path / "new" / "f.npz").ids) == 1
     with pytest.raises(DataError, match="none of 1 clips could be read; first"):
-        extract(([Clip("x", tmp_path / "c/b/2.mp4")], ()), _network(), VIEWS)
+        extract(([Video("x", tmp_path / "c/b/2.mp4", -1)], ()), _network(), VIEWS)
 
 
 def test_the_verb_tells_features_beside_what_needs_no_network(clips, tmp_path, capsys):

@@ -17,6 +17,7 @@ import pytest
 from repro.core import paths, spec
 from repro.core.errors import RecordError
 from repro.records import parts, store
+from repro.records.document import signed
 from repro.records.index import Index
 from repro.records.schema import Record
 from repro.records.store import RecordExists, load_all
@@ -88,7 +89,7 @@ def _edit(path: Path, sign: bool = True, **changes: object) -> None:
     document = json.loads(path.read_text()) | changes
     if sign:
         del document["digest"]
-    path.write_bytes(store.signed(document) if sign else json.dumps(document).encode())
+    path.write_bytes(signed(document) if sign else json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -268,7 +269,7 @@ def test_a_thousand_records_load_in_two_seconds(tmp_path: Path) -> None:
     for seed in range(1000):
         document = json.loads(path.read_text()) | {"seed": seed}
         del document["digest"]
-        (path.parent / f"{path.name[:16]}-s{seed}.json").write_bytes(store.signed(document))
+        (path.parent / f"{path.name[:16]}-s{seed}.json").write_bytes(signed(document))
     start = time.perf_counter()
     assert len(load_all(tmp_path).records) == 1000
     assert time.perf_counter() - start < 2

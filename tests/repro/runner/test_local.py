@@ -16,7 +16,6 @@ from repro.papers import find
 from repro.papers.smoke import smoke_table
 from repro.records import store
 from repro.records.index import Index
-from repro.runner import execute as run
 from repro.runner import local
 from repro.runner.execute import Attempt, execute
 from repro.runner.jobs import Job, expected_seconds, jobs_of, select, state_of
@@ -239,7 +238,7 @@ def test_the_processes_of_torchrun_take_note_of_a_request_to_stop(jobs, monkeypa
 
     before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("nobody took note of the signal"))
     try:
-        monkeypatch.setattr(run, "execute", told)
+        monkeypatch.setattr(local, "execute", told)
         with pytest.raises(stop_signal.Stopped):
             local.run_together(jobs, device="cpu", replace=False, on_event=lambda *_: None)
     finally:
