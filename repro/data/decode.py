@@ -133,7 +133,11 @@ def checked(path: str | Path) -> Path:
         raise DecodeError(path, "not a regular file")
     if facts.st_size == 0:
         raise DecodeError(path, "empty file")
-    if told := cut(file):
+    try:
+        told = cut(file)
+    except OSError as error:
+        raise DecodeError(path, f"cannot be read: {error}") from error
+    if told:
         raise DecodeError(path, told)
     return file
 

@@ -178,6 +178,7 @@ def _sha256(content: bytes) -> str:
 def _lock(folder: Path) -> Iterator[None]:
     """Wait for other writers of `folder`."""
     with folder.with_name(f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
         clear_left(folder.parent)
         yield

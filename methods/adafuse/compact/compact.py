@@ -18,7 +18,6 @@ eq. 5 counts them as if they were.
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -31,7 +30,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from baselines.tsm import ShiftConv2d, temporal_shift
 from baselines.video import VideoResNet
 from methods.adafuse.blocks import GatedResidual, pool
-from methods.adafuse.compact.costs import KINDS, Costs, Line
+from methods.adafuse.compact.costs import KINDS, Costs, Times
 from methods.adafuse.compact.pair import Pair, Source, TorchPair
 from methods.adafuse.gate import Gate
 from methods.adafuse.policy import KEEP, REUSE, to_codes
@@ -342,61 +341,3 @@ def _shortcut(downsample: nn.Module | None, convolution: Convolution) -> nn.Modu
 def _gates(model: nn.Module) -> Mapping[str, Gate]:
     adafuse: Any = getattr(model, "adafuse", None)
     return adafuse.gates if adafuse is not None else {}
-
-
-class Times:
-    """Measures; the least of `repeats` counts."""
-
-    def __init__(self, repeats: int) -> None:
-        self.repeats = repeats
-
-    def fill(self, net: nn.Module, blocks: Mapping[str, CompactBlock], example: Tensor) -> float:
-        """Give each block its costs; returns the seconds that this took."""
-        began = time.perf_counter()
-        known: dict[tuple[Any, ...], Costs] = {}
-        with torch.inference_mode():
-            net(example)
-            for block in blocks.values():
-                key = (block.shape, block.policy.decided, block.pair.macs(block.shape[2:]))
-                if key not in known:
-                    known[key] = self._measure(block, example)
-                block.costs = known[key]
-        return time.perf_counter() - began
-
-    def _measure(self, block: CompactBlock, example: Tensor) -> Costs:
-        decided, each = block.policy.decided, sum(block.pair.macs(block.shape[2:]))
-        generator = torch.Generator().manual_seed(0)
-        x = torch.rand(block.shape, generator=generator).to(example)
-        x = x.contiguous(memory_format=torch.channels_last)
-        compact: dict[float, float] = {}
-        union: dict[float, float] = {}
-        for density in _DENSITIES:
-            kept = torch.randperm(decided, generator=generator)[: max(1, int(density * decided))].numpy()
-            codes = np.zeros((len(x) // block.policy.frames, block.policy.frames, decided), dtype=np.int64)
-            codes[..., kept] = KEEP
-            compact[len(x) * len(kept) * each] = self._least(block, "compact", x, codes)
-            union[len(kept)] = self._least(block, "union", x, codes)
-        dense = self._least(block, "dense", x, codes)
-        return Costs(frames=len(x), compact=Line.through(compact), union=Line.through(union), dense=dense)
-
-    def _least(self, block: CompactBlock, kind: str, x: Tensor, codes: np.ndarray) -> float:
-        taken, before = [], block.kind
-        block.kind = kind
-        try:
-            for _ in range(self.repeats):
-                _wait(x)
-                began = time.perf_counter()
-                block.middle(x, codes)
-                _wait(x)
-                taken.append(time.perf_counter() - began)
-        finally:
-            block.kind = before
-        return min(taken)
-
-
-def _wait(x: Tensor) -> None:
-    if x.is_cuda:
-        torch.cuda.synchronize(x.device)
-
-
-_DENSITIES = (0.25, 1.0)

@@ -222,3 +222,15 @@ def test_rotation_is_applied_by_both(write_video, tmp_path):
     path.write_bytes(data)
     one, two = (read_frames(path, [0, 7], decoder=decoder) for decoder in ("decord", "pyav"))
     assert one.shape == two.shape == (2, 128, 64, 3) and np.array_equal(one, two)
+
+
+def test_a_file_that_may_not_be_read_is_one_bad_video(tmp_path, monkeypatch):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(b"x")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(DecodeError, match=r"cannot be read: .*Permission denied"):
+        frame_count(path)

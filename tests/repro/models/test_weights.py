@@ -66,10 +66,13 @@ def states() -> dict[str, dict[str, torch.Tensor]]:
     """Trained-looking tensors of each small network: no two equal."""
     torch.manual_seed(0)
     made = {key: build(model).state_dict() for key, model in MODELS.items()}
-    return {
+    drawn = {
         key: {n: torch.randn(v.shape) if v.is_floating_point() else v + 7 for n, v in state.items()}
         for key, state in made.items()
     }
+    for state in drawn.values():
+        state |= {name: value.abs() for name, value in state.items() if name.endswith("running_var")}
+    return drawn
 
 
 def write(path: Path, state: dict[str, torch.Tensor], rename=lambda name: name, **more: object) -> Path:
