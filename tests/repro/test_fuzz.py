@@ -28,8 +28,6 @@ from repro.models.verify import verify
 from repro.records.scores import Scores
 from repro.runner import slurm
 
-#: readers that build networks, or do more than read
-SLOW_READERS = {"reference networks": 20}
 TINY = Model(name="tsn", backbone="tiny_resnet", frames=2, num_classes=3)
 
 JSON_TEXT = st.one_of(JSON.map(json.dumps), TEXTS, st.sampled_from(["[" * 100_000, "{", '{"a":' * 5000, "NaN"]))
@@ -297,7 +295,7 @@ def desk(tmp_path, monkeypatch):
 def fuzz_reader(name: str, folder: Path, count: int) -> None:
     strategy, read = READERS[name]
     near = 0 if name in ("slurm options", "contract") else 4
-    fuzz(strategy, lambda case: read(case, folder), count // SLOW_READERS.get(name, 1), near)
+    fuzz(strategy, lambda case: read(case, folder), count, near)
 
 
 def fuzz_command_line(capsys: Any, count: int) -> None:

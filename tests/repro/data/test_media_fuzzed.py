@@ -21,8 +21,6 @@ from repro.data.decode import frame_count, read_frames
 from repro.data.truncation import cut
 from repro.data.video_facts import probe
 
-#: they decode
-SLOW_READERS = {"video": 4}
 VIDEOS = {
     "a.mp4": x264(CLOSED, count=8),
     "b.mp4": x264(CLOSED, count=8, container={"movflags": "frag_keyframe+empty_moov"}),
@@ -123,7 +121,7 @@ KINDS = ["video", "end of a video", "picture", "folder of frames"]
 def fuzz_reader(name: str, whole: list[bytes], folder: Path, count: int) -> None:
     strategy, read = readers(whole)[name]
     near = 0 if name == "folder of frames" else 4
-    fuzz(strategy, lambda case: read(case, folder), count // SLOW_READERS.get(name, 1), near)
+    fuzz(strategy, lambda case: read(case, folder), count, near)
 
 
 @pytest.mark.parametrize("name", KINDS)
