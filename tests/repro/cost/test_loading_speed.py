@@ -32,7 +32,7 @@ def rendered(result):
 
 def test_clips_have_the_key_frames_their_names_say(clip, tmp_path):
     with VideoFile(clip) as video:
-        assert (video.codec, video.height, len(video.listing.stamps)) == ("h264", 256, FRAMES)
+        assert (video.codec, video.size[1], len(video.listing.stamps)) == ("h264", 256, FRAMES)
         assert max(np.diff(video.listing.keys)) == 12
         assert video.stream.codec_context.has_b_frames
     long = clip_file("340x256 GOP 250", tmp_path, FRAMES)
