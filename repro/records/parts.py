@@ -39,6 +39,8 @@ class StaticResult(Part):
     params_trainable: Natural
     params_method: Natural
     sizes: Annotated[dict[Side, Count], Field(min_length=1)]
+    method: dict[str, float] = {}
+    """What the method's part counts of itself."""
     modules: list[dict[str, Any]] = []
     uncounted: dict[str, dict[str, Any]] = {}
     memory: dict[str, float] | None = None

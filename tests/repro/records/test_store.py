@@ -173,6 +173,7 @@ def test_a_damaged_file_is_kept_aside_when_the_experiment_runs_again(tmp_path: P
         {"environment": ENVIRONMENT | {"threads": "2"}},
         {"environment": ENVIRONMENT | {"threads": 0}},
         {"results": STATIC | {"params": -1}},
+        {"results": STATIC | {"method": {"kernel_shapes": "6"}}},
         {"results": STATIC | {"sizes": {}}},
         {"results": STATIC | {"sizes": {"224": {"gmacs": 0.0}}}},
         {"results": STATIC | {"sizes": {"224": {"gmacs": float("nan")}}}},
