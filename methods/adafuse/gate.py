@@ -196,9 +196,10 @@ class Gate(BareGate):
 
     def decide(self, joined: Tensor) -> Tensor:
         """Logits (M, C, A) of M frames, from [previous, this] pooled features (M, 2c), or (M, c) without history."""
-        layers = self.layers
-        scored = self.scored or (lambda x: layers.fc1(torch.relu(self.bn(layers.fc0(x)))))
-        logits = scored(joined)
+        if self.scored is not None:
+            logits = self.scored(joined)
+        else:
+            logits = self.layers.fc1(torch.relu(self.bn(self.layers.fc0(joined))))
         return logits.unflatten(1, (self.decided, len(self.actions)))
 
     @property

@@ -67,7 +67,7 @@ def _chosen(which: str) -> list[Question]:
     try:
         return declared(table=papers.full_name(which))
     except UnknownName:
-        names = [*{one.paper for one in known.values()}, *papers.TABLES, *papers.SHORT, *known]
+        names = [*dict.fromkeys(one.paper for one in known.values()), *papers.TABLES, *papers.SHORT, *known]
         raise UnknownName("paper, table or question", which, names) from None
 
 

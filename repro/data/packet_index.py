@@ -243,15 +243,18 @@ def _stream(container: Any, path: Path) -> Any:
 
 
 def _filled(path: Path) -> set[int]:
-    """Numbers of the video streams that packets come of in the part of the file that ffmpeg looks into first."""
-    with _container(path) as container, contextlib.suppress(av.error.FFmpegError, IndexError):
-        size, found = 0, set()
-        for packet in container.demux(container.streams.video):
-            size += packet.size
-            if packet.size:
-                found.add(packet.stream.index)
-            if size > _PROBED_BYTES or len(found) == len(container.streams.video):
-                break
+    """Numbers of the video streams that packets come of in what ffmpeg looks into first; none where it is damaged."""
+    size, found = 0, set()
+    with _container(path) as container:
+        try:
+            for packet in container.demux(container.streams.video):
+                size += packet.size
+                if packet.size:
+                    found.add(packet.stream.index)
+                if size > _PROBED_BYTES or len(found) == len(container.streams.video):
+                    break
+        except (av.error.FFmpegError, IndexError):  # damaged, or a stream that begins later: see `_through`
+            return set()
     return found
 
 
