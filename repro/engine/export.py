@@ -101,7 +101,7 @@ def _content(
     for name, write in _WRITERS[form].items():
         try:
             content = write(module, examples[_TRACED])
-            run = _READERS[form](content)
+            run = READERS[form](content)
             found = {n: run(examples[n]) for n in _COMPARED}
         except Exception as error:  # exporters and runtimes each have errors of their own
             reasons.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
@@ -199,7 +199,7 @@ _WRITERS: dict[str, dict[str, Writer]] = {
     "torchscript": {"trace": _torchscript},
     "torch-export": {"torch.export": _program},
 }
-_READERS: dict[str, Callable[[bytes], Runner]] = {
+READERS: dict[str, Callable[[bytes], Runner]] = {
     "onnx": _read_onnx, "torchscript": _read_torchscript, "torch-export": _read_program,
 }  # fmt: skip
 

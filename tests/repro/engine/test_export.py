@@ -85,7 +85,7 @@ def test_each_network_with_each_method_is_its_eager_self(tmp_path, model, form):
     assert sorted(made.errors) == [1, 3] and max(made.errors.values()) < 1e-5
     assert made.folded > 0
     x = torch.randn(input_shape(model, 32, 2))
-    found = export._READERS[form](made.path.read_bytes())(x)
+    found = export.READERS[form](made.path.read_bytes())(x)
     with torch.no_grad():
         torch.testing.assert_close(found, network.module(x), rtol=1e-4, atol=1e-4)
 
