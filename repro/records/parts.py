@@ -123,7 +123,7 @@ class Cost(Part):
 
     mean: dict[str, float] = {}
     std: dict[str, float] = {}
-    facts: dict[str, Any] = {}
+    facts: dict[str, float] = {}
 
 
 class AccuracyResult(Rate):
