@@ -264,7 +264,8 @@ def _finish(args: argparse.Namespace, console: Console, table: TableSpec, failed
     """The table, how the reference held up and the report, unless only the records were wanted."""
     from repro.records import store
     from repro.records.index import shown_records
-    from repro.report import build, chosen, print_text, write_report
+    from repro.report import build, chosen, write_report
+    from repro.report.text import print_text
 
     if args.smoke:
         console.print(f"smoke run: records in {store.default_root(True)}; they are not results and no table shows them")

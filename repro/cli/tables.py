@@ -122,7 +122,8 @@ def show(args: argparse.Namespace) -> int:
 def table(args: argparse.Namespace) -> int:
     """A table from records and published values in one of five formats."""
     from repro.records.index import shown_records
-    from repro.report import build, chosen, print_text, render, render_csv_notes
+    from repro.report import build, chosen, render, render_csv_notes
+    from repro.report.text import print_text
 
     console = prepare(args)
     found, index = table_of(args), shown_records(reference=args.reference)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, canonica
 from repro.core.words import many
 from repro.cost.macs import count_gmacs
 from repro.cost.speed import measure_speed
-from repro.evidence.aggregate import Done, average
+from repro.evidence.aggregate import Done
 from repro.papers import elsewhere, published
 from repro.papers.table import RowSpec, TableSpec
 
@@ -149,7 +150,7 @@ def _measured(layout: TableSpec, row: RowSpec, dataset: str, done: Done) -> Iter
             static = Experiment(model=experiment.model, measure=Static(sizes=(size,)))
             told = f"{layout.full_name}, measured, {seeds}"
             gmacs = _gmacs(static, size, done)
-            yield Candidate(row.label, experiment.model, size, average(rates), measure.test.count, told, gmacs)
+            yield Candidate(row.label, experiment.model, size, fmean(rates), measure.test.count, told, gmacs)
 
 
 def _gmacs(static: Experiment, size: int, done: Done) -> float:

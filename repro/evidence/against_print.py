@@ -29,14 +29,14 @@ def of_measured(
     if kind == "record" and path in _SPEEDS:
         return _of_speed(layout, row, path, done[-1])
     if path in _RATES and not column.cell.startswith(OWN_DATA) and done[-1].kind == "accuracy":
-        value = _numeric(printed, row.published_row, path)
+        value = printed.number(row.published_row, path)
         return _of_accuracy(layout, row, column, values, done, value, printed) if value else None
     return None
 
 
 def of_printed_gain(table: PublishedTable, row: str, base: str, column: str) -> Verdict | None:
     """The verdict on the difference of two printed top-1; None where the test set is not known."""
-    here, there = _numeric(table, row, column), _numeric(table, base, column)
+    here, there = table.number(row, column), table.number(base, column)
     dataset = table.dataset(row)
     if column != "top1" or dataset not in TEST_VIDEOS or here is None or there is None:
         return None
@@ -54,12 +54,13 @@ def _of_accuracy(
     printed: PublishedTable,
 ) -> Verdict | None:
     model, measure = done[-1].spec["model"], done[-1].spec["measure"]
-    of = printed.dataset(row.published_row or "") or _only_dataset(row)
+    of = printed.dataset(row.published_row) or row.dataset
     if measure["dataset"].startswith(PROBE):
-        return verdicts.incomparable(
+        return Verdict(
+            "incomparable",
             f"print is of {of or 'a real dataset'} and a full-size network; here {measure['dataset']} with "
             f"{model['backbone']} on {measure['test']['crop']}x{measure['test']['crop']}, which tells of the mechanism "
-            "alone"
+            "alone",
         )
     if of != measure["dataset"]:
         return None
@@ -73,30 +74,16 @@ def _missing(done: Sequence[Record], dataset: str) -> list[str]:
     return [f"{videos:,} test videos, not {whole:,}"] if whole and abs(videos - whole) > whole / 100 else []
 
 
-def _only_dataset(row: RowSpec) -> str:
-    """The only dataset of the row's cells that is no probe."""
-    of_paper = [experiment for cell, experiment in row.cells.items() if not cell.startswith(OWN_DATA)]
-    names = {getattr(experiment.measure, "dataset", PROBE) for experiment in of_paper}
-    names = {name for name in names if not name.startswith(PROBE)}
-    return names.pop() if len(names) == 1 else ""
-
-
 def _of_speed(layout: TableSpec, row: RowSpec, path: str, record: Record) -> Verdict | None:
     for column in layout.columns:
         kind, *parts = column.source.split(":")
         if kind == _SPEEDS[path] and parts[-1] == "videos_per_s":
             table = published.load(parts[0]) if len(parts) == 2 else published.load(layout.published_csv)
-            value = _numeric(table, row.published_row or "", "videos_per_s")
+            value = table.number(row.published_row, "videos_per_s")
             if value is None or (kind == "slowdown" and row.baseline is None):
                 return None
-            there = table.device(row.published_row or "") or "a device that is not named"
+            there = table.text(row.published_row, "device") or "a device that is not named"
             here = record.results["device_name"]
-            return verdicts.incomparable(f"whole videos of several views on {there} there; one view on {here} here")
+            told = f"whole videos of several views on {there} there; one view on {here} here"
+            return Verdict("incomparable", told)
     return None
-
-
-def _numeric(table: PublishedTable, row: str, column: str) -> Value | None:
-    if row not in table.rows or column not in table.columns:
-        return None
-    value = table.value(row, column)
-    return value if value is not None and value.number is not None else None

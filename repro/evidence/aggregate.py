@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from repro.core.spec import Experiment
 from repro.data.embedded import is_of_now
-from repro.evidence.metric import look_up, number
+from repro.evidence.metric import number
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
 
@@ -54,40 +53,20 @@ def numbers(records: Sequence[Record], path: str) -> list[float]:
     return [value for value in found if value is not None]
 
 
-@dataclass(frozen=True)
-class Spread:
-    """What several seeds leave open: their standard deviation, and the 95 % interval of their mean in percent."""
+def interval_of(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of two percentages or more, cut at 0 and 100."""
+    import numpy as np
 
-    deviation: float
-    interval: tuple[float, float]
-    n: int
+    from repro.evidence.stats import t_interval
 
-
-def spread_of(values: Sequence[float], *, interval: bool) -> Spread | None:
-    """The spread of seeds; None for one. The interval, Student's cut at 0 and 100, is made where it is asked for."""
-    if len(values) < 2:
-        return None
-    ends = (math.nan, math.nan)
-    if interval:
-        import numpy as np
-
-        from repro.evidence.stats import t_interval
-
-        found = t_interval(np.array(values))
-        ends = (max(0.0, found.low), min(100.0, found.high))
-    return Spread(statistics.stdev(values), ends, len(values))
-
-
-def average(values: Sequence[float]) -> float:
-    """The mean of one value or more."""
-    return statistics.fmean(values)
+    found = t_interval(np.array(values))
+    return max(0.0, found.low), min(100.0, found.high)
 
 
 def mean_of(records: Sequence[Record], path: str) -> float | None:
     """Mean of a number over records; None where there are none or one lacks it."""
-    values = [look_up(record.results, path) for record in records]
-    known = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
-    return statistics.fmean(known) if known and len(known) == len(values) else None
+    known = [value for value in numbers(records, path) if math.isfinite(value)]
+    return statistics.fmean(known) if known and len(known) == len(records) else None
 
 
 def cubic_trend(values: Sequence[float]) -> list[tuple[float, float]]:

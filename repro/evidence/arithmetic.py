@@ -76,22 +76,6 @@ def compares(statement: str) -> list[ast.Compare]:
     return [part for part in parts if isinstance(part, ast.Compare)]
 
 
-def references(statement: str) -> list[tuple[str, ...]]:
-    """The cells that a statement names, in order, each once."""
-    found: list[tuple[str, ...]] = []
-
-    def walk(node: ast.AST) -> None:
-        if isinstance(node, (ast.Attribute, ast.Subscript)):
-            parts = parts_of(node)
-            found.extend([parts] if parts not in found else [])
-            return
-        for child in ast.iter_child_nodes(node):
-            walk(child)
-
-    walk(_parsed(statement))
-    return found
-
-
 def _parsed(statement: str) -> ast.expr:
     try:
         return ast.parse(statement.strip(), mode="eval").body

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.core.errors import ReproError
@@ -49,15 +48,10 @@ def _done(index: Index, experiment: Experiment) -> list[Record]:
 
 def _best(layout: TableSpec, index: Index, cell: str) -> tuple[RowSpec, Record] | None:
     """The row of this suite whose seeds are best on average, and its first seed."""
-    found = [(row, records) for row, one in _own(layout, cell) if (records := _done(index, one))]
-    means = [sum(float(record.results["top1"]) for record in records) / len(records) for _, records in found]
-    if not found:
-        return None
-    row, records = found[means.index(max(means))]
-    return row, records[0]
-
-
-def _own(layout: TableSpec, cell: str) -> Iterator[tuple[RowSpec, Experiment]]:
+    found = []
     for row in layout.rows:
-        if cell in row.cells and row.cells[cell].model.name != PAPER:
-            yield row, row.cells[cell]
+        one = row.cells.get(cell)
+        if one is not None and one.model.name != PAPER and (records := _done(index, one)):
+            found.append((sum(float(record.results["top1"]) for record in records) / len(records), row, records[0]))
+    _, best, first = max(found, key=lambda entry: entry[0], default=(0.0, None, None))
+    return (best, first) if best and first else None

@@ -11,15 +11,13 @@ slack a - b - 2.
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from statistics import NormalDist
 from typing import Literal
 
 from repro.evidence.arithmetic import Lookup, compares, parts_of
-from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS
+from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS, margin_of
 
 RATES = ("top1", "top5")
 Parts = tuple[str, ...]
@@ -168,13 +166,11 @@ def _slack(one: _Sum, lookup: Lookup) -> float:
 
 def _margin(one: _Sum, lookup: Lookup, dataset: Dataset) -> float | None:
     """Half-width of the 95 % interval that the noise of these single runs makes; None of an unknown test set."""
-    variance = 0.0
-    for parts, factor in one.terms:
-        if dataset(parts) not in TEST_VIDEOS:
-            return None
-        rate, videos = float(lookup(parts) or 0), TEST_VIDEOS[dataset(parts)][0]
-        variance += float(factor) ** 2 * (rate * (100 - rate) / videos + RUN_DEVIATION**2)
-    return NormalDist().inv_cdf(0.975) * math.sqrt(variance)
+    if any(dataset(parts) not in TEST_VIDEOS for parts, _ in one.terms):
+        return None
+    return margin_of(
+        (float(factor), float(lookup(parts) or 0), TEST_VIDEOS[dataset(parts)][0]) for parts, factor in one.terms
+    )
 
 
 def _told(one: _Sum, slack: float, margin: float, word: str, lookup: Lookup, dataset: Dataset) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from repro.data.known_datasets import KNOWN
 from repro.evidence.check_rules import Finding, cell_of, frames_of, half_unit, text_of
 from repro.papers.published import PublishedRow, PublishedTable
 from repro.records.schema import Record
-
-_CLASSES = {"kinetics400": 400, "kinetics200": 200, "minikinetics": 200, "sthv1": 174, "sthv2": 174, "jester": 27}
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,15 @@ def _beside_host(table: PublishedTable, row: PublishedRow, host: Count) -> Itera
     least = host.gmacs[crop]
     if printed.number >= least - float(half_unit(printed)) - 0.006 * least:
         return
-    told = ", ".join(
-        f"{gmacs:.2f} at {size}" for size, gmacs in sorted(host.gmacs.items(), key=lambda one: int(one[0]))
-    )
     yield Finding(
         "host", "warning", (cell_of(table, row, "gflops"), host.record),
-        f"printed {printed.text}; {text_of(row, 'model')} without {text_of(row, 'method')} has {told} GMACs",
+        f"printed {printed.text}; {text_of(row, 'model')} without {text_of(row, 'method')} has {_told(host)} GMACs",
         f"less than its host at {crop}, the crop of the test: counted at another, or the method saves computation",
     )  # fmt: skip
+
+
+def _told(count: Count) -> str:
+    return ", ".join(f"{gmacs:.2f} at {size}" for size, gmacs in count.gmacs.items())
 
 
 def _test_crop(row: PublishedRow) -> str:
@@ -87,7 +87,7 @@ def _gmacs(table: PublishedTable, row: PublishedRow, count: Count) -> Iterator[F
         for size, gmacs in count.gmacs.items()
         if abs(gmacs - printed.number) <= float(half_unit(printed)) + 0.006 * gmacs
     ]
-    told = ", ".join(f"{gmacs:.2f} at {size}" for size, gmacs in count.gmacs.items())
+    told = _told(count)
     cells = (cell_of(table, row, "gflops"), count.record)
     if not fits:
         yield Finding(
@@ -104,12 +104,12 @@ def _params(table: PublishedTable, row: PublishedRow, count: Count) -> Iterator[
     printed = row.values.get("params_m")
     if printed is None or printed.number is None:
         return
-    dataset = table.dataset(row.key)
+    known = KNOWN.get(table.dataset(row.key))
     per_class = count.head / count.classes if count.classes else 0
     options = {f"{count.classes} classes": count.params / 1e6}
-    if dataset in _CLASSES and per_class:
-        other = count.params - (count.classes - _CLASSES[dataset]) * per_class
-        options = {f"{_CLASSES[dataset]} classes": other / 1e6} | options
+    if known and per_class:
+        other = count.params - (count.classes - known.classes) * per_class
+        options = {f"{known.classes} classes": other / 1e6} | options
         options["no classifier"] = (count.params - count.head) / 1e6
     fits = [
         name for name, number in options.items() if abs(number - printed.number) <= float(half_unit(printed)) + 1e-9

@@ -10,7 +10,7 @@ mechanism as "on the probe: yes / no / undecided", and never decide a sentence a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -20,7 +20,7 @@ import numpy as np
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
 from repro.evidence.aggregate import numbers
-from repro.evidence.arithmetic import evaluate, value
+from repro.evidence.arithmetic import Lookup, evaluate, value
 from repro.evidence.chance import chance
 from repro.evidence.questions import Answer, answers
 from repro.papers import published
@@ -104,9 +104,12 @@ def judge(claims: Iterable[Claim], records: Index | Iterable[Record]) -> list[Ju
     return [
         Judged(
             claim,
-            (*_statements(claim.printed, printed_value), *(_number(shown, here) for shown in claim.shows)),
+            (
+                *(_statement(printed, printed_value) for printed in claim.printed),
+                *(Finding("", value(shown, here).told) for shown in claim.shows),
+            ),
             tuple(part for statement in claim.printed for part in _chance(statement)),
-            _statements(claim.measured, here),
+            tuple(_statement(measured, here) for measured in claim.measured),
             tuple(_on_probe(name, found.get(question(name).full_name)) for name in claim.probes),
         )
         for claim in known
@@ -162,19 +165,11 @@ def _measured(parts: Sequence[str], cells: Cells) -> Decimal | None:
     return Decimal(repr(float(np.mean(found)))) if found else None
 
 
-def _statements(statements: Sequence[str], lookup: Callable[[Sequence[str]], Decimal | None]) -> tuple[Finding, ...]:
-    return tuple(_statement(statement, lookup) for statement in statements)
-
-
-def _statement(statement: str, lookup: Callable[[Sequence[str]], Decimal | None]) -> Finding:
+def _statement(statement: str, lookup: Lookup) -> Finding:
     outcome = evaluate(statement, lookup)
     if outcome.holds is None:
         return Finding(OPEN, f"{statement.strip()}: no number for {', '.join(outcome.missing)}")
     return Finding(HOLDS if outcome.holds else FAILS, outcome.told)
-
-
-def _number(expression: str, lookup: Callable[[Sequence[str]], Decimal | None]) -> Finding:
-    return Finding("", value(expression, lookup).told)
 
 
 def _chance(statement: str) -> list[Finding]:

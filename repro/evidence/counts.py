@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from repro.core.words import many
 from repro.evidence import verdicts
-from repro.evidence.aggregate import Done, average
+from repro.evidence.aggregate import Done
 from repro.evidence.metric import look_up
 from repro.evidence.verdicts import Verdict
 from repro.papers import published
@@ -37,10 +38,6 @@ class Counted:
     """In the table's CSV."""
     printed: Value
     verdict: Verdict
-    counter: str = ""
-    """What counted; empty where nothing could."""
-    input: str = ""
-    """What of: `8 frames of 224x224`, `174 classes`."""
     record: str = ""
     """Name of the record that counted."""
 
@@ -51,14 +48,14 @@ def counts(layout: TableSpec, done: Done) -> list[Counted]:
     found = []
     for row in layout.rows:
         if row.published_row is not None:
-            columns = [name for name in dict.fromkeys((*COLUMNS, *row.readings)) if name in printed.columns]
+            columns = dict.fromkeys((*COLUMNS, *row.readings))
             found += [one for name in columns if (one := _counted(layout, row, name, printed, done))]
     return found
 
 
 def _counted(layout: TableSpec, row: RowSpec, column: str, printed: PublishedTable, done: Done) -> Counted | None:
-    value = printed.value(row.published_row or "", column)
-    if value is None or value.number is None:
+    value = printed.number(row.published_row, column)
+    if value is None:
         return None
     reading = row.readings.get(column, Reading())
     why, here = row.explained.get(column, ""), (layout.full_name, row.key, column, value)
@@ -79,9 +76,7 @@ def _counted(layout: TableSpec, row: RowSpec, column: str, printed: PublishedTab
         assert base is not None and base.number is not None
         found = {name: number + base.number for name, number in found.items()}
     at = ", ".join(text for text in (at, reading.says) if text)
-    return Counted(
-        *here, verdicts.of_count(found, value, at, why), verdicts.nearest(found, value), at, records[-1].name
-    )
+    return Counted(*here, verdicts.of_count(found, value, at, why), records[-1].name)
 
 
 def _source(row: RowSpec, column: str, reading: Reading) -> tuple[str, str]:
@@ -117,7 +112,7 @@ def _on_probes(row: RowSpec, done: Done) -> str:
     for cell, experiment in row.cells.items():
         shares = [share for record in done(experiment) if (share := _share(record.results)) is not None]
         if shares and getattr(experiment.measure, "dataset", "").startswith(PROBE):
-            told.append(f"{100 * average(shares):.1f} % on {cell} ({many(len(shares), 'seed')})")
+            told.append(f"{100 * fmean(shares):.1f} % on {cell} ({many(len(shares), 'seed')})")
     return f"Of its cost with nothing saved our small network spends {', '.join(told)}." if told else ""
 
 

@@ -55,20 +55,18 @@ def of_row(row: RowSpec) -> list[Deviation]:
 
 def parse(name: str, docstring: str) -> list[Deviation]:
     """The numbered points of a docstring, with its paper and its authors' code as their source."""
-    head, _, rest = _split(docstring)
-    paper, code = _PAPER.search(head), _CODE.search(head)
-    source = "; ".join(part for part in (paper[1] if paper else "", code[0] if code else "") if part)
-    points = (" ".join(point.split()).rstrip(".") for point in _POINT.split(rest)[1:])
-    return [Deviation(name, point, " ".join(source.split())) for point in points]
-
-
-def _split(docstring: str) -> tuple[str, str, str]:
-    """Text before the heading, the heading, and the paragraph under it."""
     found = _HEADING.search(docstring)
-    if found is None:
-        return docstring, "", ""
-    paragraph = docstring[found.end() :].lstrip("\n").partition("\n\n")[0]
-    return docstring[: found.start()], found[0], paragraph
+    paragraph = docstring[found.end() :].lstrip("\n").partition("\n\n")[0] if found else ""
+    points = (" ".join(point.split()).rstrip(".") for point in _POINT.split(paragraph)[1:])
+    return [Deviation(name, point, _says(docstring)) for point in points]
+
+
+def _says(docstring: str) -> str:
+    """Paper and code that it names before its differences."""
+    head = _HEADING.split(docstring)[0]
+    paper, code = _PAPER.search(head), _CODE.search(head)
+    says = "; ".join(part for part in (paper[1] if paper else "", code[0] if code else "") if part)
+    return " ".join(says.split())
 
 
 @cache
@@ -129,7 +127,4 @@ def sources(row: RowSpec) -> list[Source]:
 def _source(entry: Entry) -> Source:
     module = entry.target if isinstance(entry.target, str) else getattr(entry.target, "__module__", "")
     file = module.partition(":")[0].replace(".", "/") + ".py"
-    head, _, _ = _split(_docstring(entry))
-    paper, code = _PAPER.search(head), _CODE.search(head)
-    says = "; ".join(part for part in (paper[1] if paper else "", code[0] if code else "") if part)
-    return Source(entry.name, file, " ".join(says.split()))
+    return Source(entry.name, file, _says(_docstring(entry)))

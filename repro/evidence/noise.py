@@ -7,7 +7,7 @@ the true one is smaller, so this errs towards doubt), and the run itself, whose 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -28,9 +28,6 @@ TEST_VIDEOS: dict[str, tuple[int, str]] = {
 RUN_DEVIATION = 0.3
 
 
-_COUNT = {2: "two", 4: "four"}
-
-
 @dataclass(frozen=True)
 class Doubt:
     """A printed difference beside what chance alone may do, both in percentage points."""
@@ -39,7 +36,6 @@ class Doubt:
     margin: float
     """Half-width of the 95 % interval of what chance alone gives."""
     videos: int
-    runs: int
 
     @property
     def decided(self) -> bool:
@@ -50,22 +46,25 @@ class Doubt:
         """In words, with the assumption."""
         where = "outside" if self.decided else "within"
         return (
-            f"{self.difference:+.2f} points, {where} the ±{self.margin:.2f} that {_COUNT[self.runs]} single runs may "
-            f"give ({self.videos:,} test videos; one run's deviation taken as {RUN_DEVIATION})"
+            f"{self.difference:+.2f} points, {where} the ±{self.margin:.2f} that two single runs may give "
+            f"({self.videos:,} test videos; one run's deviation taken as {RUN_DEVIATION})"
         )
 
 
-def doubt(top1: Sequence[float], dataset: str, confidence: float = 0.95) -> Doubt:
-    """The difference `a - b` of two printed top-1 in percent on `dataset`; of four, `(a - b) - (c - d)`."""
+def doubt(top1: Sequence[float], dataset: str) -> Doubt:
+    """The difference of two printed top-1 in percent on `dataset`."""
     if dataset not in TEST_VIDEOS:
         raise UnknownName("dataset", dataset, TEST_VIDEOS)
-    return single_runs(top1, TEST_VIDEOS[dataset][0], confidence)
+    return single_runs(top1, TEST_VIDEOS[dataset][0])
 
 
-def single_runs(top1: Sequence[float], videos: int, confidence: float = 0.95) -> Doubt:
-    """The same of two, or four, single runs that were tested on so many videos."""
-    variance = sum(value * (100 - value) / videos + RUN_DEVIATION**2 for value in top1)
-    signs = (1, -1, -1, 1)[: len(top1)]
-    difference = sum(sign * value for sign, value in zip(signs, top1, strict=True))
-    margin = NormalDist().inv_cdf((1 + confidence) / 2) * math.sqrt(variance)
-    return Doubt(difference, float(margin), videos, len(top1))
+def single_runs(top1: Sequence[float], videos: int) -> Doubt:
+    """The same of two single runs that were tested on so many videos."""
+    first, second = top1
+    return Doubt(first - second, margin_of([(1.0, value, videos) for value in top1]), videos)
+
+
+def margin_of(runs: Iterable[tuple[float, float, int]]) -> float:
+    """Half-width of the 95 % interval of a sum of single runs by chance: of each its factor, top-1 and test videos."""
+    variance = sum(factor**2 * (rate * (100 - rate) / videos + RUN_DEVIATION**2) for factor, rate, videos in runs)
+    return NormalDist().inv_cdf(0.975) * math.sqrt(variance)

@@ -14,8 +14,8 @@ import numpy as np
 
 from repro.core.spec import Accuracy, Experiment
 from repro.evidence.metric import number
-from repro.evidence.paired import LEVEL, Contrast, Word, contrast
-from repro.evidence.stats import holm
+from repro.evidence.paired import Contrast, Word, contrast
+from repro.evidence.stats import LEVEL, holm
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
 

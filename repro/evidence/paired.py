@@ -13,17 +13,18 @@ video[i], with the degrees of freedom of Satterthwaite.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from repro.core.errors import BadOption
-from repro.evidence.stats import Interval, holm, t_below, t_interval, t_quantile
+from repro.evidence.stats import ENDS, LEVEL, POWER, Interval, holm, t_below, t_interval, t_quantile
 
 Word = Literal["higher", "lower", "undecided"]
-LEVEL, POWER = 0.05, 0.8
+#: seeds, at the most, that are asked for
+_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Contrast:
     """Student's t over the seeds: value, 95 % interval, how many."""
     error: float
     """Standard error of seeds and test videos together."""
-    freedom: float
     p: float
     """Two-sided, of no difference, by `error`."""
     smallest: float
@@ -52,10 +52,10 @@ def contrast(per_seed: np.ndarray, of_videos: float = 0.0) -> Contrast:
     of_seeds = float(np.var(per_seed, ddof=1)) / over.n
     error = math.sqrt(of_seeds + of_videos)
     if error == 0:
-        return Contrast(over, 0.0, over.n - 1, float(over.value == 0), 0.0)
+        return Contrast(over, 0.0, float(over.value == 0), 0.0)
     freedom = (over.n - 1) * ((of_seeds + of_videos) / of_seeds) ** 2 if of_seeds > 0 else 1e9
     p = 2 * t_below(freedom, -abs(over.value) / error)
-    return Contrast(over, error, freedom, p, smallest(error, freedom))
+    return Contrast(over, error, p, smallest(error, freedom))
 
 
 def video_variance(per_video: np.ndarray) -> float:
@@ -73,14 +73,12 @@ def video_variance(per_video: np.ndarray) -> float:
     return max(0.0, float(y.mean(0).var(ddof=1)) - of_rest / seeds) / videos
 
 
-def over_videos(
-    per_video: np.ndarray, rng: np.random.Generator, confidence: float = 0.95, resamples: int = 10_000
-) -> Interval:
+def over_videos(per_video: np.ndarray, rng: np.random.Generator, resamples: int = 10_000) -> Interval:
     """Percentile bootstrap over test videos inside seeds: each draw takes the same videos of every seed, (S, N)."""
     mean = np.asarray(per_video, float).mean(0)
     values, counts = np.unique(mean, return_counts=True)
     drawn = rng.multinomial(mean.size, counts / mean.size, size=resamples) @ values / mean.size
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(drawn, ENDS)
     return Interval(float(mean.mean()), float(low), float(high), mean.size, "paired bootstrap")
 
 
@@ -104,3 +102,25 @@ def verdict(found: Contrast, p_corrected: float, width: float) -> Word:
     if p_corrected >= LEVEL or found.seeds.high - found.seeds.low > width:
         return "undecided"
     return "higher" if found.seeds.value > 0 else "lower"
+
+
+def would_decide(found: Contrast, width: float, sure: bool) -> str:
+    """In words: seeds for an interval of the declared width, or for a true difference of the size that was found.
+
+    `sure`: whether only the width is missing.
+    """
+    deviation = found.half / t_quantile(found.seeds.n - 1, 1 - LEVEL / 2) * math.sqrt(found.seeds.n)
+    if found.seeds.high - found.seeds.low > width:
+        wanted = _first(lambda n: 2 * t_quantile(n - 1, 1 - LEVEL / 2) * deviation / math.sqrt(n) <= width)
+        told = f"{wanted} seeds for an interval of {width:g}"
+        return told if sure else f"{told}, if the difference is as large as it seems"
+    size = abs(found.seeds.value)
+    if not size:
+        return "no number of seeds: the means are the same"
+    wanted = _first(lambda n: smallest(deviation / math.sqrt(n), n - 1) <= size)
+    most = max(abs(found.seeds.low), abs(found.seeds.high))
+    return f"{wanted} seeds, were the difference {size:.2g}; it is at most {most:.2g} by its interval"
+
+
+def _first(enough: Callable[[int], bool]) -> str:
+    return next((str(n) for n in range(2, _MOST) if enough(n)), f"over {_MOST}")

@@ -7,16 +7,16 @@ are divided by a share of the peak. Low and high ends multiply the ends of all f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from repro.core.errors import BadOption, UnknownName
 from repro.core.roofline import PEAKS
-from repro.core.spec import Accuracy, Experiment, Model, Train, to_dict
+from repro.core.spec import Accuracy, Experiment, Train, to_dict
 from repro.data.known_datasets import KNOWN
 from repro.evidence import plan_facts as facts
-from repro.evidence.plan_facts import Range
+from repro.evidence.plan_facts import Estimate, Range
 from repro.evidence.plan_seeds import Decision, decisions
 from repro.papers.table import RowSpec, TableSpec
 from repro.records.schema import Record
@@ -26,29 +26,12 @@ _NETWORK = ("name", "backbone", "frames", "options", "method", "method_options")
 _OF_LOSS = ("efficiency", "efficiency_weight", "efficiency_scale")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """A cost with the ends of what it may be; its sources are the plan's."""
-
-    value: float
-    low: float
-    high: float
-
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(self.value + other.value, self.low + other.low, self.high + other.high)
-
-    def times(self, factor: Range | float) -> Estimate:
-        """Each end by its own end of the factor."""
-        if isinstance(factor, Range):
-            return Estimate(self.value * factor.value, self.low * factor.low, self.high * factor.high)
-        return Estimate(self.value * factor, self.low * factor, self.high * factor)
-
-    def over(self, factor: Range) -> Estimate:
-        """Divided: the low end by the factor's high one."""
-        return Estimate(self.value / factor.value, self.low / factor.high, self.high / factor.low)
-
-
 ZERO = Estimate(0, 0, 0)
+
+
+def _sum(parts: Iterable[Estimate | None]) -> Estimate:
+    """Together, as far as they can be told."""
+    return sum((part for part in parts if part is not None), ZERO)
 
 
 @dataclass(frozen=True)
@@ -81,19 +64,13 @@ class Plan:
 
     def left(self) -> tuple[Estimate, Estimate]:
         """Hours and kWh of the cells without a record, as far as they could be told."""
-        hours = kwh = ZERO
-        for cell in self.cells:
-            if not cell.done:
-                hours, kwh = hours + (cell.hours or ZERO), kwh + (cell.kwh or ZERO)
-        return hours, kwh
+        todo = [cell for cell in self.cells if not cell.done]
+        return _sum(cell.hours for cell in todo), _sum(cell.kwh for cell in todo)
 
     def total(self) -> tuple[Estimate, Estimate, Estimate, int]:
         """Hours, kWh and GB of all cells that could be told, at one seed, datasets included; and how many could not."""
-        hours = kwh = disk = ZERO
-        for cell in self.cells:
-            hours, kwh, disk = hours + (cell.hours or ZERO), kwh + (cell.kwh or ZERO), disk + cell.disk_gb
-        for size in self.datasets_gb.values():
-            disk = disk + Estimate(size.value, size.low, size.high)
+        disk = _sum([*(cell.disk_gb for cell in self.cells), *self.datasets_gb.values()])
+        hours, kwh = _sum(cell.hours for cell in self.cells), _sum(cell.kwh for cell in self.cells)
         return hours, kwh, disk, sum(cell.hours is None for cell in self.cells)
 
 
@@ -120,9 +97,7 @@ def plan(table: TableSpec, records: Sequence[Record], *, device: str, count: int
         for cell, experiment in row.cells.items():
             made = _Cell(row, experiment, records, name, count)
             cells.append(made.plan(cell, (experiment.id, 0) in done))
-    measures = [experiment.measure for row in table.rows for experiment in row.cells.values()]
-    used = {name for measure in measures if isinstance(measure, Accuracy) for name in measure.datasets}
-    sizes = {name: facts.MEDIA[name].gigabytes for name in sorted(used) if name in facts.MEDIA}
+    sizes = {name: facts.GIGABYTES[name] for name in sorted(table.datasets) if name in facts.GIGABYTES}
     return Plan(table.full_name, name, count, tuple(cells), tuple(decisions(table)), sizes)
 
 
@@ -146,9 +121,9 @@ class _Cell:
             hours = self._small(measure)
         kwh = None
         if hours is not None:
-            watts = facts.WATTS[self.device] * devices
-            self._note(f"data sheet: {facts.WATTS[self.device]:g} W a device")
-            kwh = self._with(self._with(hours, facts.DRAW), facts.HOST).times(watts / 1000)
+            watts = facts.WATTS[self.device]
+            self._note(f"data sheet: {watts:g} W a device")
+            kwh = self._with(self._with(hours, facts.DRAW), facts.HOST).times(watts * devices / 1000)
         return CellPlan(self.row.key, cell, done, hours, kwh, disk, tuple(dict.fromkeys(self.sources)))
 
     def _small(self, measure: object) -> Estimate:
@@ -161,7 +136,7 @@ class _Cell:
         kind = "probe" if isinstance(measure, Accuracy) else self.experiment.measure.kind
         seconds = facts.SECONDS[kind]
         self._note(seconds.source)
-        return Estimate(seconds.value, seconds.low, seconds.high).times(1 / 3600)
+        return seconds.times(1 / 3600)
 
     def _dataset(self, measure: Accuracy) -> Estimate | None:
         known = KNOWN[measure.dataset]
@@ -196,9 +171,8 @@ class _Cell:
         busy = busy.times(1 / self.count)
         decode = facts.DECODE_S
         self._note(f"{decode.source}; {facts.CORES} cores a device")
-        share = clips / (facts.CORES * self.count)
-        ends = (decode.value * share, decode.low * share, decode.high * share)
-        return Estimate(*(max(pair) for pair in zip((busy.value, busy.low, busy.high), ends, strict=True)))
+        fed = decode.times(clips / (facts.CORES * self.count))
+        return Estimate(max(busy.value, fed.value), max(busy.low, fed.low), max(busy.high, fed.high))
 
     def _seconds(self, crop: int, train: Train | None) -> Estimate | None:
         """Seconds of one view's forward pass on the device."""
@@ -255,21 +229,21 @@ class _Cell:
         return self.device.lower() in str(record.results["device_name"]).lower()
 
     def _of_network(self) -> list[Record]:
-        wanted = _network(self.experiment.model)
-        return [record for record in self.records if _network_of(record) == wanted]
+        wanted = _same_speed(to_dict(self.experiment.model))
+        return [record for record in self.records if _same_speed(record.spec["model"]) == wanted]
 
     def _disk(self, measure: Accuracy) -> Estimate:
         """Checkpoints and scores; the dataset itself is counted once for the table."""
         static = next((record for record in self._of_network() if record.kind == "static"), None)
-        parameters = static.results["params"] if static else None
         if static is not None:
+            ends = (static.results["params"],) * 3
             self._note(f"record {static.place}: {static.results['params']:,} parameters")
         else:
+            ends = (30e6, 20e6, 50e6)
             self._note("assumption: 20 to 50 million parameters")
         state = 4 * 2 * 2 / 1e9  # 4 bytes, weights and momentum, two checkpoints
         known = KNOWN[measure.dataset]
         scores = known.splits["val"] * measure.test.count * known.classes * 4 / 1e9
-        ends = (parameters,) * 3 if parameters else (30e6, 20e6, 50e6)
         self._note("float32: two checkpoints of weights and momentum, scores of every view")
         return Estimate(*(end * state + scores for end in ends))
 
@@ -290,14 +264,6 @@ def _peak_of(record: Record) -> float | None:
     """TMAC/s of the machine of a speed record, as its own check of plausibility found it."""
     peak = (record.results.get("roofline") or {}).get("peak_tmacs")
     return float(peak) if peak else None
-
-
-def _network(model: Model) -> object:
-    return _same_speed(to_dict(model))
-
-
-def _network_of(record: Record) -> object:
-    return _same_speed(record.spec["model"])
 
 
 def _same_speed(model: Mapping[str, Any]) -> object:

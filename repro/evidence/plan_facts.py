@@ -10,23 +10,32 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Range:
-    """A number, the ends of what it may be, and where it comes from."""
+class Estimate:
+    """A number with the ends of what it may be."""
 
     value: float
     low: float
     high: float
-    source: str
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.value + other.value, self.low + other.low, self.high + other.high)
+
+    def times(self, factor: Estimate | float) -> Estimate:
+        """Each end by its own end of the factor."""
+        if not isinstance(factor, Estimate):
+            factor = Estimate(factor, factor, factor)
+        return Estimate(self.value * factor.value, self.low * factor.low, self.high * factor.high)
+
+    def over(self, factor: Estimate) -> Estimate:
+        """Divided: the low end by the factor's high one."""
+        return Estimate(self.value / factor.value, self.low / factor.high, self.high / factor.low)
 
 
 @dataclass(frozen=True)
-class Media:
-    """How long a dataset's videos are and what it takes on a disk, in the form in which it is given out."""
+class Range(Estimate):
+    """One that is assumed, and where it comes from."""
 
-    seconds: float
-    """About the mean length of a video: Kinetics' clips are cut to 10 s, the others are 2 to 8 s long."""
-    gigabytes: Range
-    """Train and test split, 1e9 bytes."""
+    source: str
 
 
 #: board power in watts: the vendors' data sheets (TDP, or total graphics power)
@@ -47,14 +56,15 @@ _MIRROR = (
     "340x256 taken as a third of it"
 )
 _PAGE = "assumption: about the download size that its makers gave; the page is gone and was not checked"
-MEDIA: Mapping[str, Media] = {
-    "kinetics400": Media(10.0, Range(400, 130, 450, _MIRROR)),
-    "kinetics200": Media(10.0, Range(128, 40, 150, _MIRROR)),
-    "minikinetics": Media(10.0, Range(197, 65, 225, _MIRROR)),
-    "sthv1": Media(4.0, Range(25, 20, 30, _PAGE + " (JPEG folders)")),
-    "sthv2": Media(4.0, Range(20, 17, 25, _PAGE + " (WebM)")),
-    "jester": Media(3.0, Range(23, 20, 28, _PAGE + " (JPEG folders); a mirror has 27.4 GB of videos")),
-    "diving48": Media(5.0, Range(9.3, 9.0, 10.5, "a public mirror (Samoed/diving48): 9.29 GB of 18,404 videos")),
+#: train and test split of a dataset on a disk, in 1e9 bytes, in the form in which it is given out
+GIGABYTES: Mapping[str, Range] = {
+    "kinetics400": Range(400, 130, 450, _MIRROR),
+    "kinetics200": Range(128, 40, 150, _MIRROR),
+    "minikinetics": Range(197, 65, 225, _MIRROR),
+    "sthv1": Range(25, 20, 30, _PAGE + " (JPEG folders)"),
+    "sthv2": Range(20, 17, 25, _PAGE + " (WebM)"),
+    "jester": Range(23, 20, 28, _PAGE + " (JPEG folders); a mirror has 27.4 GB of videos"),
+    "diving48": Range(9.3, 9.0, 10.5, "a public mirror (Samoed/diving48): 9.29 GB of 18,404 videos"),
 }
 
 #: time of a training step over that of a forward pass: the backward pass takes two products for each of forward's

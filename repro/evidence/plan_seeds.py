@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from repro.core.spec import Accuracy
 from repro.evidence import plan_facts as facts
 from repro.evidence.noise import RUN_DEVIATION, TEST_VIDEOS
 from repro.evidence.stats import seeds_needed
 from repro.papers import published
-from repro.papers.table import PROBE, RowSpec, TableSpec
+from repro.papers.table import TableSpec
 
-POWER, ALPHA = 0.8, 0.05
 METHOD = (
     "Seeds of each network for a two-sided test at 5 % with power 0.8: noncentral t (Cohen 1988, section 2.3), with "
     "variance 2 s^2 / n of the seeds plus (p1 q1 + p2 q2 - 2 r sqrt(p1 q1 p2 q2)) / N of N test videos, which seeds do "
@@ -46,29 +44,13 @@ def decisions(table: TableSpec) -> Iterator[Decision]:
     """A decision for each row with a baseline whose top-1 are both printed on a dataset of known size."""
     printed = published.load(table.published_csv)
     for row in table.rows:
-        if row.baseline is None or row.published_row is None:
+        base = table.row(row.baseline) if row.baseline else None
+        dataset = printed.dataset(row.published_row) or row.dataset
+        if base is None or dataset not in TEST_VIDEOS:
             continue
-        base = table.row(row.baseline)
-        if base.published_row is None or "top1" not in printed.columns:
-            continue
-        pair = [printed.value(key, "top1") for key in (row.published_row, base.published_row)]
-        dataset = _dataset(row, printed)
-        if dataset not in TEST_VIDEOS or any(one is None or one.number is None for one in pair):
-            continue
-        here, there = (one.number for one in pair if one is not None and one.number is not None)
-        if here != there:
-            yield decide(row.key, base.key, dataset, here, there)
-
-
-def _dataset(row: RowSpec, printed: published.PublishedTable) -> str:
-    """What the CSV says, else the only dataset of the row's cells that is no probe."""
-    if "dataset" in printed.columns and row.published_row is not None:
-        told = printed.value(row.published_row, "dataset")
-        if told is not None:
-            return told.text
-    names = {e.measure.dataset for e in row.cells.values() if isinstance(e.measure, Accuracy)}
-    names = {name for name in names if not name.startswith(PROBE)}
-    return names.pop() if len(names) == 1 else ""
+        here, there = (printed.number(one.published_row, "top1") for one in (row, base))
+        if here is not None and there is not None and here.number != there.number:
+            yield decide(row.key, base.key, dataset, here.number or 0.0, there.number or 0.0)
 
 
 def decide(row: str, baseline: str, dataset: str, here: float, there: float) -> Decision:
@@ -77,7 +59,7 @@ def decide(row: str, baseline: str, dataset: str, here: float, there: float) -> 
 
     def seeds(deviation: float, correlation: float) -> int | None:
         fixed = deviation_of_test(here, there, videos, correlation)
-        return seeds_needed(difference, deviation, POWER, ALPHA, fixed=fixed)
+        return seeds_needed(difference, deviation, fixed=fixed)
 
     correlation, (least, most) = facts.CORRELATION, facts.RUN_DEVIATION_ENDS
     return Decision(

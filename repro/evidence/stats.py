@@ -6,12 +6,19 @@ Percentages stay percentages: a top-1 of 71.65 comes with an interval in the sam
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
 from repro.core.errors import BadOption
+
+#: all intervals are of 95 %: shares at their ends, and what lies below the upper one
+ENDS = ((1 - 0.95) / 2, (1 + 0.95) / 2)
+BELOW = ENDS[1]
+#: of tests: share of false alarms, and of true differences that are found
+LEVEL, POWER = 0.05, 0.8
 
 
 @dataclass(frozen=True)
@@ -23,10 +30,6 @@ class Interval:
     high: float
     n: int
     method: str
-
-    def excludes(self, value: float) -> bool:
-        """Whether `value` lies outside."""
-        return not self.low <= value <= self.high
 
 
 def t_quantile(freedom: float, share: float) -> float:
@@ -43,25 +46,25 @@ def t_below(freedom: float, value: float) -> float:
     return float(special.stdtr(freedom, value))
 
 
-def t_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
-    """Student's t interval of a mean; needs two values or more."""
-    x = _finite(values, at_least=2)
-    half = t_quantile(x.size - 1, (1 + confidence) / 2) * x.std(ddof=1) / math.sqrt(x.size)
+def t_interval(values: np.ndarray) -> Interval:
+    """Student's 95 % interval of a mean; needs two values or more."""
+    x = _finite(values)
+    half = t_quantile(x.size - 1, BELOW) * x.std(ddof=1) / math.sqrt(x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "t")
 
 
-def prediction_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
-    """Where the next single run of the same kind lies; needs two values or more."""
-    x = _finite(values, at_least=2)
-    half = t_quantile(x.size - 1, (1 + confidence) / 2) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
+def prediction_interval(values: np.ndarray) -> Interval:
+    """Where the next single run of the same kind lies (95 %); needs two values or more."""
+    x = _finite(values)
+    half = t_quantile(x.size - 1, BELOW) * x.std(ddof=1) * math.sqrt(1 + 1 / x.size)
     return Interval(float(x.mean()), float(x.mean() - half), float(x.mean() + half), int(x.size), "prediction")
 
 
-def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> Interval:
-    """Wilson's interval of a share, in percent: what the size of the test set alone leaves open."""
+def wilson_interval(correct: int, total: int) -> Interval:
+    """Wilson's 95 % interval of a share, in percent: what the size of the test set alone leaves open."""
     if not 0 <= correct <= total or total < 1:
         raise BadOption(f"{correct} correct of {total} videos", allowed="0 <= correct <= total, total > 0")
-    p, z = correct / total, NormalDist().inv_cdf(0.5 + 0.5 * confidence)
+    p, z = correct / total, NormalDist().inv_cdf(BELOW)
     centre, scale = 2 * total * p + z**2, 2 * (total + z**2)
     half = z * math.sqrt(4 * total * p * (1 - p) + z**2)
     low = 0.0 if correct == 0 else (centre - half) / scale
@@ -79,18 +82,14 @@ def mcnemar(a_correct: np.ndarray, b_correct: np.ndarray) -> float:
 
 
 def paired_difference(
-    a_correct: np.ndarray,
-    b_correct: np.ndarray,
-    rng: np.random.Generator,
-    confidence: float = 0.95,
-    resamples: int = 10_000,
+    a_correct: np.ndarray, b_correct: np.ndarray, rng: np.random.Generator, resamples: int = 10_000
 ) -> Interval:
-    """Top-1 of b minus that of a in points, with the percentile bootstrap over the videos that both scored."""
+    """Top-1 of b minus that of a in points, with the percentile bootstrap (95 %) over the videos that both scored."""
     a, b = _pair(a_correct, b_correct)
     gain, loss, n = int((~a & b).sum()), int((a & ~b).sum()), a.size
     drawn = rng.multinomial(n, [gain / n, loss / n, 1 - (gain + loss) / n], size=resamples)
     differences = 100 * (drawn[:, 0] - drawn[:, 1]) / n
-    low, high = np.quantile(differences, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(differences, ENDS)
     return Interval(100 * (gain - loss) / n, float(low), float(high), n, "paired bootstrap")
 
 
@@ -106,10 +105,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
     return corrected
 
 
-def seeds_needed(
-    difference: float, deviation: float, power: float = 0.8, alpha: float = 0.05, *, fixed: float = 0.0
-) -> int | None:
-    """Seeds of each of two networks at which a true `difference` is found with `power` by a two-sided test.
+def seeds_needed(difference: float, deviation: float, *, fixed: float = 0.0) -> int | None:
+    """Seeds of each of two networks at which a two-sided test at 5 % finds a true `difference` with power 0.8.
 
     `deviation` is one seed's; `fixed` the deviation of the difference that more seeds do not lessen, such as that of
     the test set. With n seeds the difference has the variance v = 2 deviation^2 / n + fixed^2; the power is that of the
@@ -121,25 +118,22 @@ def seeds_needed(
             f"difference {difference}, deviation {deviation}, fixed {fixed}",
             allowed="difference not 0, deviation and fixed >= 0",
         )
-    if power_of(10_000, difference, deviation, fixed, alpha) < power:
+    if power_of(10_000, difference, deviation, fixed) < POWER:
         return None
-    low, high = 2, 10_000  # power grows with n
-    while low < high:
-        middle = (low + high) // 2
-        if power_of(middle, difference, deviation, fixed, alpha) >= power:
-            high = middle
-        else:
-            low = middle + 1
-    return low
+
+    def enough(n: int) -> bool:  # power grows with n
+        return power_of(n, difference, deviation, fixed) >= POWER
+
+    return bisect_left(range(10_001), True, lo=2, key=enough)
 
 
-def power_of(n: int, difference: float, deviation: float, fixed: float, alpha: float) -> float:
+def power_of(n: int, difference: float, deviation: float, fixed: float) -> float:
     """Chance of finding a difference with n seeds a side: of seeds by Welch's t, and of what stays the same in all."""
     of_seeds = 2 * max(deviation, 1e-12) ** 2 / n
     variance = of_seeds + fixed**2
     freedom = (2 * n - 2) * (variance / of_seeds) ** 2
     shift = abs(difference) / math.sqrt(variance)
-    limit = t_quantile(freedom, 1 - alpha / 2)
+    limit = t_quantile(freedom, 1 - LEVEL / 2)
     from scipy import stats
 
     if freedom > 5e3 or shift > limit + 8:  # scipy's noncentral t fails there, and the normal differs by under 1e-3
@@ -148,10 +142,10 @@ def power_of(n: int, difference: float, deviation: float, fixed: float, alpha: f
     return float(1 - stats.nct.cdf(limit, freedom, shift) + other_side)
 
 
-def _finite(values: np.ndarray, at_least: int = 1) -> np.ndarray:
+def _finite(values: np.ndarray) -> np.ndarray:
     x = np.asarray(values, float).ravel()
-    if x.size < at_least or not np.isfinite(x).all():
-        raise BadOption(f"{x.size} values, finite: {bool(np.isfinite(x).all())}", allowed=f"{at_least} finite or more")
+    if x.size < 2 or not np.isfinite(x).all():
+        raise BadOption(f"{x.size} values, finite: {bool(np.isfinite(x).all())}", allowed="2 finite or more")
     return x
 
 

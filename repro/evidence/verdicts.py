@@ -67,17 +67,13 @@ def tally(verdicts: Iterable[Verdict | None]) -> dict[Word, int]:
     return {word: counted[word] for word in WORDS if counted[word]}
 
 
-def nearest(counted: Mapping[str, float], printed: Value) -> str:
-    """The counter whose number is nearest to the printed one."""
-    return min(counted, key=lambda name: abs(counted[name] - _number(printed)))
-
-
 def of_count(counted: Mapping[str, float], printed: Value, at: str, why: str = "") -> Verdict:
     """A printed count beside the nearest of what was `counted`, by counter: equal when rounded to the printed digits.
 
     `at`: the input, or what else it is of; `why` explains a difference.
     """
-    number, digits, name = _number(printed), _digits(printed), nearest(counted, printed)
+    number, digits = _number(printed), printed.digits
+    name = min(counted, key=lambda counter: abs(counted[counter] - number))
     others = "".join(f", {other} {counted[other]:.{digits + 2}f}" for other in counted if other != name)
     told = f"{counted[name]:.{digits + 2}f} by {name}{others}; {at}"
     if round(counted[name], digits) == number:
@@ -95,7 +91,8 @@ def of_accuracy(measured: Sequence[float], videos: int, printed: Value, protocol
     chance gives compare with nothing.
     """
     number, mean = _number(printed), float(np.mean(measured))
-    off = f"{mean:.2f} here ({_seeds(len(measured))}), {printed.text} printed: {mean - number:+.2f} points"
+    seeds = f"{len(measured)} seeds" if len(measured) > 1 else "one seed"
+    off = f"{mean:.2f} here ({seeds}), {printed.text} printed: {mean - number:+.2f} points"
     if protocol:
         return Verdict("incomparable", f"{off}; the protocol differs: {'; '.join(protocol)}")
     chance = single_runs((mean, number), videos).margin + _half_unit(printed)
@@ -126,24 +123,11 @@ def of_gain(here: float, there: float, doubt: Doubt) -> Verdict:
     return Verdict("beyond", told) if doubt.decided else Verdict("within", told, sign=DOUBT)
 
 
-def incomparable(*differences: str) -> Verdict:
-    """Measured on other data, by another protocol or on another device than print."""
-    return Verdict("incomparable", "; ".join(differences))
-
-
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"{count} seeds"
-
-
 def _number(printed: Value) -> float:
     if printed.number is None:
         raise ValueError(f"printed {printed.text!r} is no number")
     return printed.number
 
 
-def _digits(printed: Value) -> int:
-    return len(printed.text.partition(".")[2])
-
-
 def _half_unit(printed: Value) -> float:
-    return 0.5 * 10.0 ** -_digits(printed)
+    return 0.5 * 10.0**-printed.digits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -62,10 +63,8 @@ class VideoScores:
 
     def of(self, record: Record) -> Scores:
         """From the first folder that has the record's file as it was written."""
-        for number_, folder in enumerate(self._folders):
-            try:
+        *others, last = self._folders
+        for folder in others:
+            with contextlib.suppress(RecordError):
                 return Scores.load(store.scores_path(record, folder))
-            except RecordError:
-                if number_ == len(self._folders) - 1:
-                    raise
-        raise AssertionError("an index has a folder")
+        return Scores.load(store.scores_path(record, last))

@@ -52,12 +52,5 @@ def _claim(text: Text, paper: str, number: int, facts: Mapping[str, Any]) -> Cla
     missing = [name for name in ("key", "where", "says") if not facts.get(name)]
     if missing:
         raise text.fault(f"claim {number + 1} has no {missing[0]}", "claims", number)
-    told = {
-        **facts,
-        "paper": paper,
-        "printed": tuple(facts.get("printed", ())),
-        "measured": tuple(facts.get("measured", ())),
-        "shows": tuple(facts.get("shows", ())),
-        "probes": tuple(facts.get("probes", ())),
-    }
-    return Claim(**told)
+    listed = {name: tuple(facts.get(name, ())) for name in ("printed", "measured", "shows", "probes")}
+    return Claim(**{**facts, **listed, "paper": paper})

@@ -30,10 +30,8 @@ def columns(text: Text) -> tuple[ColumnSpec, ...]:
     for number, group in enumerate(text.data.get("groups", ())):
         title = said(text, group.get("title", ""), "groups", number, "title")
         for item in group.get("columns", "").split():
-            try:
+            with text.at("groups", number, "columns"):
                 found.append(_column(item + group.get("cell", "") * item.endswith("@"), title, text))
-            except (BadOption, UnknownName) as error:
-                raise text.fault(error.what, "groups", number, "columns", allowed=error.allowed or "") from error
     return tuple(found)
 
 

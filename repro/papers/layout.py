@@ -11,6 +11,7 @@ with `other_table1.csv` (printed rows, their labels) and `other_table1.toml` (ti
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,9 @@ from repro.papers.published import PublishedTable
 from repro.papers.question import Question, question
 from repro.papers.table import ColumnSpec, FigureSpec, Reading, RowSpec, TableSpec
 from repro.papers.text import Text, csv_of, fits, of_table, said, shared
+
+#: what a reading says in words
+_OF_READING = ("source", "plus", "needs", "says")
 
 
 def table(
@@ -63,14 +67,12 @@ def _asked(text: Text, key: str, table: str, rows: Sequence[RowSpec]) -> Questio
     """A question that the file declares, on rows that there are."""
     facts: Mapping[str, Any] = text.data["questions"][key]
     told = {name: said(text, facts.get(name, ""), "questions", key, name) for name in ("chosen", "waits")}
-    try:
+    with text.at("questions", key):
         made = question(key, {**facts, **told}, table)
         known = [row.key for row in rows]
         if not {*made.own_rows} <= {*known}:
             raise BadOption(f"question {key!r} names no row", allowed=", ".join(known))
         return made
-    except BadOption as error:
-        raise text.fault(error.what, "questions", key, allowed=error.allowed or "") from error
 
 
 def _short(text: Text, shown: Sequence[ColumnSpec]) -> tuple[str, ...]:
@@ -89,14 +91,12 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
         told = f"rows of {printed.stem}.csv that the table does not have: {', '.join(missing)}"
         raise text.fault(told, "title", allowed="a row of each in the spec, or its network in the CSV, and quoted()")
     places = list(dict.fromkeys(place for column in shown for place in (column.key, column.cell) if place))
-    notes: dict[str, dict[str, dict[str, str]]] = {}
-    for kind in ("reasons", "explained", "notes", "inferred", "briefly"):
-        notes[kind] = {key: {} for key in keys}
+    notes: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for kind in ("reasons", "explained", "notes", "inferred"):
         for key, at, sentence, brief in _sentences(text, kind, keys, places):
-            notes[kind][key][at] = sentence
+            notes[kind, key][at] = sentence
             if brief:
-                notes["briefly"][key][at] = brief
+                notes["briefly", key][at] = brief
     readings = _readings(text, keys, printed)
     found = []
     for row in rows:
@@ -113,12 +113,12 @@ def _told(rows: Sequence[RowSpec], shown: Sequence[ColumnSpec], printed: Publish
                 label=label,
                 section=section,
                 published_row=row.key if line else None,
-                reasons={**notes["reasons"][row.key], **row.reasons},
-                explained={**row.explained, **notes["explained"][row.key]},
+                reasons={**notes["reasons", row.key], **row.reasons},
+                explained={**row.explained, **notes["explained", row.key]},
                 readings={**readings[row.key], **row.readings},
-                note=notes["notes"][row.key].get("", row.note),
-                briefly={**row.briefly, **notes["briefly"][row.key]},
-                inferred=frozenset(notes["inferred"][row.key]),
+                note=notes["notes", row.key].get("", row.note),
+                briefly={**row.briefly, **notes["briefly", row.key]},
+                inferred=frozenset(notes["inferred", row.key]),
             )
         )
     return found
@@ -140,10 +140,8 @@ def _readings(text: Text, rows: Sequence[str], printed: PublishedTable) -> dict[
     """Row -> column of the CSV -> what its count is of."""
     found: dict[str, dict[str, Reading]] = {key: {} for key in rows}
     for number, one in enumerate(text.data.get("readings", ())):
-        told = {name: said(text, value, "readings", number, name) for name, value in one.items() if name != "times"}
-        reading = Reading(
-            times=one.get("times", 1), **{name: told.get(name, "") for name in ("source", "plus", "needs", "says")}
-        )
+        told = {name: said(text, one.get(name, ""), "readings", number, name) for name in _OF_READING}
+        reading = Reading(times=one.get("times", 1), **told)
         if reading.plus and reading.plus not in printed.rows:
             raise text.fault(f"no printed row {reading.plus!r}", "readings", number, "plus", allowed=", ".join(rows))
         for key in _matching(one.get("rows", "*"), rows, text, "readings", number, "rows"):

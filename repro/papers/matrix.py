@@ -10,7 +10,7 @@ Expected on one quiet core: static cells 3 seconds each, times 15 to 30, a probe
 from __future__ import annotations
 
 from repro.core.spec import Experiment, Model, Speed, Static, frozen, replace
-from repro.papers.adafuse import networks as adafuse
+from repro.papers.adafuse.networks import with_adafuse
 from repro.papers.dnr.networks import with_dnr
 from repro.papers.dnr.table6 import HOSTS
 from repro.papers.layout import table
@@ -32,10 +32,6 @@ def _with_psn(model: Model) -> Model:
 _WITHOUT_ADAFUSE = ("tanet", "tdn")
 
 
-def _with_adafuse(model: Model) -> Model:
-    return adafuse.with_adafuse(model, "minikinetics")
-
-
 def _row(key: str, model: Model, host: Model | None) -> RowSpec:
     cells = {
         "static": Experiment(model=model, measure=Static()),
@@ -55,6 +51,6 @@ def matrix() -> TableSpec:
         if name in _WITHOUT_ADAFUSE:
             rows.append(RowSpec(key=f"{name}_adafuse", baseline=name))
         else:
-            rows.append(_row(f"{name}_adafuse", _with_adafuse(host), host))
+            rows.append(_row(f"{name}_adafuse", with_adafuse(host, "minikinetics"), host))
         rows.append(_row(f"{name}_psn", _with_psn(host), host))
     return table("suite/matrix", rows)

@@ -97,8 +97,7 @@ def _item(name: str, one: Dataset) -> str:
 
 
 def _key(name: str, one: Dataset) -> str:
-    cell = "".join(sign if sign.isalnum() else "_" for sign in one.cell)
-    return f"{cell}_{name}"
+    return re.sub(r"\W", "_", one.cell) + f"_{name}"
 
 
 def _keys(columns: str) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
-from repro.core.errors import RecordError, ReproError
+from repro.core.errors import ReproError
 from repro.core.options import plain
 from repro.core.spec import Model, Train, Views, frozen, replace
 from repro.papers.default_views import views_of
@@ -47,16 +48,12 @@ class Protocol:
         clips, crops = self.views.get("clips", base.clips), self.views.get("crops", base.crops)
         if "clips" in self.views or "crops" in self.views:
             count = f"{clips}x{crops}"
-        made = self._at(lambda: views_of(model, base, count, self.views.get("crop")), "views")
         rest = {key: value for key, value in self.views.items() if key not in ("clips", "crops", "crop")}
-        made = self._at(lambda: replace(made, **rest), "views")
+        with self._at("views"):
+            made = replace(views_of(model, base, count, self.views.get("crop")), **rest)
         if 0 < made.resize < made.crop:
             raise self.text.fault(f"crop {made.crop} does not fit into a short side of {made.resize}", "views")
         return made
-
-    def crop(self, model: Model) -> int:
-        """Side of the test's crop."""
-        return self.test(model).crop
 
     def told(self) -> list[str]:
         """In words, for a footnote."""
@@ -76,27 +73,21 @@ class Protocol:
 
     def _train(self, model: Model) -> tuple[Train, list[str]]:
         told: list[str] = []
-        if self.like:
-            train, _, whose = self._named(self.like, model, "recipe")
-            told += [f"{model.name} is trained as {self.like} trains {whose}"] if whose else []
-            train = self._at(lambda: changed(replace(train, flip_labels=(), videos=0), self.changes), "recipe")
-        else:
-            given = {"sampling": _UNIFORM_TRAIN, **self.changes}
-            train = self._at(lambda: _whole(given), "recipe")
-        return self._at(lambda: for_model(train, model), "recipe"), told
+        with self._at("recipe"):
+            if self.like:
+                train, _, whose = self._named(self.like, model, "recipe")
+                told += [f"{model.name} is trained as {self.like} trains {whose}"] if whose else []
+                train = changed(replace(train, flip_labels=(), videos=0), self.changes)
+            else:
+                train = _whole({"sampling": _UNIFORM_TRAIN, **self.changes})
+            return for_model(train, model), told
 
     def _named(self, name: str, model: Model, place: str) -> tuple[Train, Views, str]:
-        return self._at(lambda: named(name, model.name), place, "like")  # type: ignore[no-any-return]
+        with self._at(place, "like"):
+            return named(name, model.name)
 
-    def _at(self, call: Any, *trail: str) -> Any:
-        try:
-            return call()
-        except RecordError:
-            raise
-        except ReproError as error:
-            keys = [key for key in (*self.changes, *self.views) if f"{key} " in error.what or repr(key) in error.what]
-            place = (trail[0], keys[0]) if keys else trail
-            raise self.text.fault(error.what, *place, allowed=error.allowed or "") from error
+    def _at(self, *trail: str) -> AbstractContextManager[None]:
+        return self.text.at(*trail, keys=(*self.changes, *self.views))
 
 
 def read_protocol(text: Text) -> Protocol:

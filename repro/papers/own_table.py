@@ -26,7 +26,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from repro.core.errors import BadOption, RecordError, ReproError
+from repro.core.errors import BadOption
 from repro.core.options import plain
 from repro.core.paths import expand
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, frozen
@@ -39,7 +39,7 @@ from repro.papers.own_protocol import Protocol, read_protocol
 from repro.papers.table import RowSpec, TableSpec
 from repro.papers.text import TABLE, Text, parsed
 from repro.papers.with_method import shown
-from repro.registry import backbones, code_of, load_module, methods, models
+from repro.registry import Registry, backbones, code_of, load_module, methods, models
 
 #: each is a job of each trained cell
 MOST_SEEDS = 1000
@@ -75,7 +75,8 @@ def own_table(path: Path, name: str = "") -> TableSpec:
         raise BadOption(f"there is no file {str(path)!r}", fix=f"python -m repro init {path}")
     text = parsed(file, FORM, alone=True)
     for number, module in enumerate(text.data.get("modules", ())):
-        _at(text, lambda module=module: load_module(file.parent / expand(module)), "modules", number)
+        with text.at("modules", number):
+            load_module(file.parent / expand(module))
     data = _datasets(text)
     protocol = read_protocol(text)
     rows, notes = _rows(text, data, protocol)
@@ -89,25 +90,13 @@ def own_table(path: Path, name: str = "") -> TableSpec:
     return replace(_needed(made), file=str(path))
 
 
-def _at(text: Text, call: Any, *trail: str | int) -> Any:
-    """What a call returns; its error with the line that brought it about."""
-    try:
-        return call()
-    except RecordError:
-        raise
-    except ReproError as error:
-        raise text.fault(error.what, *trail, allowed=error.allowed or "") from error
-
-
 def _datasets(text: Text) -> list[Dataset]:
     found = []
     for number, written in enumerate(text.data.get("datasets", ())):
-        name = _at(text, lambda written=written: user_data.dataset_name(written, text.path.parent), "datasets", number)
-        classes = _at(text, lambda name=name: num_classes(name), "datasets", number)
-        counts = []
-        for split in ("train", user_data.test_split(name)):
-            videos = _at(text, lambda name=name, split=split: video_count(name, split), "datasets", number)
-            counts.append(f"{videos:,} {split}")
+        with text.at("datasets", number):
+            name = user_data.dataset_name(written, text.path.parent)
+            classes = num_classes(name)
+            counts = [f"{video_count(name, split):,} {split}" for split in ("train", user_data.test_split(name))]
         cell = user_data.stem_of(name)
         own = " (yours)" if user_data.file_of(name) else ""
         found.append(Dataset(name, cell, f"{cell}{own}: {classes} classes, {', '.join(counts)} videos"))
@@ -122,14 +111,18 @@ def _rows(text: Text, data: Sequence[Dataset], protocol: Protocol) -> tuple[list
     written = text.data.get("row", ())
     if not written:
         raise text.fault("no [[row]]", "row", allowed="at least one, with a model")
-    networks = [_at(text, lambda n=n, row=row: _model(text, row, n), "row", n) for n, row in enumerate(written)]
+    networks = []
+    for number, row in enumerate(written):
+        with text.at("row", number):
+            networks.append(_model(text, row, number))
     keys = _keys(text, written, networks)
     notes: dict[str, None] = {}
     found = []
     for number, (row, model) in enumerate(zip(written, networks, strict=True)):
         base = _baseline(text, number, row, networks, keys)
         host = networks[keys.index(base)] if base else None
-        cells = _at(text, lambda m=model, h=host: dict(_cells(m, h, data, protocol, notes)), "row", number)
+        with text.at("row", number):
+            cells = dict(_cells(model, host, data, protocol, notes))
         label = row.get("label") or _label(model, row, networks)
         said = row.get("accuracy", {})
         for name, value in said.items():
@@ -142,9 +135,9 @@ def _rows(text: Text, data: Sequence[Dataset], protocol: Protocol) -> tuple[list
 
 
 def _model(text: Text, row: Mapping[str, Any], number: int) -> Model:
-    def named(registry: Any, kind: str, name: str) -> str:
-        trail = ("row", number, kind) if kind in row else (kind,)
-        return str(_at(text, lambda: registry[name].name, *trail))
+    def named(registry: Registry, kind: str, name: str) -> str:
+        with text.at(*("row", number, kind) if kind in row else (kind,)):
+            return registry[name].name
 
     if "model" not in row:
         raise text.fault("a row without a model", "row", number, allowed=", ".join(models.names()))
@@ -154,7 +147,8 @@ def _model(text: Text, row: Mapping[str, Any], number: int) -> Model:
     given = {key: plain(value) for key, value in row.get("options", {}).items()}
     if given and method is None:
         raise text.fault("options without a method", "row", number, "options", allowed="model_options, of the model")
-    options = _at(text, lambda: methods[method].resolved(given) if method else frozen(), "row", number, "options")
+    with text.at("row", number, "options"):
+        options = methods[method].resolved(given) if method else frozen()
     name = named(models, "model", row["model"])
     backbone = named(backbones, "backbone", network["backbone"] or "resnet50")
     of_model = frozen({key: plain(value) for key, value in row.get("model_options", {}).items()})
@@ -168,13 +162,8 @@ def _keys(text: Text, rows: Sequence[Mapping[str, Any]], networks: Sequence[Mode
     """A key for each row: the one that is given, else one made of its network, with a number where that comes twice."""
     found: list[str] = []
     for number, (row, model) in enumerate(zip(rows, networks, strict=True)):
-        given = {key: plain(value) for key, value in row.get("options", {}).items()}
-        told = [f"{key}={shown(value)}" for key, value in given.items()]
-        parts = [
-            model.name,
-            "" if _one(networks, "backbone") else model.backbone,
-            "-".join([model.method or "", *told]),
-        ]
+        backbone = "" if _one_backbone(networks) else model.backbone
+        parts = [model.name, backbone, "-".join([model.method or "", *_options(row)])]
         made = row.get("key") or re.sub(r"[^A-Za-z0-9_.+=-]+", "-", "_".join(filter(None, parts)).rstrip("-"))[:60]
         if row.get("key") and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.+=-]{0,59}", made):
             raise text.fault(f"key {made!r}", "row", number, "key", allowed="letters, digits and _ . + = -")
@@ -184,16 +173,20 @@ def _keys(text: Text, rows: Sequence[Mapping[str, Any]], networks: Sequence[Mode
     return found
 
 
-def _one(networks: Sequence[Model], field: str) -> bool:
-    return len({getattr(model, field) for model in networks}) == 1
+def _options(row: Mapping[str, Any]) -> list[str]:
+    return [f"{key}={shown(plain(value))}" for key, value in row.get("options", {}).items()]
+
+
+def _one_backbone(networks: Sequence[Model]) -> bool:
+    return len({model.backbone for model in networks}) == 1
 
 
 def _label(model: Model, row: Mapping[str, Any], networks: Sequence[Model]) -> str:
     """As papers write it: `TSM R50 + gate (reduction=8)`."""
     host = _NAMES.get(model.name, model.name)
-    if not _one(networks, "backbone"):
+    if not _one_backbone(networks):
         host += f" {model.backbone.replace('resnet', 'R')}"
-    told = ", ".join(f"{key}={shown(plain(value))}" for key, value in row.get("options", {}).items())
+    told = ", ".join(_options(row))
     if model.method is None:
         return host
     return f"{host}+{_NAMES.get(model.method, model.method)}{f' ({told})' if told else ''}"
@@ -228,7 +221,7 @@ def _cells(
 ) -> Iterator[tuple[str, Experiment]]:
     """Counts, memory and time of one view at the test's crop, and a training on each dataset."""
     classes = num_classes(data[0].name) if data else model.num_classes
-    bare, crop = replace(model, num_classes=classes, pretrained="none"), protocol.crop(model)
+    bare, crop = replace(model, num_classes=classes, pretrained="none"), protocol.test(model).crop
     against = replace(host, num_classes=classes, pretrained="none") if host else None
     yield "static", Experiment(model=bare, measure=Static(sizes=(crop,)))
     yield "memory", Experiment(model=bare, measure=Static(sizes=(crop,), memory=True))

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from repro.core.errors import BadOption
+from repro.core.options import plain
 from repro.core.spec import Experiment, Model, frozen, replace
 from repro.papers.columns import in_group
 from repro.papers.probes import probe
@@ -60,7 +61,7 @@ def on_probe(model: Model, name: str, varied: Mapping[str, Any] = frozen(), **ch
     small = made.model
     chosen = about().get("options", {}).get(small.method or "", {})
     options = {key: value for key, value in small.method_options.items() if key == "actions" or not chosen}
-    options |= {key: tuple(value) if isinstance(value, list) else value for key, value in {**chosen, **varied}.items()}
+    options |= {key: plain(value) for key, value in {**chosen, **varied}.items()}
     return replace(made, model=replace(small, method_options=frozen(options)))
 
 

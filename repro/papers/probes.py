@@ -39,7 +39,6 @@ _OWN_FORM = (
 #: blocks a stage, and channels of the first: narrow, with two blocks that CL relays between; where order of frames is
 #: asked for, which narrow networks begin late to read, or never, twice as wide with one block
 _NARROW, _GROUPS, _WIDE = frozen(blocks=2, width=8), 4, frozen(blocks=1, width=16)
-_IN_ORDER = (ORDER,)
 #: the recipe at 16 clips a step; other batches see equally many clips, at a rate in proportion
 RECIPE = Train(
     epochs=16,
@@ -118,7 +117,7 @@ def probe_model(model: Model, name: str) -> Model:
     """The small form of a paper's network on the probe `name`. A narrow one has half of GN's groups and of the
     reduction in DNR's relays.
     """
-    small, narrow = small_form(model), name not in _IN_ORDER
+    small, narrow = small_form(model), name != ORDER
     if "blocks" in small.options:
         groups = frozen(groups=_GROUPS) if narrow and small.options.get("norm") == "gn" else frozen()
         small = replace(small, options=frozen(small.options, **(_NARROW if narrow else _WIDE), **groups))
@@ -159,25 +158,19 @@ def recipe(network: str) -> tuple[Train, Views]:
 
 
 @cache
-def controls(name: str, *, split: str = TEST) -> tuple[Control, ...]:
+def controls(name: str) -> tuple[Control, ...]:
     """What must hold for a probe to say anything: one that must be solved, and those that must stay at chance."""
     tsn = Model(name="tsn", backbone="resnet50", options=frozen(head="clip"))
     tsm = replace(tsn, name="tsm")
     if name in (ORDER, SHAPES):
         return (
-            Control("TSM reads it", probe(tsm, name, split=split), "top1", 60.0, True),
-            Control("TSN, a bag of frames", probe(tsn, name, split=split), "direction_top1", 55.0, False),
-            Control(
-                "TSM, frames in random order",
-                probe(tsm, name, split=split, shuffled=True),
-                "direction_top1",
-                55.0,
-                False,
-            ),
+            Control("TSM reads it", probe(tsm, name), "top1", 60.0, True),
+            Control("TSN, a bag of frames", probe(tsn, name), "direction_top1", 55.0, False),
+            Control("TSM, frames in random order", probe(tsm, name, shuffled=True), "direction_top1", 55.0, False),
         )
     return (
-        Control("TSN sees it", probe(tsn, name, split=split), "top1", 60.0, True),
-        Control("TSN, the shape not painted", probe(tsn, BLANK, split=split), "top1", 15.0, False),
+        Control("TSN sees it", probe(tsn, name), "top1", 60.0, True),
+        Control("TSN, the shape not painted", probe(tsn, BLANK), "top1", 15.0, False),
     )
 
 

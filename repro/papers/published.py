@@ -54,6 +54,11 @@ class Value:
     text: str
     number: float | None
 
+    @property
+    def digits(self) -> int:
+        """Decimal places as printed."""
+        return len(self.text.partition(".")[2])
+
 
 @dataclass(frozen=True)
 class PublishedRow:
@@ -93,17 +98,20 @@ class PublishedTable:
             raise UnknownName(f"row of {self.stem}.csv", row, self.rows)
         return self.rows[row].values.get(column)
 
-    def dataset(self, row: str) -> str:
+    def number(self, row: str | None, column: str) -> Value | None:
+        """A printed number; None where none is printed, also of a row or column that the table does not have."""
+        line = self.rows.get(row or "")
+        found = line.values.get(column) if line else None
+        return found if found is not None and found.number is not None else None
+
+    def text(self, row: str | None, column: str) -> str:
+        """What is printed; empty where nothing is, also of a row or column that the table does not have."""
+        line = self.rows.get(row or "")
+        return line.values[column].text if line and column in line.values else ""
+
+    def dataset(self, row: str | None) -> str:
         """The dataset of a row; empty where the table does not say."""
-        return self._text(row, "dataset")
-
-    def device(self, row: str) -> str:
-        """What the row's speed was taken on; empty where the table does not say."""
-        return self._text(row, "device")
-
-    def _text(self, row: str, column: str) -> str:
-        found = self.value(row, column) if column in self.columns else None
-        return found.text if found else ""
+        return self.text(row, "dataset")
 
     def difference(self, row: str, base: str, column: str) -> float | None:
         """Printed value of `row` minus that of `base`; None where either is not printed."""

@@ -39,13 +39,8 @@ class Network:
 _BASE = Model(name="tsn", backbone="resnet50")
 
 
-def networks() -> dict[str, Network]:
-    """By the name that a CSV's column `network` has."""
-    return {name: _network(text, name) for name, text in _told().items()}
-
-
 def find(name: str) -> Network:
-    """The network of this name; an unknown one raises with the nearest."""
+    """The network of this name, as a CSV's column `network` has it; an unknown one raises with the nearest."""
     known = _told()
     if name not in known:
         raise UnknownName("quoted network", name, known, fix="an entry in networks.toml")

@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import Literal
 
 from repro.core.errors import BadOption, UnknownName
-from repro.core.spec import Experiment
+from repro.core.spec import Accuracy, Experiment
 from repro.papers.question import Question
 
 #: a row that the paper takes from another one, one that it ran itself and that is measured here, one that only we run,
@@ -138,6 +138,17 @@ class RowSpec:
     """Dataset -> top-1 in percent as a user's own table says it, of weights that are not trained here."""
 
     @property
+    def dataset(self) -> str:
+        """The only dataset of the paper's that its cells are on; empty where there is none, or are several."""
+        names = {
+            experiment.measure.dataset
+            for cell, experiment in self.cells.items()
+            if isinstance(experiment.measure, Accuracy) and not cell.startswith(OWN_DATA)
+        }
+        names = {name for name in names if not name.startswith(PROBE)}
+        return names.pop() if len(names) == 1 else ""
+
+    @property
     def imported(self) -> bool:
         """Whether it is scores of another program: never run, and no host of methods."""
         return self.section == "elsewhere"
@@ -223,10 +234,21 @@ class TableSpec:
         """paper/name."""
         return f"{self.paper}/{self.name}"
 
+    @property
+    def experiments(self) -> list[Experiment]:
+        """Those of all cells, row by row."""
+        return [experiment for row in self.rows for experiment in row.cells.values()]
+
     @cached_property
     def ids(self) -> frozenset[str]:
         """Content ids of all experiments."""
-        return frozenset(experiment.id for row in self.rows for experiment in row.cells.values())
+        return frozenset(experiment.id for experiment in self.experiments)
+
+    @property
+    def datasets(self) -> set[str]:
+        """All that its accuracies are trained or tested on."""
+        measures = [experiment.measure for experiment in self.experiments]
+        return {name for measure in measures if isinstance(measure, Accuracy) for name in measure.datasets}
 
     def row(self, key: str) -> RowSpec:
         """The row of this key."""

@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from repro.core.errors import RecordError, UnknownName
+from repro.core.errors import RecordError, ReproError, UnknownName
 from repro.papers import published
 
 #: the form of a file: a type, `[form]` for a list of it, `{name: form}` for a table; `*` stands for any name
 _COLUMN = dict.fromkeys("key title short source unit better spread seeds absent note".split(), str)
 COLUMN: dict[str, Any] = {**_COLUMN, "digits": int, "scale": float, "words": {"*": str}}
-_SAID = {"rows": str, "at": str, "says": str, "short": str}
-_READING = {"rows": str, "at": str, "says": str, **dict.fromkeys("source plus needs".split(), str), "times": int}
+_SAID = dict.fromkeys("rows at says short".split(), str)
+_READING = {**dict.fromkeys("rows at says source plus needs".split(), str), "times": int}
 QUESTION: dict[str, Any] = {
     **dict.fromkeys("asks probe cell vary metric unit says chosen waits".split(), str),
     **dict.fromkeys("seeds digits".split(), int),
@@ -62,17 +63,11 @@ NETWORKS: dict[str, Any] = {
         "heavy": bool,
     }
 }
-CLAIMS: dict[str, Any] = {
-    "claims": [
-        {
-            **dict.fromkeys("key where says would_decide note".split(), str),
-            "printed": [str],
-            "measured": [str],
-            "shows": [str],
-            "probes": [str],
-        }
-    ]
+_CLAIM: dict[str, Any] = {
+    **dict.fromkeys("key where says would_decide note".split(), str),
+    **{name: [str] for name in "printed measured shows probes".split()},
 }
+CLAIMS: dict[str, Any] = {"claims": [_CLAIM]}
 
 #: how a probe was chosen, what of it is still to be, and the options of methods in its small forms
 PROBES: dict[str, Any] = {"*": {"chosen": str, "waits": str, "*": {"*": object}}}
@@ -95,13 +90,26 @@ class Text:
         """An error at the place of a value: `fault("...", "groups", 2, "columns")`."""
         return RecordError(f"{self.path.name} line {_line(self.path, trail)}: {what}", allowed=allowed or None)
 
+    @contextmanager
+    def at(self, *trail: str | int, keys: Iterable[str] = ()) -> Iterator[None]:
+        """An error inside is told with the place of a value, or of the one of `keys` there that it names."""
+        try:
+            yield
+        except RecordError:
+            raise
+        except ReproError as error:
+            named = [key for key in keys if f"{key} " in error.what or repr(key) in error.what]
+            place = (trail[0], named[0]) if named else trail
+            raise self.fault(error.what, *place, allowed=error.allowed or "") from error
+
 
 def of_table(name: str) -> Text:
     """What is said of a table, by its full name."""
     file = f"{name.replace('/', '_')}.toml"
     path = published.find(file)
     if path is None:
-        raise UnknownName("file of a table's texts", file, [one.name for one in _files()], fix=f"write {file}")
+        known = [one.name for folder in published.folders() for one in folder.glob("*_*.toml")]
+        raise UnknownName("file of a table's texts", file, known, fix=f"write {file}")
     return read(path)
 
 
@@ -134,11 +142,7 @@ def shared(text: Text) -> Text | None:
     """What a paper's files share, for one of them."""
     if text.alone:
         return None
-    return _shared(text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml"))
-
-
-@cache
-def _shared(path: Path) -> Text | None:
+    path = text.path.with_name(f"{text.path.stem.partition('_')[0]}.toml")
     return read(path, "SHARED") if path.is_file() else None
 
 
@@ -156,10 +160,6 @@ def said(text: Text, value: str, *trail: str | int) -> str:
     if value[1:] not in names:
         raise text.fault(f"no text {value!r}", *trail, allowed=", ".join(f"@{name}" for name in names))
     return str(names[value[1:]])
-
-
-def _files() -> list[Path]:
-    return [path for folder in published.folders() for path in sorted(folder.glob("*_*.toml"))]
 
 
 def _check(text: Text, value: Any, form: Any, trail: tuple[str | int, ...]) -> None:

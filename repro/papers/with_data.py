@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,7 +96,7 @@ def _columns(name: str, cell: str, own: OwnData, notes: Sequence[str]) -> Iterat
     told += [f"changed: {', '.join(changes)}"] * bool(changes)
     note = ". ".join([*told, *notes]) + "."
     group = f"measured here on your data: {stem}"
-    key = "".join(sign if sign.isalnum() else "_" for sign in stem)
+    key = re.sub(r"\W", "_", stem)
     for rate in ("top1", "top5") if classes > 5 else ("top1",):
         yield ColumnSpec(
             key=f"{key}_{rate}",

@@ -47,7 +47,7 @@ def with_method(table: TableSpec, method: str) -> TableSpec:
     """
     wanted = asked(method)
     ours = [row for row in table.rows if row.cells and not row.quoted_network and not row.imported]
-    plain = [row for row in ours if _method_of(row) is None]
+    plain = [row for row in ours if next(iter(row.cells.values())).model.method is None]
     if not plain:
         raise BadOption(f"table {table.full_name} has no plain network to put {method!r} on", allowed="e.g. table6")
     taken = {row.key for row in table.rows}
@@ -90,10 +90,6 @@ def _with_gains(table: TableSpec) -> tuple[ColumnSpec, ...]:
             )
             columns.append(gain)
     return tuple(columns)
-
-
-def _method_of(row: RowSpec) -> str | None:
-    return next(iter(row.cells.values())).model.method
 
 
 def _end_of_group(rows: Sequence[RowSpec], key: str) -> int:

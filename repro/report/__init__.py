@@ -17,6 +17,7 @@ from repro.core.errors import BadOption
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from repro.evidence.differences import Difference
     from repro.papers.table import TableSpec
     from repro.records.index import Index
     from repro.report.table import Table
@@ -68,22 +69,21 @@ def render(
         from repro.report.text import render_text
 
         return render_text(table)
-    if form == "markdown":
-        from repro.report.markdown import render_markdown
-
-        whole = full and notes in ("", "full") and not rows and not columns
-        return render_markdown(table) + (_folded_differences(layout, index) if whole else "")
-    if form == "latex":
-        from repro.report.latex import render_latex
-
-        return render_latex(table)
     if form == "html":
         from repro.report.html import render_html
 
         return render_html(table)
-    from repro.report.csv_table import render_csv
+    if form == "markdown":
+        from repro.report.differences import render_differences_markdown
+        from repro.report.markdown import render_markdown
 
-    return render_csv(table)
+        whole = full and notes in ("", "full") and not rows and not columns
+        folded = render_differences_markdown(_differences(layout, index)) if whole else ""
+        return render_markdown(table) + (f"\n{folded}" if folded else "")
+    from repro.report.csv_table import render_csv
+    from repro.report.latex import render_latex
+
+    return render_latex(table) if form == "latex" else render_csv(table)
 
 
 def render_csv_notes(layout: TableSpec, index: Index, rows: Sequence[str] = (), columns: Sequence[str] = ()) -> str:
@@ -94,27 +94,17 @@ def render_csv_notes(layout: TableSpec, index: Index, rows: Sequence[str] = (), 
     return render_notes(selected(build(layout, index), rows, columns, "full"))
 
 
-def print_text(table: Table, console: Console) -> None:
-    """The table on a terminal."""
-    from repro.report.text import print_text as show
-
-    show(table, console)
-
-
 def print_protocols(layout: TableSpec, against: str, index: Index, console: Console) -> None:
     """How the protocols of a table's rows differ from those of one source, on a terminal."""
-    from repro.evidence.differences import differences
     from repro.report.differences import print_differences
 
-    print_differences(differences(layout, index.of_table(layout.full_name, layout.ids), against), console)
+    print_differences(_differences(layout, index, against), console)
 
 
-def _folded_differences(layout: TableSpec, index: Index) -> str:
+def _differences(layout: TableSpec, index: Index, against: str | None = None) -> list[Difference]:
     from repro.evidence.differences import differences
-    from repro.report.differences import render_differences_markdown
 
-    folded = render_differences_markdown(differences(layout, index.of_table(layout.full_name, layout.ids)))
-    return f"\n{folded}" if folded else ""
+    return differences(layout, index.of_table(layout.full_name, layout.ids), against)
 
 
 @contextmanager
@@ -140,7 +130,6 @@ def write_report(
     from repro import papers
     from repro.evidence.check import check_all
     from repro.evidence.claims import judge
-    from repro.evidence.differences import differences
     from repro.records import figures
     from repro.report.page import Content, write_page
 
@@ -156,9 +145,7 @@ def write_report(
         judged=judged,
         findings=check_all(records, judged)[0],
         pictures=pictures,
-        protocols={
-            layout.full_name: differences(layout, index.of_table(layout.full_name, layout.ids)) for layout in layouts
-        },
+        protocols={layout.full_name: _differences(layout, index) for layout in layouts},
     )
     write_page(path, content)
 
@@ -175,6 +162,7 @@ def write_figures(folder: Path, layouts: Sequence[TableSpec], index: Index) -> l
 
 def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
+    from repro.data.datasets import is_configured
     from repro.evidence.sittings import shared
     from repro.papers import elsewhere
     from repro.report.build_table import table_view
@@ -186,11 +174,11 @@ def build(layout: TableSpec, index: Index) -> Table:
         layout,
         records,
         running=_under_way(layout),
-        unconfigured=_unconfigured(layout),
-        shared=shared([experiment for row in layout.rows for experiment in row.cells.values()], index.of),
+        unconfigured={name for name in layout.datasets if not is_configured(name)},
+        shared=shared(layout.experiments, index.of),
     )
     made = with_answers(made, layout, index) if layout.questions else made
-    if any(one.model.name == elsewhere.PAPER for row in layout.rows for one in row.cells.values()):
+    if any(one.model.name == elsewhere.PAPER for one in layout.experiments):
         from repro.report.rescored import paired_lines
 
         made = replace(made, paired=paired_lines(layout, index))
@@ -203,12 +191,3 @@ def _under_way(layout: TableSpec) -> set[str]:
 
     running = {folder.name.partition("-")[0] for folder in (paths.cache() / "work").glob("*-s*")}
     return {id for id in layout.ids if id[:16] in running} if running else set()
-
-
-def _unconfigured(layout: TableSpec) -> set[str]:
-    from repro.core.spec import Accuracy
-    from repro.data.datasets import is_configured
-
-    measures = [experiment.measure for row in layout.rows for experiment in row.cells.values()]
-    names = {name for measure in measures if isinstance(measure, Accuracy) for name in measure.datasets}
-    return {name for name in names if not is_configured(name)}

@@ -56,18 +56,10 @@ def _printed_bubbles(source: Source) -> list[_Found]:
     """Rows of Figure 2's dataset that print GFLOPs, top-1 and parameters."""
     table = published.load(source.layout.published_csv)
     found: list[_Found] = []
-    if not {"dataset", *_PRINTED} <= set(table.columns):
-        return found
     for layout, row in zip(source.layout.rows, source.table.rows, strict=True):
-        key = layout.published_row
-        if key is None or key not in table.rows:
-            continue
-        dataset = table.value(key, "dataset")
-        if dataset is None or dataset.text != _DRAWN:
-            continue
-        values = [table.value(key, name) for name in _PRINTED]
+        values = [table.number(layout.published_row, name) for name in _PRINTED]
         numbers = [value.number for value in values if value is not None and value.number is not None]
-        if len(numbers) == len(values):
+        if table.dataset(layout.published_row) == _DRAWN and len(numbers) == len(values):
             x, y, params = numbers
             found.append((_short(row.label), x, y, params, style(row)))
     return found
@@ -79,15 +71,6 @@ def _short(label: str) -> str:
 
 
 @dataclass(frozen=True)
-class Part:
-    """A piece of a bar, from 0 to 1."""
-
-    start: float
-    width: float
-    colour: str
-
-
-@dataclass(frozen=True)
 class Bar:
     """What one network decided on one dataset."""
 
@@ -96,16 +79,11 @@ class Bar:
 
     @property
     def behind(self) -> str:
-        """Reuse / keep."""
-        if not self.shares[1]:
-            return "no reuse"
-        return f"{self.quotient:.3f}" if math.isfinite(self.quotient) else "no keep"
-
-    @property
-    def quotient(self) -> float:
         """Reuse / keep, the mixture that AdaFuse's Figure 3 compares."""
         _, reuse, keep = self.shares
-        return reuse / keep if keep else math.inf
+        if not reuse:
+            return "no reuse"
+        return f"{reuse / keep:.3f}" if keep else "no keep"
 
     @property
     def told(self) -> str:
@@ -113,10 +91,10 @@ class Bar:
         parts = ", ".join(f"{name} {share:.1%}" for name, share in zip(ACTIONS, self.shares, strict=True))
         return f"{self.label}: {parts}, reuse / keep {self.behind}"
 
-    def parts(self) -> list[Part]:
-        """Pieces from the left."""
+    def parts(self) -> list[tuple[float, float, str]]:
+        """Start, width (both from 0 to 1) and colour of its pieces, from the left."""
         starts = (0.0, self.shares[0], self.shares[0] + self.shares[1])
-        return [Part(*piece) for piece in zip(starts, self.shares, _COLOURS.values(), strict=True)]
+        return list(zip(starts, self.shares, _COLOURS.values(), strict=True))
 
 
 def shares(source: Source) -> Iterator[Drawing]:
@@ -172,7 +150,7 @@ class BlockBar:
     share: float
     constant: float
     label: str
-    labelled: bool
+    """Empty where there is no room for it."""
     told: str
 
 
@@ -228,8 +206,9 @@ def _panel(action: str, names: Sequence[str], records: Sequence[Record]) -> Pane
     every = max(1, math.ceil(len(names) / 8))
     bars = tuple(
         BlockBar(
-            LEFT + step * (n + 0.1), step * 0.8, y(share[n]), y(constant[n]), name.removeprefix("layer"),
-            n % every == 0, f"{name}: {action} {share[n]:.1f} %, constant over the clip {constant[n]:.1f} %",
+            LEFT + step * (n + 0.1), step * 0.8, y(share[n]), y(constant[n]),
+            name.removeprefix("layer") if n % every == 0 or n == len(names) - 1 else "",
+            f"{name}: {action} {share[n]:.1f} %, constant over the clip {constant[n]:.1f} %",
         )
         for n, name in enumerate(names)
     )  # fmt: skip

@@ -10,10 +10,11 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 from repro.core.spec import Experiment, diff, to_dict
 from repro.evidence.against_print import of_measured, of_printed_gain
-from repro.evidence.aggregate import average, gain, of_now, ratio
+from repro.evidence.aggregate import gain, of_now, ratio
 from repro.evidence.counts import counts
 from repro.evidence.deviations import deviations, of_row, told_by_network, told_numbers
 from repro.evidence.metric import look_up
@@ -26,9 +27,8 @@ from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.index import finishing
 from repro.records.schema import Record
 from repro.report.cell_format import INTERVAL, marked, spread_of_repeats, spread_of_seeds
-from repro.report.provenance import conditions, machines, recipe
+from repro.report.provenance import conditions, machines, recipe, versions
 from repro.report.table import Cell, Column, Row, Table
-from repro.report.versions import versions
 
 SECTIONS = {
     "quoted": "Quoted by the paper from other publications",
@@ -61,15 +61,14 @@ def table_view(
     *,
     running: Collection[str] = (),
     unconfigured: Collection[str] = (),
-    smoke: bool = False,
     shared: Mapping[str, Sequence[Record]] = {},
 ) -> Table:
     """The table as it stands.
 
-    `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. Smoke records
-    count only with `smoke`. `shared`: records of the same measurement under other ids (`evidence.sittings`).
+    `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. `shared`:
+    records of the same measurement under other ids (`evidence.sittings`). Smoke records do not count.
     """
-    chosen = [record for record in records if record.smoke == smoke]
+    chosen = [record for record in records if not record.smoke]
     view = _View(layout, chosen, frozenset(running), frozenset(unconfigured), shared)
     notes = [(*view.notes_of(column), *view.condition_notes(column)) for column in layout.columns]
     columns = tuple(
@@ -95,6 +94,7 @@ def table_view(
 
 #: start of the note of a column whose values cannot be compared
 MIXED = "measured under different conditions, so that no best value is marked. "
+_SPREAD = "in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"
 _GAIN = "the row's mean minus that of the row it is compared with, seed by seed, and the 95 % t interval"
 _OWN_GAIN = (
     "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval (t over the seeds); "
@@ -131,29 +131,30 @@ class _View:
             self.footnotes.append(text)
         return self.footnotes.index(text)
 
-    def notes_of(self, spec: ColumnSpec | RowSpec) -> tuple[int, ...]:
-        notes: tuple[int, ...] = (self.note(spec.note),) if spec.note else ()
-        if isinstance(spec, ColumnSpec) and spec.spread:
-            notes += (
-                self.note("in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"),
-            )
-        if isinstance(spec, ColumnSpec) and spec.seeds == "interval":
-            notes += (self.note(f"mean over the seeds, {INTERVAL}"),)
-        if isinstance(spec, ColumnSpec) and spec.source.startswith("gain:"):
-            notes += (self.note(_OWN_GAIN if self.layout.file else _GAIN),)
-        return notes
+    def noted(self, *texts: str) -> tuple[int, ...]:
+        """The same of several; an empty text is none."""
+        return tuple(self.note(text) for text in texts if text)
+
+    def notes_of(self, column: ColumnSpec) -> tuple[int, ...]:
+        gain_of = _OWN_GAIN if self.layout.file else _GAIN
+        return self.noted(
+            column.note,
+            _SPREAD if column.spread else "",
+            f"mean over the seeds, {INTERVAL}" if column.seeds == "interval" else "",
+            gain_of if column.source.startswith("gain:") else "",
+        )
 
     def with_verdicts(self, column: Column, cells: Sequence[Cell]) -> Column:
         """The column with the legend of its signs, and with why its values cannot be compared, where they cannot."""
         found = [cell.verdict for cell in cells if cell.verdict is not None]
         texts = [LEGEND] if any(one.sign for one in found) else []
         texts += dict.fromkeys(f"not comparable: {one.told}" for one in found if one.word == "incomparable")
-        return replace(column, notes=column.notes + tuple(self.note(text) for text in texts))
+        return replace(column, notes=column.notes + self.noted(*texts))
 
     def _note_of(self, verdict: Verdict | None) -> tuple[int, ...]:
         """Its arithmetic, where that says more than the sign."""
         telling = verdict is not None and verdict.word in ("within", "data", "differs", "forbidden")
-        return (self.note(verdict.full),) if verdict is not None and telling else ()
+        return self.noted(verdict.full if verdict is not None and telling else "")
 
     def condition_notes(self, column: ColumnSpec) -> tuple[int, ...]:
         """What the column's values were measured on; differing conditions are listed, and no best is marked then."""
@@ -162,10 +163,9 @@ class _View:
         told = self._told(column, conditions)
         if len(told) > 1:
             self.mixed.add(column.key)
-            return (self.note(MIXED + _listed(told)),)
+            return self.noted(MIXED + _listed(told))
         recipes = self._told(column, recipe)
-        texts = [*told, *([_listed(recipes)] if len(recipes) > 1 else recipes)]
-        return tuple(self.note(text) for text in texts)
+        return self.noted(*told, *([_listed(recipes)] if len(recipes) > 1 else recipes))
 
     def _told(self, column: ColumnSpec, tell: Callable[[Record], str]) -> dict[str, list[str]]:
         """What `tell` says of the column's records -> the rows of which it says so."""
@@ -178,12 +178,13 @@ class _View:
         return told
 
     def row(self, row: RowSpec) -> Row:
-        notes = self.notes_of(row)
-        if row.published_row is not None:
-            printed = self._printed.rows[row.published_row].note if row.published_row in self._printed.rows else ""
-            notes += (self.note(f"printed values: {printed}"),) if printed else ()
+        line = self._printed.rows.get(row.published_row or "")
         numbers = told_numbers(self.deviations[one] for one in of_row(row))
-        notes += (self.note(f"deviations {numbers} below"),) if numbers else ()
+        notes = self.noted(
+            row.note,
+            f"printed values: {line.note}" if line and line.note else "",
+            f"deviations {numbers} below" if numbers else "",
+        )
         cells = tuple(self.cell(row, column) for column in self.layout.columns)
         return Row(
             row.key, row.label, SECTIONS[row.section], cells, notes, row.section != "quoted", row.baseline, numbers
@@ -254,23 +255,18 @@ class _View:
         values = [value * column.scale for value in found if isinstance(value, int | float)]
         names = tuple(record.name for record in done)
         if len(values) < len(found):
-            reason = row.reasons.get(column.key, column.absent)
-            return replace(self._empty(reason), records=names)
-        mean, told_spread = average(values), spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
+            return replace(self._empty(row.reasons.get(column.key, column.absent)), records=names)
+        mean, spread = fmean(values), spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
         verdict, notes = of_measured(self.layout, row, column, values, done), self._trouble(experiment, done)
         if path == PATH:
             sat = sittings(done[0], self.shared.get(experiment.id, ()))
             mean, verdict = sat.ratio, forbidden(experiment, sat.ratio) or verdict
             if len(sat.records) > 1:
                 ends = f"{sat.low:.{column.digits}f} to {sat.high:.{column.digits}f}"
-                told_spread = f"({ends}, {len(sat.records)} sittings)"
-            notes += (self.note(SITTINGS + sat.told if len(sat.records) > 1 else ONE_SITTING),)
-        spread = [told_spread]
-        spread.append(verdict.sign if verdict else "")
-        if column.key in row.explained:
-            notes += (self.note(row.explained[column.key]),)
-        notes += self._note_of(verdict)
-        told = " ".join(part for part in spread if part)
+                spread = f"({ends}, {len(sat.records)} sittings)"
+            notes += self.noted(SITTINGS + sat.told if len(sat.records) > 1 else ONE_SITTING)
+        notes += self.noted(row.explained.get(column.key, "")) + self._note_of(verdict)
+        told = " ".join(filter(None, (spread, verdict.sign if verdict else "")))
         return Cell("measured", f"{mean:.{column.digits}f}", mean, told, notes=notes, records=names, verdict=verdict)
 
     def _compared(self, row: RowSpec, column: ColumnSpec, kind: str, cell: str, path: str) -> Cell:
@@ -308,7 +304,7 @@ class _View:
                 texts.append(
                     f"{len(left_out)} of {total} videos could not be read and are left out (named in the record)"
                 )
-        return tuple(self.note(text) for text in dict.fromkeys(texts))
+        return self.noted(*dict.fromkeys(texts))
 
     def _without_record(self, row: RowSpec, column: ColumnSpec, cell: str, experiment: Experiment | None) -> Cell:
         if experiment is None:
@@ -332,9 +328,8 @@ class _View:
         dataset = next((name for name in needed if name in self.unconfigured), None)
         if dataset is None:
             return ""
-        return (
-            f"not run: {dataset} is not configured (python -m repro data add {dataset} --root DIR --annotations FILE)"
-        )
+        add = f"python -m repro data add {dataset} --root DIR --annotations FILE"
+        return f"not run: {dataset} is not configured ({add})"
 
     def _other_protocol(self, row: RowSpec, cell: str, experiment: Experiment) -> str:
         """The reason when a record of this place exists whose spec is another one."""
@@ -347,7 +342,7 @@ class _View:
 
     def _empty(self, reason: str) -> Cell:
         short = next((text for start, text in _SHORT.items() if reason.startswith(start)), "none")
-        notes = () if reason in {"not run", "not applicable"} else (self.note(reason),)
+        notes = self.noted("" if reason in {"not run", "not applicable"} else reason)
         return Cell("reason", short, reason=reason, notes=notes)
 
 

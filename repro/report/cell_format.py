@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from statistics import stdev
 
-from repro.evidence.aggregate import spread_of
+from repro.evidence.aggregate import interval_of
 from repro.evidence.metric import look_up
 from repro.papers.table import ColumnSpec
 from repro.records.schema import Record
@@ -17,13 +18,12 @@ INTERVAL = "with its 95 % interval (Student's t), cut at 0 and 100, and the numb
 
 def spread_of_seeds(values: Sequence[float], column: ColumnSpec) -> str:
     """Standard deviation, or interval of the mean, and number of several seeds' values; nothing for one."""
-    found = spread_of(values, interval=column.seeds == "interval")
-    if found is None:
+    if len(values) < 2:
         return ""
     if column.seeds == "interval":
-        low, high = found.interval
-        return f"({low:.{column.digits}f} to {high:.{column.digits}f}, n={found.n})"
-    return f"±{found.deviation:.{column.digits}f} (n={found.n})"
+        low, high = interval_of(values)
+        return f"({low:.{column.digits}f} to {high:.{column.digits}f}, n={len(values)})"
+    return f"±{stdev(values):.{column.digits}f} (n={len(values)})"
 
 
 def spread_of_repeats(record: Record, column: ColumnSpec) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from repro.evidence.claims import BEYOND, FAILS, HOLDS, NO, OPEN, READINGS, WITHIN, YES, Finding, Judged
-from repro.report.markdown import escape
+from repro.report.markdown import escape, grid
+from repro.report.text import listing
 
 _STYLES = {HOLDS: "green", YES: "green", FAILS: "red", NO: "red", WITHIN: "yellow", BEYOND: "", OPEN: "dim"}
 #: heading -> the reading of a claim below it
@@ -61,13 +62,11 @@ def _counted(count: int, word: str) -> str:
 
 def print_claims(judged: Sequence[Judged], console: Console) -> None:
     """A line a claim; a single claim with all its evidence."""
-    table = Table(show_edge=False, pad_edge=False)
-    for title in ("claim", "where", "says", *_COLUMNS):
-        table.add_column(title, overflow="fold")
+    lines = []
     for one in judged:
         words = [Text(word, style=_STYLES.get(word, "")) for word in (read(one) for read in _COLUMNS.values())]
-        table.add_row(Text(one.claim.key), Text(one.claim.where), Text(one.claim.says), *words)
-    console.print(table)
+        lines.append([Text(one.claim.key), Text(one.claim.where), Text(one.claim.says), *words])
+    console.print(listing(("claim", "where", "says", *_COLUMNS), lines))
     if len(judged) == 1:
         for line in _evidence(judged[0]):
             console.print(line, markup=False)
@@ -89,13 +88,13 @@ def _told(finding: Finding) -> str:
 
 def markdown(judged: Sequence[Judged]) -> str:
     """A table with the evidence in its last column."""
-    titles = ["claim", "where", "says", *_COLUMNS, "evidence"]
-    lines = [f"| {' | '.join(titles)} |", f"|{' --- |' * len(titles)}"]
+    lines = []
     for one in judged:
         evidence = "<br>".join(escape(line.strip()) for line in _evidence(one))
         cells = [escape(one.claim.key), escape(one.claim.where), escape(one.claim.says)]
-        lines.append("| " + " | ".join([*cells, *(read(one) for read in _COLUMNS.values()), evidence]) + " |")
-    return "\n".join([*lines, "", summary(judged), "", LEGEND])
+        lines.append([*cells, *(read(one) for read in _COLUMNS.values()), evidence])
+    made = grid(["claim", "where", "says", *_COLUMNS, "evidence"], lines)
+    return "\n".join([*made, "", summary(judged), "", LEGEND])
 
 
 def as_json(judged: Sequence[Judged]) -> str:
@@ -107,9 +106,7 @@ def as_json(judged: Sequence[Judged]) -> str:
             "where": one.claim.where,
             "says": one.claim.says,
             **{name.replace(" ", "_"): read(one) for name, read in _COLUMNS.items()},
-            "evidence": [
-                {"reading": kind, "verdict": finding.verdict, "told": finding.told} for kind, finding in one.findings
-            ],
+            "evidence": [{"reading": kind, **asdict(finding)} for kind, finding in one.findings],
             "note": one.claim.note,
             "would_decide": one.claim.would_decide,
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from repro.core.plain_text import as_cell
 from repro.report.table import Cell, Table
@@ -22,45 +22,32 @@ def render_csv(table: Table) -> str:
 
     A text that a spreadsheet would run as a formula gets an apostrophe in front.
     """
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
     parts = [_parts([row.cells[index] for row in table.rows]) for index in range(len(table.columns))]
     heading = ["row", "label", "section", "deviations"]
     for column, extra in zip(table.columns, parts, strict=True):
         heading += [column.key, *(f"{column.key}_{name}" for name in extra)]
-    writer.writerow(map(_harmless, heading))
+    made = [heading]
     for row in table.rows:
         fields = [row.key, row.label, row.section, row.deviations]
         for cell, extra in zip(row.cells, parts, strict=True):
             told = {"spread": cell.spread, "verdict": cell.verdict.full if cell.verdict else ""}
             fields += [cell.reason or cell.text, *(told[name] for name in extra)]
-        writer.writerow([_harmless(field) for field in fields])
+        made.append(fields)
     for name, lines in (("finding", table.findings), ("deviation", table.deviations)):
-        for line in lines:
-            writer.writerow([name, _harmless(line), *[""] * (len(heading) - 2)])
-    return stream.getvalue()
+        made += [[name, line, *[""] * (len(heading) - 2)] for line in lines]
+    return delimited_lines(made)
 
 
 def render_numbers(table: Table) -> str:
     """Numbers as they are shown, products multiplied out; printed words; nothing where there is no value."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["row", "label", "section", *(_harmless(column.key) for column in table.columns)])
-    for row in table.rows:
-        fields = [row.key, row.label, row.section, *map(_number, row.cells)]
-        writer.writerow([_harmless(field) for field in fields])
-    return stream.getvalue()
+    titles = ["row", "label", "section", *(column.key for column in table.columns)]
+    lines = ([row.key, row.label, row.section, *map(_number, row.cells)] for row in table.rows)
+    return delimited_lines([titles, *lines])
 
 
 def render_notes(table: Table) -> str:
     """A line a note: of which row and column, what kind (spread, verdict, reason, note, finding, ...), and the text."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["row", "column", "kind", "text"])
-    for row, column, kind, text in notes_of(table):
-        if text:
-            writer.writerow(map(_harmless, (row, column, kind, text)))
-    return stream.getvalue()
+    return delimited_lines([("row", "column", "kind", "text"), *(one for one in notes_of(table) if one[3])])
 
 
 def notes_of(table: Table) -> Iterator[tuple[str, str, str, str]]:
@@ -92,5 +79,9 @@ def _parts(cells: Sequence[Cell]) -> list[str]:
     return ["spread"] * spread + ["verdict"] * verdict
 
 
-def _harmless(text: str) -> str:
-    return as_cell(" ".join(text.split()))
+def delimited_lines(lines: Iterable[Iterable[object]]) -> str:
+    """CSV of these fields, each a text on one line that no spreadsheet runs."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerows([as_cell(" ".join(str(field).split())) for field in line] for line in lines)
+    return stream.getvalue()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from repro.evidence.differences import Difference, Value
 from repro.report.html import environment
-from repro.report.markdown import escape
+from repro.report.markdown import escape, grid
 from repro.report.table import mark
+from repro.report.text import listing
 
 LEGEND = (
     "The first column is compared with the others, what differs from it is marked; `not stated`: the source is silent."
@@ -37,12 +37,11 @@ def print_differences(found: Sequence[Difference], console: Console) -> None:
     """A table for each group of rows."""
     for difference in found:
         console.print(title(difference), style="bold", markup=False, emoji=False)
-        grid = Table(show_edge=False, pad_edge=False)
-        for heading in ("field", *(source.name for source in difference.sources)):
-            grid.add_column(heading, overflow="fold")
-        for field, values in difference.lines:
-            grid.add_row(field, *(Text(_plain(value), style="bold" if value.differs else "") for value in values))
-        console.print(grid)
+        lines = [
+            [Text(field), *(Text(_plain(value), style="bold" if value.differs else "") for value in values)]
+            for field, values in difference.lines
+        ]
+        console.print(listing(("field", *(source.name for source in difference.sources)), lines))
         for remark in remarks(difference):
             console.print(f"  {remark}", style="dim", markup=False, emoji=False)
         console.print()
@@ -59,11 +58,9 @@ def render_differences_markdown(found: Sequence[Difference]) -> str:
         return ""
     lines = ["<details><summary>Protocol differences</summary>", "", LEGEND, ""]
     for difference in found:
-        headings = [escape(source.title) for source in difference.sources]
+        headings = ["field", *(escape(source.title) for source in difference.sources)]
         lines += [f"**{escape(title(difference))}**", ""]
-        lines += ["| field | " + " | ".join(headings) + " |", "| --- |" + " --- |" * len(headings)]
-        for field, values in difference.lines:
-            lines.append(f"| {escape(field)} | " + " | ".join(map(_cell, values)) + " |")
+        lines += grid(headings, ([escape(field), *map(_cell, values)] for field, values in difference.lines))
         lines += ["", *(f"- {escape(remark)}" for remark in remarks(difference)), ""]
     return "\n".join([*lines, "</details>", ""])
 

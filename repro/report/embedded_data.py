@@ -7,7 +7,6 @@ A pack is JSON, raw-deflated, in base64. The browser unpacks one when a cell or 
 from __future__ import annotations
 
 import base64
-import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -52,11 +51,6 @@ def pack(value: object) -> str:
     return base64.b64encode(squeezer.compress(text) + squeezer.flush()).decode()
 
 
-def unpack(text: str) -> Any:
-    """What `pack` packed."""
-    return json.loads(zlib.decompress(base64.b64decode(text), -zlib.MAX_WBITS))
-
-
 def document(record: Record) -> dict[str, Any]:
     """The record as plain data; its values are so already, and are not copied."""
     fields = {name: getattr(record, name) for name in type(record).model_fields}
@@ -70,23 +64,15 @@ def _index(tables: Sequence[Table], records: Sequence[Record]) -> dict[str, Any]
     """
     places = {record.name: number for number, record in reversed(list(enumerate(records)))}
     cells: dict[str, dict[str, dict[str, list[int]]]] = {}
+    verdicts: dict[str, str] = {}
     for table in tables:
         rows = cells.setdefault(table.full_name, {})
-        for row in table.rows:
-            found = {
-                column.key: [places[name] for name in cell.records if name in places]
-                for column, cell in zip(table.columns, row.cells, strict=True)
-                if cell.records
-            }
-            if found:
-                rows[row.key] = found
-    verdicts = {
-        f"{table.full_name}/{row.key}/{column.key}": cell.verdict.full
-        for table in tables
-        for row in table.rows
-        for column, cell in zip(table.columns, row.cells, strict=True)
-        if cell.verdict is not None
-    }
+        for row, column, cell in table.cells():
+            if cell.records:
+                found = [places[name] for name in cell.records if name in places]
+                rows.setdefault(row.key, {})[column.key] = found
+            if cell.verdict is not None:
+                verdicts[f"{table.full_name}/{row.key}/{column.key}"] = cell.verdict.full
     lines = [_line(record) for record in records]
     return {"block": BLOCK, "records": lines, "cells": cells, "verdicts": verdicts}
 

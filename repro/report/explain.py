@@ -102,12 +102,8 @@ def _printed(layout: TableSpec, spec: RowSpec, column: str, cells: Mapping[str, 
         told = f"{other.full} ({where}) [{beside[0]}]" if other is not None and other.text else ""
         yield "printed", told or "nothing that this column could be held against"
     else:
-        yield (
-            "printed",
-            f"no value: {cells[column].reason or 'no paper prints this row'}"
-            if column in cells
-            else ("no value: no paper prints this row"),
-        )
+        why = cells[column].reason if column in cells else ""
+        yield "printed", f"no value: {why or 'no paper prints this row'}"
     if spec.published_row in printed.rows and printed.rows[spec.published_row or ""].note:
         yield "paper", printed.rows[spec.published_row or ""].note
     verdict = cells[column].verdict if column in cells and cells[column].kind in ("derived", "published") else None

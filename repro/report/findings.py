@@ -9,12 +9,13 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from repro.evidence.check_rules import Finding
-from repro.report.markdown import escape
+from repro.report.markdown import escape, grid
+from repro.report.text import listing
 
+_TITLES = ("rule", "cells", "arithmetic", "means")
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
@@ -28,25 +29,25 @@ def summary(findings: Sequence[Finding]) -> str:
 
 def print_findings(findings: Sequence[Finding], console: Console) -> None:
     """A line a finding, and how many."""
-    table = Table(show_edge=False, pad_edge=False)
-    for title in ("", "rule", "cells", "arithmetic", "means"):
-        table.add_column(title, overflow="fold")
-    for finding in findings:
-        severity = Text(finding.severity, style=_STYLES[finding.severity])
-        table.add_row(severity, *map(Text, (finding.rule, "\n".join(finding.cells), finding.arithmetic, finding.means)))
+    lines = [
+        [
+            Text(one.severity, _STYLES[one.severity]),
+            *map(Text, (one.rule, "\n".join(one.cells), one.arithmetic, one.means)),
+        ]
+        for one in findings
+    ]
     if findings:
-        console.print(table)
+        console.print(listing(("", *_TITLES), lines))
     console.print(summary(findings), markup=False)
 
 
 def markdown(findings: Sequence[Finding]) -> str:
     """A table."""
-    lines = ["| severity | rule | cells | arithmetic | means |", "| --- | --- | --- | --- | --- |"]
-    for found in findings:
-        cells = "<br>".join(map(escape, found.cells))
-        parts = [found.severity, escape(found.rule), cells, escape(found.arithmetic), escape(found.means)]
-        lines.append("| " + " | ".join(parts) + " |")
-    return "\n".join([*lines, "", summary(findings)])
+    lines = [
+        [one.severity, escape(one.rule), "<br>".join(map(escape, one.cells)), escape(one.arithmetic), escape(one.means)]
+        for one in findings
+    ]
+    return "\n".join([*grid(["severity", *_TITLES], lines), "", summary(findings)])
 
 
 def as_json(findings: Sequence[Finding]) -> str:

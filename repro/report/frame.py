@@ -60,10 +60,8 @@ def table_frame(table: Table, layout: TableSpec) -> pd.DataFrame:
 
 
 def _printed(layout: TableSpec, parts: list[str], column: str) -> list[float | None]:
-    stem = layout.published_csv if len(parts) == 1 else parts[0]
-    found = published.load(stem)
-    keys = [row.published_row or "" for row in layout.rows]
-    values = [found.value(key, column) if key in found.rows else None for key in keys]
+    found = published.load(layout.published_csv if len(parts) == 1 else parts[0])
+    values = [found.number(row.published_row, column) for row in layout.rows]
     return [value.number if value else None for value in values]
 
 
@@ -94,10 +92,7 @@ def records_frame(records: Iterable[Record]) -> pd.DataFrame:
 def _facts(record: Record) -> dict[str, Any]:
     model, measure = record.spec["model"], record.spec["measure"]
     return {
-        **{
-            name: getattr(record, name)
-            for name in ("paper", "table", "row", "cell", "kind", "seed", "status", "reason")
-        },
+        **{name: getattr(record, name) for name in "paper table row cell kind seed status reason".split()},
         **{name: model.get(name) for name in ("name", "backbone", "method", "frames")},
         "dataset": measure.get("dataset"),
         "device": record.environment.get("device_name") or record.environment.get("cpu"),

@@ -45,7 +45,8 @@ def render_latex(table: Table) -> str:
     """
     above = [f"\\noteline{{{escape(verdict)}}}" for verdict in table.above]
     pieces: list[tuple[list[str], float]] = [([line], _NOTE * (1 + len(line) // _WIDE)) for line in above]
-    pieces += [(_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in _blocks(table)]
+    parts = table.parts(len(table.columns) if table.short else _COLUMNS) or [[]]
+    pieces += [(_tabular(table, groups), _ROW * (len(table.rows) + 8)) for groups in parts]
     notes = [escape(table.legend)] if table.legend else []
     notes += [f"\\textsuperscript{{{sign}}} {escape(note)}" for sign, note in table.noted()]
     notes += [escape(remark) for remark in table.below]
@@ -101,16 +102,6 @@ def _letter(letter: str) -> str:
         return letter
     nearest = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
     return "".join(_SIGNS.get(one, one) for one in nearest) or f"U+{ord(letter):04X}"
-
-
-def _blocks(table: Table) -> list[list[tuple[str, int, int]]]:
-    blocks: list[list[tuple[str, int, int]]] = [[]]
-    for group in table.groups():
-        used = sum(stop - start for _, start, stop in blocks[-1])
-        if blocks[-1] and used + group[2] - group[1] > _COLUMNS and not table.short:
-            blocks.append([])
-        blocks[-1].append(group)
-    return blocks
 
 
 def _tabular(table: Table, groups: list[tuple[str, int, int]]) -> list[str]:

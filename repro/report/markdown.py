@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from repro.report.table import Cell, Row, Table, marks
@@ -42,6 +43,11 @@ def escape(text: str) -> str:
     text = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
     text = "".join(_HTML.get(letter, letter) for letter in _SPECIAL.sub(r"\\\1", text))
     return f"\\{text}" if text[:1] in {"-", "+", "#", "="} else _NUMBERED.sub(r"\1\\.", text)
+
+
+def grid(titles: Sequence[str], lines: Iterable[Iterable[str]]) -> list[str]:
+    """The lines of a table of Markdown, whose texts are escaped already."""
+    return ["| " + " | ".join(line) + " |" for line in (titles, ["---"] * len(titles), *lines)]
 
 
 def _line(label: str, cells: list[str]) -> str:

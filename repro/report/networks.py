@@ -19,14 +19,10 @@ from repro.core.words import many
 from repro.papers import published
 from repro.papers.table import RowSpec
 from repro.records.schema import Record
-from repro.report.drawing import Drawing
+from repro.report.drawing import Drawing, style
 from repro.report.figures import Source
 from repro.report.plots import Cheap, Dot, front, scatter
-
-DATASETS = {
-    "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200", "minikinetics": "Mini-Kinetics",
-    "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester", "diving48": "Diving48",
-}  # fmt: skip
+from repro.report.short_form import DATASETS
 
 #: networks that the first page names of a dataset
 _PICKS = 4
@@ -100,14 +96,6 @@ class Networks:
 Conditions = tuple[str, str, int, str, str, int]
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """What one record of speed says of one network."""
-
-    conditions: Conditions
-    views_per_s: float
-
-
 def networks(sources: Sequence[Source]) -> Networks:
     """From published values and records alone."""
     speeds = {id(one): one for source in sources for one in _speeds(source)}
@@ -120,7 +108,7 @@ def networks(sources: Sequence[Source]) -> Networks:
             if found is None:
                 continue
             there = timed.get((found.network, found.size), ())
-            same = [one.views_per_s for one in there if one.conditions == chosen]
+            same = [speed for conditions, speed in there if conditions == chosen]
             elsewhere += bool(there) and not same
             lines.append(replace(found, speed=median(same)) if same else found)
     merged = _marked(_merged(lines))
@@ -133,16 +121,15 @@ def _speeds(source: Source) -> Iterator[Record]:
             yield from (one for one in source.done(row.key, cell) if one.kind == "speed")
 
 
-def _timed(speeds: Iterable[Record]) -> Mapping[tuple[str, str], Sequence[_Timed]]:
-    """(network, crop) -> its times; a record times a network and, in turn with it, what it is compared with."""
-    found: dict[tuple[str, str], list[_Timed]] = defaultdict(list)
+def _timed(speeds: Iterable[Record]) -> Mapping[tuple[str, str], Sequence[tuple[Conditions, float]]]:
+    """(network, crop) -> conditions and views a second; a record times a network and what it is compared with."""
+    found: dict[tuple[str, str], list[tuple[Conditions, float]]] = defaultdict(list)
     for record in speeds:
         measure, results, size = record.spec["measure"], record.results, str(record.spec["measure"]["size"])
         of = _conditions(record)
-        found[_same(record.spec["model"]), size].append(_Timed(of, results["views_per_s"]))
+        found[_same(record.spec["model"]), size].append((of, results["views_per_s"]))
         if measure.get("against") and results.get("against"):
-            host = _Timed(of, results["against"]["views_per_s"])
-            found[_same(measure["against"]), size].append(host)
+            found[_same(measure["against"]), size].append((of, results["against"]["views_per_s"]))
     return found
 
 
@@ -187,16 +174,14 @@ def _crop(row: RowSpec, counted: Mapping[str, float], test: Views | None) -> str
 def _network(source: Source, row: RowSpec) -> Network | None:
     """The row's line; None where no top-1 is printed, the dataset is not told, or nothing is counted yet."""
     static, counted = source.done(row.key, "static"), _counts(source, row)
-    if row.published_row is None or not source.layout.published_csv or not static:
+    if not static:
         return None
     table = published.load(source.layout.published_csv)
-    if row.published_row not in table.rows or "top1" not in table.columns:
-        return None
-    value, dataset = table.value(row.published_row, "top1"), table.dataset(row.published_row)
+    value, dataset = table.number(row.published_row, "top1"), table.dataset(row.published_row)
     if value is None or value.number is None or not dataset:
         return None
     shown = next(one for one in source.table.rows if one.key == row.key)
-    printed = table.value(row.published_row, "views") if "views" in table.columns else None
+    printed = table.number(row.published_row, "views")
     accuracies = [one.measure for one in row.cells.values() if isinstance(one.measure, Accuracy)]
     test = next((one.test for one in accuracies if one.dataset == dataset), None)
     size = _crop(row, counted, test)
@@ -205,11 +190,11 @@ def _network(source: Source, row: RowSpec) -> Network | None:
         views, views_from = test.clips * test.crops, "protocol"
     if printed and printed.number:
         views, views_from = int(printed.number), "printed"
-    style = "quoted" if row.section == "quoted" else "method" if row.baseline else "host"
     name = source.table.full_name
     return Network(
-        key=f"{name}/{row.key}", label=shown.label, dataset=dataset, top1=value.number, printed=value.text, style=style,
-        network=_same(static[-1].spec["model"]), baseline=f"{name}/{row.baseline}" if row.baseline else None,
+        key=f"{name}/{row.key}", label=shown.label, dataset=dataset, top1=value.number, printed=value.text,
+        style=style(shown), network=_same(static[-1].spec["model"]),
+        baseline=f"{name}/{row.baseline}" if row.baseline else None,
         tables=(name,), size=size, gmacs=counted[size], tested=test is not None and size == str(test.crop),
         views=views, views_from=views_from, params=static[-1].results["params"] / 1e6,
     )  # fmt: skip
@@ -264,7 +249,8 @@ def _figures(lines: Sequence[Network]) -> list[tuple[str, list[Drawing]]]:
     figures = []
     for dataset in dict.fromkeys(line.dataset for line in lines):
         own = [line for line in lines if line.dataset == dataset]
-        title, pairs = DATASETS.get(dataset, dataset), _pairs(own)
+        title, known = DATASETS.get(dataset, dataset), {line.key: _id(line) for line in own}
+        pairs = [(known[line.baseline], _id(line)) for line in own if line.baseline in known and line.baseline]
         drawn = []
         for name, dots, cheap in _axes(own):
             across = f"{'GMACs' if name == 'GMACs' else 'videos/s'} of a whole video, measured"
@@ -275,8 +261,3 @@ def _figures(lines: Sequence[Network]) -> list[tuple[str, list[Drawing]]]:
                 drawn.append(Drawing(caption, f"{len(dots)} printed accuracies.", svg))
         figures += [(title, drawn)] if drawn else []
     return figures
-
-
-def _pairs(lines: Sequence[Network]) -> list[tuple[str, str]]:
-    known = {line.key: _id(line) for line in lines}
-    return [(known[line.baseline], _id(line)) for line in lines if line.baseline in known and line.baseline]

@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
@@ -20,18 +21,17 @@ from repro.evidence.check_rules import Finding
 from repro.evidence.claims import Judged
 from repro.evidence.differences import Difference
 from repro.papers.table import TableSpec
-from repro.records.figures import Facts, Figure
+from repro.records.figures import Figure
 from repro.records.schema import Record
 from repro.records.store import Problem
 from repro.report.claims import LEGEND, columns, counts, readings
 from repro.report.differences import render_differences_html
-from repro.report.drawing import Drawing
 from repro.report.embedded_data import packs
 from repro.report.figures import Source, drawings, sources
 from repro.report.findings import summary as findings_summary
 from repro.report.html import environment, render_html
-from repro.report.networks import DATASETS, networks
-from repro.report.short_form import short_form
+from repro.report.networks import networks
+from repro.report.short_form import DATASETS, short_form
 from repro.report.summary import front
 from repro.report.table import Table
 
@@ -57,45 +57,15 @@ class Content:
     """Full name of a table -> how its protocols differ."""
 
 
-@dataclass(frozen=True)
-class TableView:
-    """A table's short and full fragments, its figures, and how protocols differ, folded."""
-
-    table: Table
-    short: Markup
-    html: Markup
-    figures: list[Drawing]
-    folded: list[Drawing]
-    differences: Markup
-
-
-@dataclass(frozen=True)
-class PictureView:
-    """A stored figure as the page shows it."""
-
-    facts: Facts
-    anchor: str
-    source: str
-    """The PNG as a data URL."""
-    command: str
-    size: tuple[int, int]
-    """Width and height in pixels."""
-
-
 def write_page(path: Path, content: Content) -> None:
     """Write the report; a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing(path) as file:
-        file.writelines(shown(part).encode() for part in _parts(content))
+        file.writelines(shown(part).encode() for part in parts(content))
 
 
-def render_page(content: Content) -> str:
-    """The whole page. Smoke records are no results and are left out."""
-    return "".join(_parts(content))
-
-
-def _parts(content: Content) -> Iterator[str]:
-    """The page piece by piece: of thousands of records, no two copies are held."""
+def parts(content: Content) -> Iterator[str]:
+    """The page piece by piece: of thousands of records, no two copies are held. Smoke records are no results."""
     records = sorted((record for record in content.records if not record.smoke), key=_order)
     template = environment().get_template("page.html")
     made = sources(content.layouts, content.tables, records)
@@ -145,20 +115,26 @@ def _contents(tables: Sequence[Table]) -> dict[str, list[Table]]:
     return groups
 
 
-def _table_view(source: Source, content: Content) -> TableView:
+def _table_view(source: Source, content: Content) -> dict[str, Any]:
+    """A table's short and full fragments, its figures, and how protocols differ, folded."""
     table = source.table
     made = drawings(source)
-    return TableView(
-        table,
-        Markup(render_html(short_form(table, source.layout), linked=True)),
-        Markup(render_html(table, linked=True)),
-        [drawing for drawing in made if not drawing.folded],
-        [drawing for drawing in made if drawing.folded],
-        Markup(render_differences_html(content.protocols.get(table.full_name, ()))),
-    )
+    return {
+        "table": table,
+        "short": Markup(render_html(short_form(table, source.layout), linked=True)),
+        "html": Markup(render_html(table, linked=True)),
+        "figures": [drawing for drawing in made if not drawing.folded],
+        "folded": [drawing for drawing in made if drawing.folded],
+        "differences": Markup(render_differences_html(content.protocols.get(table.full_name, ()))),
+    }
 
 
-def _picture_view(figure: Figure) -> PictureView:
-    source = f"data:image/png;base64,{base64.b64encode(figure.png).decode()}"
-    size = int.from_bytes(figure.png[16:20], "big"), int.from_bytes(figure.png[20:24], "big")
-    return PictureView(figure.facts, f"figure-{figure.name}", source, shlex.join(figure.facts.command), size)
+def _picture_view(figure: Figure) -> dict[str, Any]:
+    """A stored figure, its PNG as a data URL, and its width and height in pixels."""
+    return {
+        "facts": figure.facts,
+        "anchor": f"figure-{figure.name}",
+        "source": f"data:image/png;base64,{base64.b64encode(figure.png).decode()}",
+        "command": shlex.join(figure.facts.command),
+        "size": (int.from_bytes(figure.png[16:20], "big"), int.from_bytes(figure.png[20:24], "big")),
+    }

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
-from repro.core.plain_text import as_cell
 from repro.core.words import many
 from repro.evidence.plan import CellPlan, Estimate, Plan
 from repro.evidence.plan_seeds import METHOD, Decision
-from repro.report.markdown import escape
+from repro.report.csv_table import delimited_lines
+from repro.report.markdown import escape, grid
+from repro.report.text import listing
 
 _COSTS = ("row", "cell", "record", "hours", "kWh", "GB", "sources")
 _SEEDS = ("row", "against", "dataset", "printed difference", "test set alone", "seeds")
@@ -30,14 +28,14 @@ def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
     titles = _COSTS if full else tuple(title for title in _COSTS if title not in ("record", "sources"))
     lines = [dict(zip(_COSTS, _costs(cell, numbers), strict=True)) for cell in left]
     if lines:
-        _print(console, titles, [tuple(line[title] for title in titles) for line in lines])
+        console.print(listing(titles, ([line[title] for title in titles] for line in lines)))
     console.print(_total(plan), markup=False)
     if full:
         for text, number in numbers.items():
             console.print(f"  {number}  {text}", markup=False)
     if plan.seeds:
         console.print("\n[bold]seeds that decide a printed difference (low to high)[/]")
-        _print(console, _SEEDS, [_decision(one) for one in plan.seeds])
+        console.print(listing(_SEEDS, map(_decision, plan.seeds)))
     if full:
         console.print(METHOD, markup=False)
         return
@@ -45,54 +43,32 @@ def print_plan(plan: Plan, console: Console, *, full: bool = False) -> None:
     console.print(f"{done}; all of them, and where each number comes from: --full", markup=False)
 
 
-def _print(console: Console, titles: tuple[str, ...], lines: list[tuple[str, ...]]) -> None:
-    grid = Table(show_edge=False, pad_edge=False)
-    for title in titles:
-        grid.add_column(title, overflow="fold")
-    for line in lines:
-        grid.add_row(*line)
-    console.print(grid)
-
-
 def markdown(plan: Plan) -> str:
     """Tables of GitHub Markdown."""
     numbers = _numbered(plan)
     lines = [f"### {escape(plan.table)} on {plan.count} x {escape(plan.device)}, one seed: value (low to high)", ""]
-    lines += _grid(_COSTS, [_costs(cell, numbers) for cell in plan.cells])
+    lines += grid(_COSTS, (map(escape, _costs(cell, numbers)) for cell in plan.cells))
     lines += ["", escape(_total(plan)), ""]
     lines += [f"{number}. {escape(text)}" for text, number in numbers.items()]
     if plan.seeds:
-        lines += ["", *_grid(_SEEDS, [_decision(one) for one in plan.seeds]), "", escape(METHOD)]
+        lines += ["", *grid(_SEEDS, (map(escape, _decision(one)) for one in plan.seeds)), "", escape(METHOD)]
     return "\n".join(lines) + "\n"
-
-
-def _grid(titles: tuple[str, ...], lines: list[tuple[str, ...]]) -> list[str]:
-    head = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    return head + ["| " + " | ".join(escape(field) for field in line) + " |" for line in lines]
 
 
 def delimited(plan: Plan) -> str:
     """CSV: a line a cell, then the seeds of its row; empty where a number cannot be told."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    ends = ("", "_low", "_high")
-    costs = [f"{what}{end}" for what in ("hours", "kwh", "disk_gb") for end in ends]
-    writer.writerow(
-        ["row", "cell", "done", *costs, "printed_difference", "seeds", "seeds_low", "seeds_high", "sources"]
-    )
+    costs = [f"{what}{end}" for what in ("hours", "kwh", "disk_gb") for end in ("", "_low", "_high")]
+    titles = ["row", "cell", "done", *costs, "printed_difference", "seeds", "seeds_low", "seeds_high", "sources"]
+    lines: list[Sequence[object]] = [titles]
     seeds = {one.row: one for one in plan.seeds}
     for cell in plan.cells:
         one = seeds.get(cell.row)
-        costs = [f"{end:.6g}" if end is not None else "" for cost in _ends(cell) for end in cost]
+        costs = []
+        for cost in (cell.hours, cell.kwh, cell.disk_gb):
+            costs += [f"{end:.6g}" for end in (cost.value, cost.low, cost.high)] if cost else [""] * 3
         told = (round(one.difference, 4), one.seeds, one.low, one.high) if one else ("",) * 4
-        line = [cell.row, cell.cell, cell.done, *costs, *told, "; ".join(cell.sources)]
-        writer.writerow([as_cell(str(field)) for field in line])
-    return stream.getvalue()
-
-
-def _ends(cell: CellPlan) -> list[tuple[float | None, float | None, float | None]]:
-    costs = (cell.hours, cell.kwh, cell.disk_gb)
-    return [(cost.value, cost.low, cost.high) if cost else (None, None, None) for cost in costs]
+        lines.append([cell.row, cell.cell, cell.done, *costs, *told, "; ".join(cell.sources)])
+    return delimited_lines(lines)
 
 
 def as_json(plan: Plan) -> str:

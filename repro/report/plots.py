@@ -31,7 +31,7 @@ Cheap = Literal["lower", "higher"]
 
 @dataclass(frozen=True)
 class Dot:
-    """A network of a scatter plot, in its own units."""
+    """A network of a scatter plot, in its own units or, once it is placed, in the drawing's."""
 
     key: str
     label: str
@@ -43,6 +43,10 @@ class Dot:
     """quoted, host or method."""
     radius: float = 5.0
     """In the drawing."""
+    label_x: float | None = None
+    """Place of its label in the drawing, where there was one free."""
+    label_y: float | None = None
+    anchor: str = "start"
 
 
 @dataclass(frozen=True)
@@ -99,21 +103,6 @@ class Axis:
         return [(self(tick), f"{tick:.10g}") for tick in self.ticks]
 
 
-@dataclass(frozen=True)
-class Point:
-    """A dot in the drawing's coordinates, with the place of its label where there was one free."""
-
-    x: float
-    y: float
-    label: str
-    told: str
-    style: str
-    radius: float = 5.0
-    label_x: float | None = None
-    label_y: float | None = None
-    anchor: str = "start"
-
-
 def axis(values: Sequence[float], low: float, high: float) -> Axis:
     """An axis with round ticks that holds all values."""
     smallest, largest = min(values), max(values)
@@ -139,7 +128,15 @@ def _step(span: float) -> float:
     return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= raw * 0.999)
 
 
-def scatter(dots: Sequence[Dot], title: str, names: tuple[str, str], prefix: str, **more: Any) -> Markup | None:
+def scatter(
+    dots: Sequence[Dot],
+    title: str,
+    names: tuple[str, str],
+    prefix: str,
+    *,
+    pairs: Sequence[tuple[str, str]] = (),
+    cheap: Cheap = "lower",
+) -> Markup | None:
     """Scatter plot of dots with the Pareto front; None for fewer than two dots.
 
     `names` are those of the axes; `pairs` joins dots by their keys; `cheap` says which end of x is better, "lower" or
@@ -147,14 +144,11 @@ def scatter(dots: Sequence[Dot], title: str, names: tuple[str, str], prefix: str
     """
     if len(dots) < 2:
         return None
-    pairs, cheap = more.get("pairs", ()), more.get("cheap", "lower")
     x_axis = axis([dot.x for dot in dots], LEFT, WIDTH - RIGHT)
     y_axis = axis([dot.y for dot in dots], HEIGHT - BOTTOM, TOP)
     best = front(dots, cheap)
     points = {
-        dot.key: Point(
-            x_axis(dot.x), y_axis(dot.y), dot.label, dot.told, f"{dot.style}{' front' * (dot in best)}", dot.radius
-        )
+        dot.key: replace(dot, x=x_axis(dot.x), y=y_axis(dot.y), style=dot.style + " front" * (dot in best))
         for dot in dots
     }
     lines = [(points[a], points[b]) for a, b in pairs if a in points and b in points]
@@ -216,7 +210,7 @@ def svg(template: str, **facts: Any) -> Markup:
     return Markup(text.strip())
 
 
-def _labelled(points: list[Point]) -> list[Point]:
+def _labelled(points: list[Dot]) -> list[Dot]:
     """Labels beside their points, each at the first free place, the rows that were run first.
 
     A label that finds no place is left to the point's title, which shows on hovering and to screen readers.
@@ -236,14 +230,14 @@ def _labelled(points: list[Point]) -> list[Point]:
     return placed
 
 
-def _places(point: Point) -> list[tuple[float, float, str]]:
+def _places(point: Dot) -> list[tuple[float, float, str]]:
     x, y, r = point.x, point.y, point.radius
     near = [(x + r + 3, y + 5, "start"), (x - r - 3, y + 5, "end"), (x, y - r - 4, "middle"), (x, y + r + 13, "middle")]
     wide = [(x + r + 2, y + d, "start") for d in (-7, 17)] + [(x - r - 2, y + d, "end") for d in (-7, 17)]
     return near + wide
 
 
-def _box(point: Point, x: float, y: float, anchor: str) -> tuple[float, float, float, float]:
+def _box(point: Dot, x: float, y: float, anchor: str) -> tuple[float, float, float, float]:
     width = sum(9.6 if letter.isupper() or letter in "+mw@%" else 7.4 for letter in point.label)
     left = {"start": x, "end": x - width, "middle": x - width / 2}[anchor]
     return left, y - _LINE + 4, left + width, y + 3

@@ -1,16 +1,24 @@
-"""A record in a line: what it found, and under what conditions; equal conditions mean comparable numbers."""
+"""A record in a line: what it found, and under what conditions; equal conditions mean comparable numbers.
+
+Of a user's own code also which version a table shows: an edited file is another method, with records of its own.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable
 
+from repro.core.spec import Model
 from repro.core.words import many
 from repro.papers.elsewhere import PAPER as ELSEWHERE
+from repro.papers.table import TableSpec
 from repro.records.schema import Record
+from repro.registry import backbones, methods, models
 
 #: of `run`: what says which cells are measured
 _CHOICES = ("--rows", "--only", "--seeds", "--seed", "--missing", "--failed", "--force", "--reference", "--dry-run")
+#: digits of a file's sha256 that are shown
+_DIGITS = 12
 
 
 def headline(record: Record) -> str:
@@ -105,3 +113,30 @@ def _machine(device: str, threads: set[int]) -> str:
         return device
     ends = " to ".join(map(str, dict.fromkeys((min(threads), max(threads)))))
     return f"{device}, {ends} thread{'s' * (threads != {1})}"
+
+
+def versions(layout: TableSpec, records: Iterable[Record]) -> str:
+    """One line: file and sha256 behind the rows of a user's own networks and methods, and how many other versions of
+    it have records in these rows; empty for a table of the suite's own.
+    """
+    shown: dict[str, str] = {}
+    rows: dict[str, set[str]] = {}
+    for row in layout.rows:
+        own = [cell.model for cell in row.cells.values() if cell.model.code and cell.model.name in models]
+        for model in own:  # scores from elsewhere are of no network here
+            shown.setdefault(model.code, _file(model))
+            rows.setdefault(model.code, set()).add(row.key)
+    told = []
+    for code, name in shown.items():
+        of_rows = [one for one in records if f"{one.paper}/{one.table}" == layout.full_name and one.row in rows[code]]
+        found = {one.spec["model"].get("code", "") for one in of_rows}
+        others = found - {"", *shown}
+        older = f" ({many(len(others), 'other version')} of it measured here)" if others else ""
+        told.append(f"{name}, sha256 {code[:_DIGITS]}{older}")
+    return "; ".join(told)
+
+
+def _file(model: Model) -> str:
+    """The name of the file that a network or its method is of."""
+    entries = [models[model.name], backbones[model.backbone], *([methods[model.method]] if model.method else [])]
+    return " + ".join(dict.fromkeys(entry.file.name for entry in entries if entry.file)) or "own code"

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from repro.core.words import duration, many
-from repro.evidence.paired import LEVEL, seen_at
+from repro.evidence.paired import seen_at, would_decide
 from repro.evidence.questions import Answer, Check, answers
-from repro.evidence.seeds import would_decide
+from repro.evidence.stats import LEVEL
 from repro.papers.questions import told_of_probe, waits_for
 from repro.papers.table import TableSpec
 from repro.records.index import Index
-from repro.report.markdown import escape
+from repro.report.markdown import escape, grid
 from repro.report.table import Table
 
 _STYLES = {"higher": "green", "lower": "red", "undecided": "yellow", "open": "dim", "empty": "dim"}
@@ -73,7 +73,8 @@ def print_answers(found: Sequence[Answer], console: Console, *, full: bool = Fal
         return
     wide = max(len(one.question.full_name) for one in found)
     for one in found:
-        seeds = f"{_seeds(one)} of {one.question.seeds} seeds  " if one.state != "answered" else ""
+        there = min(arm.seeds for arm in one.arms)
+        seeds = f"{there} of {one.question.seeds} seeds  " if one.state != "answered" else ""
         shown = Text(f"{one.question.full_name:<{wide}}  ").append(word_of(one), style=_STYLES[word_of(one)])
         shown.append(f"  {seeds}{told(one)}")
         shown.truncate(max(console.width, _NARROW), overflow="ellipsis")
@@ -142,22 +143,18 @@ def _checked(check: Check) -> str:
     return f"{check.control.says}: {_value(check.mean, 1)}{metric}, {bound}: {word}"
 
 
-def _seeds(one: Answer) -> int:
-    return min(arm.seeds for arm in one.arms)
-
-
 def _value(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
 
 
 def markdown(found: Sequence[Answer]) -> str:
     """A table, with what each answer rests on in its last column."""
-    made = ["| question | asks | answer | rests on |", "| --- | --- | --- | --- |"]
+    made = []
     for one in found:
         rests = "<br>".join(escape(line.strip()) for line in lines(one)[2:])
-        cells = [one.question.full_name, escape(one.question.asks), f"{word_of(one)}: {escape(told(one))}", rests]
-        made.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*made, "", summary(found), "", " ".join(LEGEND)])
+        made.append([one.question.full_name, escape(one.question.asks), f"{word_of(one)}: {escape(told(one))}", rests])
+    table = grid(("question", "asks", "answer", "rests on"), made)
+    return "\n".join([*table, "", summary(found), "", " ".join(LEGEND)])
 
 
 def as_json(found: Sequence[Answer]) -> str:
@@ -175,7 +172,7 @@ def as_json(found: Sequence[Answer]) -> str:
             "over_videos": [one.videos.low, one.videos.high] if one.videos else None,
             "p_holm": one.p if seeds else None,
             "smallest": one.found.smallest if one.found else None,
-            "arms": [{"label": arm.label, "mean": arm.mean, "seeds": arm.seeds} for arm in one.arms],
+            "arms": [asdict(arm) for arm in one.arms],
             "controls": [{"says": c.control.says, "mean": c.mean, "holds": c.holds} for c in one.checks],
             "lines": lines(one),
         }

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from repro.core.plain_text import one_line
@@ -15,6 +14,7 @@ from repro.core.spec import diff
 from repro.core.words import many
 from repro.records.schema import Record
 from repro.report.provenance import headline
+from repro.report.text import listing
 
 #: section of a comparison -> what is compared
 Differences = dict[str, dict[str, tuple[Any, Any]]]
@@ -60,12 +60,8 @@ def print_differences(found: Differences, console: Console) -> None:
     if not found:
         console.print("no difference in spec, environment or results")
     for section, fields in found.items():
-        table = Table(title=section, title_justify="left", show_edge=False, pad_edge=False)
-        for title in ("field", "first", "second"):
-            table.add_column(title, overflow="fold")
-        for name, pair in fields.items():
-            table.add_row(Text(name), *(Text(_short(value)) for value in pair))
-        console.print(table)
+        lines = [[Text(name), *(Text(_short(value)) for value in pair)] for name, pair in fields.items()]
+        console.print(listing(("field", "first", "second"), lines, section))
 
 
 def _short(value: Any) -> str:

@@ -13,8 +13,11 @@ from repro.papers.table import TableSpec
 from repro.records.index import Index
 from repro.records.scores import Scores
 
+#: missing videos that are named
+_SHOWN = 5
 
-def render_reading(reading: Reading, shown: int = 5) -> Sequence[str]:
+
+def render_reading(reading: Reading) -> Sequence[str]:
     """The reading as text."""
     told = [f"{reading.test} views, {reading.fusion}, {reading.subset}: {reading.scored} videos scored"]
     told[0] += f", {len(reading.missing)} missing" if reading.missing else ""
@@ -26,9 +29,9 @@ def render_reading(reading: Reading, shown: int = 5) -> Sequence[str]:
             text += f"   with all {len(reading.missing)} missing wrong {rate.low:.2f}, all right {rate.high:.2f}"
         told.append(text)
     told += [f"  {note}" for note in reading.notes]
-    told += [f"  missing: {one}" for one in reading.missing[:shown]]
-    if len(reading.missing) > shown:
-        told.append(f"  ... and {len(reading.missing) - shown} more")
+    told += [f"  missing: {one}" for one in reading.missing[:_SHOWN]]
+    if len(reading.missing) > _SHOWN:
+        told.append(f"  ... and {len(reading.missing) - _SHOWN} more")
     return told
 
 

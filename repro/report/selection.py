@@ -27,7 +27,9 @@ def selected(table: Table, rows: Sequence[str], columns: Sequence[str], notes: s
     if notes == "full":
         return _pruned(table) if rows or columns else table
     table = replace(table, deviations=(), remarks=table.remarks if notes == "short" else ())
-    return _pruned(replace(table, footnotes=tuple(map(cut, table.footnotes))) if notes == "short" else _bare(table))
+    if notes == "none":
+        return _renumbered(replace(table, footnotes=()), {})
+    return _pruned(replace(table, footnotes=tuple(map(cut, table.footnotes))))
 
 
 def _columns(table: Table, patterns: Sequence[str]) -> Table:
@@ -38,11 +40,6 @@ def _columns(table: Table, patterns: Sequence[str]) -> Table:
     at = [i for i, key in enumerate(keys) if any(fnmatchcase(key, pattern) for pattern in patterns)]
     rows = tuple(replace(row, cells=tuple(row.cells[i] for i in at)) for row in table.rows)
     return replace(table, columns=tuple(table.columns[i] for i in at), rows=rows)
-
-
-def _bare(table: Table) -> Table:
-    """Without any footnote."""
-    return _renumbered(replace(table, footnotes=()), {})
 
 
 def _pruned(table: Table) -> Table:

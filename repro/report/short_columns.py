@@ -57,10 +57,9 @@ class Columns:
     def _all(self) -> list[str]:
         """Of a table whose file says nothing: what is printed, then what stands beside nothing, as far as it goes."""
         paired = {index for item in self.layout.columns for index in self._beside(item)}
-        own = [c.key for i, c in enumerate(self.layout.columns) if c.measured and i not in paired]
-        return [c.key for c in self.layout.columns if not c.measured] + [
-            key for key in own if not self._empty(self.at[key])
-        ][:_OWN]
+        filled = {i for row in self.table.rows for i, cell in enumerate(row.cells) if cell.kind == "measured"}
+        own = [c.key for i, c in enumerate(self.layout.columns) if c.measured and i in filled - paired]
+        return [c.key for c in self.layout.columns if not c.measured] + own[:_OWN]
 
     def items(self, wanted: Sequence[str]) -> list[Item]:
         """The columns asked for; one of this suite that stands beside a printed one does not stand by itself too."""
@@ -73,9 +72,6 @@ class Columns:
         if "*" not in text or "=" in text:
             return [text]
         return [self.layout.columns[index].key for index in self._matching(text)]
-
-    def _empty(self, index: int) -> bool:
-        return not any(row.cells[index].kind == "measured" for row in self.table.rows)
 
     def item(self, text: str) -> Item:
         """A column asked for by its text in the file."""

@@ -19,20 +19,16 @@ from repro.papers import published
 from repro.papers.published import Value
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.report.short_columns import RATES, Columns, Item
-from repro.report.short_lines import Line, Shown, Words, cut, legend, lines_below
+from repro.report.short_lines import WIDTH, Line, Shown, Words, cut, legend, lines_below
 from repro.report.table import Cell, Column, Row, Table
 
-#: letters in a line
-WIDTH = 100
 #: footnotes at most
 NOTES = 5
-
-
 #: start of a reason -> what stands in the cell; every other empty cell is blank
 _EMPTY = {"failed": "failed", "running": "running", "not run": "·", "protocol differs": "·", "data not": "·"}
-_DATASETS = {
-    "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester",
-    "minikinetics": "Mini-Kinetics", "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200",
+DATASETS = {
+    "kinetics400": "Kinetics-400", "kinetics200": "Kinetics-200", "minikinetics": "Mini-Kinetics",
+    "sthv1": "Something-Something V1", "sthv2": "Something-Something V2", "jester": "Jester", "diving48": "Diving48",
 }  # fmt: skip
 
 
@@ -119,22 +115,19 @@ class _Maker:
     def _label(self, row: Row, backbones: bool) -> str:
         """Without the dataset, and without the backbone where that has a column."""
         label = row.label.partition(": ")[2] or row.label
-        key = self.specs[row.key].published_row or ""
-        value = self.printed.value(key, "backbone") if backbones and key in self.printed.rows else None
+        printed = self.printed.text(self.specs[row.key].published_row, "backbone") if backbones else ""
         start, _, last = label.rpartition(" ")
-        return start if value and start and last.startswith(self._word("backbone", value.text)) else label
+        return start if printed and start and last.startswith(self._word("backbone", printed)) else label
 
     def _dataset(self, row: Row) -> str:
-        key = self.specs[row.key].published_row or ""
-        return self.printed.dataset(key) if key in self.printed.rows else ""
+        return self.printed.dataset(self.specs[row.key].published_row)
 
     def _line(self, network: _Network, items: Sequence[Item]) -> Line:
         cells: dict[tuple[int, str], tuple[Shown | None, Shown | None]] = {}
         for row in network.rows:
             dataset = self._dataset(row) if self.layout.across else ""
             for number, item in enumerate(items):
-                printed = self._printed(item, row)
-                cells[number, dataset] = (printed, self._here(item, row))
+                cells[number, dataset] = (self._printed(item, row), self._here(item, row))
         return Line(network.label, network.rows, not network.rows[0].reproduced, cells)
 
     def _printed(self, item: Item, row: Row) -> Shown | None:
@@ -150,8 +143,7 @@ class _Maker:
             return None
         value = self.printed.value(spec.published_row or "", item.csv)
         text = self._word(item.csv, value.text) if value else ""
-        cell = Cell("published", text, value.number if value else None)
-        return Shown(cell, row, None)
+        return Shown(Cell("published", text, value.number if value else None), row, None)
 
     def _word(self, key: str, text: str) -> str:
         """A printed word in short: `R50` for `resnet50`."""
@@ -166,7 +158,7 @@ class _Maker:
         spec = self.specs[row.key]
         limited = item.unless is not None and row.cells[item.unless].kind == "measured"
         found = [i for i in item.here if not (limited and self._counted(spec, i))]
-        value = self._value(item, spec)
+        value = self.printed.number(spec.published_row, item.csv)
         measured = [i for i in found if row.cells[i].kind == "measured"]
         if not measured:
             return Shown(self._none(row, found), row, None)
@@ -193,9 +185,8 @@ class _Maker:
             return None
         if verdict.value is None:
             return Shown(Cell("reason", "", reason=verdict.told, verdict=verdict), row, column, counted=True)
-        value = self._value(item, self.specs[row.key])
-        digits = len(value.text.partition(".")[2]) + 1 if value else 2
-        text = f"{verdict.value:.{digits}f}"
+        value = self.printed.number(self.specs[row.key].published_row, item.csv)
+        text = f"{verdict.value:.{value.digits + 1 if value else 2}f}"
         ours = [i for i in item.here if row.cells[i].value is not None]
         near = min(ours, key=lambda i: abs((row.cells[i].value or 0.0) - (verdict.value or 0.0)), default=item.printed)
         place = self.layout.columns[near].key
@@ -208,25 +199,14 @@ class _Maker:
         for start, text in _EMPTY.items():
             for cell in reasons:
                 if cell.reason.startswith(start) and "the paper quotes" not in cell.reason:
-                    return replace(
-                        cell,
-                        text=text,
-                        spread="!" if text == "failed" else "",
-                        notes=(),
-                        place=self.layout.columns[indices[0]].key,
-                    )
+                    sign, place = "!" * (text == "failed"), self.layout.columns[indices[0]].key
+                    return replace(cell, text=text, spread=sign, notes=(), place=place)
         return Cell("reason", "", reason=reasons[0].reason if reasons else "not applicable")
 
     def _counted(self, spec: RowSpec, index: int) -> bool:
         """Whether the column's number is of the network alone, whatever the data."""
         experiment = spec.cells.get(self.layout.columns[index].cell)
         return experiment is not None and isinstance(experiment.measure, Static)
-
-    def _value(self, item: Item, spec: RowSpec) -> Value | None:
-        if not item.csv or spec.published_row not in self.printed.rows or item.csv not in self.printed.columns:
-            return None
-        value = self.printed.value(spec.published_row or "", item.csv)
-        return value if value is not None and value.number is not None else None
 
     def _farness(self, spec: RowSpec, cell: Cell, index: int, value: Value | None) -> tuple[int, int, float]:
         experiment = spec.cells.get(self.layout.columns[index].cell)
@@ -237,10 +217,9 @@ class _Maker:
     def _digits(self, cell: Cell, value: Value | None) -> str:
         """As shown in full, with at most one digit more than is printed."""
         digits = len(cell.text.partition(".")[2])
-        if value is None or cell.value is None:
+        if value is None or cell.value is None or digits <= value.digits + 1:
             return cell.text
-        wanted = len(value.text.partition(".")[2]) + 1
-        return f"{cell.value:.{wanted}f}" if digits > wanted else cell.text
+        return f"{cell.value:.{value.digits + 1}f}"
 
     # the table
 
@@ -262,7 +241,7 @@ class _Maker:
         pair = {"printed", "here"} == {one for n, of, one in kept if (n, of) == (number, dataset)}
         if dataset:
             title = item.title if side == "printed" else "here"
-            return Column("", title, _DATASETS.get(dataset, dataset))
+            return Column("", title, DATASETS.get(dataset, dataset))
         if pair:
             return Column("", side, item.title)
         return Column("", item.title, side if self.printed.rows else "")

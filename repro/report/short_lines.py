@@ -17,7 +17,8 @@ from repro.report.table import Cell, Row, Table
 _LEAST = 12
 #: start of cells that need no data
 _ALONE = ("static", "input", "speed")
-_WIDTH = 100
+#: letters in a line
+WIDTH = 100
 
 #: sign -> what it says
 SIGNS = {
@@ -114,13 +115,13 @@ def _told(shown: Shown, spec: RowSpec, *, full: bool) -> str:
         return "differs from print; not explained"
     if full:
         return spec.explained[key]
-    return _at_most(spec.briefly[key], _WIDTH - 5) if key in spec.briefly else cut(spec.explained[key])
+    return _at_most(spec.briefly[key], WIDTH - 5) if key in spec.briefly else cut(spec.explained[key])
 
 
 _SENTENCE = re.compile(r"(?<=[\w)%])[.;] (?=\w|`)")
 
 
-def cut(text: str, width: int = _WIDTH - 5) -> str:
+def cut(text: str, width: int = WIDTH - 5) -> str:
     """As much of a text as stands on one line: its first sentence, or the start of it."""
     return _at_most(_SENTENCE.split(" ".join(text.split()))[0].rstrip("."), width)
 
@@ -150,13 +151,8 @@ def lines_below(
         found.append(("OWN CODE", table.code))
     if missing := _missing(table, layout):
         found.append(("NOT TESTED", missing))
-    return [(head, cut_line(text, head)) for head, text in found if text]
-
-
-def cut_line(text: str, head: str) -> str:
-    """At most a line, with its head."""
-    room = _WIDTH - 2 - (max(len(head), _LEAST) + 1 if head else 0)
-    return _at_most(text, room)
+    rooms = {head: WIDTH - 2 - (max(len(head), _LEAST) + 1 if head else 0) for head, _ in found}
+    return [(head, _at_most(text, rooms[head])) for head, text in found if text]
 
 
 def _folded(lines: Sequence[Line]) -> str:

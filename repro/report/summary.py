@@ -26,14 +26,10 @@ class Coverage:
     """How far one table is."""
 
     table: Table
-    run: int
-    """Rows with a measured value."""
     printed: int
     measured: int
     open: int
     """Cells that a run would fill."""
-    seeds: str
-    """Least and most seeds of its accuracies."""
     verdicts: Mapping[Word, int]
     """Word of `repro.evidence.verdicts` -> how many cells have it; 0 for those that none has."""
 
@@ -76,13 +72,12 @@ class Need:
 
 @dataclass(frozen=True)
 class Machine:
-    """One combination of processor, device and versions, and how many records come from it."""
+    """One combination of processor, device and versions, and what comes from it."""
 
     name: str
     facts: str
     versions: str
     commits: str
-    records: int
     kinds: str
 
 
@@ -102,8 +97,6 @@ class Front:
     """Number of seeds, and how many accuracies have so many."""
     datasets: list[tuple[str, int]]
     """Dataset, and how many trainings were tested on it."""
-    verdicts: list[tuple[str, str, int]]
-    """Word, what it means, how many cells of all tables have it."""
     differing: list[Differing]
     """Those that nobody explains first."""
     held: list[tuple[str, list[Coverage]]]
@@ -144,8 +137,7 @@ def front(
         if record.kind == "accuracy":
             seeds[record.id].add(record.seed)
     against = [one for one in judged if FAILS in (one.by_counts, one.by_arithmetic)]
-    trained = {record.name: record.id for record in done if record.kind == "accuracy"}
-    coverage = [_coverage(table, trained) for table in tables]
+    coverage = [_coverage(table) for table in tables]
     open_claims = [one for one in judged if one.claim.would_decide and one.by_chance != BEYOND]
     return Front(
         done=len(done),
@@ -159,9 +151,6 @@ def front(
         needs=needs(tables),
         seeds=sorted(Counter(map(len, seeds.values())).items()),
         datasets=Counter(r.spec["measure"]["dataset"] for r in done if r.kind == "accuracy").most_common(),
-        verdicts=[
-            (word, meaning, sum(table.verdicts.get(word, 0) for table in tables)) for word, meaning in WORDS.items()
-        ],
         differing=sorted(differing(tables), key=lambda one: one.explained),
         contradicted=against,
         errors=[finding for finding in findings if finding.severity == "error"],
@@ -180,20 +169,13 @@ def _held(coverage: Sequence[Coverage]) -> list[tuple[str, list[Coverage]]]:
     return [(title, own) for title, own in found.items() if own]
 
 
-def _coverage(table: Table, trained: Mapping[str, str]) -> Coverage:
-    """`trained`: name of a record of an accuracy -> its experiment."""
-    cells = [cell for row in table.rows for cell in row.cells]
-    run = sum(any(cell.kind == "measured" for cell in row.cells) for row in table.rows)
-    named = {name for cell in cells for name in cell.records}
-    seeds: dict[str, int] = Counter(trained[name] for name in named if name in trained)
-    spread = sorted(set(seeds.values()))
+def _coverage(table: Table) -> Coverage:
+    cells = [cell for _, _, cell in table.cells()]
     return Coverage(
         table=table,
-        run=run,
         printed=sum(cell.kind == "published" and cell.value is not None for cell in cells),
         measured=sum(cell.kind == "measured" for cell in cells),
         open=sum(is_open(cell) for cell in cells),
-        seeds="to".join(f" {n} " for n in dict.fromkeys((spread[0], spread[-1]))).strip() if spread else "",
         verdicts={word: table.verdicts.get(word, 0) for word in WORDS},
     )
 
@@ -201,12 +183,11 @@ def _coverage(table: Table, trained: Mapping[str, str]) -> Coverage:
 def differing(tables: Iterable[Table]) -> Iterator[Differing]:
     """Cells whose verdict is that they differ from print, in the order of the tables."""
     for table in tables:
-        for row in table.rows:
-            for column, cell in zip(table.columns, row.cells, strict=True):
-                if cell.verdict is not None and cell.verdict.word == "differs":
-                    told = cell.verdict.told
-                    label, anchor = f"{row.label}, {column.title}", f"{table.full_name}/{row.key}/{column.key}"
-                    yield Differing(anchor, label, table.full_name, told, not told.endswith("not explained"))
+        for row, column, cell in table.cells():
+            if cell.verdict is not None and cell.verdict.word == "differs":
+                told = cell.verdict.told
+                label, anchor = f"{row.label}, {column.title}", f"{table.full_name}/{row.key}/{column.key}"
+                yield Differing(anchor, label, table.full_name, told, not told.endswith("not explained"))
 
 
 def is_open(cell: Cell) -> bool:
@@ -220,7 +201,7 @@ def needs(tables: Iterable[Table]) -> list[Need]:
     commands: dict[str, dict[str, None]] = defaultdict(dict)
     where: dict[str, dict[str, None]] = defaultdict(dict)
     for table in tables:
-        for cell in (cell for row in table.rows for cell in row.cells if is_open(cell)):
+        for cell in (cell for _, _, cell in table.cells() if is_open(cell)):
             found = _COMMAND.search(cell.reason)
             text = _COMMAND.sub("", cell.reason).strip(" :;,")
             cells[text] += 1
@@ -238,13 +219,13 @@ def machines(records: Iterable[Record]) -> list[Machine]:
             facts = record.environment
             groups[str(facts.get("device_name", facts["device"])), _hardware(facts), _versions(facts)].append(record)
     ordered = sorted(groups, key=lambda key: (-len(groups[key]), key))
-    return [Machine(*key, _commits(groups[key]), len(groups[key]), _kinds(groups[key])) for key in ordered]
+    return [Machine(*key, _commits(groups[key]), _kinds(groups[key])) for key in ordered]
 
 
 def _commits(records: Iterable[Record]) -> str:
     """Those of the code, the first measured first; only their number where they are many."""
-    found = dict.fromkeys(_commit(one.environment["git"]) for one in sorted(records, key=lambda one: one.finished))
-    named = list(found)
+    ordered = sorted(records, key=lambda one: one.finished)
+    named = list(dict.fromkeys(_commit(one.environment["git"]) for one in ordered))
     return ", ".join(named) if len(named) < 4 else f"{len(named)} commits, {named[0]} to {named[-1]}"
 
 
@@ -254,9 +235,9 @@ def _kinds(records: Iterable[Record]) -> str:
 
 
 def _hardware(facts: Mapping[str, Any]) -> str:
-    parts = [f"{facts['cores']} cores" if facts.get("cores") else "", str(facts.get("platform", ""))]
-    memory = facts.get("memory_gib")
-    return ", ".join(part for part in (parts[0], f"{memory:g} GiB" if memory else "", parts[1]) if part)
+    cores, memory = facts.get("cores"), facts.get("memory_gib")
+    parts = [f"{cores} cores" if cores else "", f"{memory:g} GiB" if memory else "", str(facts.get("platform", ""))]
+    return ", ".join(filter(None, parts))
 
 
 def _versions(facts: Mapping[str, Any]) -> str:

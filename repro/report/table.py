@@ -132,10 +132,16 @@ class Table:
         for position, note in enumerate(self.footnotes):
             yield mark(-1 - position if self.short else position), note
 
+    def cells(self) -> Iterator[tuple[Row, Column, Cell]]:
+        """Every cell with its row and column, row by row."""
+        for row in self.rows:
+            for column, cell in zip(self.columns, row.cells, strict=True):
+                yield row, column, cell
+
     @property
     def verdicts(self) -> dict[Word, int]:
         """How many cells have each verdict; `repro.evidence.verdicts.WORDS` spells them out."""
-        return tally(cell.verdict for row in self.rows for cell in row.cells)
+        return tally(cell.verdict for _, _, cell in self.cells())
 
     def groups(self) -> list[tuple[str, int, int]]:
         """(title, first column, past the last column) of neighbours that share a group."""

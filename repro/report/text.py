@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
+from collections.abc import Iterable
 from itertools import groupby
 
 from rich.cells import cell_len
@@ -22,6 +23,16 @@ _LEAST = 20
 _LEGEND = "cyan: measured here; bold and underlined: best and second best of the rows that were run"
 
 
+def listing(titles: Iterable[str], lines: Iterable[Iterable[str | Text]], title: str | None = None) -> Grid:
+    """Lines below titles, for a terminal; what does not fit into a column is folded."""
+    made = Grid(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for heading in titles:
+        made.add_column(heading, overflow="fold")
+    for line in lines:
+        made.add_row(*line)
+    return made
+
+
 def print_text(table: Table, console: Console) -> None:
     """Print the table, its footnotes and its remarks, at the console's width."""
     if table.short:
@@ -34,10 +45,7 @@ def print_text(table: Table, console: Console) -> None:
         _note(console, "*", verdict)
     sized = _Sized(table)
     left = _label_width(sized, console.width)
-    for columns in _blocks(sized, console.width, left):
-        console.print()
-        for line in _block(sized, columns, left):
-            console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)
+    _print_blocks(sized, console, console.width, left)
     console.print()
     if console.color_system:
         _line(console, Text(_LEGEND, style="dim"))
@@ -56,10 +64,8 @@ def _print_short(table: Table, console: Console) -> None:
             _line(console, Text(part, style="dim"))
     sized = _Sized(table)
     left = _label_width(sized, width)
-    for columns in _blocks(sized, width, left) if table.rows and table.columns else []:
-        console.print()
-        for line in _block(sized, columns, left):
-            console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)
+    if table.rows and table.columns:
+        _print_blocks(sized, console, width, left)
     lines = list(table.told)
     while lines and not lines[0][0]:
         _line(console, Text(f"  {_printable(lines.pop(0)[1])}", style="italic"))
@@ -107,6 +113,13 @@ class _Sized:
         """Whether a place for one sign stands behind the values of a column."""
         self.indent = "" if table.short else "  "
         self.widths = [_widths(self, index) for index in range(len(table.columns))]
+
+
+def _print_blocks(table: _Sized, console: Console, width: int, left: int) -> None:
+    for columns in _blocks(table, width, left):
+        console.print()
+        for line in _block(table, columns, left):
+            console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=False)
 
 
 def _blocks(table: _Sized, width: int, left: int) -> list[list[int]]:

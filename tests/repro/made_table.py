@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import zlib
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, Train, V
 from repro.papers.probes import TEST, recipe
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
 from repro.records.schema import Record
+from repro.report.page import Content, parts
 
 ENVIRONMENT = {
     "python": "3.11.9", "packages": {"torch": "2.11.0", "numpy": "2.0.0"}, "device": "cpu", "device_name": "A CPU <7>",
@@ -19,6 +23,16 @@ ENVIRONMENT = {
 VIEWS = Views(sampling="uniform_8", resize=0, crop=32)
 RECIPE = Train(epochs=2, batch=32, lr=0.1, sampling="uniform_8")
 KINETICS = "not run: kinetics400 is not configured (python -m repro data add kinetics400)"
+
+
+def render_page(content: Content) -> str:
+    """The report's page as one text."""
+    return "".join(parts(content))
+
+
+def unpack(text: str) -> Any:
+    """What `embedded_data.pack` packed."""
+    return json.loads(zlib.decompress(base64.b64decode(text), -zlib.MAX_WBITS))
 
 
 def accuracy_of(network: str, name: str) -> Accuracy:

@@ -20,18 +20,13 @@ def table3() -> TableSpec:
         for net in ("r18", "r50"):
             plain = host("tsn", f"resnet{net[1:]}", dataset)
             adaptive = with_adafuse(plain, dataset)
-            first, baseline = dataset == "sthv1", f"tsn_{net}_{dataset}"
+            key, baseline = f"adafuse_tsn_{net}_{dataset}", f"tsn_{net}_{dataset}"
+            against = plain if dataset == "sthv1" else None
             lstm = host("lstm", f"resnet{net[1:]}", dataset)
             rows += [
                 row(baseline, plain, dataset),
                 row(f"lstm_{net}_{dataset}", lstm, dataset, baseline=baseline),
-                row(
-                    f"adafuse_tsn_{net}_{dataset}",
-                    adaptive,
-                    dataset,
-                    against=plain if first else None,
-                    baseline=baseline,
-                ),
+                row(key, adaptive, dataset, against=against, baseline=baseline),
             ]
     return table("adafuse/table3", rows)
 
@@ -40,15 +35,8 @@ def table4() -> TableSpec:
     """AR-Net as the paper quotes it, and AdaFuse on TSN-ResNet-50."""
     rows = quoted("adafuse/table4", counted="static")
     for dataset in ("sthv1", "jester", "minikinetics"):
-        key = f"adafuse_tsn_r50_{dataset}"
-        rows.append(
-            row(
-                key,
-                with_adafuse(host("tsn", "resnet50", dataset), dataset),
-                dataset,
-                baseline=f"arnet_{dataset}",
-            )
-        )
+        adaptive = with_adafuse(host("tsn", "resnet50", dataset), dataset)
+        rows.append(row(f"adafuse_tsn_r50_{dataset}", adaptive, dataset, baseline=f"arnet_{dataset}"))
     return table("adafuse/table4", rows)
 
 
@@ -72,22 +60,18 @@ def _hosts(dataset: str) -> dict[str, Model]:
 
 def _adafuse(dataset: str) -> list[RowSpec]:
     """AdaFuse's four rows of a dataset; times beside the first."""
-    hosts, first = _hosts(dataset), dataset == "sthv1"
-    networks: dict[str, tuple[Model, str]] = {
-        "adafuse_tsn_inc": (with_adafuse(hosts["tsn_inc"], dataset), "tsn_inc"),
-        "adafuse_tsn_r50": (with_adafuse(hosts["tsn_r50"], dataset), "tsn_r50"),
-        "adafuse_tsm_r50": (with_adafuse(hosts["tsm_r50"], dataset), "tsm_r50"),
-        "adafuse_tsm_last_r50": (with_last(hosts["tsm_r50"], dataset), "tsm_r50"),
-    }
+    hosts = _hosts(dataset)
+    networks = [(f"adafuse_{base}", with_adafuse(model, dataset), base) for base, model in hosts.items()]
+    networks.append(("adafuse_tsm_last_r50", with_last(hosts["tsm_r50"], dataset), "tsm_r50"))
     return [
         row(
             f"{start}_{dataset}",
             model,
             dataset,
-            against=hosts[base] if first else None,
+            against=hosts[base] if dataset == "sthv1" else None,
             baseline=f"{base}_{dataset}",
         )
-        for start, (model, base) in networks.items()
+        for start, model, base in networks
     ]
 
 

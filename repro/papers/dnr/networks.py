@@ -48,15 +48,14 @@ def row_cells(
     model: Model,
     host: Model | None,
     *,
-    dataset: str = "kinetics200",
     train: Train = DNR_K200,
     test: Views = DNR_K400_TEST,
-    sizes: tuple[int, ...] = (224, 256),
 ) -> dict[str, Experiment]:
-    """Static counts, time beside the host's (for a row with a method), the paper's dataset."""
+    """Static counts, time beside the host's (for a row with a method), Kinetics-200."""
+    accuracy = Accuracy(dataset="kinetics200", train=train, test=test)
     cells = {
-        "static": Experiment(model=model, measure=Static(sizes=sizes)),
-        dataset: Experiment(model=model, measure=Accuracy(dataset=dataset, train=train, test=test)),
+        "static": Experiment(model=model, measure=Static(sizes=(224, 256))),
+        "kinetics200": Experiment(model=model, measure=accuracy),
     }
     if host is not None:
         cells["speed"] = Experiment(model=model, measure=Speed(repeats=3, against=host))

@@ -40,32 +40,20 @@ def _own(key: str, model: Model, dataset: str, protocol: Protocol, *, size: int 
     """A row of PSN's own, timed at its view unless another row of the same network is."""
     cells = {**costs(model, size), dataset: accuracy(model, dataset, *protocol)}
     if timed:
-        cells |= times(model, size, repeats=_repeats(model.frames, size))
-    return RowSpec(key=key, cells=cells | _input(model, size), baseline=_host_key("tsn", model.frames, size))
+        cells |= times(model, size, repeats=5 if model.frames * size < 2000 else 3)
+    # the count at the input of the printed cost, under the same name as that of quoted rows
+    cells["input"] = Experiment(model=model, measure=Static(sizes=(size,)))
+    host = _host_key("tsn", model.frames, size)
+    return RowSpec(key=key, cells=cells, baseline=host if key != host else None)
 
 
 def _host(model: Model, dataset: str, protocol: Protocol, *, size: int = 224) -> RowSpec:
-    """TSN on ResNet-50 by PSN's recipe: what PSN is compared with; the tables do not print it."""
-    cells = {
-        "static": costs(model, size)["static"],
-        dataset: accuracy(model, dataset, *protocol),
-        **times(model, size, repeats=_repeats(model.frames, size)),
-    }
-    baseline = None if model.name == "tsn" else _host_key("tsn", model.frames, size)
-    return RowSpec(key=_host_key(model.name, model.frames, size), cells=cells | _input(model, size), baseline=baseline)
+    """A network on ResNet-50 by PSN's recipe: what PSN is compared with; the tables do not print it."""
+    return _own(_host_key(model.name, model.frames, size), model, dataset, protocol, size=size)
 
 
 def _host_key(name: str, frames: int, size: int) -> str:
     return f"{name}_r50_{frames}{'_112' if size == 112 else ''}"
-
-
-def _repeats(frames: int, size: int) -> int:
-    return 5 if frames * size < 2000 else 3
-
-
-def _input(model: Model, size: int) -> dict[str, Experiment]:
-    """The count at the input of the printed cost, under the same name as that of quoted rows."""
-    return {"input": Experiment(model=model, measure=Static(sizes=(size,)))}
 
 
 def table4() -> TableSpec:

@@ -36,20 +36,10 @@ def with_psn(model: Model, *, interaction: bool = False, capacity: bool = False,
     return with_method(model, "psn", **({} if fixed else off), **options)
 
 
-def plain(model: Model) -> Model:
-    """The network that a method is inserted into."""
-    return replace(model, method=None, method_options=frozen())
-
-
 def accuracy(model: Model, dataset: str, train: Train, test: Views) -> Experiment:
     """A training on the paper's dataset, from ImageNet."""
     started = replace(model, pretrained="imagenet")
     return Experiment(model=started, measure=Accuracy(dataset=dataset, train=train, test=test))
-
-
-def recounted(model: Model) -> Experiment:
-    """Parameters with the number of classes that the printed ones fit."""
-    return Experiment(model=replace(model, num_classes=CLASSES), measure=Static(sizes=(112,)))
 
 
 def costs(model: Model, *sizes: int) -> dict[str, Experiment]:
@@ -63,7 +53,7 @@ def costs(model: Model, *sizes: int) -> dict[str, Experiment]:
 
 def times(model: Model, size: int, *, repeats: int = 5) -> dict[str, Experiment]:
     """Time in turn with TSN; of a network with a method frozen too, of PSN also in turn with TSM."""
-    tsn = plain(replace(model, name="tsn", backbone="resnet50"))
+    tsn = replace(model, name="tsn", backbone="resnet50", method=None, method_options=frozen())
     speed = Speed(size=size, repeats=repeats, against=tsn)
     if model == tsn:
         return {}

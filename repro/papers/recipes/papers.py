@@ -79,19 +79,12 @@ _FROM_SUPPLEMENT = frozen(
         ("dropout", "train.epochs", "train.lr", "train.momentum", "train.weight_decay", "pretrained"), _DNR_SUPPLEMENT
     )
 )
-#: what DNR says of no network
-_DNR_SILENT = (
-    "train.batch",
-    "train.nesterov",
-    "train.decay_on",
-    "train.groups",
-    "train.schedule_by",
-    "train.clip_norm",
-    "train.flip",
-    "train.flip_labels",
-    "train.partial_bn",
-    "train.amp",
+#: what none of the three papers says
+_SILENT = tuple(
+    f"train.{name}" for name in "nesterov decay_on groups schedule_by clip_norm flip_labels partial_bn amp".split()
 )
+#: what DNR says of no network
+_DNR_SILENT = (*_SILENT, "train.batch", "train.flip")
 #: DNR's own training, of TSN with and without DNR
 DNR_PAPER_K400 = Protocol(
     where=_DNR_WHERE,
@@ -171,22 +164,13 @@ DNR_CODE_K400 = Protocol(
     places=frozen({"train.batch": "the same file: 8 clips a GPU; 8 GPUs follow from the warm-up's length"}),
 )
 
-_ADAFUSE_SILENT = (
+#: what neither AdaFuse nor PSN says
+_BOTH_SILENT = (
+    *_SILENT,
     "train.weight_decay",
     "train.momentum",
-    "train.nesterov",
-    "train.decay_on",
-    "train.groups",
-    "train.schedule_by",
-    "train.clip_norm",
-    "train.resize",
-    "train.flip_labels",
-    "train.partial_bn",
-    "train.amp",
     "train.warmup_epochs",
     "train.warmup_ratio",
-    "dropout",
-    "test.resize",
     "test.fusion",
 )
 
@@ -199,7 +183,7 @@ def _adafuse(train: Train) -> Protocol:
         dropout=0.5,
         pretrained="imagenet",
         said=frozen({"train.sampling": "8 frames, uniformly", "train.crop_rule": "random scaling and cropping"}),
-        unstated=_ADAFUSE_SILENT,
+        unstated=(*_BOTH_SILENT, "train.resize", "dropout", "test.resize"),
     )
 
 
@@ -220,22 +204,6 @@ ADAFUSE_AUTHORS: dict[tuple[str, str], Protocol] = {
     ("tsn", "minikinetics"): _adafuse_code(ADAFUSE_CODE_MINIKINETICS),
 }
 
-_PSN_SILENT = (
-    "train.momentum",
-    "train.nesterov",
-    "train.weight_decay",
-    "train.decay_on",
-    "train.groups",
-    "train.schedule_by",
-    "train.clip_norm",
-    "train.flip_labels",
-    "train.partial_bn",
-    "train.amp",
-    "train.warmup_epochs",
-    "train.warmup_ratio",
-    "test.fusion",
-)
-
 
 def _psn(train: Train, test: Views = PSN_TEST) -> Protocol:
     said = {"train.sampling": "sparse, as TSN", "train.epochs": "about 80", "train.flip": "random"}
@@ -248,7 +216,7 @@ def _psn(train: Train, test: Views = PSN_TEST) -> Protocol:
         dropout=0.3,
         pretrained="imagenet",
         said=frozen(said, **(small if train == PSN_STHV1 else {})),
-        unstated=_PSN_SILENT,
+        unstated=_BOTH_SILENT,
     )
 
 

@@ -271,7 +271,7 @@ document.addEventListener("click", (event) => {
 /** The number of a cell, or its text; empty and unmeasured cells stand last in both orders. */
 function key(cell) {
   if (cell.classList.contains("reason")) return null;
-  const text = cell.dataset.v ?? plain(cell), number = parseFloat(text.replaceAll(",", ""));
+  const text = plain(cell), number = parseFloat(text.replaceAll(",", ""));
   return Number.isNaN(number) ? text : number;
 }
 function compare(a, b, order) {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.core.errors import BadOption
-from repro.evidence.arithmetic import evaluate, references
+from repro.evidence.arithmetic import evaluate
 
 CELLS = {"a": Decimal("78.39"), "b": Decimal("72.80"), "zero": Decimal(0)}
 
@@ -46,10 +46,6 @@ def test_a_missing_number_leaves_it_open_and_is_named():
 def test_anything_else_is_refused_in_words(statement):
     with pytest.raises(BadOption):
         evaluate(statement, lookup)
-
-
-def test_references_in_order_once():
-    assert references("a.b.c.d - x.y.z.w > a.b.c.d") == [("a", "b", "c", "d"), ("x", "y", "z", "w")]
 
 
 @given(st.decimals(-1000, 1000, places=2), st.decimals(-1000, 1000, places=2))

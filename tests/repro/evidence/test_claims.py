@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +9,21 @@ import pytest
 
 from repro import papers
 from repro.core.errors import BadOption, UnknownName
-from repro.evidence.arithmetic import references
+from repro.evidence.arithmetic import parts_of
 from repro.evidence.claims import find, judge, printed_value, together
 from repro.papers.claim import Claim
 from repro.papers.questions import find as question
 from repro.records.index import Index
 from tests.repro.made_answers import write
+
+
+def references(node):
+    """The cells that a statement, or a part of one, names."""
+    if isinstance(node, str):
+        node = ast.parse(node.strip(), mode="eval").body
+    if isinstance(node, ast.Attribute | ast.Subscript):
+        return [parts_of(node)]
+    return list(dict.fromkeys(parts for child in ast.iter_child_nodes(node) for parts in references(child)))
 
 
 def record(row, value, seed=0, cell="probe-order", **more):

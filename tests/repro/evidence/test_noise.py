@@ -18,12 +18,6 @@ def test_two_runs_by_hand():
     assert "within" in found.told()
 
 
-def test_a_difference_of_differences_has_four_runs_of_noise():
-    two, four = doubt([70.0, 70.0], "kinetics200"), doubt([70.0, 70.0, 70.0, 70.0], "kinetics200")
-    assert four.margin == pytest.approx(two.margin * math.sqrt(2))
-    assert doubt([75.48, 67.59, 78.39, 72.80], "kinetics200").difference == pytest.approx(2.30)
-
-
 def test_two_equal_networks_are_seldom_told_apart():
     """The margin holds what it says: independent test sets and runs, no true difference."""
     rng = np.random.default_rng(0)

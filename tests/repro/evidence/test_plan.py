@@ -35,9 +35,9 @@ def cell(made, row, name):
 
 def test_facts_are_whole():
     assert set(facts.WATTS) == set(PEAKS)
-    assert set(facts.MEDIA) == set(TEST_VIDEOS) <= set(KNOWN)  # what papers report on; others are known too
+    assert set(facts.GIGABYTES) == set(TEST_VIDEOS) <= set(KNOWN)  # what papers report on; others are known too
     ranges = [value for value in vars(facts).values() if isinstance(value, facts.Range)]
-    ranges += [media.gigabytes for media in facts.MEDIA.values()] + list(facts.SECONDS.values())
+    ranges += [*facts.GIGABYTES.values(), *facts.SECONDS.values()]
     assert len(ranges) > 15
     for one in ranges:
         assert 0 < one.low <= one.value <= one.high

@@ -12,7 +12,7 @@ from repro.evidence.verdicts import (
     LEGEND,
     UNEQUAL,
     WORDS,
-    incomparable,
+    Verdict,
     of_accuracy,
     of_count,
     of_gain,
@@ -117,7 +117,7 @@ def test_the_margin_is_that_of_single_runs():
 
 
 def test_counts_stand_in_the_order_of_the_words():
-    found = tally([incomparable("a"), None, *[of_count({"fvcore": 1.0}, _value("1"), "8 frames")] * 2])
+    found = tally([Verdict("incomparable", "a"), None, *[of_count({"fvcore": 1.0}, _value("1"), "8 frames")] * 2])
     assert list(found) == ["reproduced", "incomparable"]
     assert tally([None]) == {}
 
@@ -130,6 +130,5 @@ def test_a_sign_is_of_one_kind_of_number_alone():
     assert [one.sign for one in gains] == [DOUBT, ""]
     rates = [of_accuracy(own, K400, _value("71.10")) for own in ([71.0, 71.3, 70.9], [60.0, 60.2, 59.9], [71.1])]
     assert [one.sign for one in rates] == ["reproduced", "differs", ""]
-    assert incomparable("a").sign == ""
     assert all(sign in LEGEND for sign in (EQUAL, UNEQUAL, DOUBT)) and "≈" not in LEGEND
     assert {one.word for one in (*count, *gains, *rates)} <= set(WORDS)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+import tomllib
 
 import pytest
 import torch
 
+from repro.core import paths
 from repro.core.errors import UnknownName
 from repro.core.spec import Speed, Static
 from repro.models.build import build, build_meta, input_shape
 from repro.papers import TABLES, find
 from repro.papers.probes import small_form
 from repro.papers.quoted_networks import find as network
-from repro.papers.quoted_networks import networks
 from repro.papers.smoke import smoke_table
 from repro.registry import models
 
-NETWORKS = {name: network for name, network in networks().items() if not network.not_run}
+QUOTED = {name: network(name) for name in tomllib.loads((paths.published() / "networks.toml").read_text())}
+NETWORKS = {name: network for name, network in QUOTED.items() if not network.not_run}
 SMALL = {name: small_form(network.model) for name, network in NETWORKS.items()}
 SMALL = {name: small for name, small in SMALL.items() if small.backbone in models[small.name].fact("backbones")}
-QUOTATIONS = {name: network.not_run for name, network in networks().items() if network.not_run}
+QUOTATIONS = {name: network.not_run for name, network in QUOTED.items() if network.not_run}
 ROWS = [(name, row) for name in TABLES for row in find(name).rows if row.quoted_network]
 
 

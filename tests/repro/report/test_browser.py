@@ -20,7 +20,8 @@ from repro.records.index import Index
 from repro.records.schema import Record
 from repro.report import write_report
 from repro.report.build_table import table_view
-from repro.report.page import Content, render_page
+from repro.report.page import Content
+from tests.repro.made_table import render_page
 
 from .chromium import COMMAND, Chromium
 

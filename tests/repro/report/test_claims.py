@@ -8,7 +8,8 @@ from rich.console import Console
 from repro import papers
 from repro.evidence.claims import judge
 from repro.report.claims import as_json, markdown, print_claims, summary
-from repro.report.page import Content, render_page
+from repro.report.page import Content
+from tests.repro.made_table import render_page
 
 JUDGED = judge(papers.claims("dnr"), [])
 

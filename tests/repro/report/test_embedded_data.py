@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report.build_table import table_view
-from repro.report.embedded_data import BLOCK, document, pack, packs, unpack
+from repro.report.embedded_data import BLOCK, document, pack, packs
 from repro.report.provenance import headline
+from tests.repro.made_table import unpack
 
 plain = st.recursive(
     st.none()

@@ -156,7 +156,7 @@ def test_all_formats_are_rendered_and_others_refused(
     layout: TableSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
-    monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
+    monkeypatch.setattr("repro.data.datasets.is_configured", lambda name: name != "kinetics400")
     for form in FORMATS:
         assert "TSN" in render(layout, form, Index())
     with pytest.raises(BadOption, match="markdown"):
@@ -168,7 +168,7 @@ def test_the_report_is_made_of_what_lies_in_the_results_folder(
 ) -> None:
     monkeypatch.setenv("REPRO_RESULTS", str(tmp_path))
     monkeypatch.setenv("REPRO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("repro.report._unconfigured", lambda layout: {"kinetics400"})
+    monkeypatch.setattr("repro.data.datasets.is_configured", lambda name: name != "kinetics400")
     written = [store.write(made) for made in records]
     written[0].write_text("{")
     paths.work(layout.row("tsm_r50").cells["speed"].id, 0).mkdir(parents=True)

@@ -17,8 +17,8 @@ from repro.report import build
 from repro.report.build_table import table_view
 from repro.report.figures import sources
 from repro.report.networks import Networks, networks
-from repro.report.page import Content, render_page
-from tests.repro.made_table import ENVIRONMENT, record_of, speed, static
+from repro.report.page import Content
+from tests.repro.made_table import ENVIRONMENT, record_of, render_page, speed, static
 
 
 def _networks(layouts: list[TableSpec], records: list[Record]) -> Networks:

@@ -25,10 +25,11 @@ from repro.records.store import Problem
 from repro.report import write_report
 from repro.report.build_table import table_view
 from repro.report.csv_table import render_csv
-from repro.report.embedded_data import BLOCK, unpack
+from repro.report.embedded_data import BLOCK
 from repro.report.latex import render_latex
 from repro.report.markdown import render_markdown
-from repro.report.page import Content, render_page, write_page
+from repro.report.page import Content, write_page
+from tests.repro.made_table import render_page, unpack
 
 HOSTILE = '</script><img src="https://example.org/x.png" onerror="alert(1)"> \'"'
 

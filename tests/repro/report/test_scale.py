@@ -11,7 +11,8 @@ from repro.papers.table import TableSpec
 from repro.records.schema import Record
 from repro.report import embedded_data
 from repro.report.build_table import table_view
-from repro.report.page import Content, render_page
+from repro.report.page import Content
+from tests.repro.made_table import render_page
 
 from .many import copy
 

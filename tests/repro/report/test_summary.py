@@ -20,16 +20,15 @@ def test_what_was_measured_is_counted(layout: TableSpec, records: list[Record]) 
     assert found.seeds == [(1, 1), (2, 1)] and found.datasets == [("probe-order", 3)]
     (one,) = found.coverage
     kinds = [cell.kind for row in table.rows for cell in row.cells]
-    assert one.measured == kinds.count("measured") and one.run == 3
-    assert one.seeds == "1 to 2" and 0 < one.share < 100
+    assert one.measured == kinds.count("measured") and 0 < one.share < 100
 
 
 def test_machines_are_told_apart_by_their_versions(records: list[Record]) -> None:
     other = records[0].environment | {"packages": {"torch": "3.0.0"}}
     elsewhere = records[0].model_copy(update={"environment": other})
     found = machines([*records, elsewhere])
-    assert [machine.records for machine in found] == [8, 1]
-    assert "torch 2.11.0" in found[0].versions and found[0].kinds == "3 static, 2 speed, 3 accuracy"
+    assert "torch 2.11.0" in found[0].versions
+    assert [machine.kinds for machine in found] == ["3 static, 2 speed, 3 accuracy", "1 static"]
 
 
 def test_reasons_that_differ_only_in_the_command_stand_together(layout: TableSpec) -> None:
@@ -55,8 +54,7 @@ def test_cells_that_differ_from_print_are_named(layout: TableSpec, records: list
     ]
     table = table_view(layout, changed)
     found = front([table], records, [], [])
-    told = {word: count for word, _, count in found.verdicts if count}
-    assert told == table.verdicts and told["differs"] == len(found.differing) > 0
+    assert table.verdicts["differs"] == len(found.differing) > 0
     rows = ("tsn_r50", "tsn_r50_dnr", "tsm_r50")
     assert [one.anchor for one in found.differing] == [f"dnr/table6/{row}/gflops" for row in rows]
     assert not any(one.explained for one in found.differing)

@@ -10,7 +10,7 @@ from repro import registry
 from repro.core.spec import Experiment, Model, Static, frozen, replace
 from repro.papers.table import RowSpec
 from repro.report.build_table import table_view
-from repro.report.versions import versions
+from repro.report.provenance import versions
 from tests.repro.made_table import record_of, static
 
 TEXT = """
