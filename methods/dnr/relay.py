@@ -70,12 +70,12 @@ class LstmCell(RelayCell):
     def step(self, projected: Tensor, state: State | None) -> State:
         """Equations 3 to 5."""
         if state is None:
-            i, _, g, o = (projected + self._from_zero(projected)).chunk(4, dim=-1)
+            i, _, g, o = (projected + self.from_zero(projected)).chunk(4, dim=-1)
             return _scaled(i.sigmoid() * g.tanh(), o)
         i, f, g, o = (projected + self.h(state[0])).chunk(4, dim=-1)
         return _scaled(f.sigmoid() * state[1] + i.sigmoid() * g.tanh(), o)
 
-    def _from_zero(self, like: Tensor) -> Tensor:
+    def from_zero(self, like: Tensor) -> Tensor:
         """h(0), one row. In training through the first layer as well, so that all parameters have a gradient."""
         if self.training:
             return self.h(like.new_zeros(1, like.shape[-1] // 4))

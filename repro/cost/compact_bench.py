@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from methods.adafuse.compact.compact import calibrate, compact
-from methods.adafuse.compact.native import CannotCompile, load
+from methods.adafuse.compact.native import load
+from methods.native import CannotCompile
 from repro.core import paths
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form

@@ -21,6 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from methods.dnr.native import load
+from methods.dnr.norm import DynamicNorm
+from repro.core import paths
 from repro.core.errors import BadOption
 from repro.cost.onednn_fusion import UNREADABLE, fold, fuse
 from repro.cost.timing import seconds
@@ -62,7 +65,7 @@ def fastest(
             reference = module(example).float()
         forms: dict[str, Form] = {}
         tried: dict[str, dict[str, Any]] = {}
-        for name, builder in builders(example.device.type, precision, compile).items():
+        for name, builder in builders(module, example.device.type, precision, compile).items():
             if only not in ("", name):
                 continue
             if forms and time.perf_counter() - began > trial_seconds:
@@ -150,9 +153,9 @@ def _seconds(form: Form, example: Tensor) -> float:
     return seconds(run, example) / calls
 
 
-def builders(device: str, precision: str, compile: bool) -> dict[str, Builder]:
-    """The forms for a device and precision; the most promising first, for a trial that runs out of time."""
-    forms = _halves(device, precision) if precision in HALVES else _wholes(device)
+def builders(module: nn.Module, device: str, precision: str, compile: bool) -> dict[str, Builder]:
+    """The forms of a network for a device and precision; the most promising first, should the trial run out of time."""
+    forms = _halves(device, precision) if precision in HALVES else _wholes(module, device)
     if device == "cuda":
         captured = {f"{name}, CUDA graph": _graphed(builder) for name, builder in forms.items()}
         forms = {**captured, **forms}
@@ -176,15 +179,21 @@ def _halves(device: str, precision: str) -> dict[str, Builder]:
     return forms
 
 
-def _wholes(device: str) -> dict[str, Builder]:
+def _wholes(module: nn.Module, device: str) -> dict[str, Builder]:
     forms: dict[str, Builder] = {"eager": lambda module, _: module}
     if device == "cpu":
+        if any(isinstance(part, DynamicNorm) for part in module.modules()):
+            forms["fused oneDNN calls, DNR in C++, channels_last"] = _native
         forms["fused oneDNN calls, channels_last"] = lambda module, _: fuse(module)
         forms["folded, TorchScript, oneDNN graph"] = _onednn_graph
     else:
         forms["eager, channels_last"] = lambda module, _: channels_last(copy.deepcopy(module))
     forms["folded, channels_last"] = lambda module, _: channels_last(fold(module))
     return forms
+
+
+def _native(module: nn.Module, example: Tensor) -> Form:
+    return fuse(module, replace=load(paths.cache() / "native").norm)
 
 
 class _Cast(nn.Module):

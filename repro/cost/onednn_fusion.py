@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+Replace = Callable[[nn.Module], nn.Module | None]
 #: what fx raises on networks whose path depends on values
 UNREADABLE = (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError)
 _SUMS = (operator.add, operator.iadd, torch.add)
@@ -55,14 +56,26 @@ def fold(module: nn.Module) -> fx.GraphModule:
     return graph
 
 
-def fuse(module: nn.Module, dtype: torch.dtype = torch.float32) -> fx.GraphModule:
-    """`fold`, and each convolution with what follows it as one oneDNN call. CPU and evaluation only."""
+def fuse(module: nn.Module, dtype: torch.dtype = torch.float32, replace: Replace = lambda part: None) -> fx.GraphModule:
+    """`fold`, and each convolution with what follows it as one oneDNN call. CPU and evaluation only.
+
+    `replace` may give another form of a part, with `in_place` and `relu`, which takes in the ReLU behind it.
+    """
     graph = fold(module).to(dtype)
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
         conv = _module(modules, node)
         if isinstance(conv, nn.Conv2d) and _alone(node, modules) and conv.padding_mode == "zeros":
             _fuse_one(graph, node, modules)
+            continue
+        made = None if conv is None else replace(conv)
+        if made is not None:
+            _put(graph, modules, node, made)
+            act = _only_user(node)
+            if act is not None and _is_relu(act, modules):
+                made.relu = True  # type: ignore[assignment]
+                act.replace_all_uses_with(node)
+                graph.graph.erase_node(act)
     graph.graph.eliminate_dead_code()
     _write_in_place(graph, modules)
     graph.recompile()
@@ -140,10 +153,7 @@ def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module
     relu = act is not None and _is_relu(act, modules)
     last = act if relu and act is not None else last
     name = str(node.target)
-    parent, _, child = name.rpartition(".")
-    fused = FusedConv2d(graph.get_submodule(name), relu=relu)  # type: ignore[arg-type]
-    graph.get_submodule(parent).register_module(child, fused)
-    modules[name] = fused
+    _put(graph, modules, node, FusedConv2d(modules[name], relu=relu))  # type: ignore[arg-type]
     with graph.graph.inserting_after(last):
         new = graph.graph.call_module(name, (node.args[0], other) if other is not None else (node.args[0],))
     last.replace_all_uses_with(new)
@@ -152,6 +162,14 @@ def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module
         graph.graph.erase_node(last)
         last = before
     graph.graph.erase_node(node)
+
+
+def _put(graph: fx.GraphModule, modules: dict[str, nn.Module], node: fx.Node, made: nn.Module) -> None:
+    """`made` in place of the module that is called at `node`."""
+    name = str(node.target)
+    parent, _, child = name.rpartition(".")
+    graph.get_submodule(parent).register_module(child, made)
+    modules[name] = made
 
 
 def _write_in_place(graph: fx.GraphModule, modules: dict[str, nn.Module]) -> None:

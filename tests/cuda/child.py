@@ -182,7 +182,7 @@ def forms(name: str) -> dict[str, Any]:
     x = torch.randn(1, *input_shape(spec, 224)[1:]).to(CUDA)
     found: dict[str, Any] = {}
     for precision in ("fp32", "tf32", "bf16", "fp16"):
-        for form, builder in builders("cuda", precision, False).items():
+        for form, builder in builders(net, "cuda", precision, False).items():
             try:
                 with torch.inference_mode(), timed_arithmetic(precision, "cuda"):
                     out = builder(net, x)(x)

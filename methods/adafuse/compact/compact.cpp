@@ -1,4 +1,4 @@
-// Parts of two convolutions for one frame, on one core: see adafuse_compact_native.py.
+// Parts of two convolutions for one frame, on one core: see native.py.
 //
 // Maps are rows of pixels of `ld` channels (NHWC). A tile is PX neighbouring pixels times NV vectors of outputs, held in
 // registers while all inputs stream by: for each input channel one value of each pixel and NV vectors of weights. Inputs

@@ -1,9 +1,5 @@
 """Parts of the two convolutions around a gate by a kernel in C++, for float32 on a CPU.
 
-`compact.cpp` is compiled once for the machine at hand with the compiler that is found, into a folder that the
-caller names, in some seconds; without a compiler, or where it fails, the form in plain PyTorch serves. Nothing of torch
-is compiled in: the kernel takes pointers.
-
 The kernel neither gathers activations nor, in the second convolution, weights: both are read through lists of channels.
 The first convolution's listed outputs are packed per frame, 1 pass over the weights for H*W passes of arithmetic.
 """
@@ -12,14 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import hashlib
-import itertools
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,58 +18,16 @@ import torch
 from torch import Tensor, nn
 
 from methods.adafuse.compact.pair import Asked, Pair, PairBase, Source, TorchPair
+from methods.native import functions, is_plain, library, spread, stretches
 
 _SOURCE = Path(__file__).with_name("compact.cpp")
-_COMPILERS = ("c++", "g++", "clang++")
-_FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
-#: what makes a compiler use all instructions of the machine; Apple's and ARM's know the second
-_NATIVE = ("-march=native", "-mcpu=native")
-_COMPILE_SECONDS = 120
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
-
-
-class CannotCompile(RuntimeError):
-    """Why there is no kernel here, in a sentence."""
 
 
 @functools.cache
 def load(folder: Path) -> Kernel:
     """The kernel, compiled into `folder` unless it is there; `CannotCompile` where that is not possible."""
-    compiler = next(filter(None, map(shutil.which, _COMPILERS)), None)
-    if compiler is None:
-        raise CannotCompile(f"no C++ compiler ({', '.join(_COMPILERS)}) is found")
-    for native in _NATIVE:
-        told = _run(compiler, native, "-dM", "-E", "-x", "c++", os.devnull)
-        if told.returncode == 0:
-            return Kernel(_library(folder, compiler, native, told.stdout))
-    raise CannotCompile(f"{compiler} knows none of {', '.join(_NATIVE)}")
-
-
-def _library(folder: Path, compiler: str, native: str, machine: bytes) -> Path:
-    """The library for this source, compiler and machine (its macros tell both)."""
-    digest = hashlib.sha256(b"\0".join((_SOURCE.read_bytes(), machine, repr((native, _FLAGS)).encode()))).hexdigest()
-    path = folder / f"adafuse-compact-{digest[:16]}.so"
-    if path.exists():
-        return path
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as place:
-            made = Path(place) / path.name
-            told = _run(compiler, native, *_FLAGS, "-o", str(made), str(_SOURCE))
-            if told.returncode:
-                reason = told.stderr.decode(errors="replace").strip().splitlines()[:1]
-                raise CannotCompile(f"{compiler} fails: {reason[0] if reason else told.returncode}")
-            made.replace(path)
-    except OSError as error:
-        raise CannotCompile(f"{folder} cannot be written: {error}") from error
-    return path
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[bytes]:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_COMPILE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise CannotCompile(f"{command[0]} cannot be run: {error}") from error
+    return Kernel(library(_SOURCE, folder))
 
 
 class _Segment(ctypes.Structure):
@@ -90,14 +37,10 @@ class _Segment(ctypes.Structure):
 class Kernel:
     """The compiled functions. Copies of networks share it."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._library = ctypes.CDLL(str(path))
-        except OSError as error:
-            raise CannotCompile(f"{path} cannot be loaded: {error}") from error
+    def __init__(self, made: ctypes.CDLL) -> None:
         names = ("adafuse_lanes", "adafuse_block", "adafuse_half")
-        self.lanes, self.block, self.half = (int(self._library[name]()) for name in names)
-        signatures: dict[str, list[Any]] = {
+        self.lanes, self.block, self.half = (int(made[name]()) for name in names)
+        signatures: dict[str, Sequence[Any]] = {
             "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT],
             "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER],
             "adafuse_clip": [
@@ -106,10 +49,7 @@ class Kernel:
             ],
             "adafuse_third": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER],
         }
-        functions = [self._library[name] for name in signatures]  # each access makes a new object
-        for function, arguments in zip(functions, signatures.values(), strict=True):
-            function.argtypes, function.restype = arguments, None
-        self.rows, self.reduce, self.clip, self.third = functions
+        self.rows, self.reduce, self.clip, self.third = functions(made, signatures)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
         return self
@@ -124,14 +64,14 @@ class Kernel:
             and second.stride[0] == second.stride[1]
             and first.groups == second.groups == 1
             and first.out_channels % self.block == second.out_channels % self.block == 0
-            and _is_plain(first.weight)
+            and is_plain(first.weight)
         )
         return NativePair(self, first, second, relu) if fits else TorchPair(first, second, relu)
 
     def last(self, conv: nn.Conv2d) -> NativeThird | None:
         """The kernel's form of a block's last convolution, or None where the kernel does not fit it."""
         fits = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.out_channels % self.block == 0
-        return NativeThird(self, conv) if fits and _is_plain(conv.weight) else None
+        return NativeThird(self, conv) if fits and is_plain(conv.weight) else None
 
     def __str__(self) -> str:
         return f"C++ kernel, {self.lanes} lanes"
@@ -197,12 +137,11 @@ class NativePair(PairBase):
         jobs = []
         for number, wanted in enumerate(clips):
             codes = wanted.keep.astype(np.int8) * 2 + wanted.reuse.astype(np.int8)
-            edges = np.linspace(0, len(codes), min(torch.get_num_threads(), len(codes)) + 1).astype(int)
             offset = number * len(codes)
             at = x[offset].data_ptr(), out[offset].data_ptr()
-            jobs += [(codes, int(a), int(b), *at) for a, b in itertools.pairwise(edges)]
+            jobs += [(codes, first, last, *at) for first, last in stretches(len(codes))]
         run = functools.partial(self._clip, size=(x.shape[2], x.shape[3]))
-        _spread(run, jobs)
+        spread(run, jobs)
         return out
 
     def _clip(self, codes: np.ndarray, first: int, last: int, x: int, out: int, *, size: tuple[int, int]) -> None:
@@ -232,9 +171,7 @@ class NativeThird:
         y, whole, pixels = _channels_last(y), _channels_last(other), y.shape[2] * y.shape[3]
         out = whole if in_place else torch.empty_like(whole)
         means = torch.empty(len(y), self.outputs)
-        edges = np.linspace(0, len(y), min(torch.get_num_threads(), len(y)) + 1).astype(int)
-        run = functools.partial(self._frames, y, whole, out, means, pixels)
-        _spread(run, [(int(a), int(b)) for a, b in itertools.pairwise(edges)])
+        spread(functools.partial(self._frames, y, whole, out, means, pixels), stretches(len(y)))
         return out, means
 
     def _frames(self, y: Tensor, other: Tensor, out: Tensor, means: Tensor, pixels: int, first: int, last: int) -> None:
@@ -243,25 +180,6 @@ class NativeThird:
             y[first].data_ptr(), last - first, pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(),
             self.outputs, *at,
         )  # fmt: skip
-
-
-def _spread(run: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
-    """Run jobs in as many threads as torch has; the kernel leaves Python's lock."""
-    count = torch.get_num_threads()
-    if len(jobs) == 1 or count == 1:
-        for job in jobs:
-            run(*job)
-    else:
-        list(_threads(count).map(lambda job: run(*job), jobs))
-
-
-def _is_plain(weight: Tensor) -> bool:
-    return weight.dtype == torch.float32 and weight.device.type == "cpu"
-
-
-@functools.cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count)
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Parts of the two convolutions around a gate: some output channels of the first, some input channels of the second.
 
-This is the form in plain PyTorch, which runs anywhere in any precision; `adafuse_compact_native` has one for CPUs.
+This is the form in plain PyTorch, which runs anywhere in any precision; `native.py` has one for CPUs.
 """
 
 from __future__ import annotations

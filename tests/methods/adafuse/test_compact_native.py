@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from methods.adafuse.compact import native
+from methods import native
 from methods.adafuse.compact.compact import Wanted, blocks_of, compact, executed_gmacs
-from methods.adafuse.compact.native import CannotCompile, NativePair, load
+from methods.adafuse.compact.native import NativePair, load
 from methods.adafuse.compact.pair import Source, TorchPair
 from methods.adafuse.compact.stream import Stream
 from methods.adafuse.insert import insert
+from methods.native import CannotCompile
 from repro.cost.compact_bench import parts_for
 from repro.registry import models
 

@@ -267,8 +267,10 @@ def test_memory_that_is_read_again_is_not_written_over() -> None:
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
 def test_on_a_card_two_modes_of_the_compiler_are_tried(precision):
-    without = fastest_form.builders("cuda", precision, compile=False)
-    assert [name for name in fastest_form.builders("cuda", precision, compile=True) if name not in without] == [
+    without = fastest_form.builders(nn.Identity(), "cuda", precision, compile=False)
+    assert [
+        name for name in fastest_form.builders(nn.Identity(), "cuda", precision, compile=True) if name not in without
+    ] == [
         "folded, torch.compile, CUDA graph",
         "folded, torch.compile max-autotune, CUDA graph",
     ]

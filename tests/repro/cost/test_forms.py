@@ -38,7 +38,7 @@ def test_every_form_runs_and_keeps_the_logits(name: str) -> None:
     reference = net(x)
     for one in nets.values():
         for precision, limit in (("fp32", 1e-5), ("bf16", 0.2)):
-            for form, builder in builders("cpu", precision, False).items():
+            for form, builder in builders(one, "cpu", precision, False).items():
                 if (name, form) in MISSING:
                     continue
                 error = relative_error(builder(one, x)(x), reference)
