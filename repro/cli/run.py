@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from repro.papers.table import TableSpec
     from repro.records.index import Index
 
+_MOST_SITTINGS = 100
+
 
 def add(commands: Commands) -> None:
     """Declare them."""
@@ -56,6 +58,9 @@ def _add_run(commands: Commands) -> None:
         help="train with seeds 0 .. N-1 (default 1; of your own table as its file says); all: as many as the table has",
     )
     seeds.add_argument("--seed", type=seed, metavar="S", help="train with this seed alone")
+    parser.add_argument(
+        "--sittings", type=_sittings, default=1, metavar="N", help="take times N times over (default 1)"
+    )
     which = parser.add_mutually_exclusive_group()
     for mode, text in (
         ("missing", "only cells without a record"),
@@ -76,6 +81,12 @@ def _seeds(text: str) -> int | str:
     if text != "all" and positive(text) > MOST_SEEDS:
         raise argparse.ArgumentTypeError(f"{text!r} seeds are more than {MOST_SEEDS}")
     return text if text == "all" else positive(text)
+
+
+def _sittings(text: str) -> int:
+    if positive(text) > _MOST_SITTINGS:
+        raise argparse.ArgumentTypeError(f"{text!r} sittings are more than {_MOST_SITTINGS}")
+    return positive(text)
 
 
 def _add_launcher(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +141,8 @@ def run(args: argparse.Namespace) -> int:
     console = prepare(args)
     whole = table_of(args)
     table = smoke_table(whole) if args.smoke else whole
-    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=_wanted_seeds(args, table), smoke=args.smoke)
+    seeds = _wanted_seeds(args, table)
+    jobs = jobs_of(table, rows=args.rows, cells=args.only, seeds=seeds, sittings=args.sittings, smoke=args.smoke)
     index = Index(store.default_root(args.smoke))
     _check_launcher(args)
     if args.reference:

@@ -36,13 +36,13 @@ class Sittings:
     @property
     def told(self) -> str:
         """Where and when they were."""
-        return ", ".join(f"{one.paper}/{one.table}/{one.row} {one.started[:10]}" for one in self.records)
+        return ", ".join(dict.fromkeys(f"{one.paper}/{one.table}/{one.row} {one.started[:10]}" for one in self.records))
 
 
 def sittings(record: Record, others: Sequence[Record]) -> Sittings:
     """The sittings of a timed ratio: this record, and `others` of the same measurement on the same kind of machine."""
     place = _place(record)
-    found = {(one.id, one.started): one for one in (record, *others) if _place(one) == place}
+    found = {(one.name, one.started): one for one in (record, *others) if _place(one) == place}
     ratios = [float(one.results["against"]["ratio_median"]) for one in found.values()]
     return Sittings(statistics.median(ratios), min(ratios), max(ratios), tuple(found.values()))
 

@@ -28,6 +28,7 @@ class _Light(NamedTuple):
     """What orders a record and tells whether it is shown, without the rest of it."""
 
     id: str
+    kind: str
     seed: int
     status: str
     paper: str
@@ -62,8 +63,8 @@ def finishing(records: Iterable[Record]) -> list[Record]:
 class Index:
     """All records below some folders; what `refresh` finds unchanged is not read again.
 
-    Of an experiment that several folders have finished, the one with the most seeds is shown, of equal ones the first:
-    own results stand before the reference, and are never mixed with it.
+    Of an experiment that several folders have finished, the one with the most seeds is shown, of equal ones, and of
+    times, the first: own results stand before the reference, and are never mixed with it.
     """
 
     def __init__(self, *roots: Path) -> None:
@@ -85,7 +86,7 @@ class Index:
         """What `told` makes of each record of a table, or of all, by path; each is read, and not kept."""
         found = [
             [
-                _Light(one.id, one.seed, one.status, one.paper, one.table, one.row, one.name, told(one))
+                _Light(one.id, one.kind, one.seed, one.status, one.paper, one.table, one.row, one.name, told(one))
                 for one in records
             ]
             for records in (root.each(table) for root in self.roots)
@@ -101,7 +102,7 @@ class Index:
         for number, records in enumerate(folders):
             for one in records:
                 if one.status == "done":
-                    seeds[one.id][number].add(one.seed)
+                    seeds[one.id][number].add(0 if one.kind == "speed" else one.seed)
         most = {id: max(range(len(folders)), key=lambda number: len(sets[number])) for id, sets in seeds.items()}
         kept = [one for number, records in enumerate(folders) for one in records if most.get(one.id, number) == number]
         return sorted(kept, key=lambda one: (one.paper, one.table, one.row, one.name))

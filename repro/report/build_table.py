@@ -38,7 +38,7 @@ SECTIONS = {
     "own": "Measured here; no paper prints this table",
 }
 
-SITTINGS = "median and ends of the sittings, of networks that differ in the classifier alone: "
+SITTINGS = "median and ends of the sittings, also of networks that differ in the classifier alone: "
 ONE_SITTING = "one sitting: in parentheses the quartiles of its repeats, which are not the uncertainty of the ratio"
 
 #: start of a reason -> what stands in the cell; the whole reason is a footnote
@@ -94,7 +94,7 @@ def table_view(
 
 #: start of the note of a column whose values cannot be compared
 MIXED = "measured under different conditions, so that no best value is marked. "
-_SPREAD = "in parentheses: interquartile range over the repeats; with seeds: ± standard deviation"
+_SPREAD = "in parentheses: interquartile range over the repeats; with seeds or sittings: ± standard deviation"
 _GAIN = "the row's mean minus that of the row it is compared with, seed by seed, and the 95 % t interval"
 _OWN_GAIN = (
     "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval (t over the seeds); "
@@ -259,7 +259,7 @@ class _View:
         mean, spread = fmean(values), spread_of_seeds(values, column) or spread_of_repeats(done[0], column)
         verdict, notes = of_measured(self.layout, row, column, values, done), self._trouble(experiment, done)
         if path == PATH:
-            sat = sittings(done[0], self.shared.get(experiment.id, ()))
+            sat = sittings(done[0], (*done[1:], *self.shared.get(experiment.id, ())))
             mean, verdict = sat.ratio, forbidden(experiment, sat.ratio) or verdict
             if len(sat.records) > 1:
                 ends = f"{sat.low:.{column.digits}f} to {sat.high:.{column.digits}f}"

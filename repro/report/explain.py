@@ -182,7 +182,8 @@ def _by_experiment(records: Sequence[Record]) -> Iterator[list[Record]]:
 def _record(record: Record, places: Mapping[str, str], seeds: int = 1) -> Iterator[tuple[str, str]]:
     """Where it is and what makes it anew; of several seeds the first one's place."""
     on = machines([record]) if record.status == "done" else "failed"
-    more = f"; seeds 0 to {seeds - 1} beside it" * (seeds > 1)
+    what = f"sittings 1 to {seeds}" if record.kind == "speed" else f"seeds 0 to {seeds - 1}"
+    more = f"; {what} beside it" * (seeds > 1)
     yield "record", f"{places.get(record.name, record.relative_path.as_posix())} ({record.cell}; {on}{more})"
     if record.command:
         yield "again", again(record, seeds)

@@ -16,7 +16,18 @@ from repro.records.schema import Record
 from repro.registry import backbones, methods, models
 
 #: of `run`: what says which cells are measured
-_CHOICES = ("--rows", "--only", "--seeds", "--seed", "--missing", "--failed", "--force", "--reference", "--dry-run")
+_CHOICES = (
+    "--rows",
+    "--only",
+    "--seeds",
+    "--seed",
+    "--sittings",
+    "--missing",
+    "--failed",
+    "--force",
+    "--reference",
+    "--dry-run",
+)
 #: digits of a file's sha256 that are shown
 _DIGITS = 12
 
@@ -78,7 +89,9 @@ def recipe(record: Record) -> str:
 
 
 def again(record: Record, seeds: int = 1) -> str:
-    """The shell line that makes the record anew, or those of so many seeds: as it was given, of its own cell alone."""
+    """The shell line that makes the record anew, or those of so many seeds or sittings: as it was given, of its own
+    cell alone.
+    """
     words = list(record.command)
     if words[1:4] != ["-m", "repro", "run"]:
         return shlex.join(words)
@@ -89,7 +102,8 @@ def again(record: Record, seeds: int = 1) -> str:
     if len(kept) > 4 and not kept[4].startswith("-") and not kept[4].endswith(".toml"):
         kept[4] = f"{record.paper}/{record.table}"
     seed = ["--seed", str(record.seed)] if record.kind == "accuracy" else []
-    seed = ["--seeds", str(seeds)] if seeds > 1 else seed
+    if seeds > 1:
+        seed = ["--sittings" if record.kind == "speed" else "--seeds", str(seeds)]
     return shlex.join([*kept, "--rows", record.row, "--only", record.cell, *seed, "--force"])
 
 

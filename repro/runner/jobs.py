@@ -25,7 +25,7 @@ KINDS = tuple(EXPECTED_SECONDS)
 
 @dataclass(frozen=True)
 class Job:
-    """One cell of one row at one seed."""
+    """One cell of one row at one seed; of a time, in one sitting: its seed is the sittings before it."""
 
     paper: str
     table: str
@@ -45,7 +45,11 @@ class Job:
     @property
     def name(self) -> str:
         """How progress and messages call it."""
-        return f"{self.row} {self.cell}" + (f" seed {self.seed}" if self.seed else "")
+        if not self.seed:
+            return f"{self.row} {self.cell}"
+        return f"{self.row} {self.cell} " + (
+            f"sitting {self.seed + 1}" if self.kind == "speed" else f"seed {self.seed}"
+        )
 
     @property
     def key(self) -> tuple[str, int]:
@@ -69,12 +73,14 @@ def jobs_of(
     rows: Iterable[str] = (),
     cells: Iterable[str] = (),
     seeds: int | Sequence[int] | None = None,
+    sittings: int = 1,
     smoke: bool = False,
 ) -> list[Job]:
     """The jobs that this machine can run, cheapest kind first. A cell whose dataset is not configured is no job, nor
     are scores of another program.
 
-    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for, or with those of a list.
+    Trainings run with seeds 0 to `seeds` - 1, by default as many as the table asks for, or with those of a list; times
+    are taken in `sittings`, one after the other.
     """
     chosen = _choose("row", rows, [row.key for row in table.rows])
     wanted = _choose("cell", cells, sorted({cell for row in table.rows for cell in row.cells}))
@@ -85,9 +91,10 @@ def jobs_of(
                 continue
             wished = _seeds_of(table, row, cell) if seeds is None else seeds
             trained = range(wished) if isinstance(wished, int) else wished
-            for seed in trained if isinstance(experiment.measure, Accuracy) else (0,):
+            numbers = {"static": (0,), "speed": range(sittings), "accuracy": trained}
+            for seed in numbers[experiment.measure.kind]:
                 found.append(Job(table.paper, table.name, row.key, cell, experiment, seed, smoke))
-    return sorted(found, key=lambda job: KINDS.index(job.kind))
+    return sorted(found, key=lambda job: (KINDS.index(job.kind), job.seed if job.kind == "speed" else 0))
 
 
 def _seeds_of(table: TableSpec, row: RowSpec, cell: str) -> int:

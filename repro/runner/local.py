@@ -49,6 +49,8 @@ class Worker:
     job: Job | None = None
     began: float = 0.0
     note: str = ""
+    sitting: int | None = None
+    """Of the times that it has taken."""
 
 
 #: seconds of a kind's jobs as guessed that weigh as much as what was seen
@@ -211,6 +213,12 @@ def _assign(state: State, worker: Worker, kind: str, threads: int, device: str, 
     job = next((job for job in state.waiting if job.kind == kind), None)
     if job is None:
         return
+    if kind == "speed":
+        if worker.sitting not in (None, job.seed):  # another sitting is another process
+            at = state.workers.index(worker)
+            _end([worker])
+            worker = state.workers[at] = _start(worker.gpu)
+        worker.sitting = job.seed
     state.waiting.remove(job)
     worker.job, worker.began, worker.note = job, time.monotonic(), ""
     worker.pipe.send({"job": job.to_message(), "device": device, "threads": threads, "replace": replace})

@@ -10,6 +10,7 @@ from repro import papers
 from repro.core.spec import Experiment, Model, Speed, replace
 from repro.evidence.sittings import forbidden, same_measurement, shared, sittings
 from repro.records.index import Index
+from repro.report.build_table import table_view
 from tests.repro.made_table import record_of, speed
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -26,6 +27,17 @@ def test_the_ratio_is_the_median_of_the_sittings_and_the_spread_their_ends(layou
     assert (found.ratio, found.low, found.high, len(found.records)) == (1.05, 1.03, 1.11, 3)
     elsewhere = timed(layout, 0.5, 2.0, 4, device_name="another CPU")
     assert sittings(one, [elsewhere, one]).records == (one,)
+
+
+def test_a_table_shows_the_ends_of_three_sittings_taken_by_one_command():
+    layout = papers.find("dnr/table6")
+    records = [timed(layout, 0.5, ratio, 1).model_copy(update={"seed": n}) for n, ratio in enumerate((1.2, 1.1, 1.4))]
+    table = table_view(layout, records)
+    at = [column.key for column in table.columns].index("slowdown")
+    cell = next(row for row in table.rows if row.key == "tsn_r50_dnr").cells[at]
+    assert (cell.text, cell.spread, cell.value) == ("1.20", "(1.10 to 1.40, 3 sittings)", 1.2)
+    (note,) = [table.footnotes[n] for n in cell.notes if "sittings" in table.footnotes[n]]
+    assert note.endswith("the classifier alone: dnr/table6/tsn_r50_dnr 2026-01-01")
 
 
 def test_networks_that_differ_in_the_classifier_alone_are_one_measurement():

@@ -118,6 +118,16 @@ def test_own_results_stand_before_the_reference_unless_it_has_more_seeds(tmp_pat
     assert index.root == own and index.base == tmp_path
 
 
+def test_one_own_time_stands_before_three_sittings_of_the_reference(tmp_path, records):
+    timed = next(one for one in records if one.kind == "speed")
+    for sitting in range(3):
+        store.write(timed.model_copy(update={"seed": sitting}), tmp_path / "records")
+    store.write(timed.model_copy(update={"wall_s": 1.0}), tmp_path / "own")
+    index = Index(tmp_path / "own", tmp_path / "records")
+    assert [one.wall_s for one in index.of(timed.id)] == [1.0]
+    assert [one.seed for one in Index(tmp_path / "records").of(timed.id)] == [0, 1, 2]
+
+
 def test_a_failure_of_ones_own_hides_no_finished_reference(tmp_path, records):
     own, reference = tmp_path / "own", tmp_path / "records"
     store.write(records[0], reference)

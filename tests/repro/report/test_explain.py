@@ -15,7 +15,7 @@ from repro.records.index import Index
 from repro.report import build
 from repro.report.build_table import table_view
 from repro.report.explain import explain, split
-from tests.repro.made_table import accuracy, record_of
+from tests.repro.made_table import accuracy, record_of, speed
 
 TABLES = list(papers.TABLES)
 
@@ -108,6 +108,13 @@ def test_the_verb_names_the_record_s_file(capsys, monkeypatch):
     assert path.endswith(".json") and "results" in path
     assert main(["explain", "table6/nobody/gflops"]) == 2
     assert "unknown row 'nobody'" in capsys.readouterr().err
+
+
+def test_sittings_of_one_time_stand_in_one_line():
+    layout = papers.find("dnr/table6")
+    records = [record_of(layout, "tsn_r50_dnr", "speed", speed(0.5, 1.1), seed=seed) for seed in range(3)]
+    found = dict(explain(table_view(layout, records), layout, "tsn_r50_dnr", "slowdown", records, {}))
+    assert "sittings 1 to 3 beside it" in found["record"] and found["again"].endswith("speed --sittings 3 --force")
 
 
 def test_seeds_of_one_training_stand_in_one_line():

@@ -203,6 +203,23 @@ def test_timed_cells_run_alone_unless_asked(together, most):
     assert max(beside) == most
 
 
+def test_each_sitting_of_times_is_a_process_of_its_own():
+    timed = jobs_of(smoke_table(find("table6")), rows=["tsn_r50", "tsm_r50"], cells=["speed"], sittings=2, smoke=True)
+    assert [job.name for job in timed] == [
+        "tsn_r50 speed", "tsm_r50 speed", "tsn_r50 speed sitting 2", "tsm_r50 speed sitting 2",
+    ]  # fmt: skip
+    processes = {}
+
+    def note(what, state, facts):
+        if what == "done":
+            processes.setdefault(facts["job"].seed, set()).update(worker.process.pid for worker in state.workers)
+
+    state = run_local(timed, device="cpu", width=None, replace=False, on_event=note)
+    assert state.done == 4 and all(len(pids) == 1 for pids in processes.values())
+    assert processes[0] != processes[1]
+    assert select(timed, "undone", Index(store.default_root(True))) == []
+
+
 def test_the_line_of_a_job_gives_its_record(jobs, capsys):
     from repro.__main__ import main
 
