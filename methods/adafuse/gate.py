@@ -162,7 +162,9 @@ class Gate(BareGate):
         self.bn = nn.BatchNorm1d(hidden)
         self._shared = () if shared is None else (shared,)  # a tuple keeps it out of the parameters
         self.scored: nn.Module | None = None
-        """What a form for inference computes in place of the layers: joined features (M, 2c) -> (M, C*A)."""
+        """What a form for inference computes in place of the layers: joined features (M, 2c) -> (M, C*A); with `joins`
+        also of pooled ones (N*T, c).
+        """
         self.carried: Carried | None = None
         """Set while a stream of single frames runs."""
 
@@ -181,14 +183,14 @@ class Gate(BareGate):
     def logits(self, pooled: Tensor) -> Tensor:
         """(N, T, C, A), in the precision of the policy's own weights whatever autocast says."""
         pooled = pooled.to(self.dtype)
-        if not pooled.is_meta:
+        if not pooled.is_meta and torch.is_autocast_enabled(pooled.device.type):
             with torch.autocast(pooled.device.type, enabled=False):
                 return self.score(pooled)
         return self.score(pooled)
 
     def score(self, pooled: Tensor) -> Tensor:
         """Logits: (N*T, c) -> (N, T, C, A)."""
-        if self.history:
+        if self.history and not getattr(self.scored, "joins", False):
             clips = pooled.unflatten(0, (-1, self.frames))
             before = pad(clips[:, :-1], (0, 0, 1, 0))
             pooled = torch.cat([before, clips], dim=2).flatten(0, 1)

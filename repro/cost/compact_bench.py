@@ -15,7 +15,7 @@ from repro.core import paths
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.drawn_decisions import draw
-from repro.cost.onednn_fusion import FusedConv2d, FusedLinear
+from repro.cost.onednn_fusion import FusedConv2d
 from repro.cost.speed import random_clips, random_network
 from repro.cost.timing import seconds
 
@@ -56,12 +56,13 @@ def parts_for(device: str) -> tuple[dict[str, Any], str]:
     """What the compact form is built of on this device, and its name."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():
         return {}, "plain PyTorch"
-    how: dict[str, Any] = {"convolution": FusedConv2d, "linear": FusedLinear}
+    how: dict[str, Any] = {"convolution": FusedConv2d}
     try:
         kernel = load(paths.cache() / "native")
     except CannotCompile as why:
         return how, f"plain PyTorch ({why}), dense convolutions as fused oneDNN calls"
-    return {**how, "pair": kernel.pair, "last": kernel.last}, f"{kernel}, dense convolutions as fused oneDNN calls"
+    parts = {"pair": kernel.pair, "last": kernel.last, "scores": kernel.scores}
+    return {**how, **parts}, f"{kernel}, dense convolutions as fused oneDNN calls"
 
 
 def _dense(model: Model, example: Tensor, device: str) -> tuple[fastest_form.Form, fastest_form.Form, dict[str, Any]]:

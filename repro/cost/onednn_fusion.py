@@ -126,21 +126,6 @@ class FusedConv2d(nn.Module):
         return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *after)
 
 
-class FusedLinear(nn.Module):
-    """Linear layer and optional ReLU, (M, c) -> (M, C): of few rows, weights packed once are read at memory's rate."""
-
-    def __init__(self, linear: nn.Linear, *, relu: bool) -> None:
-        super().__init__()
-        self.linear, self.act = linear, "relu" if relu else "none"
-        self.packed: Tensor | None = None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(M, c) -> (M, C)."""
-        if self.packed is None:
-            self.packed = torch.ops.mkldnn._reorder_linear_weight(self.linear.weight.detach(), len(x))
-        return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.linear.bias, self.act, [], "")
-
-
 def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> None:
     """Replace the convolution at `node`, and the sum and ReLU behind it that read it alone, by one call."""
     last, other = node, None

@@ -268,6 +268,30 @@ void reduce(const Second &conv, const Part *parts, int count, int first, const f
         }
 }
 
+// Few rows times many weights, which are read once for ROWS rows: of GROUP outputs, packed (input, lane).
+#if defined(__AVX512F__)
+constexpr int ROWS = 8;
+#else
+constexpr int ROWS = 4;
+#endif
+constexpr int PAIR = 2;
+constexpr int GROUP = PAIR * VL;
+
+inline void few(const float *const *rows, int inputs, const float *w, vec (*acc)[PAIR]) {
+    vec sums[ROWS][PAIR];
+    std::memcpy(sums, acc, sizeof(sums));
+    for (int i = 0; i < inputs; ++i, w += GROUP) {
+        const vec weight[PAIR] = {load<vec>(w), load<vec>(w + VL)};
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; ++r) {
+            const vec x = rows[r][i] - vec{};
+            sums[r][0] += weight[0] * x;
+            sums[r][1] += weight[1] * x;
+        }
+    }
+    std::memcpy(acc, sums, sizeof(sums));
+}
+
 }  // namespace
 
 extern "C" {
@@ -283,6 +307,36 @@ struct Segment {
 int adafuse_lanes() { return VL; }
 int adafuse_block() { return BLOCK; }
 int adafuse_half() { return HALF; }
+int adafuse_group() { return GROUP; }
+
+// A linear layer of a policy: rows of x (rows, inputs) -> y (rows, outputs), rectified with `relu`; the groups of outputs
+// `first` to `last` - 1. Of clips of `frames` frames each row is read behind the one before it, the first behind zeros;
+// with 0 frames as it is. w is packed (group of GROUP outputs, input, lane).
+void adafuse_policy(const float *x, int rows, int inputs, int frames, const float *w, const float *bias, int first,
+                    int last, int outputs, int relu, float *y) {
+    const std::vector<float> zeros(inputs, 0.0f);
+    const int64_t size = (int64_t)(frames ? 2 : 1) * inputs * GROUP;
+    for (int g = first; g < last; ++g)
+        for (int r = 0; r < rows; r += ROWS) {
+            const float *before[ROWS], *now[ROWS];
+            vec acc[ROWS][PAIR];
+            for (int k = 0; k < ROWS; ++k) {
+                const int row = std::min(r + k, rows - 1);
+                now[k] = x + (int64_t)row * inputs;
+                before[k] = frames && row % frames ? now[k] - inputs : zeros.data();
+                for (int v = 0; v < PAIR; ++v) acc[k][v] = load<vec>(bias + g * GROUP + v * VL);
+            }
+            const float *part = w + g * size;
+            if (frames) {
+                few(before, inputs, part, acc);
+                part += (int64_t)inputs * GROUP;
+            }
+            few(now, inputs, part, acc);
+            for (int k = 0; k < std::min(ROWS, rows - r); ++k)
+                for (int v = 0; v < PAIR; ++v)
+                    store(y + (int64_t)(r + k) * outputs + g * GROUP + v * VL, relu ? positive(acc[k][v]) : acc[k][v]);
+        }
+}
 
 // First convolution, 1x1: outputs `list` of x (pixels, inputs) with w (inputs, outputs), rectified -> y (pixels, ld),
 // where ld is n rounded up to a multiple of HALF. outputs is a multiple of VL. `list` is sorted.

@@ -50,17 +50,12 @@ MakePair = Callable[[nn.Conv2d, nn.Conv2d, bool], Pair]
 """(first convolution, second convolution, whether a ReLU follows the second) -> what computes parts of them."""
 
 
-class LinearLayer(Protocol):
-    """Makes a linear layer: `make(linear, relu=...)(x)` is relu(linear(x))."""
-
-    def __call__(self, linear: nn.Linear, *, relu: bool) -> nn.Module:
-        """A module of `linear`, which has a bias."""
-
-
 Last = Callable[..., tuple[Tensor, Tensor]]
 """`last(y, other, in_place=...)` is relu(conv(y) + other) and its mean over the map."""
 MakeLast = Callable[[nn.Conv2d], Last | None]
 """A block's last convolution -> what computes it, or None."""
+MakeScores = Callable[[nn.Linear, nn.Linear, int], nn.Module | None]
+"""(a policy's layers, frames of a clip or 0 where it reads one) -> what `Gate.scored` is, or None."""
 
 
 class PlainConvolution(nn.Module):
@@ -85,13 +80,13 @@ def compact(
     convolution: Convolution = PlainConvolution,
     pair: MakePair = TorchPair,
     last: MakeLast = lambda conv: None,
-    linear: LinearLayer = lambda linear, relu: nn.Sequential(linear, nn.ReLU()) if relu else linear,
+    scores: MakeScores = lambda first, second, frames: None,
     kind: str | None = None,
 ) -> VideoResNet:
     """A copy of a network with AdaFuse that computes what its decisions ask for; the network itself stays as it is.
 
     `convolution`, `pair` and `last` compute dense convolutions, parts of the two around a gate, and a block's last one,
-    `linear` the policies' layers.
+    `scores` a policy's layers.
     `kind` makes all blocks go one way; without it they go as `calibrate` finds best, and `compact` before that.
     The copy has no gradients. Raises ValueError for a network that it does not fit.
     """
@@ -112,7 +107,7 @@ def compact(
             if made is not None:
                 stage.add_module(place, made)
                 made.before = () if before is None else (before,)
-                made.policy.scored = _scored(made.policy, linear)
+                made.policy.scored = _scored(made.policy, scores)
             before = made
     return net
 
@@ -315,10 +310,11 @@ def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
     return fuse_conv_bn_eval(_unshifted(conv), norm)
 
 
-def _scored(gate: Gate, linear: LinearLayer) -> nn.Module:
+def _scored(gate: Gate, scores: MakeScores) -> nn.Module:
     """A policy's two layers, the normalization in the weights of the first."""
-    first = fuse_linear_bn_eval(gate.layers.fc0, gate.bn)
-    return nn.Sequential(linear(first, relu=True), linear(gate.layers.fc1, relu=False))
+    first, second = fuse_linear_bn_eval(gate.layers.fc0, gate.bn), gate.layers.fc1
+    made = scores(first, second, gate.frames if gate.history else 0)
+    return nn.Sequential(first, nn.ReLU(), second) if made is None else made
 
 
 def _unshifted(conv: nn.Conv2d) -> nn.Conv2d:

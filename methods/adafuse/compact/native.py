@@ -38,8 +38,8 @@ class Kernel:
     """The compiled functions. Copies of networks share it."""
 
     def __init__(self, made: ctypes.CDLL) -> None:
-        names = ("adafuse_lanes", "adafuse_block", "adafuse_half")
-        self.lanes, self.block, self.half = (int(made[name]()) for name in names)
+        names = ("adafuse_lanes", "adafuse_block", "adafuse_half", "adafuse_group")
+        self.lanes, self.block, self.half, self.group = (int(made[name]()) for name in names)
         signatures: dict[str, Sequence[Any]] = {
             "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT],
             "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER],
@@ -48,8 +48,9 @@ class Kernel:
                 *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
             ],
             "adafuse_third": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER],
+            "adafuse_policy": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, *[_INT] * 4, _POINTER],
         }
-        self.rows, self.reduce, self.clip, self.third = functions(made, signatures)
+        self.rows, self.reduce, self.clip, self.third, self.policy = functions(made, signatures)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
         return self
@@ -72,6 +73,11 @@ class Kernel:
         """The kernel's form of a block's last convolution, or None where the kernel does not fit it."""
         fits = conv.kernel_size == conv.stride == (1, 1) and conv.groups == 1 and conv.out_channels % self.block == 0
         return NativeThird(self, conv) if fits and is_plain(conv.weight) else None
+
+    def scores(self, first: nn.Linear, second: nn.Linear, frames: int) -> NativePolicy | None:
+        """The kernel's form of a policy's layers, or None where the kernel does not fit them."""
+        fits = first.out_features % self.group == second.out_features % self.group == 0 and is_plain(first.weight)
+        return NativePolicy(self, first, second, frames) if fits else None
 
     def __str__(self) -> str:
         return f"C++ kernel, {self.lanes} lanes"
@@ -180,6 +186,36 @@ class NativeThird:
             y[first].data_ptr(), last - first, pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(),
             self.outputs, *at,
         )  # fmt: skip
+
+
+class NativePolicy(nn.Module):
+    """second(relu(first(x))) of pooled features (N*T, c) or, of a policy that reads two frames, joined ones (M, 2c)."""
+
+    joins = True
+
+    def __init__(self, kernel: Kernel, first: nn.Linear, second: nn.Linear, frames: int) -> None:
+        super().__init__()
+        self.kernel, self.frames, self.inputs = kernel, frames, first.in_features
+        self.layers = [(self._packed(one.weight), one.bias.detach(), one.out_features) for one in (first, second)]
+
+    def _packed(self, weight: Tensor) -> Tensor:
+        """(outputs, inputs) -> (groups of outputs, inputs, outputs of a group)."""
+        return weight.detach().unflatten(0, (-1, self.kernel.group)).transpose(1, 2).contiguous()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(M, C*A)."""
+        x = self._layer(x.contiguous(), *self.layers[0], frames=0 if x.shape[1] == self.inputs else self.frames, relu=1)
+        return self._layer(x, *self.layers[1], frames=0, relu=0)
+
+    def _layer(self, x: Tensor, weight: Tensor, bias: Tensor, outputs: int, *, frames: int, relu: int) -> Tensor:
+        y, groups = torch.empty(len(x), outputs), outputs // self.kernel.group
+        given = x.data_ptr(), len(x), x.shape[1], frames, weight.data_ptr(), bias.data_ptr()
+
+        def run(first: int, end: int) -> None:
+            self.kernel.policy(*given, first, end, outputs, relu, y.data_ptr())
+
+        spread(run, [(0, groups)] if torch.get_num_threads() == 1 else stretches(groups))
+        return y
 
 
 def _channels_last(x: Tensor) -> Tensor:

@@ -162,6 +162,41 @@ def _plain(net, x):
     return small
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("clips", [1, 2, 5])
+@pytest.mark.parametrize("history", [True, False])
+@torch.inference_mode()
+def test_a_policys_layers(kernel, threads, clips, history):
+    width = 40 * (1 + history)
+    first, second = nn.Linear(width, 4 * kernel.group), nn.Linear(4 * kernel.group, 3 * kernel.group)
+    made = kernel.scores(first, second, FRAMES if history else 0)
+    pooled = torch.randn(clips * FRAMES, 40)
+    joined = pooled
+    if history:
+        of_clip = pooled.unflatten(0, (clips, FRAMES))
+        before = torch.cat([torch.zeros(clips, 1, 40), of_clip[:, :-1]], 1)
+        joined = torch.cat([before, of_clip], 2).flatten(0, 1)
+    before_threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        expected = second(first(joined).relu())
+        near(made(pooled), expected)
+        near(made(joined), expected)
+        near(made(joined[1:2]), expected[1:2])
+    finally:
+        torch.set_num_threads(before_threads)
+
+
+def test_a_policy_of_another_width_stays_as_it_is(kernel):
+    fitting = nn.Linear(8, kernel.group)
+    for first, second in (
+        (nn.Linear(8, kernel.group + 1), fitting),
+        (fitting, nn.Linear(8, 24)),
+        (fitting.double(),) * 2,
+    ):
+        assert kernel.scores(first, second, 0) is None
+
+
 def test_the_library_is_compiled_once(kernel, tmp_path, monkeypatch):
     first = load(tmp_path)
     monkeypatch.setattr(native, "_FLAGS", (*native._FLAGS, "-no-such-flag"))
