@@ -22,6 +22,7 @@ import av
 import numpy as np
 
 from repro.core.errors import DecodeError
+from repro.data import last_picture
 from repro.data.display import upright
 from repro.data.frame_buffer import Stack
 from repro.data.packet_index import Listing, VideoFile, decode_error
@@ -110,6 +111,8 @@ def _in_order(video: VideoFile, unique: Unique, stack: Stack) -> None:
     if video.broken and not video.formats & _RESUMED:
         raise DecodeError(video.path, "truncated: its last packet is not whole")
     if video.formats & _UNENDED and damaged and count - damaged[-1] < _TAIL and 2 * len(damaged) < count:
+        raise DecodeError(video.path, "truncated: its last picture is not whole")
+    if video.formats & _UNENDED and video.codec == "hevc" and not last_picture.is_whole(video):
         raise DecodeError(video.path, "truncated: its last picture is not whole")
     numbers = unique(count)
     places = {number: place for place, number in enumerate(numbers.tolist())}
