@@ -85,13 +85,14 @@ def functions(made: ctypes.CDLL, signatures: dict[str, Sequence[Any]]) -> Iterat
 
 
 def spread(run: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
-    """Run jobs in as many threads as torch has; a kernel leaves Python's lock."""
-    count = torch.get_num_threads()
-    if len(jobs) == 1 or count == 1:
-        for job in jobs:
-            run(*job)
-    else:
-        list(_threads(count).map(lambda job: run(*job), jobs))
+    """Run jobs in as many threads as torch has, this one among them; a kernel leaves Python's lock."""
+    others = torch.get_num_threads() - 1
+    mine = jobs[:: others + 1]
+    waiting = [_threads(others).submit(run, *job) for at, job in enumerate(jobs) if at % (others + 1)]
+    for job in mine:
+        run(*job)
+    for one in waiting:
+        one.result()
 
 
 def stretches(count: int) -> list[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
@@ -21,10 +22,18 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+@pytest.fixture(scope="session")
+def _numbered(tmp_path_factory):
+    """A folder for each test; pytest would look through all that there are for the next number."""
+    place = tmp_path_factory.mktemp("own")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path_factory, monkeypatch):
+def _own_folders(_numbered, monkeypatch):
     """Cache, config, results and weights of a test lie in a temporary folder."""
-    base = tmp_path_factory.mktemp("own")
+    base = next(_numbered)
+    base.mkdir()
     for variable in ("REPRO_CACHE", "REPRO_CONFIG", "REPRO_RESULTS", "REPRO_WEIGHTS"):
         monkeypatch.setenv(variable, str(base / variable.lower()))
 

@@ -23,7 +23,7 @@ from methods.native import functions, is_plain, library, spread, stretches
 _SOURCE = Path(__file__).with_name("norm.cpp")
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
 #: maps of fewer values are not worth a second thread
-_SHARED = 1 << 18
+_SHARED = 1 << 21
 
 
 @functools.cache

@@ -13,6 +13,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -262,6 +263,7 @@ def _start(gpu: str | None = None) -> Worker:
     ours, theirs = context.Pipe()
     arguments = (theirs, list(registry.loaded_modules), user_data.opened(), os.getpid(), gpu)
     process = context.Process(target=_serve, args=arguments, daemon=False)
+    resource_tracker.ensure_running()  # its start lets go of the signals that are held back
     with stop_signal.held_back():
         process.start()
     theirs.close()

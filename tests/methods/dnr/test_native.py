@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from methods.dnr import native
 from methods.dnr.native import NativeNorm, load
 from methods.dnr.norm import Clip, CrossLayerNorm, CrossTemporalNorm
 from methods.dnr.relay import Relay, make_cell
@@ -63,10 +64,11 @@ def near(value, expected):
 )
 @pytest.mark.parametrize("group", [1, 2, 4, 8])
 @torch.inference_mode()
-def test_along_frames(kernel, threads, relu, clips, channels, size, group):
+def test_along_frames(kernel, monkeypatch, threads, relu, clips, channels, size, group):
     norm, x = temporal(channels, group), maps(clips, channels, size)
     made = kernel.norm(norm)
     made.relu, before = relu, torch.get_num_threads()
+    monkeypatch.setattr(native, "_SHARED", 1 << 10)
     try:
         torch.set_num_threads(threads)
         value = made(x)

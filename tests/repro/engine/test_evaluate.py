@@ -2,26 +2,26 @@ from __future__ import annotations
 
 import copy
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
 from repro.core.errors import ReproError
-from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.core.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
 from repro.data.cache import open_cache
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.engine import batch_size, evaluate
 from repro.models.build import build
 from repro.records import metrics
+from tests.repro.engine import forked
 
 
 @pytest.fixture(scope="module")
@@ -263,27 +263,18 @@ def test_a_killed_test_goes_on_where_it_stopped(
     assert not np.array_equal(evaluate.score(other, index, tiny_accuracy.test, folder=tmp_path).logits, scores.logits)
 
 
-SHARE = """
-import json, sys
-from pathlib import Path
-import torch, torch.distributed as dist
-from repro.engine import evaluate
-from repro.models.build import build
-from repro.data.datasets import open_index
-from repro.core.spec import experiment_from_dict, replace
-torch.set_num_threads(1)
-folder, rank, world, count, broken = Path(sys.argv[1]), *map(int, sys.argv[2:5]), sys.argv[5]
-if world > 1:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet{world}", rank=rank, world_size=world)
-evaluate._FEWEST_GROUPS = 3
-experiment = experiment_from_dict(json.loads((folder / "spec.json").read_text()))
-torch.manual_seed(0)
-index = open_index(experiment.measure.dataset, "val")
-videos = [replace(video, path=Path(broken)) if at == 2 else video for at, video in enumerate(index.videos)]
-index = replace(index, videos=tuple(videos[:count]))
-scores = evaluate.score(build(experiment.model), index, experiment.measure.test, chunk=12, folder=folder)
-print(scores.save(folder / f"{world}-{rank}.npz"))
-"""
+def share(folder: Path, rank: int, world: int, count: int) -> str:
+    """What one of `world` processes scores of the first videos, and the digest of the file that it writes."""
+    if world > 1:
+        dist.init_process_group("gloo", init_method=f"file://{folder}/meet{world}", rank=rank, world_size=world)
+    evaluate._FEWEST_GROUPS = 3
+    experiment = experiment_from_dict(json.loads((folder / "spec.json").read_text()))
+    assert isinstance(experiment.measure, Accuracy)
+    torch.manual_seed(0)
+    index = with_videos(open_index(experiment.measure.dataset, "val"), v2=Path("gone.mp4"))
+    index = replace(index, videos=index.videos[:count])
+    scores = evaluate.score(build(experiment.model), index, experiment.measure.test, chunk=12, folder=folder)
+    return scores.save(folder / f"{world}-{rank}.npz")
 
 
 @pytest.mark.parametrize(("videos", "batch", "scored"), [(5, 12, 4), (3, 6, 2), (1, 6, 1)])
@@ -297,16 +288,8 @@ def test_any_number_of_processes_gives_the_same_file(
     (tmp_path / "spec.json").write_text(json.dumps(to_dict(experiment)))
     digests = set()
     for world in (1, 2, 3):
-        command = [sys.executable, "-c", SHARE, str(tmp_path)]
-        shares = [
-            subprocess.Popen(
-                [*command, *map(str, (rank, world, videos)), "gone.mp4"], stdout=subprocess.PIPE, text=True
-            )
-            for rank in range(world)
-        ]
-        told = [share.communicate(timeout=240)[0].strip() for share in shares]
-        assert [share.returncode for share in shares] == [0] * world
-        digests.update(told)
+        shares = [forked.Child(share, tmp_path, rank, world, videos) for rank in range(world)]
+        digests.update([one.result() for one in shares])
     assert len(digests) == 1
     found = evaluate.Scores.load(tmp_path / "3-2.npz")
     assert found.logits.shape == (scored, 6, 3) and found.about["views_per_batch"] == [batch]

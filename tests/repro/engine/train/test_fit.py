@@ -3,8 +3,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -15,7 +13,7 @@ import torch
 from torch import nn
 
 from repro.core.errors import ReproError
-from repro.core.spec import Accuracy, Model, frozen, replace
+from repro.core.spec import Accuracy, Model, experiment_from_dict, frozen, replace
 from repro.data.datasets import open_index
 from repro.data.index import Index
 from repro.engine.accuracy import measure_accuracy
@@ -23,22 +21,7 @@ from repro.engine.execution import Execution
 from repro.engine.train import checkpoint, log, loop
 from repro.engine.train import fit as train
 from repro.engine.train import step as train_step
-
-RUN = """
-import json, sys
-import torch
-torch.set_num_threads(1)
-from pathlib import Path
-from repro.engine.accuracy import measure_accuracy
-from repro.engine.execution import Execution
-from repro.core.spec import experiment_from_dict
-experiment = experiment_from_dict(json.loads(Path(sys.argv[1]).read_text()))
-def tell(facts):
-    print(facts["phase"], facts.get("step", ""), flush=True)
-how = Execution(on_progress=tell, checkpoint_every_s=0)
-measure_accuracy(experiment.model, experiment.measure, 7, Path(sys.argv[2]), how)
-print("finished", flush=True)
-"""
+from tests.repro.engine import forked
 
 
 class Stop(Exception):
@@ -166,18 +149,25 @@ def test_killed_at_any_moment_and_started_again(tiny_model: Model, tiny_accuracy
     assert killed == expected["scores_path"].read_bytes()
 
 
+def told_run(spec: Path, work: Path) -> None:
+    experiment = experiment_from_dict(json.loads(spec.read_text()))
+    assert isinstance(experiment.measure, Accuracy)
+
+    def tell(facts: dict[str, Any]) -> None:
+        forked.tell(f"{facts['phase']} {facts.get('step', '')}".strip())
+
+    measure_accuracy(experiment.model, experiment.measure, 7, work, Execution(on_progress=tell, checkpoint_every_s=0))
+
+
 def run_and_kill(folder: Path, line: str, delay: float) -> bool:
-    """Start or go on; kill when `line` is printed. False: the run came to its end."""
-    command = [sys.executable, "-c", RUN, str(folder / "spec.json"), str(folder / "work")]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout is not None
-        for seen in process.stdout:
-            if seen.strip() == line:
-                time.sleep(delay)
-                process.send_signal(signal.SIGKILL)
-                return process.wait() == -signal.SIGKILL
-        assert process.wait() == 0
+    """Start or go on; kill when `line` is told. False: the run came to its end."""
+    child = forked.Child(told_run, folder / "spec.json", folder / "work")
+    while (seen := child.told()) is not None:
+        if seen == line:
+            time.sleep(delay)
+            child.process.kill()
+            return child.ended() == -signal.SIGKILL
+    assert child.ended() == 0
     return False
 
 

@@ -4,69 +4,57 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
+import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
-from repro.core.spec import Accuracy, Experiment, Model, replace, to_dict
+from repro.core import stop_signal
+from repro.core.spec import Accuracy, Experiment, Model, experiment_from_dict, replace, to_dict
 from repro.engine.distributed import Ranks
 from repro.engine.execution import Execution
 from repro.engine.train import checkpoint, resume
 from repro.engine.train.fit import Fitted, fit
 from repro.engine.train.resume import TOLERANCE
+from tests.repro.engine import forked
 
-TWO = """
-import json, os, signal, sys
-from pathlib import Path
-import torch
-import torch.distributed as dist
-from repro.core import stop_signal
-from repro.core.spec import experiment_from_dict
-from repro.engine.execution import Execution
-from repro.engine.train.checkpoint import weights_sha256
-from repro.engine.train.fit import fit
-torch.set_num_threads(1)
-spec, work, rank, meet, stop_at, micro, ask_at = Path(sys.argv[1]), Path(sys.argv[2]), *map(int, sys.argv[3:])
-dist.init_process_group("gloo", init_method=f"file://{work}.rendezvous{meet}", rank=rank, world_size=2)
-experiment = experiment_from_dict(json.loads(spec.read_text()))
-class Stop(Exception): pass
-def stop(facts):
-    if facts["step"] == stop_at:
-        raise Stop
-    if facts["step"] == ask_at and rank == 1:
-        os.kill(os.getpid(), signal.SIGTERM)
-try:
-    with stop_signal.watching():
-        how = Execution(micro_batch=micro, on_progress=stop, checkpoint_every_s=600 if ask_at > 0 else 0)
-        fitted = fit(experiment.model, experiment.measure, 7, work, how)
-except (Stop, stop_signal.Stopped):
-    sys.exit(0)
-state = fitted.module.state_dict()
-torch.save(state, f"{work}.weights{rank}")
-print(json.dumps([weights_sha256(state), fitted.effective, fitted.curve, fitted.notes]))
-dist.destroy_process_group()
-"""
+
+class Stop(Exception):
+    pass
+
+
+def one_of_two(spec: Path, work: Path, rank: int, meet: int, stop_at: int, micro: int, ask_at: int) -> list[Any]:
+    dist.init_process_group("gloo", init_method=f"file://{work}.rendezvous{meet}", rank=rank, world_size=2)
+    experiment = experiment_from_dict(json.loads(spec.read_text()))
+    assert isinstance(experiment.measure, Accuracy)
+
+    def stop(facts: dict[str, Any]) -> None:
+        if facts["step"] == stop_at:
+            raise Stop
+        if facts["step"] == ask_at and rank == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        with stop_signal.watching():
+            how = Execution(micro_batch=micro, on_progress=stop, checkpoint_every_s=600 if ask_at > 0 else 0)
+            fitted = fit(experiment.model, experiment.measure, 7, work, how)
+    except (Stop, stop_signal.Stopped):
+        sys.exit(0)
+    state = fitted.module.state_dict()
+    torch.save(state, f"{work}.weights{rank}")
+    dist.destroy_process_group()
+    return json.loads(json.dumps([checkpoint.weights_sha256(state), fitted.effective, fitted.curve, fitted.notes]))
 
 
 def run_two(folder: Path, work: str, attempt: int, stop: int = -1, micro: int = 1, ask: int = -1) -> list[Any]:
-    numbers = [[rank, attempt, stop, micro, ask] for rank in (0, 1)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", TWO, folder / "spec.json", folder / work, *map(str, each)],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        for each in numbers
-    ]
-    outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0]
-    return [json.loads(text) if text else None for text in outputs]
+    files = folder / "spec.json", folder / work
+    children = [forked.Child(one_of_two, *files, rank, attempt, stop, micro, ask) for rank in (0, 1)]
+    return [child.result() for child in children]
 
 
 def write_spec(folder: Path, model: Model, accuracy: Accuracy) -> None:

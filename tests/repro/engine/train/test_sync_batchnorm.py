@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing
 from torch import Tensor, nn
 
 from repro.core.errors import BadOption
@@ -15,6 +14,7 @@ from repro.core.spec import Model, frozen
 from repro.engine.distributed import Ranks
 from repro.engine.train.sync_batchnorm import combine, has_batch_norm, synchronise
 from repro.models.build import build
+from tests.repro.engine import forked
 
 LAYERS = {
     "1d": (lambda: nn.BatchNorm1d(3), (6, 3)),
@@ -59,7 +59,6 @@ def inputs() -> Tensor:
 
 
 def one_rank(rank: int, folder: str, method: str | None) -> None:
-    torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     ranks = Ranks.current()
     net = model(method)
@@ -75,7 +74,8 @@ def one_rank(rank: int, folder: str, method: str | None) -> None:
 
 @pytest.mark.parametrize("method", [None, "dnr"])
 def test_two_processes_are_one(tmp_path: Path, method: str | None) -> None:
-    torch.multiprocessing.spawn(one_rank, (str(tmp_path), method), nprocs=2)
+    children = [forked.Child(one_rank, rank, str(tmp_path), method) for rank in (0, 1)]
+    assert [child.result() for child in children] == [None, None]
     first, second = (torch.load(tmp_path / str(rank)) for rank in (0, 1))
     net = model(method)
     x = inputs().requires_grad_()
