@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,19 +29,7 @@ from repro.records.store import load_all
 NAMES = tuple(name for name in KNOWN if not name.startswith(("ucf101", "hmdb51")))
 
 TABLE = Path(__file__).with_name("miniature_table.py")
-STARTED = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-TORCHRUN = [*STARTED, "-m", "repro"]
-#: commands in turn, each with keys of its own in torchrun's store, as what torchrun starts again
-EACH = """
-import os, shlex, sys
-from repro.__main__ import main
-for number, line in enumerate(sys.argv[1:-2]):
-    os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
-    code = main([*shlex.split(line), *sys.argv[-2:]])
-    if code:
-        sys.exit(code)
-"""
-TORCHRUN_EACH = [*STARTED, "--no-python", sys.executable, "-c", EACH]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro"]
 TSN = ["tsn", "--backbone", "tiny_resnet", "--option", "blocks=1", "pool=true", "--device", "cpu"]
 VIEWS = ["--sampling", "mmaction2.uniform_test_8_twice", "--crops", "3", "--crop", "32", "--resize", "0"]
 
@@ -75,26 +62,22 @@ def equal(one: Scores, two: Scores) -> bool:
     )
 
 
+@pytest.mark.parametrize("name", ["kinetics400", "sthv2", "diving48"])
 def test_given_weights_score_alike_on_one_process_and_on_two(
-    miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
+    name, miniature, miniatures_module, miniature_table, tmp_path, monkeypatch
 ):
     monkeypatch.setitem(miniature_table.KINETICS, "tsn", (miniature_table.TRAIN, miniature_table.TEST))
-    tests = {}
-    for name in NAMES:
-        assert main(miniatures_module.add_arguments(miniature(name))) == 0
-        assert main(["train", *TSN, "--dataset", name, "--out", str(tmp_path / name / "trained")]) == 0
-        weights = next((tmp_path / name / "trained").rglob("*.safetensors"))
-        tests[name] = ["test", *TSN, "--dataset", name, "--weights", str(weights), *VIEWS]
-        assert main([*tests[name], "--out", str(tmp_path / name / "one")]) == 0
-    lines = [shlex.join([*test, "--out", str(tmp_path / name / "two")]) for name, test in tests.items()]
-    out = finished(TORCHRUN_EACH, *lines)
-    assert "top-1" in out and out.count("record:") == len(NAMES), "one of the two tells"
-    for name in NAMES:
-        trained, one, two = (made(tmp_path / name / folder) for folder in ("trained", "one", "two"))
-        assert len(one[1].ids) == 4 and one[1].logits.shape == (4, 6, KNOWN[name].classes)
-        assert equal(one[1], two[1]) and equal(one[1], trained[1])
-        assert one[0]["results"] == two[0]["results"] == trained[0]["results"]
-        assert one[0]["id"] == two[0]["id"] and one[0]["dataset"] == two[0]["dataset"]
+    assert main(miniatures_module.add_arguments(miniature(name))) == 0
+    assert main(["train", *TSN, "--dataset", name, "--out", str(tmp_path / "trained")]) == 0
+    weights = next((tmp_path / "trained").rglob("*.safetensors"))
+    test = ["test", *TSN, "--dataset", name, "--weights", str(weights), *VIEWS]
+    assert main([*test, "--out", str(tmp_path / "one")]) == 0
+    assert "top-1" in finished(TORCHRUN, *test, "--out", tmp_path / "two")
+    trained, one, two = (made(tmp_path / folder) for folder in ("trained", "one", "two"))
+    assert len(one[1].ids) == 4 and one[1].logits.shape == (4, 6, KNOWN[name].classes)
+    assert equal(one[1], two[1]) and equal(one[1], trained[1])
+    assert one[0]["results"] == two[0]["results"] == trained[0]["results"]
+    assert one[0]["id"] == two[0]["id"] and one[0]["dataset"] == two[0]["dataset"]
 
 
 def test_a_table_of_all_seven_is_the_same_on_one_process_and_on_two(

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def run_two(folder: Path, work: str, attempt: int, stop: int = -1, micro: int = 
 
 def write_spec(folder: Path, model: Model, accuracy: Accuracy) -> None:
     (folder / "spec.json").write_text(json.dumps(to_dict(Experiment(model=model, measure=accuracy))))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As the children have: sums are taken in one order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
