@@ -203,6 +203,10 @@ def sbatch_parameters(options: list[str]) -> dict[str, Any]:
     return {**found, "slurm_additional_parameters": more}
 
 
+#: the name that it had, which scripts import
+_parameters = sbatch_parameters
+
+
 def refusal(error: Exception) -> ReproError:
     """What SLURM says against a job; of an option that it does not know, the nearest that it lists."""
     told = " ".join(str(error).split())
