@@ -131,6 +131,8 @@ def run(args: argparse.Namespace) -> int:
     from repro.records.index import Index
     from repro.runner.jobs import device_kind, jobs_of, select
 
+    if args.sittings > 1 and args.table in (questions.NAME, small.NAME):
+        raise BadOption(f"--sittings with run {args.table}, which takes no times", allowed="a table")
     if args.table == questions.NAME:
         return questions.run(args)
     if args.table == small.NAME:
@@ -222,6 +224,10 @@ def _check_launcher(args: argparse.Namespace) -> None:
             f"--processes {args.processes} with --launcher {args.launcher}",
             allowed="--launcher slurm",
             fix=f"torchrun --nproc-per-node {args.processes} -m repro run {args.table}",
+        )
+    if args.sittings > 1 and torchrun():
+        raise BadOption(
+            f"--sittings {args.sittings} under torchrun, which is one process", fix="run it without torchrun"
         )
     if args.wait and args.launcher != "slurm":
         raise BadOption(f"--wait with --launcher {args.launcher}", allowed="--launcher slurm; the others always wait")

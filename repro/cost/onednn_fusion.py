@@ -64,11 +64,11 @@ def fuse(module: nn.Module, dtype: torch.dtype = torch.float32, replace: Replace
     graph = fold(module).to(dtype)
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
-        conv = _module(modules, node)
-        if isinstance(conv, nn.Conv2d) and _alone(node, modules) and conv.padding_mode == "zeros":
+        part = _module(modules, node)
+        if isinstance(part, nn.Conv2d) and _alone(node, modules) and part.padding_mode == "zeros":
             _fuse_one(graph, node, modules)
             continue
-        made = None if conv is None else replace(conv)
+        made = None if part is None else replace(part)
         if made is not None:
             _put(graph, modules, node, made)
             act = _only_user(node)

@@ -21,11 +21,8 @@ _MORE = b"\xa5\x5a\xc3" * 40
 def is_whole(video: VideoFile) -> bool:
     """Whether the last stored picture comes out, and the same whatever follows its data. HEVC."""
     packets = _last_groups(video)
-    context = video.stream.codec_context
-    plain, more = (_decoded(packets, context, behind) for behind in (b"", _MORE))
-    if plain.keys() != more.keys() or len(packets) - 1 not in plain:
-        return False
-    return all(np.array_equal(plain[number].to_ndarray(), more[number].to_ndarray()) for number in plain)
+    plain, more = (_last(packets, video.stream.codec_context, behind) for behind in (b"", _MORE))
+    return plain is not None and more is not None and np.array_equal(plain.to_ndarray(), more.to_ndarray())
 
 
 def _last_groups(video: VideoFile) -> list[bytes]:
@@ -41,17 +38,18 @@ def _last_groups(video: VideoFile) -> list[bytes]:
     return group if start is not None and last is not None and start <= last else before + group
 
 
-def _decoded(packets: Sequence[bytes], like: Any, behind: bytes) -> dict[int, Any]:
-    """Number of a packet -> its picture, with some bytes behind the last packet."""
+def _last(packets: Sequence[bytes], like: Any, behind: bytes) -> Any:
+    """The picture of the last packet, behind which stand some bytes more; None where none comes out."""
     context = av.CodecContext.create(like.name, "r")
     context.extradata, context.thread_count = like.extradata, 1
-    found: dict[int, Any] = {}
-    for number, data in enumerate([*packets, b""]):
-        packet = av.Packet(data + behind if number == len(packets) - 1 else data) if data else None
+    last = len(packets) - 1
+    found = None
+    for number, data in enumerate([*packets, None]):
+        packet = None if data is None else av.Packet(data + behind if number == last else data)
         if packet is not None:
             packet.pts = number
         try:
-            found |= {frame.pts: frame for frame in context.decode(packet)}
+            found = next((frame for frame in context.decode(packet) if frame.pts == last), found)
         except av.error.FFmpegError:  # a packet that holds no picture any more
             continue
     return found

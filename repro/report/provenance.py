@@ -16,18 +16,7 @@ from repro.records.schema import Record
 from repro.registry import backbones, methods, models
 
 #: of `run`: what says which cells are measured
-_CHOICES = (
-    "--rows",
-    "--only",
-    "--seeds",
-    "--seed",
-    "--sittings",
-    "--missing",
-    "--failed",
-    "--force",
-    "--reference",
-    "--dry-run",
-)
+_CHOICES = "--rows --only --seeds --seed --sittings --missing --failed --force --reference --dry-run".split()
 #: digits of a file's sha256 that are shown
 _DIGITS = 12
 

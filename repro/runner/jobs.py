@@ -45,11 +45,8 @@ class Job:
     @property
     def name(self) -> str:
         """How progress and messages call it."""
-        if not self.seed:
-            return f"{self.row} {self.cell}"
-        return f"{self.row} {self.cell} " + (
-            f"sitting {self.seed + 1}" if self.kind == "speed" else f"seed {self.seed}"
-        )
+        which = f" sitting {self.seed + 1}" if self.kind == "speed" else f" seed {self.seed}"
+        return f"{self.row} {self.cell}{which * bool(self.seed)}"
 
     @property
     def key(self) -> tuple[str, int]:

@@ -18,16 +18,14 @@ from methods.adafuse.insert import insert
 from methods.native import CannotCompile
 from repro.cost.compact_bench import parts_for
 from repro.registry import models
+from tests.methods.kernels import compiled, near
 
 FRAMES = 4
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
-    try:
-        return load(tmp_path_factory.mktemp("native"))
-    except CannotCompile as why:
-        pytest.skip(str(why))
+    return compiled(load, tmp_path_factory.mktemp("native"))
 
 
 def convolutions(inputs=32, middle=64, outputs=64, stride=1):
@@ -40,11 +38,6 @@ def both(kernel, relu=True, **sizes):
     made = kernel.pair(*pair, relu)
     assert isinstance(made, NativePair)
     return made, TorchPair(*pair, relu)
-
-
-def near(value, expected):
-    assert value.shape == expected.shape
-    assert float((value - expected).abs().max() / expected.abs().max().clamp_min(1e-6)) < 1e-5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 3), (7, 7), (8, 8), (9, 13), (14, 6), (15, 22)])

@@ -12,20 +12,17 @@ from methods.dnr import native
 from methods.dnr.native import NativeNorm, load
 from methods.dnr.norm import Clip, CrossLayerNorm, CrossTemporalNorm
 from methods.dnr.relay import Relay, make_cell
-from methods.native import CannotCompile
 from repro.core.spec import Model, frozen
 from repro.cost.onednn_fusion import fuse
 from repro.models.build import build, input_shape
+from tests.methods.kernels import compiled, near
 
 FRAMES = 8
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
-    try:
-        return load(tmp_path_factory.mktemp("native"))
-    except CannotCompile as why:
-        pytest.skip(str(why))
+    return compiled(load, tmp_path_factory.mktemp("native"))
 
 
 def host(channels):
@@ -50,11 +47,6 @@ def temporal(channels=32, group=4, **more):
 def maps(clips, channels, size):
     x = torch.randn(clips * FRAMES, channels, *size, generator=torch.Generator().manual_seed(1))
     return (3 * x + 1).contiguous(memory_format=torch.channels_last)
-
-
-def near(value, expected):
-    assert value.shape == expected.shape and value.dtype == expected.dtype
-    assert float((value - expected).abs().max() / expected.abs().max()) < 1e-5
 
 
 @pytest.mark.parametrize("threads", [1, 2])
