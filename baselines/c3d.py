@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
@@ -51,8 +52,7 @@ class C3D(VolumeNetwork):
 
     def features(self, x: Tensor) -> Tensor:
         """(N, 3, 16, 112, 112) -> (N, 4096)."""
-        size = tuple(x.shape[-2:])
-        if size != (SIZE, SIZE):
+        if not torch.jit.is_tracing() and (size := tuple(x.shape[-2:])) != (SIZE, SIZE):
             raise ValueError(f"model 'c3d': crops of {size[0]} x {size[1]} do not fit; allowed: {SIZE} x {SIZE}")
         for number, stage in enumerate(STAGES, 1):
             for name, _ in stage:

@@ -17,7 +17,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import max_pool3d, pad, relu
 
-from baselines.inception3d import FEATURES, SECOND, STEM, add_mixed, pairs_in_time, run_mixed
+from baselines.inception3d import FEATURES, SECOND, STEM, PairsInTime, add_mixed, run_mixed
 from baselines.options import require_choice
 from baselines.volume import Sizes, VolumeNetwork, initialize_volumes, read_options
 
@@ -25,13 +25,23 @@ EPS, MOMENTUM = 1e-3, 0.01
 Triple = tuple[int, int, int]
 
 
-def pad_same(x: Tensor, kernel: Triple, stride: Triple) -> Tensor:
-    """`x` with the zeros around it that make the output ceil(size / stride) long."""
-    amounts: list[int] = []
-    for size, width, step in zip(reversed(x.shape[2:]), reversed(kernel), reversed(stride), strict=True):
-        total = max(width - (size % step or step), 0)
-        amounts += [total // 2, total - total // 2]
-    return pad(x, amounts)
+class SamePad(nn.Module):
+    """The zeros around a volume that make the output of a window ceil(size / stride) long.
+
+    A module, since they depend on the size: tracing for the fastest form passes it over as one call.
+    """
+
+    def __init__(self, kernel: Triple, stride: Triple) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, H, W) with its zeros."""
+        amounts: list[int] = []
+        for size, width, step in zip(reversed(x.shape[2:]), reversed(self.kernel), reversed(self.stride), strict=True):
+            total = max(width - (size % step or step), 0)
+            amounts += [total // 2, total - total // 2]
+        return pad(x, amounts)
 
 
 class SameConvNorm3d(nn.Module):
@@ -41,11 +51,11 @@ class SameConvNorm3d(nn.Module):
         super().__init__()
         self.conv = nn.Conv3d(channels, out, kernel, stride, bias=False)
         self.bn = nn.BatchNorm3d(out, eps=EPS, momentum=MOMENTUM)
-        self.kernel, self.stride = (kernel,) * 3, (stride,) * 3
+        self.pad = SamePad((kernel,) * 3, (stride,) * 3)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> (N, out, T / stride, H / stride, W / stride), rounded up."""
-        return relu(self.bn(self.conv(pad_same(x, self.kernel, self.stride))), inplace=True)
+        return relu(self.bn(self.conv(self.pad(x))), inplace=True)
 
 
 class SameMaxPool3d(nn.Module):
@@ -53,11 +63,11 @@ class SameMaxPool3d(nn.Module):
 
     def __init__(self, kernel: Triple, stride: Triple) -> None:
         super().__init__()
-        self.kernel, self.stride = kernel, stride
+        self.pad = SamePad(kernel, stride)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> each size divided by its stride, rounded up."""
-        return max_pool3d(pad_same(x, self.kernel, self.stride), self.kernel, self.stride)
+        return max_pool3d(self.pad(x), self.pad.kernel, self.pad.stride)
 
 
 class InceptionI3D(VolumeNetwork):
@@ -72,6 +82,7 @@ class InceptionI3D(VolumeNetwork):
         self.spatial_pool = SameMaxPool3d((1, 3, 3), (1, 2, 2))
         self.pool4 = SameMaxPool3d((3, 3, 3), (2, 2, 2))
         self.pool5 = SameMaxPool3d((2, 2, 2), (2, 2, 2))
+        self.pairs = PairsInTime()
         initialize_volumes(self)
 
     def features(self, x: Tensor) -> Tensor:
@@ -80,7 +91,7 @@ class InceptionI3D(VolumeNetwork):
         x = self.spatial_pool(self.conv3(self.conv2(x)))
         x = self.pool4(run_mixed(self, x, "3"))
         x = self.pool5(run_mixed(self, x, "4"))
-        return pairs_in_time(run_mixed(self, x, "5"))
+        return self.pairs(run_mixed(self, x, "5"))
 
 
 def _wide(channels: int, out: int) -> nn.Module:

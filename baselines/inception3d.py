@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool3d, relu
+from torch.nn.functional import relu
 
 #: module -> channels of 1x1x1, 3x3x3 reduce, 3x3x3, second 3x3x3 reduce, second 3x3x3, pooling's projection
 MIXED: dict[str, tuple[int, int, int, int, int, int]] = {
@@ -103,7 +103,13 @@ def run_mixed(net: nn.Module, x: Tensor, stages: str) -> Tensor:
     return x
 
 
-def pairs_in_time(x: Tensor) -> Tensor:
-    """(N, C, T, H, W) -> (N, T - 1, C): averages over each two neighbours in time and the whole map."""
-    length = min(2, x.shape[2])
-    return avg_pool3d(x, (length, *x.shape[3:]), stride=1).flatten(2).transpose(1, 2)
+class PairsInTime(nn.Module):
+    """(N, C, T, H, W) -> (N, T - 1, C): averages over each two neighbours in time and the whole map.
+
+    A module, since what it does depends on the shape: tracing for the fastest form passes it over as one call.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Of one place in time alone, (N, 1, C)."""
+        places = x.mean((3, 4)).transpose(1, 2)
+        return (places[:, :-1] + places[:, 1:]) / 2 if x.shape[2] > 1 else places

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import max_pool3d, pad, relu
 
-from baselines.inception3d import FEATURES, SECOND, STEM, ConvNorm3d, add_mixed, pairs_in_time, run_mixed
+from baselines.inception3d import FEATURES, SECOND, STEM, ConvNorm3d, PairsInTime, add_mixed, run_mixed
 from baselines.options import require_choice
 from baselines.volume import Sizes, VolumeNetwork, conv3d, initialize_volumes, read_options
 
@@ -96,6 +96,7 @@ class S3D(VolumeNetwork):
         self.spatial_pool = nn.MaxPool3d((1, 3, 3), (1, 2, 2), (0, 1, 1))
         self.pool4 = nn.MaxPool3d(3, 2, 1)
         self.pool5 = nn.MaxPool3d(2)
+        self.pairs = PairsInTime()
         initialize_volumes(self)
 
     def features(self, x: Tensor) -> Tensor:
@@ -104,7 +105,7 @@ class S3D(VolumeNetwork):
         x = self.spatial_pool(self.conv3(self.conv2(x)))
         x = self.pool4(run_mixed(self, x, "3"))
         x = self.pool5(run_mixed(self, x, "4"))
-        return pairs_in_time(run_mixed(self, x, "5"))
+        return self.pairs(run_mixed(self, x, "5"))
 
 
 class S3DG(VolumeNetwork):
@@ -144,7 +145,7 @@ class S3DG(VolumeNetwork):
 
 def pixels_to_channels(x: Tensor) -> Tensor:
     """(N, C, T, H, W) -> (N, 8 C, T / 2, H / 2, W / 2): place in the 2x2x2 cube first, then channel."""
-    if any(size % 2 for size in x.shape[2:]):
+    if not torch.jit.is_tracing() and any(size % 2 for size in x.shape[2:]):
         raise ValueError(
             f"input of {tuple(x.shape[2:])} frames, rows, columns does not split in two; allowed: even sizes"
         )

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from baselines.i3d_inceptionv1 import SameMaxPool3d, i3d_inceptionv1, pad_same
-from baselines.inception3d import pairs_in_time
+from baselines.i3d_inceptionv1 import SameMaxPool3d, SamePad, i3d_inceptionv1
+from baselines.inception3d import PairsInTime
 from baselines.s3d import EndPaddedMaxPool3d, Gate, pixels_to_channels, s3dg_s2d
 
 
@@ -23,7 +23,7 @@ def test_size_and_cost(cost, name, frames, params, gmacs):
 @pytest.mark.parametrize("size", [7, 8, 9, 224, 225])
 @pytest.mark.parametrize(("kernel", "stride"), [(7, 2), (3, 2), (3, 1), (2, 2), (1, 1)])
 def test_same_padding_gives_the_size_divided_and_rounded_up(size, kernel, stride):
-    x = pad_same(torch.ones(1, 1, 1, 1, size), (1, 1, kernel), (1, 1, stride))
+    x = SamePad((1, 1, kernel), (1, 1, stride))(torch.ones(1, 1, 1, 1, size))
     assert (x.shape[-1] - kernel) // stride + 1 == -(-size // stride)
     ones = x.flatten().nonzero().flatten()
     front, back = int(ones[0]), x.shape[-1] - 1 - int(ones[-1])
@@ -52,8 +52,8 @@ def test_cubes_become_channels_place_first():
 def test_end_frames_count_half():
     x = torch.zeros(1, 1, 4, 2, 2)
     x[:, :, 0] = 1
-    assert pairs_in_time(x).mean() == pytest.approx(1 / 6)
-    assert pairs_in_time(x[:, :, :1]).shape == (1, 1, 1)
+    assert PairsInTime()(x).mean() == pytest.approx(1 / 6)
+    assert PairsInTime()(x[:, :, :1]).shape == (1, 1, 1)
 
 
 def test_a_gate_scales_channels():

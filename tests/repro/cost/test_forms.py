@@ -20,11 +20,13 @@ NETWORKS = {
     "tsm mobilenet": Model(name="tsm", backbone="mobilenetv2_100", num_classes=8),
     "c3d_resnet50": Model(name="c3d_resnet50", backbone="tiny_resnet", num_classes=8),
     "r2plus1d": Model(name="r2plus1d", backbone="tiny_resnet", num_classes=8, frames=16),
+    "s3d": Model(name="s3d", backbone="inceptionv1", num_classes=8, frames=16),
+    "i3d_inceptionv1": Model(name="i3d_inceptionv1", backbone="inceptionv1", num_classes=8, frames=16),
 }
 #: oneDNN's graph ends with an error of its own in DNR's cells, and `fastest` leaves it out
 MISSING = {("tsm+dnr", "folded, TorchScript, oneDNN graph")}
 #: with kernels over frames as well
-VOLUMES = ("c3d_resnet50", "r2plus1d")
+VOLUMES = ("c3d_resnet50", "r2plus1d", "s3d", "i3d_inceptionv1")
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch without oneDNN")
 
 
