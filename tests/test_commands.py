@@ -40,7 +40,6 @@ SMALLER = {
     "train": f"{TINY} --set epochs=1 batch=2 --dataset my.csv --classes 2",
     "test": f"{TINY} --crop 32 --resize 32",
     "flops": f"{TINY} --size 32",
-    "speed --data": "clip.mp4",
     "speed tsm --data": f"clip.mp4 {TINY} --repeats 2",
     "speed": f"{TINY} --size 32 --repeats 1",
     "predict": f"{TINY} --crop 32 --resize 32",

@@ -54,6 +54,17 @@ def render_speed(model: Model, result: Mapping[str, Any]) -> RenderableType:
     return Text("\n".join(lines))
 
 
+def render_end_to_end(label: str, found: Mapping[str, Any]) -> str:
+    """What came out of files and what each part alone would give."""
+    rates = f"decoding alone {found['decoded_per_s']:.3g}, the network alone {found['network_per_s']:.3g}"
+    return (
+        f"{label}: {found['videos_per_s']:.3g} videos/s from file to scores, {many(found['views'], 'view')} a video\n"
+        f"  {rates}: {found['of_the_slower']:.2f} of the slower\n"
+        f"  {found['videos']} videos, {many(found['workers'], 'process', 'processes')} to decode, "
+        f"{many(found['threads'], 'thread')}, {found['device_name']}"
+    )
+
+
 def _full(readings: Sequence[Mapping[str, Any]], model: Model) -> str:
     best = max(readings, key=lambda reading: reading["views_per_s"])
     text = f"full at batch {best['batch']} of 1 to {readings[-1]['batch']}: {best['views_per_s']:.4g} views/s"

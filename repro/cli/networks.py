@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ from repro.core.options import parsed
 from repro.core.spec import Accuracy, Experiment, Model, Speed, Static, replace
 from repro.engine.execution import Execution
 
-_REPEATS, _DATA_REPEATS, _VIDEOS = 11, 5, 64
+_REPEATS, _VIDEOS = 11, 64
 _MOST_WORKERS = 16
 
 
@@ -49,19 +48,19 @@ def _add_flops(commands: Commands) -> None:
 
 def _add_speed(commands: Commands) -> None:
     parser = verb(
-        commands, "speed", speed, "forward time of one view, time of loading, or both", "speed tsm --method dnr --fast"
+        commands, "speed", speed, "forward time of one view, or from file to scores", "speed tsm --method dnr --fast"
     )
-    add_model(parser, optional=True)
+    add_model(parser)
     parser.add_argument(
         "--data",
         type=Path,
         nargs="*",
         metavar="CLIP",
-        help="time the loading of these videos, with MODEL from file to scores; without CLIP, of four written ones",
+        help="from these videos to scores; without CLIP, from four written ones",
     )
     parser.add_argument("--size", type=positive, default=224)
     parser.add_argument("--batch", type=positive, nargs="+", default=[1], help="one or more batch sizes")
-    parser.add_argument("--repeats", type=positive, help="default 11; with --data 5; with both, videos, default 64")
+    parser.add_argument("--repeats", type=positive, help="default 11; with --data, videos, default 64")
     parser.add_argument("--precision", default="fp32", choices=["fp32", "tf32", "bf16", "fp16"])
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--fast", action="store_true", help="the fastest form within 1e-5 of eager, found by a trial")
@@ -145,11 +144,9 @@ def flops(args: argparse.Namespace) -> int:
 
 
 def speed(args: argparse.Namespace) -> int:
-    """Forward time at each batch size; beside the plain host when a method is inserted. Or that of loading."""
-    if args.model is None and args.data is None:
-        raise BadOption("speed wants a MODEL, --data, or both", fix="python -m repro speed tsm")
+    """Forward time at each batch size, beside the plain host of a method; with --data, rate from file to scores."""
     if args.data is not None:
-        return _data_speed(args) if args.model is None else _end_to_end(args)
+        return _end_to_end(args)
     if (args.shares or args.drawn) and not args.compact:
         raise BadOption(
             "--shares and --drawn belong to --compact", fix="python -m repro speed tsn --method adafuse --compact"
@@ -200,26 +197,9 @@ def _compact_speed(args: argparse.Namespace, model: Model, measure: Speed, conso
     return 0
 
 
-def _data_speed(args: argparse.Namespace) -> int:
-    from repro.cli.data_speed_text import render_data_speed
-    from repro.core import paths
-    from repro.cost.loading_speed import CASES, measure
-    from repro.cost.test_clips import CLIPS, clip_file
-
-    console = prepare(args)
-    results = []
-    with console.status("writing clips") as line:
-        files = args.data or [clip_file(name, paths.cache() / "clips") for name in CLIPS]
-        for path, case in itertools.product(files, CASES):
-            line.update(f"{path.name}: {case}")
-            results.append(measure(path, case, repeats=args.repeats or _DATA_REPEATS))
-    console.print(render_data_speed(results))
-    return 0
-
-
 def _end_to_end(args: argparse.Namespace) -> int:
     """Videos a second from file to scores, with random weights."""
-    from repro.cli.data_speed_text import render_end_to_end
+    from repro.cli.cost_text import render_end_to_end
     from repro.core import paths
     from repro.core.environment import machine
     from repro.cost.test_clips import CLIPS, clip_file

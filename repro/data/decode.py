@@ -7,7 +7,7 @@ error, so that a choice of decoder never changes what is seen.
 
 Decoder "auto" is the faster one that is right. PyAV, as `decode_av` drives it, was the faster one for every kind of
 file that decord may read: 8 sparse frames, 8 dense frames, 10 clips of 8, 30 views, one frame, all frames, H.264 in
-short and long groups, VP8 and VP9, 340x256 and 1280x720 (`python -m repro speed --data`); so today it is PyAV.
+short and long groups, VP8 and VP9, 340x256 and 1280x720 (tests/bench); so today it is PyAV.
 
 Indices are read sorted and once each, then gathered. A stream with damaged bits may decode to garbage without any
 error; only a checksum of the file can tell.

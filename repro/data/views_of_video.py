@@ -123,12 +123,6 @@ def test_cuts(source: Source, test: Views, video_id: str, seed: int = 0) -> Cuts
     return Cuts(frames, place, tuple(views.test_boxes(height, width, test.crop, test.crops)))
 
 
-def test_clips(source: Source, test: Views, video_id: str) -> np.ndarray:
-    """All views of one video, as `Cuts` gives them."""
-    cuts = test_cuts(source, test, video_id)
-    return cuts.part(0, len(cuts))
-
-
 def train_task(
     path: str, label: int, decoder: str, train: Train, where: tuple[int, int, int]
 ) -> tuple[np.ndarray, int, str]:

@@ -123,7 +123,8 @@ def test_the_file_and_its_json_are_enough(tmp_path, name, form, capsys):
     write_video(tmp_path / "clip.mp4", 3, frames=30)
     network = pretrained.load(tmp_path / "w.safetensors")
     source = views_of_video.FileSource(tmp_path / "clip.mp4", "auto", network.views.resize)
-    views = views_of_video.test_clips(source, network.views, "clip")
+    cuts = views_of_video.test_cuts(source, network.views, "clip")
+    views = cuts.part(0, len(cuts))
     length = network.module.clip_length
     x = torch.from_numpy(views)
     x = x.unflatten(1, (-1, length)) if length > 1 else x

@@ -1,4 +1,4 @@
-"""What public code does to make the views of one video, rebuilt as the yardstick of `repro.cost.loading_speed`.
+"""What public code does to make the views of one video, rebuilt as the yardstick of `loading_speed`.
 
 After mmaction2's test pipeline (SampleFrames, DecordInit, DecordDecode, Resize, CenterCrop or ThreeCrop, FormatShape)
 at `open-mmlab/mmaction2@4d6c934`: frames are asked of decord in the order in which they were drawn, repeats included;
