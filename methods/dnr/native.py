@@ -1,4 +1,4 @@
-"""A normalization layer of DNR, and the ReLU behind it, by a kernel in C++: for inference in float32 on a CPU.
+"""A normalization layer of DNR, and the ReLU behind it, by a kernel in C++: inference in float32 or bfloat16, on a CPU.
 
 After a convolution caches hold little of the maps and nothing of the cell's code, so that each of some 30 small
 operations of plain PyTorch costs more by its start than by its arithmetic. Here a layer is one call: two passes over
@@ -7,6 +7,7 @@ the maps, the means and the multiply-add, and the cell between.
 
 from __future__ import annotations
 
+import copy
 import ctypes
 import functools
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from methods.dnr.norm import CrossLayerNorm, CrossTemporalNorm
 from methods.dnr.relay import LstmCell, RelayCell, State
-from methods.native import functions, is_plain, library, spread, stretches
+from methods.native import functions, library, spread, stretches
 
 _SOURCE = Path(__file__).with_name("norm.cpp")
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
@@ -36,7 +37,7 @@ class _Layer(ctypes.Structure):
     _fields_ = (
         *((f"{half}_{name}", _POINTER) for half in "xh" for name in ("w0", "b0", "w1", "b1")),
         *((name, _POINTER) for name in ("from_zero", "mean", "inverse")),
-        *((name, _INT) for name in ("channels", "width", "relu")),
+        *((name, _INT) for name in ("channels", "width", "relu", "half")),
     )
 
 
@@ -68,7 +69,7 @@ class Kernel:
             and norm.channel_groups is None
             and not norm.clip.volume
             and norm.channels % self.lanes == 0
-            and is_plain(next(cell.parameters()))
+            and _readable(next(cell.parameters()))
         )
         return NativeNorm(self, norm) if fits else None
 
@@ -76,14 +77,18 @@ class Kernel:
 class _Weights:
     """What the kernel reads of a layer, as it was when this was made; copies share it."""
 
-    def __init__(self, norm: CrossLayerNorm | CrossTemporalNorm, relu: bool) -> None:
+    def __init__(self, norm: CrossLayerNorm | CrossTemporalNorm, relu: bool, dtype: torch.dtype) -> None:
+        self.dtype = dtype
         cell: Any = _cell(norm)
+        if dtype != torch.float32:
+            cell = copy.deepcopy(cell).float()
         zero = cell.from_zero(cell.x[0].weight.new_empty(1, 4 * norm.channels))
         inverse = torch.rsqrt(norm.running_var.float() + norm.eps)
-        values = [*cell.x.parameters(), *cell.h.parameters(), zero, norm.running_mean.float(), inverse]
-        self.held = [value.detach().contiguous() for value in values]
+        values = [*cell.x.parameters(), *cell.h.parameters(), zero, norm.running_mean, inverse]
+        self.held = [value.detach().float().contiguous() for value in values]
         pointers = (value.data_ptr() for value in self.held)
-        self.layer = _Layer(*pointers, norm.channels, cell.x[0].out_features, int(relu))
+        half = dtype == torch.bfloat16
+        self.layer = _Layer(*pointers, norm.channels, cell.x[0].out_features, int(relu), int(half))
         self.at = ctypes.addressof(self.layer)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> _Weights:
@@ -103,17 +108,17 @@ class NativeNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps (N*T, C, H, W)."""
-        if not is_plain(x) or not x.is_contiguous(memory_format=torch.channels_last) or torch.is_grad_enabled():
+        if not _readable(x) or not x.is_contiguous(memory_format=torch.channels_last) or torch.is_grad_enabled():
             y = self.norm(x)
             return y.relu_() if self.relu else y
-        if self.weights is None:
-            self.weights = _Weights(self.norm, self.relu)
+        if self.weights is None or self.weights.dtype != x.dtype:
+            self.weights = _Weights(self.norm, self.relu, x.dtype)
         norm, relay = self.norm, self.relay
         before = None if relay is None or norm.first else relay.state  # type: ignore[union-attr]
         out = x if self.in_place else torch.empty_like(x)
-        state = self._computed(x, [value.contiguous() for value in before or ()], out)
+        state = self._computed(x, [value.float().contiguous() for value in before or ()], out)
         if relay is not None:
-            relay.state = None if norm.last else state  # type: ignore[union-attr]
+            relay.state = None if norm.last else tuple(value.to(x.dtype) for value in state)  # type: ignore[union-attr]
         return out
 
     def _computed(self, x: Tensor, before: Sequence[Tensor], out: Tensor) -> State:
@@ -135,6 +140,10 @@ class NativeNorm(nn.Module):
         kernel.relay(layer, pooled.data_ptr(), clips, groups, *states)
         spread(lambda first, end: kernel.apply(layer, maps, first, end, pixels, each, *states[2:], to), jobs)
         return scale, shift
+
+
+def _readable(x: Tensor) -> bool:
+    return x.dtype in (torch.float32, torch.bfloat16) and x.device.type == "cpu"
 
 
 def _cell(norm: CrossLayerNorm | CrossTemporalNorm) -> RelayCell:

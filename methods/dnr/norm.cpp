@@ -1,5 +1,5 @@
-// One normalization layer of DNR for maps in channels_last: see native.py. A map is rows of pixels of C channels, and C a
-// multiple of VL.
+// One normalization layer of DNR for maps in channels_last, of float32 or bfloat16: see native.py. A map is rows of pixels
+// of C channels, and C a multiple of VL.
 
 #include <algorithm>
 #include <cstdint>
@@ -20,6 +20,9 @@ constexpr int STRETCH = 64;  // pixels, a multiple of ROWS, whose sum is rounded
 
 typedef float vec __attribute__((vector_size(VL * 4)));
 typedef int32_t ints __attribute__((vector_size(VL * 4)));
+typedef uint32_t words __attribute__((vector_size(VL * 4)));
+typedef uint16_t halves __attribute__((vector_size(VL * 2)));
+typedef uint16_t bf16;
 
 inline vec load(const float *from) {
     vec v;
@@ -28,6 +31,24 @@ inline vec load(const float *from) {
 }
 
 inline void store(float *to, vec v) { std::memcpy(to, &v, sizeof(vec)); }
+
+inline vec load(const bf16 *from) {
+    halves h;
+    std::memcpy(&h, from, sizeof(halves));
+    const words bits = __builtin_convertvector(h, words) << 16;
+    vec v;
+    std::memcpy(&v, &bits, sizeof(vec));
+    return v;
+}
+
+// Rounded to the nearest, ties to even, as PyTorch does.
+inline void store(bf16 *to, vec v) {
+    words bits;
+    std::memcpy(&bits, &v, sizeof(vec));
+    bits = v == v ? (bits + 0x7fff + ((bits >> 16) & 1)) >> 16 : words{} + 0x7fc0;
+    const halves h = __builtin_convertvector(bits, halves);
+    std::memcpy(to, &h, sizeof(halves));
+}
 
 // NaN stays NaN.
 inline vec at_most(vec x, float limit) { return x > limit ? limit - vec{} : x; }
@@ -78,10 +99,6 @@ void linear(const float *w, const float *bias, const float *x, int64_t step, int
         }
 }
 
-}  // namespace
-
-extern "C" {
-
 // Linear(C, width), ReLU, Linear(width, 4 C).
 struct Bottleneck {
     const float *w0, *b0, *w1, *b1;
@@ -93,17 +110,17 @@ struct Layer {
     const float *mean, *inverse;  // 1 / deviation
     int channels, width;
     int relu;
+    int half;  // whether maps are of bfloat16
 };
-
-int dnr_lanes() { return VL; }
 
 // Means of the maps `first` to `last` - 1 of (maps, pixels, channels) -> (maps, channels); the frames of a group in a row
 // are one map.
-void dnr_pool(const Layer *layer, const float *maps, int first, int last, int64_t pixels, float *means) {
+template <typename T>
+void pool(const Layer *layer, const T *maps, int first, int last, int64_t pixels, float *means) {
     const int channels = layer->channels;
     std::vector<float> part(channels);
     for (int m = first; m < last; ++m) {
-        const float *row = maps + m * pixels * channels;
+        const T *row = maps + m * pixels * channels;
         float *mean = means + (int64_t)m * channels;
         std::fill(mean, mean + channels, 0.0f);
         for (int64_t p = 0; p < pixels; p += STRETCH) {
@@ -111,7 +128,7 @@ void dnr_pool(const Layer *layer, const float *maps, int first, int last, int64_
             int left = (int)std::min<int64_t>(STRETCH, pixels - p);
             for (; left >= ROWS; left -= ROWS, row += ROWS * channels)
                 for (int c = 0; c < channels; c += VL) {
-                    const float *at = row + c;
+                    const T *at = row + c;
                     const vec pairs[2] = {load(at) + load(at + channels),
                                           load(at + 2 * channels) + load(at + 3 * channels)};
                     store(&part[c], load(&part[c]) + (pairs[0] + pairs[1]));
@@ -126,8 +143,8 @@ void dnr_pool(const Layer *layer, const float *maps, int first, int last, int64_
 
 // The LSTM cell (equations 3 to 5) over the groups of each clip: pooled (clips, groups, channels) -> scale and shift of
 // the same shape. What was before, (clips, channels) each, is none where it is zero.
-void dnr_relay(const Layer *layer, const float *pooled, int clips, int groups, const float *scale_before,
-               const float *shift_before, float *scale, float *shift) {
+void relay(const Layer *layer, const float *pooled, int clips, int groups, const float *scale_before,
+           const float *shift_before, float *scale, float *shift) {
     const Bottleneck &x = layer->x, &h = layer->h;
     const int channels = layer->channels, width = layer->width, gates = 4 * channels;
     std::vector<float> hidden((size_t)clips * groups * width), own((size_t)clips * groups * gates),
@@ -163,8 +180,9 @@ void dnr_relay(const Layer *layer, const float *pooled, int clips, int groups, c
 
 // (maps - mean) / deviation * scale + shift, and the ReLU, of the maps `first` to `last` - 1, of which `each` in a row
 // share scale and shift; `out` may be `maps`.
-void dnr_apply(const Layer *layer, const float *maps, int first, int last, int64_t pixels, int each,
-               const float *scale, const float *shift, float *out) {
+template <typename T>
+void apply(const Layer *layer, const T *maps, int first, int last, int64_t pixels, int each, const float *scale,
+           const float *shift, T *out) {
     const int channels = layer->channels;
     std::vector<float> factor(channels), term(channels);
     for (int m = first; m < last; ++m) {
@@ -173,8 +191,8 @@ void dnr_apply(const Layer *layer, const float *maps, int first, int last, int64
             factor[c] = scale[at + c] * layer->inverse[c];
             term[c] = shift[at + c] - factor[c] * layer->mean[c];
         }
-        const float *row = maps + m * pixels * channels;
-        float *to = out + m * pixels * channels;
+        const T *row = maps + m * pixels * channels;
+        T *to = out + m * pixels * channels;
         for (int64_t p = 0; p < pixels; ++p, row += channels, to += channels)
             for (int c = 0; c < channels; c += VL) {
                 const vec value = load(row + c) * load(&factor[c]) + load(&term[c]);
@@ -183,12 +201,34 @@ void dnr_apply(const Layer *layer, const float *maps, int first, int last, int64
     }
 }
 
+}  // namespace
+
+extern "C" {
+
+int dnr_lanes() { return VL; }
+
+void dnr_pool(const Layer *layer, const void *maps, int first, int last, int64_t pixels, float *means) {
+    if (layer->half) return pool(layer, (const bf16 *)maps, first, last, pixels, means);
+    pool(layer, (const float *)maps, first, last, pixels, means);
+}
+
+void dnr_relay(const Layer *layer, const float *pooled, int clips, int groups, const float *scale_before,
+               const float *shift_before, float *scale, float *shift) {
+    relay(layer, pooled, clips, groups, scale_before, shift_before, scale, shift);
+}
+
+void dnr_apply(const Layer *layer, const void *maps, int first, int last, int64_t pixels, int each, const float *scale,
+               const float *shift, void *out) {
+    if (layer->half) return apply(layer, (const bf16 *)maps, first, last, pixels, each, scale, shift, (bf16 *)out);
+    apply(layer, (const float *)maps, first, last, pixels, each, scale, shift, (float *)out);
+}
+
 // All three, one after the other.
-void dnr_norm(const Layer *layer, const float *maps, int clips, int groups, int64_t pixels, const float *scale_before,
-              const float *shift_before, float *scale, float *shift, float *out) {
+void dnr_norm(const Layer *layer, const void *maps, int clips, int groups, int64_t pixels, const float *scale_before,
+              const float *shift_before, float *scale, float *shift, void *out) {
     std::vector<float> pooled((size_t)clips * groups * layer->channels);
     dnr_pool(layer, maps, 0, clips * groups, pixels, pooled.data());
-    dnr_relay(layer, pooled.data(), clips, groups, scale_before, shift_before, scale, shift);
+    relay(layer, pooled.data(), clips, groups, scale_before, shift_before, scale, shift);
     dnr_apply(layer, maps, 0, clips * groups, pixels, 1, scale, shift, out);
 }
 }

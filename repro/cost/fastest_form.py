@@ -19,7 +19,7 @@ from contextlib import redirect_stderr
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from methods.dnr.native import load
 from methods.dnr.norm import DynamicNorm
@@ -155,7 +155,7 @@ def _seconds(form: Form, example: Tensor) -> float:
 
 def builders(module: nn.Module, device: str, precision: str, compile: bool) -> dict[str, Builder]:
     """The forms of a network for a device and precision; the most promising first, should the trial run out of time."""
-    forms = _halves(device, precision) if precision in HALVES else _wholes(module, device)
+    forms = _halves(module, device, precision) if precision in HALVES else _wholes(module, device)
     if device == "cuda":
         captured = {f"{name}, CUDA graph": _graphed(builder) for name, builder in forms.items()}
         forms = {**captured, **forms}
@@ -168,22 +168,25 @@ def builders(module: nn.Module, device: str, precision: str, compile: bool) -> d
     return forms
 
 
-def _halves(device: str, precision: str) -> dict[str, Builder]:
+def _halves(module: nn.Module, device: str, precision: str) -> dict[str, Builder]:
     dtype = HALVES[precision]
-    forms: dict[str, Builder] = {
-        f"folded, {precision}, channels_last": lambda module, _: as_half(module, dtype),
-        "autocast, channels_last": lambda module, _: _autocast(module, dtype),
-    }
+    forms: dict[str, Builder] = {}
+    if device == "cpu" and _has_dnr(module):
+        forms["fused oneDNN calls, DNR in C++, bf16, channels_last"] = lambda module, _: _Cast(
+            _native(module, dtype), dtype
+        )
     if device == "cpu":
-        return {"fused oneDNN calls, bf16, channels_last": lambda module, _: _Cast(fuse(module, dtype), dtype), **forms}
+        forms["fused oneDNN calls, bf16, channels_last"] = lambda module, _: _Cast(fuse(module, dtype), dtype)
+    forms[f"folded, {precision}, channels_last"] = lambda module, _: as_half(module, dtype)
+    forms["autocast, channels_last"] = lambda module, _: _autocast(module, dtype)
     return forms
 
 
 def _wholes(module: nn.Module, device: str) -> dict[str, Builder]:
     forms: dict[str, Builder] = {"eager": lambda module, _: module}
     if device == "cpu":
-        if any(isinstance(part, DynamicNorm) for part in module.modules()):
-            forms["fused oneDNN calls, DNR in C++, channels_last"] = _native
+        if _has_dnr(module):
+            forms["fused oneDNN calls, DNR in C++, channels_last"] = lambda module, _: _native(module, torch.float32)
         forms["fused oneDNN calls, channels_last"] = lambda module, _: fuse(module)
         forms["folded, TorchScript, oneDNN graph"] = _onednn_graph
     else:
@@ -192,8 +195,12 @@ def _wholes(module: nn.Module, device: str) -> dict[str, Builder]:
     return forms
 
 
-def _native(module: nn.Module, example: Tensor) -> Form:
-    return fuse(module, replace=load(paths.cache() / "native").norm)
+def _has_dnr(module: nn.Module) -> bool:
+    return any(isinstance(part, DynamicNorm) for part in module.modules())
+
+
+def _native(module: nn.Module, dtype: torch.dtype) -> fx.GraphModule:
+    return fuse(module, dtype, load(paths.cache() / "native").norm)
 
 
 class _Cast(nn.Module):

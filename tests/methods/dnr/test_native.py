@@ -70,6 +70,36 @@ def test_along_frames(kernel, monkeypatch, threads, relu, clips, channels, size,
     assert value is not x and value.is_contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@torch.inference_mode()
+def test_maps_of_bfloat16_are_rounded_once(kernel, monkeypatch, threads):
+    norm, x = temporal().bfloat16(), maps(2, 32, (9, 7)).bfloat16()
+    x[3, 2, 1, 1] = float("nan")
+    made, before = kernel.norm(norm), torch.get_num_threads()
+    monkeypatch.setattr(native, "_SHARED", 1 << 10)
+    try:
+        torch.set_num_threads(threads)
+        value = made(x)
+    finally:
+        torch.set_num_threads(before)
+    exact = kernel.norm(copy.deepcopy(norm).float())(x.float())
+    assert value.dtype == torch.bfloat16 and value.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(value, exact.bfloat16(), rtol=2**-7, atol=1e-6, equal_nan=True)
+    assert (value == exact.bfloat16()).sum() >= 0.99 * exact.isfinite().sum() > 0
+
+
+@torch.inference_mode()
+def test_a_relay_of_bfloat16_goes_on_in_plain_layers(kernel):
+    relay, x = Relay(cell(32).eval().bfloat16()), maps(2, 32, (6, 5)).bfloat16()
+    ends = ((True, False), (False, False), (False, True))
+    norms = [CrossLayerNorm(host(32), Clip(FRAMES), relay, first=a, last=b).eval().bfloat16() for a, b in ends]
+    expected = [norm(x) for norm in norms]
+    for norm, other in zip((kernel.norm(norms[0]), norms[1], kernel.norm(norms[2])), expected, strict=True):
+        value = norm(x)
+        assert value.dtype == torch.bfloat16
+        torch.testing.assert_close(value, other, rtol=0.05, atol=0.05)
+
+
 @pytest.mark.parametrize("plain", [(), (0,), (1,), (2,)])
 @torch.inference_mode()
 def test_along_blocks_whichever_of_them_is_plain(kernel, plain):
