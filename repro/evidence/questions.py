@@ -40,6 +40,8 @@ class Arm:
     mean: float | None
     seeds: int
     """How many of those declared have a record."""
+    ends: tuple[float, float] | None = None
+    """The lowest and the highest seed."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,10 @@ def _answer(one: Question, index: Index, scores: VideoScores) -> Answer:
     except ReproError as error:
         return replace(made, state="empty", why=str(error))
     values = np.array(sample.values)
-    arms = tuple(replace(arm, mean=float(own.mean())) for arm, own in zip(arms, values, strict=True))
+    arms = tuple(
+        replace(arm, mean=float(own.mean()), ends=(float(own.min()), float(own.max())))
+        for arm, own in zip(arms, values, strict=True)
+    )
     made = replace(made, arms=arms, out_of_range=_out_of_range(one, arms))
     if why := _empty(one, records, checks):
         return replace(made, state="empty", why=why)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from repro.core.words import duration, many
 from repro.evidence.paired import seen_at, would_decide
-from repro.evidence.questions import Answer, Check, answers
+from repro.evidence.questions import Answer, Arm, Check, answers
 from repro.evidence.stats import LEVEL
 from repro.papers.questions import told_of_probe, waits_for
 from repro.papers.table import TableSpec
@@ -97,7 +97,7 @@ def lines(one: Answer) -> list[str]:
     question, where = one.question, one.question.probe or one.question.cell
     made = [question.asks, f"  {word_of(one)}: {told(one)}"]
     made += [f"  {part}" for part in _evidence(one)]
-    arms = "; ".join(f"{arm.label} {_value(arm.mean, question.digits)}" for arm in one.arms)
+    arms = "; ".join(f"{arm.label} {_over_seeds(arm, question.digits)}" for arm in one.arms)
     made.append(f"  arms on {where}: {arms}")
     width, seen = f"{question.width:g} {question.unit}", seen_at(question.width, question.seeds)
     made.append(
@@ -141,6 +141,13 @@ def _checked(check: Check) -> str:
     word = {True: "holds", False: "fails", None: f"{check.seeds} of {check.control.seeds} seeds"}[check.holds]
     metric = "" if check.control.metric == "top1" else f" ({check.control.metric})"
     return f"{check.control.says}: {_value(check.mean, 1)}{metric}, {bound}: {word}"
+
+
+def _over_seeds(arm: Arm, digits: int) -> str:
+    if arm.mean is None or arm.ends is None:
+        return "-"
+    low, high = (f"{end:.{digits}f}" for end in arm.ends)
+    return f"{arm.mean:.{digits}f} (seeds {low} to {high})"
 
 
 def _value(value: float | None, digits: int) -> str:
