@@ -15,7 +15,7 @@ from repro.core import paths
 from repro.core.spec import Model, Speed, replace
 from repro.cost import fastest_form
 from repro.cost.drawn_decisions import draw
-from repro.cost.onednn_fusion import FusedConv2d
+from repro.cost.onednn_fusion import FusedConv
 from repro.cost.speed import random_clips, random_network
 from repro.cost.timing import seconds
 
@@ -56,7 +56,7 @@ def parts_for(device: str) -> tuple[dict[str, Any], str]:
     """What the compact form is built of on this device, and its name."""
     if device != "cpu" or not torch.backends.mkldnn.is_available():
         return {}, "plain PyTorch"
-    how: dict[str, Any] = {"convolution": FusedConv2d}
+    how: dict[str, Any] = {"convolution": FusedConv}
     try:
         kernel = load(paths.cache() / "native")
     except CannotCompile as why:

@@ -2,8 +2,9 @@
 
 `fuse` reads the order of operations off a torch.fx graph, so that it depends on what a network does, not on how its
 parts are called: a batch normalization, sum or ReLU goes into the convolution before it when nothing else reads the
-value in between. Weights are packed once for their kernel; maps stay in channels_last, which 1x1 convolutions prefer.
-The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++ compiler is needed.
+value in between. Weights are packed once for their kernel; maps stay in channels_last, volumes in channels_last_3d,
+which 1x1 convolutions prefer. The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++
+compiler is needed.
 """
 
 from __future__ import annotations
@@ -17,14 +18,25 @@ from unittest import mock
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 Replace = Callable[[nn.Module], nn.Module | None]
+#: oneDNN's name of an activation, and its arguments
+Act = tuple[str, tuple[float, ...]]
 #: what fx raises on networks whose path depends on values
 UNREADABLE = (fx.proxy.TraceError, TypeError, ValueError, AttributeError, RuntimeError)
 _SUMS = (operator.add, operator.iadd, torch.add)
 #: over images and over volumes
 CONVS, NORMS = (nn.Conv2d, nn.Conv3d), (nn.BatchNorm2d, nn.BatchNorm3d)
+_NONE: Act = ("none", ())
+_RELU: Act = ("relu", ())
+#: activation -> module, functions and method that compute it
+_ACTIVATIONS: tuple[tuple[Act, tuple[Any, ...]], ...] = (
+    (_RELU, (nn.ReLU, torch.relu, torch.relu_, functional.relu, "relu", "relu_")),
+    (("hardtanh", (0.0, 6.0)), (functional.relu6,)),
+    (("swish", ()), (nn.SiLU, functional.silu)),
+)
 
 
 def fold(module: nn.Module) -> fx.GraphModule:
@@ -39,8 +51,8 @@ def fold(module: nn.Module) -> fx.GraphModule:
         norm = _module(modules, node)
         before = node.args[0] if norm is not None and node.args else None
         conv = _module(modules, before)
-        if isinstance(norm, NORMS) and isinstance(conv, CONVS) and _alone(before, modules):
-            if norm.running_mean is None or norm.running_var is None:
+        if isinstance(norm, NORMS) and isinstance(conv, CONVS) and _once(before, modules):
+            if _only_user(before) is None or norm.running_mean is None or norm.running_var is None:
                 continue
             conv.weight, conv.bias = fuse_conv_bn_weights(
                 conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
@@ -65,14 +77,15 @@ def fuse(module: nn.Module, dtype: torch.dtype = torch.float32, replace: Replace
     modules = dict(graph.named_modules())
     for node in list(graph.graph.nodes):
         part = _module(modules, node)
-        if isinstance(part, nn.Conv2d) and _alone(node, modules) and part.padding_mode == "zeros":
+        if isinstance(part, CONVS) and _once(node, modules) and part.padding_mode == "zeros":
             _fuse_one(graph, node, modules)
             continue
         made = None if part is None else replace(part)
         if made is not None:
             _put(graph, modules, node, made)
             act = _only_user(node)
-            if act is not None and _is_relu(act, modules):
+            if _activation(act, modules) == _RELU:
+                assert act is not None
                 made.relu = True  # type: ignore[assignment]
                 act.replace_all_uses_with(node)
                 graph.graph.erase_node(act)
@@ -82,27 +95,29 @@ def fuse(module: nn.Module, dtype: torch.dtype = torch.float32, replace: Replace
     return graph
 
 
-class FusedConv2d(nn.Module):
-    """Convolution, optional sum with `other`, optional ReLU: (N, C, H, W) -> channels_last (N, C', H', W').
+class FusedConv(nn.Module):
+    """Convolution, optional sum with `other`, optional activation: (N, C, H, W) -> channels_last (N, C', H', W'), and
+    volumes likewise.
 
-    A subclass of Conv2d that works on its input first, such as TSM's shift, keeps doing so: only its convolution proper
-    is replaced.
+    A subclass of torch's convolution that works on its input first, such as TSM's shift, keeps doing so: only its
+    convolution proper is replaced. With `other` the activation can be a ReLU alone.
     """
 
-    def __init__(self, conv: nn.Conv2d, *, relu: bool) -> None:
+    def __init__(self, conv: nn.Conv2d | nn.Conv3d, *, relu: bool = False, act: Act = _NONE) -> None:
         super().__init__()
         if isinstance(conv.padding, str):
             raise NotImplementedError(f"a convolution with padding {conv.padding!r} is not fused")
-        self.conv, self.relu = conv, relu
+        self.conv, self.act = conv, _RELU if relu else act
         self.in_place = False
         """Whether the sum may be written over `other`."""
+        self.layout = torch.channels_last if isinstance(conv, nn.Conv2d) else torch.channels_last_3d
         self.where = (list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups)
         self.packed: Tensor | None = None
         self.other: Tensor | None = None
         conv._conv_forward = self._run  # type: ignore[method-assign, assignment]
 
     def forward(self, x: Tensor, other: Tensor | None = None) -> Tensor:
-        """`relu(conv(x) + other)`, as far as there are ReLU and `other`."""
+        """`act(conv(x) + other)`, as far as there are an activation and `other`."""
         self.other = other
         try:
             return self.conv(x)
@@ -110,35 +125,40 @@ class FusedConv2d(nn.Module):
             self.other = None
 
     def _run(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        x = x.contiguous(memory_format=torch.channels_last)
+        x = x.contiguous(memory_format=self.layout)
         if self.packed is None:
             padding, stride, dilation, groups = self.where
             self.packed = torch.ops.mkldnn._reorder_convolution_weight(
                 weight.detach(), padding, stride, dilation, groups, list(x.shape)
             )
-        act = "relu" if self.relu else None
+        name, arguments = self.act
         if self.other is None:
-            return torch.ops.mkldnn._convolution_pointwise(x, self.packed, bias, *self.where, act or "none", [], "")
-        other = self.other.contiguous(memory_format=torch.channels_last)
-        after: tuple[Any, ...] = (self.packed, bias, *self.where, "add", 1.0, act, [], None)
+            act = (name, list(arguments), "")
+            return torch.ops.mkldnn._convolution_pointwise(x, self.packed, bias, *self.where, *act)
+        other = self.other.contiguous(memory_format=self.layout)
+        relu = name if self.act == _RELU else None
+        after: tuple[Any, ...] = (self.packed, bias, *self.where, "add", 1.0, relu, [], None)
         if self.in_place:
             return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *after)
         return torch.ops.mkldnn._convolution_pointwise.binary(x, other, *after)
 
 
 def _fuse_one(graph: fx.GraphModule, node: fx.Node, modules: dict[str, nn.Module]) -> None:
-    """Replace the convolution at `node`, and the sum and ReLU behind it that read it alone, by one call."""
+    """Replace the convolution at `node`, and the sum and activation behind it that read it alone, by one call."""
     last, other = node, None
     total = _only_user(last)
     if total is not None and _is_sum(total):
         others = [arg for arg in total.args if arg is not last]
         if len(others) == 1 and isinstance(others[0], fx.Node):
             last, other = total, others[0]
-    act = _only_user(last)
-    relu = act is not None and _is_relu(act, modules)
-    last = act if relu and act is not None else last
+    user = _only_user(last)
+    act = _activation(user, modules)
+    if user is not None and (act == _RELU or (other is None and act != _NONE)):
+        last = user
+    else:
+        act = _NONE
     name = str(node.target)
-    _put(graph, modules, node, FusedConv2d(modules[name], relu=relu))  # type: ignore[arg-type]
+    _put(graph, modules, node, FusedConv(modules[name], act=act))  # type: ignore[arg-type]
     with graph.graph.inserting_after(last):
         new = graph.graph.call_module(name, (node.args[0], other) if other is not None else (node.args[0],))
     last.replace_all_uses_with(new)
@@ -164,11 +184,11 @@ def _write_in_place(graph: fx.GraphModule, modules: dict[str, nn.Module]) -> Non
     order = {node: position for position, node in enumerate(graph.graph.nodes)}
     for node in graph.graph.nodes:
         part, other = _module(modules, node), node.args[1] if len(node.args) > 1 else None
-        if isinstance(part, FusedConv2d):
-            if isinstance(_module(modules, other), FusedConv2d):
+        if isinstance(part, FusedConv):
+            if isinstance(_module(modules, other), FusedConv):
                 readers = _readers(other, modules)  # type: ignore[arg-type]
                 part.in_place = all(order[reader] < order[node] for reader in readers if reader is not node)
-        elif hasattr(part, "in_place") and isinstance(_module(modules, node.args[0]), FusedConv2d):
+        elif hasattr(part, "in_place") and isinstance(_module(modules, node.args[0]), FusedConv):
             part.in_place = _only_user(node.args[0]) is node  # type: ignore[union-attr, assignment, arg-type]
 
 
@@ -180,7 +200,7 @@ def _readers(node: fx.Node, modules: dict[str, nn.Module]) -> set[fx.Node]:
         for user in waiting.pop().users:
             if user not in found:
                 found.add(user)
-                if not isinstance(_module(modules, user), FusedConv2d):
+                if not isinstance(_module(modules, user), FusedConv):
                     waiting.append(user)
     return found
 
@@ -191,16 +211,18 @@ def _is_sum(node: fx.Node) -> bool:
     return node.op == "call_function" and node.target in _SUMS and len(node.args) == 2 and not node.kwargs
 
 
-def _is_relu(node: fx.Node, modules: dict[str, nn.Module]) -> bool:
-    if isinstance(_module(modules, node), nn.ReLU):
-        return True
-    functions: tuple[Callable[..., Any], ...] = (torch.relu, torch.relu_, nn.functional.relu)
-    return (node.op == "call_function" and node.target in functions) or (
-        node.op == "call_method" and node.target in ("relu", "relu_")
-    )
+def _activation(node: fx.Node | None, modules: dict[str, nn.Module]) -> Act:
+    """What oneDNN calls the activation at `node`; that of none where there is none, or one that it does not know."""
+    if node is None:
+        return _NONE
+    part = _module(modules, node)
+    if isinstance(part, nn.Hardtanh):  # ReLU6 is one
+        return "hardtanh", (float(part.min_val), float(part.max_val))
+    called = type(part) if part is not None else node.target
+    return next((act for act, names in _ACTIVATIONS if called in names), _NONE)
 
 
-def _only_user(node: fx.Node) -> fx.Node | None:
+def _only_user(node: fx.Node | Any) -> fx.Node | None:
     return next(iter(node.users)) if len(node.users) == 1 else None
 
 
@@ -208,11 +230,10 @@ def _module(modules: dict[str, nn.Module], node: Any) -> nn.Module | None:
     return modules.get(str(node.target)) if isinstance(node, fx.Node) and node.op == "call_module" else None
 
 
-def _alone(node: fx.Node | Any, modules: dict[str, nn.Module]) -> bool:
-    """Whether this is the only call of its module, under any name, and one other operation reads its value."""
-    conv = _module(modules, node)
-    calls = [other for other in node.graph.nodes if _module(modules, other) is conv]
-    return len(calls) == 1 and len(node.users) == 1
+def _once(node: fx.Node | Any, modules: dict[str, nn.Module]) -> bool:
+    """Whether this is the only call of its module, under any name."""
+    part = _module(modules, node)
+    return sum(_module(modules, other) is part for other in node.graph.nodes) == 1
 
 
 class _Tracer(fx.Tracer):

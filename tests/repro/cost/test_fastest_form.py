@@ -10,7 +10,7 @@ from repro.core.errors import BadOption
 from repro.core.spec import Model, frozen, replace
 from repro.cost import fastest_form
 from repro.cost.fastest_form import fastest, relative_error
-from repro.cost.onednn_fusion import FusedConv2d, fold, fuse
+from repro.cost.onednn_fusion import FusedConv, fold, fuse
 from repro.cost.speed import randomize
 from repro.models.build import build, input_shape
 
@@ -47,10 +47,10 @@ def test_folding_and_fusing_keep_the_values(model: Model) -> None:
         fused = fuse(net)
         assert relative_error(fused(x), reference) < 1e-5
         assert relative_error(fused(x[:1]), reference[:1]) < 1e-5
-        convolutions = [part for part in fused.modules() if isinstance(part, FusedConv2d)]
+        convolutions = [part for part in fused.modules() if isinstance(part, FusedConv)]
         assert len(convolutions) == sum(isinstance(part, nn.Conv2d) for part in net.modules())
         # the stem, three blocks of conv1, conv2 and conv3: all have a ReLU behind them but those with DNR between
-        assert sum(part.relu for part in convolutions) == {None: 10, "dnr": 4}[model.method]
+        assert sum(part.act[0] == "relu" for part in convolutions) == {None: 10, "dnr": 4}[model.method]
     assert torch.equal(net(x), reference)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
 
@@ -138,7 +138,44 @@ def test_what_may_not_be_fused_is_left() -> None:
     x = torch.randn(2, 8, 9, 9)
     fused = fuse(net)
     assert relative_error(fused(x), net(x)) < 1e-5
-    assert sum(isinstance(part, FusedConv2d) for part in fused.modules()) == 1
+    made = {name: part.act[0] for name, part in fused.named_modules() if isinstance(part, FusedConv)}
+    assert made == {"a": "none", "b": "relu"}
+
+
+class Volumes(nn.Module):
+    """Convolutions over volumes and images; activations that oneDNN knows, alone and behind a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Conv3d(3, 8, 3, padding=1), nn.Conv3d(8, 8, (3, 1, 1), padding=(1, 0, 0), groups=8)
+        self.c, self.d = nn.Conv3d(8, 8, 1), nn.Conv2d(8, 8, 3, padding=1)
+        self.norm, self.act, self.short = nn.BatchNorm3d(8), nn.SiLU(), nn.Hardtanh(-0.5, 0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = nn.functional.relu6(self.norm(self.a(x)))
+        y = self.short(self.b(y))
+        y = self.act(self.c(y) + y)
+        z = y.transpose(1, 2).flatten(0, 1)
+        return self.act(self.d(z)).mean((2, 3))
+
+
+@needs_onednn
+@torch.inference_mode()
+def test_volumes_and_other_activations_are_fused() -> None:
+    torch.manual_seed(0)
+    net = Volumes().eval()
+    randomize(net, torch.Generator().manual_seed(0))
+    x = 4.0 * torch.randn(2, 3, 4, 9, 9)
+    fused, reference = fuse(net), net(x)
+    assert relative_error(fused(x), reference) < 1e-5
+    made = {name: part.act for name, part in fused.named_modules() if isinstance(part, FusedConv)}
+    assert made == {
+        "a": ("hardtanh", (0.0, 6.0)),
+        "b": ("hardtanh", (-0.5, 0.5)),
+        "c": ("none", ()),  # behind the sum
+        "d": ("swish", ()),
+    }
+    assert torch.equal(net(x), reference)
 
 
 class Branching(nn.Module):
@@ -259,10 +296,10 @@ def test_memory_that_is_read_again_is_not_written_over() -> None:
     net, x = Reread().eval(), torch.randn(2, 8, 9, 9)
     fused = fuse(net)
     assert relative_error(fused(x), net(x)) < 1e-5
-    in_place = [part.in_place for part in fused.modules() if isinstance(part, FusedConv2d)]
+    in_place = [part.in_place for part in fused.modules() if isinstance(part, FusedConv)]
     assert in_place == [False] * 3
     whole = fuse(network(NETWORKS[0]))
-    assert sum(part.in_place for part in whole.modules() if isinstance(part, FusedConv2d)) == 3
+    assert sum(part.in_place for part in whole.modules() if isinstance(part, FusedConv)) == 3
 
 
 @pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
