@@ -123,7 +123,7 @@ def _add_test(commands: Commands) -> None:
     add_model(parser)
     parser.add_argument("--weights", type=Path, required=True, help="a file of import-weights or train")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--split", default="val")
+    parser.add_argument("--split", help="default: val, or test where a file has no val")
     add_test_views(parser)
     parser.add_argument("--amp", default="off", choices=["off", "bf16", "fp16"], help="16 bits where they are safe")
     _add_workers(parser)
@@ -249,11 +249,10 @@ def train(args: argparse.Namespace) -> int:
 def test(args: argparse.Namespace) -> int:
     """Score one split with given weights."""
     console = prepare(args)
-    from repro.data.splits import known_split
     from repro.data.user_data import dataset_name
     from repro.engine.process_group import together
     from repro.models.pretrained import saved
-    from repro.runner.one_experiment import with_weights
+    from repro.runner.one_experiment import scored_split, with_weights
 
     with together(args.device) as device:
         name = dataset_name(args.dataset)
@@ -261,7 +260,7 @@ def test(args: argparse.Namespace) -> int:
         model = with_weights(model_of(args, known.model), args.weights)
         model = model if args.classes else replace(model, num_classes=known.model.num_classes)
         views = views_of(args, known.views_for(model), model)
-        measure = Accuracy(dataset=name, test=views, test_split=known_split(args.split) or args.split, amp=args.amp)
+        measure = Accuracy(dataset=name, test=views, test_split=scored_split(name, args.split), amp=args.amp)
         how = Execution(device=device, threads=args.threads, decoder=args.decoder, workers=args.workers)
         return _single(console, Experiment(model=model, measure=measure), how, args.out, weights=args.weights)
 

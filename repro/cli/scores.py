@@ -44,7 +44,7 @@ def add(commands: Commands) -> None:
         "--from", dest="form", choices=_FORMATS, help="what wrote the file, where its ending does not tell"
     )
     group.add_argument("--dataset", help="a registered name, or a CSV: whose videos were scored")
-    group.add_argument("--split", default="val", help="default val")
+    group.add_argument("--split", help="default: val, or test where a file has no val")
     group.add_argument("--as", dest="label", metavar="LABEL", help="how the row is called")
     group.add_argument("--out", type=Path, help="folder for the record; default: your own results, which tables show")
 
@@ -97,12 +97,12 @@ def _compare(args: argparse.Namespace, console: Console) -> int:
 
 def _import(args: argparse.Namespace, console: Console) -> int:
     from repro.data.datasets import open_index
-    from repro.data.splits import known_split
     from repro.data.user_data import dataset_name
     from repro.engine.foreign_scores import from_elsewhere
     from repro.evidence.rescored import read
     from repro.report.rescored import render_reading
     from repro.runner.imported import keep
+    from repro.runner.one_experiment import scored_split
 
     form = args.form or (_ENDINGS.get(Path(args.words[1]).suffix.lower()) if len(args.words) == 2 else None)
     told = (("from", form), ("dataset", args.dataset), ("as", args.label))
@@ -112,7 +112,7 @@ def _import(args: argparse.Namespace, console: Console) -> int:
         fix = "python -m repro scores import dump.pkl --from mmaction2 --dataset my.csv --as 'TSM (mmaction2)'"
         raise BadOption(f"scores import {what}", fix=fix)
     name = dataset_name(args.dataset)
-    index = open_index(name, known_split(args.split) or args.split)
+    index = open_index(name, scored_split(name, args.split))
     found, notes = from_elsewhere(args.words[1], str(form), index, args.label)
     file = keep(found, name, index, args.out)
     console.print(f"{args.label}, from elsewhere ({form}), on {index.name} {index.split}", markup=False, emoji=False)

@@ -122,7 +122,12 @@ def read_csv(path: str | Path, split: str, *, labels: str | Path | None = None) 
             fix="add a column `split` with the values train and val",
         )
     if not chosen:
-        raise UnknownName(f"split of {str(file)!r}", split, {row.split or "" for row in rows}, fix="--split NAME")
+        raise UnknownName(
+            f"split of {str(file)!r}",
+            split,
+            {row.split or "" for row in rows},
+            fix="lines of that split, or one that it has",
+        )
     folder = file.absolute().parent
     refuse_shared(file, [Listed(r.line, r.path, r.split, number) for r, number in zip(rows, numbers, strict=True)])
     videos = tuple(Video(id=row.path, path=folder / row.path, label=number, group=row.group) for row, number in chosen)

@@ -12,9 +12,10 @@ from repro.core.errors import BadOption, WeightsError
 from repro.core.files import file_sha256, require_writable
 from repro.core.spec import Accuracy, Experiment, Model, frozen, replace
 from repro.core.words import many
-from repro.data import label_maps
+from repro.data import label_maps, user_data
 from repro.data.datasets import is_configured, open_index
 from repro.data.index import Index as Videos
+from repro.data.splits import known_split
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution, Files
 from repro.models.pretrained import require_frames, require_views, short_name
@@ -34,6 +35,13 @@ def with_weights(model: Model, path: Path) -> Model:
     if not path.is_file():
         raise WeightsError(f"{str(path)!r} is not a file", allowed="a file of import-weights or train")
     return replace(model, pretrained=f"sha256:{file_sha256(path)}")
+
+
+def scored_split(name: str, given: str | None = None) -> str:
+    """The split scored by hand: as given; else `val`, or `test` where a file has no other, `choose` of a probe."""
+    if given:
+        return known_split(given) or given
+    return CHOOSE if name.startswith("probe-") else user_data.test_split(name)
 
 
 def recipe(
@@ -62,7 +70,7 @@ def recipe(
         if model.name not in KINETICS:
             raise BadOption(f"no training recipe is known for {model.name}", allowed=", ".join(sorted(KINETICS)))
         train, test = KINETICS[model.name]
-        measure = Accuracy(dataset=name, train=train, test=test)
+        measure = Accuracy(dataset=name, train=train, test=test, test_split=scored_split(name))
     own = OwnData(dataset, views, crop, frozen({"flip_labels": _flip_labels(name), **changes}))
     made, note = on_data(Experiment(model=model, measure=measure), name, own)
     if note:
@@ -96,7 +104,7 @@ def run_single(
     verb = "test" if weights else "train"
     measure = experiment.measure
     assert isinstance(measure, Accuracy)
-    splits = _preflight(experiment, measure, weights)
+    splits = _preflight(experiment, measure, how, weights)
     for text in _notes(splits, experiment, weights, how.workers):
         on_note(text)
     job = Job("own", verb, experiment.model.name, measure.dataset.partition("@")[0], experiment, seed)
@@ -138,19 +146,24 @@ def _notes(
             yield found.note
 
 
-def _preflight(experiment: Experiment, measure: Accuracy, weights: Path | None) -> dict[str, Videos]:
+def _preflight(experiment: Experiment, measure: Accuracy, how: Execution, weights: Path | None) -> dict[str, Videos]:
     """Find what cannot be before anything is measured, so that a slip of the hand is told and not recorded. Returns the
     splits that are used.
     """
+    from repro.engine.distributed import Ranks
+    from repro.engine.train import optim
     from repro.models.build import build_meta
     from repro.models.weights import load_weights
 
-    model = experiment.model
+    model, train = experiment.model, measure.train
     require_views(model, measure.test)
-    if measure.train:
-        require_frames(model, measure.train.sampling)
-    used = (measure.test_split, *(["train"] if measure.train else []))
+    if train:
+        require_frames(model, train.sampling)
+    used = (measure.test_split, *(["train"] if train else []))
     splits = {split: open_index(measure.dataset, split) for split in used}
+    if train:
+        world, size = Ranks.current().world_size, how.micro_batch
+        optim.plan(train, len(splits["train"]), world_size=world, micro_batch=size, exact=size is not None)
     if 0 < measure.test.resize < measure.test.crop:
         raise BadOption(f"crop {measure.test.crop} does not fit into a short side of {measure.test.resize}")
     module = build_meta(model)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from repro.core.errors import BadOption, UnknownName, WeightsError
-from repro.core.spec import Experiment, Model, Static, content_id
+from repro.core.spec import Experiment, Model, Static, content_id, replace
 from repro.data.user_data import dataset_name
 from repro.engine.execution import Execution
 from repro.papers.probes import probe
-from repro.runner.one_experiment import recipe, run_single, with_weights
+from repro.runner.one_experiment import recipe, run_single, scored_split, with_weights
 
 TSM = Model(name="tsm", backbone="tiny_resnet", num_classes=8)
 
@@ -59,6 +59,30 @@ def test_another_size_in_the_test_than_in_training_is_told(tmp_path: Path) -> No
     run_single(made, Execution(device="cpu", threads=1), out=tmp_path, on_note=told.append)
     (note,) = [text for text in told if "trained at" in text]
     assert "tested at 64 x 64" in note and "--crop 32" in note
+
+
+def test_a_batch_that_does_not_fit_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    made = recipe(TSM, "probe-order-smoke", {"batch": 2})
+    with pytest.raises(BadOption, match="3 clips at a time do not make up the 2"):
+        run_single(made, Execution(device="cpu", threads=1, micro_batch=3), out=tmp_path / "out")
+    large = replace(made, measure=replace(made.measure, train=replace(made.measure.train, batch=10**6)))
+    with pytest.raises(BadOption, match="fewer than one batch"):
+        run_single(large, Execution(device="cpu", threads=1), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "splits, expected", [(("train", "test"), "test"), (("train", "val", "test"), "val"), (("train", "dev"), "val")]
+)
+def test_a_file_is_scored_on_the_split_that_it_has(tmp_path: Path, splits: tuple[str, ...], expected: str) -> None:
+    lines = [f"v{number}.mp4,{number % 2},{split}" for number, split in enumerate(("train", *splits))]
+    for number in range(len(lines)):
+        (tmp_path / f"v{number}.mp4").write_bytes(str(number).encode())
+    (tmp_path / "my.csv").write_text("\n".join(["path,label,split", *lines]))
+    name = dataset_name(str(tmp_path / "my.csv"))
+    assert scored_split(name) == expected
+    assert scored_split(name, "validation") == "val"
+    assert recipe(replace(TSM, num_classes=2), name, {"epochs": 1}).measure.test_split == expected  # type: ignore[union-attr]
 
 
 def test_a_probe_has_its_own_recipe_and_small_form() -> None:
