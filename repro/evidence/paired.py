@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from repro.core.errors import BadOption
-from repro.evidence.stats import ENDS, LEVEL, POWER, Interval, holm, t_below, t_interval, t_quantile
+from repro.evidence.stats import BELOW, ENDS, LEVEL, POWER, Interval, holm, t_below, t_interval, t_quantile
 
 Word = Literal["higher", "lower", "undecided"]
 #: seeds, at the most, that are asked for
@@ -39,6 +39,8 @@ class Contrast:
     """Two-sided, of no difference, by `error`."""
     smallest: float
     """The smallest true difference that a design of this error finds with power 0.8 at 5 %."""
+    whole: float
+    """Half the width of the 95 % interval by `error`."""
 
     @property
     def half(self) -> float:
@@ -46,16 +48,20 @@ class Contrast:
         return (self.seeds.high - self.seeds.low) / 2
 
 
-def contrast(per_seed: np.ndarray, of_videos: float = 0.0) -> Contrast:
-    """Of the contrast at each seed, (S,), with the variance that the test videos add (`video_variance`)."""
+def contrast(per_seed: np.ndarray, of_videos: float = 0.0, videos: float = math.inf) -> Contrast:
+    """Of the contrast at each seed, (S,), with the variance that the test videos add (`video_variance`), of how many.
+
+    By default there are so many that their variance is known.
+    """
     over = t_interval(per_seed)
     of_seeds = float(np.var(per_seed, ddof=1)) / over.n
     error = math.sqrt(of_seeds + of_videos)
     if error == 0:
-        return Contrast(over, 0.0, float(over.value == 0), 0.0)
-    freedom = (over.n - 1) * ((of_seeds + of_videos) / of_seeds) ** 2 if of_seeds > 0 else 1e9
+        return Contrast(over, 0.0, float(over.value == 0), 0.0, 0.0)
+    spread = of_seeds**2 / (over.n - 1) + of_videos**2 / (videos - 1)
+    freedom = (of_seeds + of_videos) ** 2 / spread if spread > 0 else 1e9
     p = 2 * t_below(freedom, -abs(over.value) / error)
-    return Contrast(over, error, p, smallest(error, freedom))
+    return Contrast(over, error, p, smallest(error, freedom), error * t_quantile(freedom, BELOW))
 
 
 def video_variance(per_video: np.ndarray) -> float:

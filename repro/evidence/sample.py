@@ -1,4 +1,4 @@
-"""What the runs of one question come to: each arm's value at each seed, and what the test videos add.
+"""What the runs of a contrast come to: each arm's value at each seed, and what the test videos add.
 
 Reading the scores of forty trainings takes a while, so what they come to is kept in the cache, under the hashes of
 the files that it was read from. It can be made again at any time; a damaged file is.
@@ -17,18 +17,18 @@ from repro.core import paths
 from repro.core.files import parse_json, write_atomic
 from repro.evidence.paired import over_videos, video_variance
 from repro.evidence.stats import Interval
-from repro.evidence.video_scores import VideoScores
+from repro.evidence.video_scores import RANKS, VideoScores
 from repro.papers.questions import Term
 from repro.records.schema import Record
 
 #: raised when what is kept means something else
-_VERSION = 1
+_VERSION = 2
 Records = Mapping[str, Sequence[Record]]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """The runs of a question in numbers."""
+    """The runs of a question, or of a gain, in numbers."""
 
     values: tuple[tuple[float, ...], ...]
     """(terms, seeds), in the order of the terms."""
@@ -36,6 +36,8 @@ class Sample:
     """Variance of the contrast that the test videos add; see `paired.video_variance`."""
     videos: Interval | None
     """The contrast by the bootstrap over test videos, where it is a share of them."""
+    differing: int
+    """Test videos on which the arms differ at some seed."""
 
 
 def sample_of(terms: Sequence[Term], metric: str, records: Records, scores: VideoScores) -> Sample:
@@ -49,6 +51,7 @@ def sample_of(terms: Sequence[Term], metric: str, records: Records, scores: Vide
             tuple(tuple(map(float, row)) for row in found["values"]),
             float(found["of_videos"]),
             Interval(**ends) if ends else None,
+            int(found["differing"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         made = _made(terms, metric, records, scores)
@@ -61,10 +64,11 @@ def _made(terms: Sequence[Term], metric: str, records: Records, scores: VideoSco
     values = tuple(
         tuple(scores.value(one, metric, term.grade) for one in records[term.experiment.id]) for term in terms
     )
-    if metric != "top1" or any(term.grade for term in terms):
-        return Sample(values, 0.0, None)
-    per_video = scores.contrast([(term.weight, records[term.experiment.id]) for term in terms if term.weight])
-    return Sample(values, video_variance(per_video), over_videos(per_video, np.random.default_rng(0)))
+    if metric not in RANKS or any(term.grade for term in terms):
+        return Sample(values, 0.0, None, 0)
+    per_video = scores.contrast([(term.weight, records[term.experiment.id]) for term in terms if term.weight], metric)
+    videos = over_videos(per_video, np.random.default_rng(0))
+    return Sample(values, video_variance(per_video), videos, int((per_video != 0).any(0).sum()))
 
 
 def _key(terms: Sequence[Term], metric: str, records: Records) -> str:

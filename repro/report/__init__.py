@@ -164,6 +164,7 @@ def build(layout: TableSpec, index: Index) -> Table:
     """The table as the records make it; only those that can concern it are read."""
     from repro.data.datasets import is_configured
     from repro.evidence.sittings import shared
+    from repro.evidence.video_scores import VideoScores
     from repro.papers import elsewhere
     from repro.report.build_table import table_view
     from repro.report.questions import with_answers
@@ -176,6 +177,7 @@ def build(layout: TableSpec, index: Index) -> Table:
         running=_under_way(layout),
         unconfigured={name for name in layout.datasets if not is_configured(name)},
         shared=shared(layout.experiments, index.of),
+        scores=VideoScores(index) if layout.file else None,
     )
     made = with_answers(made, layout, index) if layout.questions else made
     if any(one.model.name == elsewhere.PAPER for one in layout.experiments):

@@ -21,6 +21,7 @@ from repro.evidence.metric import look_up
 from repro.evidence.own_gains import own_gains
 from repro.evidence.sittings import PATH, forbidden, sittings
 from repro.evidence.verdicts import LEGEND, Verdict
+from repro.evidence.video_scores import VideoScores
 from repro.papers import published
 from repro.papers.published import PublishedTable
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
@@ -62,14 +63,16 @@ def table_view(
     running: Collection[str] = (),
     unconfigured: Collection[str] = (),
     shared: Mapping[str, Sequence[Record]] = {},
+    scores: VideoScores | None = None,
 ) -> Table:
     """The table as it stands.
 
     `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. `shared`:
-    records of the same measurement under other ids (`evidence.sittings`). Smoke records do not count.
+    records of the same measurement under other ids (`evidence.sittings`). `scores` tell what each test video says,
+    for the gains of a user's own table. Smoke records do not count.
     """
     chosen = [record for record in records if not record.smoke]
-    view = _View(layout, chosen, frozenset(running), frozenset(unconfigured), shared)
+    view = _View(layout, chosen, frozenset(running), frozenset(unconfigured), shared, scores)
     notes = [(*view.notes_of(column), *view.condition_notes(column)) for column in layout.columns]
     columns = tuple(
         Column(column.key, column.title, column.group, column.unit, own)
@@ -97,8 +100,8 @@ MIXED = "measured under different conditions, so that no best value is marked. "
 _SPREAD = "in parentheses: interquartile range over the repeats; with seeds or sittings: ± standard deviation"
 _GAIN = "the row's mean minus that of the row it is compared with, seed by seed, and the 95 % t interval"
 _OWN_GAIN = (
-    "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval (t over the seeds); "
-    "higher or lower: sure at 5 % after Holm's correction for all gains of the table; without a word undecided"
+    "the row minus the one it is compared with, seed by seed, ± half of its 95 % interval over seeds and test videos "
+    "together; higher or lower: sure at 5 % after Holm's correction for all gains of the table; else undecided"
 )
 
 
@@ -109,6 +112,7 @@ class _View:
     running: frozenset[str]
     unconfigured: frozenset[str]
     shared: Mapping[str, Sequence[Record]]
+    scores: VideoScores | None
     footnotes: list[str] = field(default_factory=list)
     mixed: set[str] = field(default_factory=set)
     """Columns whose values were measured under different conditions."""
@@ -121,7 +125,7 @@ class _View:
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
-        self._own = own_gains(self.layout, self.done) if self.layout.file else {}
+        self._own = own_gains(self.layout, self.done, self.scores) if self.layout.file and self.scores else {}
         self._counted = {(one.row, one.column): one for one in counts(self.layout, self.done)}
         self.deviations = {one: number for number, one in enumerate(deviations(self.layout), start=1)}
 

@@ -213,7 +213,8 @@ def _own(table: Table, layout: TableSpec) -> str:
     told = [f"{words.count(word)} {word}" for word in ("higher", "lower") if word in words]
     left = len(paired) - words.count("higher") - words.count("lower")
     told += [f"{left} undecided"] if left else []
-    return f"{', '.join(told)}; ± half the 95 % interval over paired seeds, Holm over {len(paired)}" if paired else ""
+    said = f"± half the 95 % interval over seeds and test videos, Holm over {len(paired)}"
+    return f"{', '.join(told)}; {said}" if paired else ""
 
 
 def _missing(table: Table, layout: TableSpec) -> str:

@@ -32,12 +32,14 @@ def write(
         for seed in range(control.seeds):
             results = {"top1": value, "extra": {"direction_top1": value}}
             earlier = {"finished": "2026-01-01T00:00:30+00:00"}  # of a control that is an arm, the arm's counts
-            _write(root, control.experiment, seed, "suite/controls", "control", results, None, {**more, **earlier})
+            write_record(
+                root, control.experiment, seed, "suite/controls", "control", results, None, {**more, **earlier}
+            )
     for term in experiments(one).values():
         for seed in range(one.seeds - without):
             scores = scores_of(rates(term.label, seed), seed)
             top1 = 100.0 * float((scores.logits[:, 0].argmax(1) == scores.labels).mean())
-            _write(
+            write_record(
                 root,
                 term.experiment,
                 seed,
@@ -54,10 +56,16 @@ def scores_of(percent: float, seed: int) -> Scores:
     """Scores of which so many videos are right, which of them drawn with the seed."""
     right = np.zeros(VIDEOS, bool)
     right[np.random.default_rng(seed).permutation(VIDEOS)[: round(percent * VIDEOS / 100)]] = True
-    labels = np.arange(VIDEOS) % CLASSES
-    logits = np.zeros((VIDEOS, 1, CLASSES), np.float32)
-    logits[np.arange(VIDEOS), 0, np.where(right, labels, (labels + 1) % CLASSES)] = 1.0
-    return Scores(logits, labels, [f"{name:05d}" for name in range(VIDEOS)], [], 1, 1)
+    return scores_with(right)
+
+
+def scores_with(right: np.ndarray) -> Scores:
+    """Scores by which these videos are right."""
+    number = np.arange(right.size)
+    labels = number % CLASSES
+    logits = np.zeros((right.size, 1, CLASSES), np.float32)
+    logits[number, 0, np.where(right, labels, (labels + 1) % CLASSES)] = 1.0
+    return Scores(logits, labels, [f"{name:05d}" for name in number], [], 1, 1)
 
 
 def version_of(experiment: Experiment) -> dict[str, object]:
@@ -66,7 +74,8 @@ def version_of(experiment: Experiment) -> dict[str, object]:
     return {"version": EMBEDDED[name].version} if name in EMBEDDED else {}
 
 
-def _write(root, experiment: Experiment, seed: int, table: str, row: str, results, scores, more) -> None:
+def write_record(root, experiment: Experiment, seed: int, table: str, row: str, results, scores, more) -> None:
+    """One record of an accuracy below `root`, with its file of scores if it has some."""
     paper, _, name = table.partition("/")
     made = Record.model_validate(
         {

@@ -73,7 +73,7 @@ def mine(tmp_path, tiny_csv, own_registry, monkeypatch):
 def test_a_table_of_ones_own_is_run_shown_exported_and_run_again(mine, tiny_csv, capsys, tmp_path):
     assert main(["run", str(mine), "--jobs", "1", "--device", "cpu"]) == 0
     told = capsys.readouterr().out
-    assert "TSN+day_scale (start=0.5)" in told and "paired seeds" in told and "±" in told
+    assert "TSN+day_scale (start=0.5)" in told and "over seeds and test videos" in told and "±" in told
     assert "tsn tiny seed 1: top-1 " in told
     records = sorted(paths.own().rglob("*-s*.json"))
     assert len(records) == 2 + 4 and {record.parents[1].name for record in records} == {"mine"}
