@@ -216,7 +216,7 @@ def _activation(node: fx.Node | None, modules: dict[str, nn.Module]) -> Act:
     if node is None:
         return _NONE
     part = _module(modules, node)
-    if isinstance(part, nn.Hardtanh):  # ReLU6 is one
+    if isinstance(part, nn.Hardtanh) and type(part).forward is nn.Hardtanh.forward:  # ReLU6 is one
         return "hardtanh", (float(part.min_val), float(part.max_val))
     called = type(part) if part is not None else node.target
     return next((act for act, names in _ACTIVATIONS if called in names), _NONE)

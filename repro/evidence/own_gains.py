@@ -1,4 +1,4 @@
-"""The gains of a user's own table: paired seed by seed, and corrected for their number.
+"""The gains on a user's own data: paired seed by seed, and corrected for their number in the table.
 
 A row and the one it is compared with share their seeds, so that what a seed decides for both falls out. An accuracy's
 interval counts seeds and test videos together (`evidence.paired`), these as if one video differed at the least, and is
@@ -15,16 +15,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro.core.errors import ReproError
-from repro.core.spec import Accuracy, Experiment
+from repro.core.spec import Experiment
 from repro.evidence.metric import number
 from repro.evidence.paired import Contrast, Word, contrast
 from repro.evidence.sample import sample_of
 from repro.evidence.stats import LEVEL, holm
-from repro.evidence.video_scores import RANKS, VideoScores
+from repro.evidence.video_scores import VideoScores
 from repro.papers.questions import Term
 from repro.papers.table import TableSpec
 from repro.records.schema import Record
 
+_TOP1 = "top1"
 Done = Callable[[Experiment | None], Sequence[Record]]
 
 
@@ -41,27 +42,26 @@ class OwnGain:
 
 
 def own_gains(layout: TableSpec, done: Done, scores: VideoScores) -> Mapping[tuple[str, str], OwnGain]:
-    """(row, column) -> gain, of each column of accuracies' gains whose two rows have two seeds in common."""
+    """(row, column) -> gain in top-1, of each pair of rows that have two seeds in common."""
     found: dict[tuple[str, str], tuple[tuple[str, str], Contrast, float]] = {}
-    for column in layout.columns:
-        kind, cell, path = [*column.source.split(":"), "", ""][:3]
-        for row in layout.rows if kind == "gain" else ():
-            here = row.cells.get(cell)
-            there = layout.row(row.baseline).cells.get(cell) if row.baseline else None
-            if here is None or there is None or not isinstance(here.measure, Accuracy):
+    for column in filter(layout.is_own_gain, layout.columns):
+        for row in layout.rows:
+            here = row.cells.get(column.cell)
+            there = layout.row(row.baseline).cells.get(column.cell) if row.baseline else None
+            if here is None or there is None:
                 continue
-            arms = _paired(done(here), done(there), path)
+            arms = _paired(done(here), done(there))
             if len(arms[0]) > 1:
                 terms = [_term(layout, one, weight) for one, weight in ((here, 1.0), (there, -1.0))]
-                found[row.key, column.key] = ((here.id, there.id), *_contrast(terms, arms, path, scores))
+                found[row.key, column.key] = ((here.id, there.id), *_contrast(terms, arms, scores))
     ps = {pair: p for pair, _, p in found.values()}
     corrected = dict(zip(ps, holm(np.array(list(ps.values()))), strict=True)) if ps else {}
     return {place: _gain(one, corrected[pair]) for place, (pair, one, _) in found.items()}
 
 
-def _paired(here: Sequence[Record], there: Sequence[Record], path: str) -> tuple[list[Record], list[Record]]:
+def _paired(here: Sequence[Record], there: Sequence[Record]) -> tuple[list[Record], list[Record]]:
     """The records of the seeds that both arms have."""
-    own, base = ({one.seed: one for one in arm if number(one.results, path) is not None} for arm in (here, there))
+    own, base = ({one.seed: one for one in arm if number(one.results, _TOP1) is not None} for arm in (here, there))
     seeds = sorted(own.keys() & base.keys())
     return [own[seed] for seed in seeds], [base[seed] for seed in seeds]
 
@@ -70,21 +70,17 @@ def _term(layout: TableSpec, experiment: Experiment, weight: float) -> Term:
     return Term(weight=weight, label="", table=layout.full_name, row="", cell="", experiment=experiment)
 
 
-def _contrast(
-    terms: Sequence[Term], arms: Sequence[Sequence[Record]], path: str, scores: VideoScores
-) -> tuple[Contrast, float]:
+def _contrast(terms: Sequence[Term], arms: Sequence[Sequence[Record]], scores: VideoScores) -> tuple[Contrast, float]:
     """The contrast and its p; 1 where the files of scores are not there, and nothing is known of the test videos."""
     records = {term.experiment.id: arm for term, arm in zip(terms, arms, strict=True)}
     try:
-        sample = sample_of(terms, path, records, scores)
+        sample = sample_of(terms, _TOP1, records, scores)
     except ReproError:  # no file of scores, or of one video
-        own, base = (np.array([number(one.results, path) for one in arm], float) for arm in arms)
+        own, base = (np.array([number(one.results, _TOP1) for one in arm], float) for arm in arms)
         return contrast(own - base), 1.0
     own, base = np.array(sample.values)
     per_seed = own - base
-    if path not in RANKS or sample.videos is None:
-        found = contrast(per_seed)
-        return found, found.p
+    assert sample.videos is not None
     videos = sample.videos.n
     found = contrast(per_seed, max(sample.of_videos, (100 / videos) ** 2), videos)
     return found, min(1.0, max(found.p, contrast(per_seed).p, 2.0 ** (1 - sample.differing)))

@@ -17,7 +17,7 @@ from repro.core import paths
 from repro.core.files import parse_json, write_atomic
 from repro.evidence.paired import over_videos, video_variance
 from repro.evidence.stats import Interval
-from repro.evidence.video_scores import RANKS, VideoScores
+from repro.evidence.video_scores import VideoScores
 from repro.papers.questions import Term
 from repro.records.schema import Record
 
@@ -64,9 +64,9 @@ def _made(terms: Sequence[Term], metric: str, records: Records, scores: VideoSco
     values = tuple(
         tuple(scores.value(one, metric, term.grade) for one in records[term.experiment.id]) for term in terms
     )
-    if metric not in RANKS or any(term.grade for term in terms):
+    if metric != "top1" or any(term.grade for term in terms):
         return Sample(values, 0.0, None, 0)
-    per_video = scores.contrast([(term.weight, records[term.experiment.id]) for term in terms if term.weight], metric)
+    per_video = scores.contrast([(term.weight, records[term.experiment.id]) for term in terms if term.weight])
     videos = over_videos(per_video, np.random.default_rng(0))
     return Sample(values, video_variance(per_video), videos, int((per_video != 0).any(0).sum()))
 

@@ -14,16 +14,13 @@ from repro.records.index import Index
 from repro.records.schema import Record
 from repro.records.scores import Scores
 
-#: accuracy -> places of the ranking in which the label has to be
-RANKS = {"top1": 1, "top5": 5}
-
 
 class VideoScores:
     """The scores of records below the folders of an index, each file read once."""
 
     def __init__(self, index: Index) -> None:
         self._folders = [root.folder for root in index.roots]
-        self._right: dict[tuple[str, int, str], tuple[tuple[str, ...], np.ndarray]] = {}
+        self._right: dict[tuple[str, int], tuple[tuple[str, ...], np.ndarray]] = {}
 
     def value(self, record: Record, metric: str, grade: str = "") -> float:
         """A number of the results or, of one grade of test videos, a figure or the quotient of two means."""
@@ -44,25 +41,25 @@ class VideoScores:
         means = [float(scores.stats[chosen, :, scores.stat_names.index(part)].mean()) for part in parts]
         return means[0] / means[1] if len(means) == 2 else means[0]
 
-    def contrast(self, arms: Sequence[tuple[float, Sequence[Record]]], metric: str = "top1") -> np.ndarray:
-        """The weighted sum of arms, each 100 where a seed has a video right by `RANKS`, else 0: (seeds, videos)."""
-        found = [[self._right_of(record, metric) for record in records] for _, records in arms]
+    def contrast(self, arms: Sequence[tuple[float, Sequence[Record]]]) -> np.ndarray:
+        """The weighted sum of arms, each 100 where a seed has a video right, else 0: (seeds, videos)."""
+        found = [[self._right_of(record) for record in records] for _, records in arms]
         if len({ids for arm in found for ids, _ in arm}) > 1:
             raise RecordError("its runs were not tested on the same videos", allowed="records of one test set")
         sums = [weight * np.stack([hits for _, hits in arm]) for (weight, _), arm in zip(arms, found, strict=True)]
         return np.asarray(np.sum(sums, axis=0))
 
-    def _right_of(self, record: Record, metric: str) -> tuple[tuple[str, ...], np.ndarray]:
-        key = (record.id, record.seed, metric)
+    def _right_of(self, record: Record) -> tuple[tuple[str, ...], np.ndarray]:
+        key = (record.id, record.seed)
         if key not in self._right:
             scores = self.of(record)
-            self._right[key] = (tuple(scores.ids), self._hits(record, scores, metric))
+            self._right[key] = (tuple(scores.ids), self._hits(record, scores))
         return self._right[key]
 
-    def _hits(self, record: Record, scores: Scores, metric: str = "top1") -> np.ndarray:
+    def _hits(self, record: Record, scores: Scores) -> np.ndarray:
         fusion = record.spec["measure"]["test"]["fusion"]
         fused = metrics.fuse(scores.logits, fusion, range(scores.clips * scores.crops))
-        return 100.0 * (metrics.rank_of_label(fused, scores.labels) < RANKS[metric])
+        return 100.0 * (metrics.rank_of_label(fused, scores.labels) < 1)
 
     def of(self, record: Record) -> Scores:
         """From the first folder that has the record's file as it was written."""

@@ -224,6 +224,11 @@ class TableSpec:
                     f"row {row.key!r}: baseline {row.baseline!r} is no row", allowed=", ".join(sorted(known))
                 )
 
+    def is_own_gain(self, column: ColumnSpec) -> bool:
+        """Whether a column is of gains in top-1 on a user's own data."""
+        own = bool(self.file) or column.cell.startswith(OWN_DATA)
+        return own and column.source.startswith("gain:") and column.source.endswith(":top1")
+
     def command(self, verb: str, more: str = "", *, place: str = "") -> str:
         """A command line on this table as it was asked for, e.g. `python -m repro run mine.toml --failed`."""
         words = [f"{self.file or self.full_name}{place}", *more.split(), *self.words]

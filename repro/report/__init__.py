@@ -177,7 +177,7 @@ def build(layout: TableSpec, index: Index) -> Table:
         running=_under_way(layout),
         unconfigured={name for name in layout.datasets if not is_configured(name)},
         shared=shared(layout.experiments, index.of),
-        scores=VideoScores(index) if layout.file else None,
+        scores=VideoScores(index),
     )
     made = with_answers(made, layout, index) if layout.questions else made
     if any(one.model.name == elsewhere.PAPER for one in layout.experiments):

@@ -69,7 +69,7 @@ def table_view(
 
     `running`: ids of experiments under way; `unconfigured`: datasets that have no place on this machine. `shared`:
     records of the same measurement under other ids (`evidence.sittings`). `scores` tell what each test video says,
-    for the gains of a user's own table. Smoke records do not count.
+    for gains on a user's own data. Smoke records do not count.
     """
     chosen = [record for record in records if not record.smoke]
     view = _View(layout, chosen, frozenset(running), frozenset(unconfigured), shared, scores)
@@ -125,7 +125,7 @@ class _View:
             if record.status == "done":
                 self._by_place[record.paper, record.table, record.row, record.cell].append(record)
         self._printed = published.load(self.layout.published_csv)
-        self._own = own_gains(self.layout, self.done, self.scores) if self.layout.file and self.scores else {}
+        self._own = own_gains(self.layout, self.done, self.scores) if self.scores else {}
         self._counted = {(one.row, one.column): one for one in counts(self.layout, self.done)}
         self.deviations = {one: number for number, one in enumerate(deviations(self.layout), start=1)}
 
@@ -140,7 +140,7 @@ class _View:
         return tuple(self.note(text) for text in texts if text)
 
     def notes_of(self, column: ColumnSpec) -> tuple[int, ...]:
-        gain_of = _OWN_GAIN if self.layout.file else _GAIN
+        gain_of = _OWN_GAIN if self.layout.is_own_gain(column) else _GAIN
         return self.noted(
             column.note,
             _SPREAD if column.spread else "",

@@ -17,7 +17,7 @@ from repro.evidence.verdicts import DOUBT
 from repro.papers import columns as named
 from repro.papers import published
 from repro.papers.published import Value
-from repro.papers.table import ColumnSpec, RowSpec, TableSpec
+from repro.papers.table import RowSpec, TableSpec
 from repro.report.short_columns import RATES, Columns, Item
 from repro.report.short_lines import WIDTH, Line, Shown, Words, cut, legend, lines_below
 from repro.report.table import Cell, Column, Row, Table
@@ -165,16 +165,12 @@ class _Maker:
         best = min(measured, key=lambda index: self._farness(spec, row.cells[index], index, value))
         column, cell = self.layout.columns[best], row.cells[best]
         verdict = cell.verdict
-        sign = verdict.sign if verdict else cell.spread if self._own_gain(column) else ""
+        sign = verdict.sign if verdict else cell.spread if self.layout.is_own_gain(column) else ""
         text = self._digits(cell, value)
         shown = replace(
             cell, text=text, spread=sign, notes=(), verdict=verdict, best=False, second=False, place=column.key
         )
         return Shown(shown, row, column, counted=self._counted(spec, best))
-
-    def _own_gain(self, column: ColumnSpec) -> bool:
-        """Of a user's own table, whose gains stand with their interval."""
-        return bool(self.layout.file) and column.source.startswith("gain:") and column.source.endswith(":top1")
 
     def _count(self, item: Item, row: Row) -> Shown | None:
         """Of a printed count with a verdict, ours; nothing where it depends on data."""

@@ -144,7 +144,7 @@ def lines_below(
     """(what, in words), each on one line."""
     found = [("", _folded(folded))] if folded else []
     found += _counts(lines) if published.load(layout.published_csv).rows else []
-    found.append(("GAINS", _own(table, layout) if layout.file else _gains(layout)))
+    found += [("GAINS", "" if layout.file else _gains(layout)), ("GAINS", _own(table, layout))]
     found += [("PROBES", line) for line in table.asked]
     found += [("PAIRED", line) for line in table.paired]
     if table.code:
@@ -205,8 +205,8 @@ def _gains(layout: TableSpec) -> str:
 
 
 def _own(table: Table, layout: TableSpec) -> str:
-    """Of a user's own table: how many gains are sure."""
-    at = [index for index, column in enumerate(layout.columns) if column.source.startswith("gain:")]
+    """Of gains on a user's own data: how many are sure."""
+    at = [index for index, column in enumerate(layout.columns) if layout.is_own_gain(column)]
     spreads = [row.cells[index].spread for row in table.rows for index in at]
     paired = [spread for spread in spreads if spread.startswith("±")]
     words = [spread.rpartition(" ")[2] for spread in paired]

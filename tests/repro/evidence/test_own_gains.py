@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.core.spec import Accuracy, Experiment, Model, Views
+from repro.core.spec import Accuracy, Experiment, Model, Views, replace
 from repro.evidence.own_gains import own_gains
 from repro.evidence.video_scores import VideoScores
 from repro.papers.table import ColumnSpec, RowSpec, TableSpec
@@ -96,3 +96,18 @@ def test_without_files_of_scores_there_is_no_word(tmp_path: Path):
     assert (kept.word, kept.value) == ("higher", 30.0)
     gone = found(tmp_path / "gone", rates(base=base, a=dict.fromkeys(range(4), 81.0)), kept=False)["a"]
     assert (gone.word, gone.value) == ("undecided", 31.0)
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "own"),
+    [
+        ("t.toml", "gain:my:top1", True),
+        ("t.toml", "gain:static:params", False),
+        ("", "gain:own-my:top1", True),
+        ("", "gain:probe-order:top1", False),
+        ("", "record:own-my:top1", False),
+    ],
+)
+def test_gains_of_ones_own_data_stand_in_a_papers_table_too(file, source, own):
+    table = replace(layout("a"), file=file)
+    assert table.is_own_gain(ColumnSpec(key="k", title="k", source=source)) is own
