@@ -7,23 +7,22 @@ says why, and the form in plain PyTorch serves.
 from __future__ import annotations
 
 import ctypes
-import functools
 import hashlib
-import itertools
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+_HEADER = Path(__file__).with_name("stretches.hpp")
 _COMPILERS = ("c++", "g++", "clang++")
 _FLAGS = ("-O3", "-std=c++17", "-shared", "-fPIC", "-ffp-contract=fast")
+#: PyTorch's OpenMP serves where it has the name that the compiler knows; threads of another would fight with its own
+_THREADS = "-fopenmp"
 #: what makes a compiler use all instructions of the machine; Apple's and ARM's know the second
 _NATIVE = ("-march=native", "-mcpu=native")
 _COMPILE_SECONDS = 120
@@ -51,7 +50,8 @@ def library(source: Path, folder: Path) -> ctypes.CDLL:
 
 def _compiled(source: Path, folder: Path, compiler: str, native: str, machine: bytes) -> Path:
     """The file for this source, compiler and machine (its macros tell both)."""
-    digest = hashlib.sha256(b"\0".join((source.read_bytes(), machine, repr((native, _FLAGS)).encode()))).hexdigest()
+    parts = (source.read_bytes(), _HEADER.read_bytes(), machine, repr((native, _FLAGS)).encode())
+    digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     path = folder / f"{source.stem}-{digest[:16]}.so"
     if path.exists():
         return path
@@ -59,7 +59,10 @@ def _compiled(source: Path, folder: Path, compiler: str, native: str, machine: b
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:
             made = Path(place) / path.name
-            told = _run(compiler, native, *_FLAGS, "-o", str(made), str(source))
+            command = (compiler, native, *_FLAGS, f"-I{_HEADER.parent}", "-o", str(made), str(source))
+            told = _run(*command, _THREADS)
+            if told.returncode:
+                told = _run(*command)
             if told.returncode:
                 reason = told.stderr.decode(errors="replace").strip().splitlines()[:1]
                 raise CannotCompile(f"{compiler} fails: {reason[0] if reason else told.returncode}")
@@ -84,28 +87,6 @@ def functions(made: ctypes.CDLL, signatures: dict[str, Sequence[Any]]) -> Iterat
         yield function
 
 
-def spread(run: Callable[..., None], jobs: Sequence[tuple[Any, ...]]) -> None:
-    """Run jobs in as many threads as torch has, this one among them; a kernel leaves Python's lock."""
-    others = torch.get_num_threads() - 1
-    mine = jobs[:: others + 1]
-    waiting = [_threads(others).submit(run, *job) for at, job in enumerate(jobs) if at % (others + 1)]
-    for job in mine:
-        run(*job)
-    for one in waiting:
-        one.result()
-
-
-def stretches(count: int) -> list[tuple[int, int]]:
-    """0 to `count` cut into as many stretches as torch has threads: first and end of each."""
-    edges = np.linspace(0, count, min(torch.get_num_threads(), count) + 1).astype(int)
-    return [(int(a), int(b)) for a, b in itertools.pairwise(edges)]
-
-
 def is_plain(x: torch.Tensor) -> bool:
     """Whether a kernel may read it: float32 on a CPU."""
     return x.dtype == torch.float32 and x.device.type == "cpu"
-
-
-@functools.cache
-def _threads(count: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(count)

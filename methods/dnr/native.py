@@ -19,12 +19,12 @@ from torch import Tensor, nn
 
 from methods.dnr.norm import CrossLayerNorm, CrossTemporalNorm
 from methods.dnr.relay import LstmCell, RelayCell, State
-from methods.native import functions, library, spread, stretches
+from methods.native import functions, library
 
 _SOURCE = Path(__file__).with_name("norm.cpp")
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
 #: maps of fewer values are not worth a second thread
-_SHARED = 1 << 21
+_SHARED = 1 << 17
 
 
 @functools.cache
@@ -47,12 +47,9 @@ class Kernel:
     def __init__(self, made: ctypes.CDLL) -> None:
         self.lanes = int(made["dnr_lanes"]())
         signatures: dict[str, Sequence[Any]] = {
-            "dnr_norm": [_POINTER, _POINTER, _INT, _INT, _LONG, *[_POINTER] * 5],
-            "dnr_pool": [_POINTER, _POINTER, _INT, _INT, _LONG, _POINTER],
-            "dnr_relay": [_POINTER, _POINTER, _INT, _INT, *[_POINTER] * 4],
-            "dnr_apply": [_POINTER, _POINTER, _INT, _INT, _LONG, _INT, *[_POINTER] * 3],
+            "dnr_norm": [_POINTER, _POINTER, _INT, _INT, _INT, _LONG, *[_POINTER] * 5, _INT],
         }
-        self.whole, self.pool, self.relay, self.apply = functions(made, signatures)
+        (self.run,) = functions(made, signatures)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Kernel:
         return self
@@ -131,14 +128,8 @@ class NativeNorm(nn.Module):
         scale, shift = torch.empty(2, clips * groups, channels).unbind()
         states = [value.data_ptr() for value in before] or (None, None)
         states = (*states, scale.data_ptr(), shift.data_ptr())
-        if torch.get_num_threads() == 1 or x.numel() < _SHARED:
-            kernel.whole(layer, maps, clips, groups, each * pixels, *states, to)
-            return scale, shift
-        jobs, means = stretches(frames), torch.empty(frames, channels)
-        spread(lambda first, end: kernel.pool(layer, maps, first, end, pixels, means.data_ptr()), jobs)
-        pooled = means.unflatten(0, (-1, each)).mean(1)
-        kernel.relay(layer, pooled.data_ptr(), clips, groups, *states)
-        spread(lambda first, end: kernel.apply(layer, maps, first, end, pixels, each, *states[2:], to), jobs)
+        threads = torch.get_num_threads() if x.numel() >= _SHARED else 1
+        kernel.run(layer, maps, clips, groups, each, pixels, *states, to, threads)
         return scale, shift
 
 

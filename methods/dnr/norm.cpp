@@ -6,6 +6,8 @@
 #include <cstring>
 #include <vector>
 
+#include "stretches.hpp"
+
 namespace {
 
 #if defined(__AVX512F__)
@@ -201,34 +203,40 @@ void apply(const Layer *layer, const T *maps, int first, int last, int64_t pixel
     }
 }
 
+template <typename T>
+void norm(const Layer *layer, const T *maps, int clips, int groups, int each, int64_t pixels, const float *scale_before,
+          const float *shift_before, float *scale, float *shift, T *out, int threads) {
+    const int channels = layer->channels, steps = clips * groups;
+    if (threads == 1) pixels *= each, each = 1;  // the frames of a group are one map
+    std::vector<float> means((size_t)steps * each * channels), pooled;
+    in_stretches(steps * each, threads,
+                 [&](int first, int end) { pool(layer, maps, first, end, pixels, means.data()); });
+    if (each > 1) {
+        pooled.assign((size_t)steps * channels, 0.0f);
+        for (int m = 0; m < steps * each; ++m)
+            for (int c = 0; c < channels; ++c)
+                pooled[(m / each) * channels + c] += means[m * channels + c] / (float)each;
+    }
+    relay(layer, (each > 1 ? pooled : means).data(), clips, groups, scale_before, shift_before, scale, shift);
+    in_stretches(steps * each, threads,
+                 [&](int first, int end) { apply(layer, maps, first, end, pixels, each, scale, shift, out); });
+}
+
 }  // namespace
 
 extern "C" {
 
 int dnr_lanes() { return VL; }
 
-void dnr_pool(const Layer *layer, const void *maps, int first, int last, int64_t pixels, float *means) {
-    if (layer->half) return pool(layer, (const bf16 *)maps, first, last, pixels, means);
-    pool(layer, (const float *)maps, first, last, pixels, means);
-}
-
-void dnr_relay(const Layer *layer, const float *pooled, int clips, int groups, const float *scale_before,
-               const float *shift_before, float *scale, float *shift) {
-    relay(layer, pooled, clips, groups, scale_before, shift_before, scale, shift);
-}
-
-void dnr_apply(const Layer *layer, const void *maps, int first, int last, int64_t pixels, int each, const float *scale,
-               const float *shift, void *out) {
-    if (layer->half) return apply(layer, (const bf16 *)maps, first, last, pixels, each, scale, shift, (bf16 *)out);
-    apply(layer, (const float *)maps, first, last, pixels, each, scale, shift, (float *)out);
-}
-
-// All three, one after the other.
-void dnr_norm(const Layer *layer, const void *maps, int clips, int groups, int64_t pixels, const float *scale_before,
-              const float *shift_before, float *scale, float *shift, void *out) {
-    std::vector<float> pooled((size_t)clips * groups * layer->channels);
-    dnr_pool(layer, maps, 0, clips * groups, pixels, pooled.data());
-    relay(layer, pooled.data(), clips, groups, scale_before, shift_before, scale, shift);
-    dnr_apply(layer, maps, 0, clips * groups, pixels, 1, scale, shift, out);
+// Of maps (clips * groups * each frames, pixels, channels): the means of each group of frames, the cell, and what is
+// normalized, scaled and shifted, with the ReLU. Scale and shift are (clips, groups, channels).
+void dnr_norm(const Layer *layer, const void *maps, int clips, int groups, int each, int64_t pixels,
+              const float *scale_before, const float *shift_before, float *scale, float *shift, void *out,
+              int threads) {
+    if (layer->half)
+        return norm(layer, (const bf16 *)maps, clips, groups, each, pixels, scale_before, shift_before, scale, shift,
+                    (bf16 *)out, threads);
+    norm(layer, (const float *)maps, clips, groups, each, pixels, scale_before, shift_before, scale, shift,
+         (float *)out, threads);
 }
 }

@@ -1,4 +1,4 @@
-// Parts of two convolutions for one frame, on one core: see native.py.
+// Parts of two convolutions: see native.py.
 //
 // Maps are rows of pixels of `ld` channels (NHWC). A tile is PX neighbouring pixels times NV vectors of outputs, held in
 // registers while all inputs stream by: for each input channel one value of each pixel and NV vectors of weights. Inputs
@@ -11,6 +11,8 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #endif
+
+#include "stretches.hpp"
 
 namespace {
 
@@ -309,14 +311,14 @@ int adafuse_block() { return BLOCK; }
 int adafuse_half() { return HALF; }
 int adafuse_group() { return GROUP; }
 
-// A linear layer of a policy: rows of x (rows, inputs) -> y (rows, outputs), rectified with `relu`; the groups of outputs
-// `first` to `last` - 1. Of clips of `frames` frames each row is read behind the one before it, the first behind zeros;
-// with 0 frames as it is. w is packed (group of GROUP outputs, input, lane).
-void adafuse_policy(const float *x, int rows, int inputs, int frames, const float *w, const float *bias, int first,
-                    int last, int outputs, int relu, float *y) {
+// A linear layer of a policy: rows of x (rows, inputs) -> y (rows, outputs), rectified with `relu`. Of clips of
+// `frames` frames each row is read behind the one before it, the first behind zeros; with 0 frames as it is. w is packed
+// (group of GROUP outputs, input, lane).
+void adafuse_policy(const float *x, int rows, int inputs, int frames, const float *w, const float *bias, int outputs,
+                    int relu, float *y, int threads) {
     const std::vector<float> zeros(inputs, 0.0f);
     const int64_t size = (int64_t)(frames ? 2 : 1) * inputs * GROUP;
-    for (int g = first; g < last; ++g)
+    const auto group = [&](int g) {
         for (int r = 0; r < rows; r += ROWS) {
             const float *before[ROWS], *now[ROWS];
             vec acc[ROWS][PAIR];
@@ -336,6 +338,10 @@ void adafuse_policy(const float *x, int rows, int inputs, int frames, const floa
                 for (int v = 0; v < PAIR; ++v)
                     store(y + (int64_t)(r + k) * outputs + g * GROUP + v * VL, relu ? positive(acc[k][v]) : acc[k][v]);
         }
+    };
+    in_stretches(outputs / GROUP, threads, [&](int first, int end) {
+        for (int g = first; g < end; ++g) group(g);
+    });
 }
 
 // First convolution, 1x1: outputs `list` of x (pixels, inputs) with w (inputs, outputs), rectified -> y (pixels, ld),
@@ -359,16 +365,19 @@ void adafuse_rows(const float *x, int pixels, int inputs, const float *w, const 
 // outputs), which may be `other`, and their means over the pixels (frames, outputs). w is packed (block of BLOCK outputs,
 // input, lane); outputs is a multiple of BLOCK.
 void adafuse_third(const float *y, int frames, int pixels, int inputs, const float *w, const float *bias, int outputs,
-                   const float *other, float *out, float *means) {
-    std::fill(means, means + (int64_t)frames * outputs, 0.0f);
-    for (int t = 0; t < frames; ++t) {
+                   const float *other, float *out, float *means, int threads) {
+    const auto frame = [&](int t) {
         const int64_t at = (int64_t)t * pixels * outputs;
         float *mean = means + (int64_t)t * outputs;
+        std::fill(mean, mean + outputs, 0.0f);
         for (int first = 0; first < outputs; first += BLOCK)
             product(y + (int64_t)t * pixels * inputs, pixels, inputs, w + (int64_t)first * inputs, BLOCK, bias + first,
                     {true, other + at + first, mean + first}, out + at + first, outputs);
         for (int c = 0; c < outputs; ++c) mean[c] /= pixels;
-    }
+    };
+    in_stretches(frames, threads, [&](int first, int end) {
+        for (int t = first; t < end; ++t) frame(t);
+    });
 }
 
 // Second convolution, 3x3 with padding 1: of the listed input channels of maps (height, width) -> out (rows, columns,
@@ -388,12 +397,12 @@ void adafuse_reduce(const Segment *segments, int count, int height, int width, i
     for (int first = 0; first < outputs; first += BLOCK) reduce(conv, parts.data(), count, first, zeros.data(), out);
 }
 
-// Frames first..last-1 of a clip: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse, 2 keep; nothing
+// Frames first..last-1 of a clip, on one core: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse, 2 keep; nothing
 // is reused in frame 0) -> out (frames, rows, columns, outputs). Of the frame before `first` what is reused is made too.
 // Outputs go outside and frames inside, so that the second convolution's weights are fetched once for the clip.
-void adafuse_clip(const int8_t *codes, int first, int last, const float *x, int height, int width, int inputs,
-                  const float *w1, const float *b1, int middle, const float *w2, const float *b2, int stride,
-                  int outputs, int relu, float *out) {
+static void stretch(const int8_t *codes, int first, int last, const float *x, int height, int width, int inputs,
+                    const float *w1, const float *b1, int middle, const float *w2, const float *b2, int stride,
+                    int outputs, int relu, float *out) {
     static thread_local std::vector<float> maps;
     const Second conv{height, width, middle, stride, w2, b2, outputs, relu != 0};
     const int64_t pixels = (int64_t)height * width, results = (int64_t)conv.rows() * conv.columns() * outputs;
@@ -427,5 +436,14 @@ void adafuse_clip(const int8_t *codes, int first, int last, const float *x, int 
     const std::vector<float> zeros(middle + 1, 0.0f);
     for (int block = 0; block < outputs; block += BLOCK)
         for (int t = first; t < last; ++t) reduce(conv, parts[t].data(), 2, block, zeros.data(), out + t * results);
+}
+
+// The same of all frames of a clip.
+void adafuse_clip(const int8_t *codes, int frames, const float *x, int height, int width, int inputs, const float *w1,
+                  const float *b1, int middle, const float *w2, const float *b2, int stride, int outputs, int relu,
+                  float *out, int threads) {
+    in_stretches(frames, threads, [&](int first, int end) {
+        stretch(codes, first, end, x, height, width, inputs, w1, b1, middle, w2, b2, stride, outputs, relu, out);
+    });
 }
 }

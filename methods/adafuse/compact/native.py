@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from methods.adafuse.compact.pair import Asked, Pair, PairBase, Source, TorchPair
-from methods.native import functions, is_plain, library, spread, stretches
+from methods.native import functions, is_plain, library
 
 _SOURCE = Path(__file__).with_name("compact.cpp")
 _POINTER, _INT, _LONG = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64
@@ -44,11 +44,11 @@ class Kernel:
             "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT],
             "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER],
             "adafuse_clip": [
-                *(_POINTER, _INT, _INT, _POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT),
-                *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER),
+                *(_POINTER, _INT, _POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT),
+                *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER, _INT),
             ],
-            "adafuse_third": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER],
-            "adafuse_policy": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, *[_INT] * 4, _POINTER],
+            "adafuse_third": [_POINTER, *[_INT] * 3, _POINTER, _POINTER, _INT, _POINTER, _POINTER, _POINTER, _INT],
+            "adafuse_policy": [_POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT, _INT, _POINTER, _INT],
         }
         self.rows, self.reduce, self.clip, self.third, self.policy = functions(made, signatures)
 
@@ -140,22 +140,15 @@ class NativePair(PairBase):
     def clips(self, x: Tensor, clips: Sequence[Asked]) -> Tensor:
         """(N*T, c, H, W) -> (N*T, C', H', W'). Threads, if torch has several, take frames next to one another."""
         x, out = _channels_last(x), self._out(x)
-        jobs = []
         for number, wanted in enumerate(clips):
             codes = wanted.keep.astype(np.int8) * 2 + wanted.reuse.astype(np.int8)
-            offset = number * len(codes)
-            at = x[offset].data_ptr(), out[offset].data_ptr()
-            jobs += [(codes, first, last, *at) for first, last in stretches(len(codes))]
-        run = functools.partial(self._clip, size=(x.shape[2], x.shape[3]))
-        spread(run, jobs)
+            at = number * len(codes)
+            self.kernel.clip(
+                codes.ctypes.data, len(codes), x[at].data_ptr(), *x.shape[2:], self.inputs, self.weights[0].data_ptr(),
+                self.biases[0].data_ptr(), self.middle, self.weights[1].data_ptr(), self.biases[1].data_ptr(),
+                self.stride, self.outputs, int(self.relu), out[at].data_ptr(), torch.get_num_threads(),
+            )  # fmt: skip
         return out
-
-    def _clip(self, codes: np.ndarray, first: int, last: int, x: int, out: int, *, size: tuple[int, int]) -> None:
-        self.kernel.clip(
-            codes.ctypes.data, first, last, x, *size, self.inputs, self.weights[0].data_ptr(),
-            self.biases[0].data_ptr(), self.middle, self.weights[1].data_ptr(), self.biases[1].data_ptr(),
-            self.stride, self.outputs, int(self.relu), out,
-        )  # fmt: skip
 
     def _out(self, x: Tensor) -> Tensor:
         height, width = self.sizes(x.shape[2:])[1]
@@ -177,15 +170,11 @@ class NativeThird:
         y, whole, pixels = _channels_last(y), _channels_last(other), y.shape[2] * y.shape[3]
         out = whole if in_place else torch.empty_like(whole)
         means = torch.empty(len(y), self.outputs)
-        spread(functools.partial(self._frames, y, whole, out, means, pixels), stretches(len(y)))
-        return out, means
-
-    def _frames(self, y: Tensor, other: Tensor, out: Tensor, means: Tensor, pixels: int, first: int, last: int) -> None:
-        at = (part[first].data_ptr() for part in (other, out, means))
         self.kernel.third(
-            y[first].data_ptr(), last - first, pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(),
-            self.outputs, *at,
+            y.data_ptr(), len(y), pixels, self.inputs, self.weight.data_ptr(), self.bias.data_ptr(), self.outputs,
+            whole.data_ptr(), out.data_ptr(), means.data_ptr(), torch.get_num_threads(),
         )  # fmt: skip
+        return out, means
 
 
 class NativePolicy(nn.Module):
@@ -208,13 +197,11 @@ class NativePolicy(nn.Module):
         return self._layer(x, *self.layers[1], frames=0, relu=0)
 
     def _layer(self, x: Tensor, weight: Tensor, bias: Tensor, outputs: int, *, frames: int, relu: int) -> Tensor:
-        y, groups = torch.empty(len(x), outputs), outputs // self.kernel.group
-        given = x.data_ptr(), len(x), x.shape[1], frames, weight.data_ptr(), bias.data_ptr()
-
-        def run(first: int, end: int) -> None:
-            self.kernel.policy(*given, first, end, outputs, relu, y.data_ptr())
-
-        spread(run, [(0, groups)] if torch.get_num_threads() == 1 else stretches(groups))
+        y = torch.empty(len(x), outputs)
+        self.kernel.policy(
+            x.data_ptr(), len(x), x.shape[1], frames, weight.data_ptr(), bias.data_ptr(), outputs, relu, y.data_ptr(),
+            torch.get_num_threads(),
+        )  # fmt: skip
         return y
 
 
