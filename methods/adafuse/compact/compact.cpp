@@ -347,18 +347,18 @@ void adafuse_policy(const float *x, int rows, int inputs, int frames, const floa
 // First convolution, 1x1: outputs `list` of x (pixels, inputs) with w (inputs, outputs), rectified -> y (pixels, ld),
 // where ld is n rounded up to a multiple of HALF. outputs is a multiple of VL. `list` is sorted.
 void adafuse_rows(const float *x, int pixels, int inputs, const float *w, const float *bias, int outputs,
-                  const int32_t *list, int n, float *y, int ld) {
+                  const int32_t *list, int n, float *y, int ld, int threads) {
     static thread_local std::vector<float> packed, shift;
     packed.resize((size_t)ld * inputs);
     shift.assign(ld, 0.0f);
     for (int j = 0; j < n; ++j) shift[j] = bias[list[j]];
     pack(w, inputs, outputs, list, n, ld, packed.data());
-    const float *block = packed.data();
-    for (int first = 0; first < ld; first += BLOCK) {
-        const int lanes = std::min(BLOCK, ld - first);
-        product(x, pixels, inputs, block, lanes, shift.data() + first, {true}, y + first, ld);
-        block += (int64_t)inputs * lanes;
-    }
+    const float *weights = packed.data(), *added = shift.data();  // of this thread, not of those that work for it
+    in_stretches(pixels, threads, [=](int begin, int end) {
+        for (int first = 0; first < ld; first += BLOCK)
+            product(x + (int64_t)begin * inputs, end - begin, inputs, weights + (int64_t)first * inputs,
+                    std::min(BLOCK, ld - first), added + first, {true}, y + (int64_t)begin * ld + first, ld);
+    });
 }
 
 // Third convolution, 1x1, of frames of y (pixels, inputs), summed with `other` and rectified -> out (frames, pixels,
@@ -383,7 +383,7 @@ void adafuse_third(const float *y, int frames, int pixels, int inputs, const flo
 // Second convolution, 3x3 with padding 1: of the listed input channels of maps (height, width) -> out (rows, columns,
 // outputs). w is packed (block of BLOCK outputs, tap, input, lane); outputs is a multiple of BLOCK.
 void adafuse_reduce(const Segment *segments, int count, int height, int width, int inputs, int stride, const float *w,
-                    const float *bias, int outputs, int relu, float *out) {
+                    const float *bias, int outputs, int relu, float *out, int threads) {
     const Second conv{height, width, inputs, stride, w, bias, outputs, relu != 0};
     std::vector<Part> parts(count);
     int64_t most = 0;
@@ -394,7 +394,10 @@ void adafuse_reduce(const Segment *segments, int count, int height, int width, i
         most = std::max(most, segments[s].ld);
     }
     const std::vector<float> zeros(most + 1, 0.0f);
-    for (int first = 0; first < outputs; first += BLOCK) reduce(conv, parts.data(), count, first, zeros.data(), out);
+    in_stretches(outputs / BLOCK, threads, [&](int begin, int end) {
+        for (int block = begin; block < end; ++block)
+            reduce(conv, parts.data(), count, block * BLOCK, zeros.data(), out);
+    });
 }
 
 // Frames first..last-1 of a clip, on one core: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse, 2 keep; nothing
@@ -428,7 +431,7 @@ static void stretch(const int8_t *codes, int first, int last, const float *x, in
     maps.resize(start[last] + 1);
     for (int t = before; t < last; ++t) {
         adafuse_rows(x + t * pixels * inputs, (int)pixels, inputs, w1, b1, middle, made[t].data(),
-                     (int)made[t].size(), maps.data() + start[t], (int)ld[t]);
+                     (int)made[t].size(), maps.data() + start[t], (int)ld[t], 1);
         parts[t][0].y = maps.data() + start[t];
         parts[t][0].ld = ld[t];
         if (t > before) parts[t][1].y = parts[t - 1][0].y, parts[t][1].ld = ld[t - 1];

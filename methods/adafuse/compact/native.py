@@ -41,8 +41,8 @@ class Kernel:
         names = ("adafuse_lanes", "adafuse_block", "adafuse_half", "adafuse_group")
         self.lanes, self.block, self.half, self.group = (int(made[name]()) for name in names)
         signatures: dict[str, Sequence[Any]] = {
-            "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT],
-            "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER],
+            "adafuse_rows": [_POINTER, _INT, _INT, _POINTER, _POINTER, _INT, _POINTER, _INT, _POINTER, _INT, _INT],
+            "adafuse_reduce": [_POINTER, *[_INT] * 5, _POINTER, _POINTER, _INT, _INT, _POINTER, _INT],
             "adafuse_clip": [
                 *(_POINTER, _INT, _POINTER, _INT, _INT, _INT, _POINTER, _POINTER, _INT),
                 *(_POINTER, _POINTER, _INT, _INT, _INT, _POINTER, _INT),
@@ -113,7 +113,7 @@ class NativePair(PairBase):
         y = torch.empty(pixels, -(-len(rows) // self.kernel.half) * self.kernel.half)
         self.kernel.rows(
             x.data_ptr(), pixels, self.inputs, self.weights[0].data_ptr(), self.biases[0].data_ptr(), self.middle,
-            listed.ctypes.data, len(listed), y.data_ptr(), y.shape[1],
+            listed.ctypes.data, len(listed), y.data_ptr(), y.shape[1], torch.get_num_threads(),
         )  # fmt: skip
         return Rows(y, len(listed))
 
@@ -133,7 +133,7 @@ class NativePair(PairBase):
         out = self._out(x)
         self.kernel.reduce(
             segments, len(segments), *x.shape[2:], self.middle, self.stride, self.weights[1].data_ptr(),
-            self.biases[1].data_ptr(), self.outputs, int(self.relu), out.data_ptr(),
+            self.biases[1].data_ptr(), self.outputs, int(self.relu), out.data_ptr(), torch.get_num_threads(),
         )  # fmt: skip
         return out
 

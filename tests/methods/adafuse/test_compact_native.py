@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -26,6 +27,16 @@ FRAMES = 4
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
     return compiled(load, tmp_path_factory.mktemp("native"))
+
+
+@contextmanager
+def working(count):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def convolutions(inputs=32, middle=64, outputs=64, stride=1):
@@ -94,12 +105,24 @@ def test_the_last_convolution_and_its_means(kernel, size, in_place):
 def test_several_threads_share_a_clip(kernel):
     own, _ = both(kernel)
     x, wanted = torch.randn(FRAMES, 32, 8, 8), [Wanted.of(np.random.default_rng(0).integers(0, 3, (FRAMES, 64)))]
-    alone, before = own.clips(x, wanted), torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
+    alone = own.clips(x, wanted)
+    with working(3):
         assert torch.equal(own.clips(x, wanted), alone)
-    finally:
-        torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def test_several_threads_share_a_frame(kernel):
+    own, _ = both(kernel, outputs=4 * kernel.block)
+    x, rows = torch.randn(1, 32, 9, 7), np.arange(3, 60, 2)
+
+    def second():
+        first = own.rows(x, rows)
+        return first.y, own.reduce([Source(first, None, rows)], x)
+
+    alone = second()
+    with working(3):
+        for mine, expected in zip(second(), alone, strict=True):
+            assert torch.equal(mine, expected)
 
 
 def test_what_the_kernel_does_not_fit(kernel):
@@ -169,15 +192,11 @@ def test_a_policys_layers(kernel, threads, clips, history):
         of_clip = pooled.unflatten(0, (clips, FRAMES))
         before = torch.cat([torch.zeros(clips, 1, 40), of_clip[:, :-1]], 1)
         joined = torch.cat([before, of_clip], 2).flatten(0, 1)
-    before_threads = torch.get_num_threads()
-    try:
-        torch.set_num_threads(threads)
+    with working(threads):
         expected = second(first(joined).relu())
         near(made(pooled), expected)
         near(made(joined), expected)
         near(made(joined[1:2]), expected[1:2])
-    finally:
-        torch.set_num_threads(before_threads)
 
 
 def test_a_policy_of_another_width_stays_as_it_is(kernel):
