@@ -71,13 +71,15 @@ def _term(layout: TableSpec, experiment: Experiment, weight: float) -> Term:
 
 
 def _contrast(terms: Sequence[Term], arms: Sequence[Sequence[Record]], scores: VideoScores) -> tuple[Contrast, float]:
-    """The contrast and its p; 1 where the files of scores are not there, and nothing is known of the test videos."""
+    """The contrast and its p. Without the files of scores videos count as if each arm had drawn its own, and p is 1."""
     records = {term.experiment.id: arm for term, arm in zip(terms, arms, strict=True)}
     try:
         sample = sample_of(terms, _TOP1, records, scores)
     except ReproError:  # no file of scores, or of one video
         own, base = (np.array([number(one.results, _TOP1) for one in arm], float) for arm in arms)
-        return contrast(own - base), 1.0
+        videos = max(2, min(int(number(one.results, "videos") or 0) for arm in arms for one in arm))
+        apart = sum(float(arm.mean() * (100 - arm.mean())) for arm in (own, base)) / videos
+        return contrast(own - base, max(apart, (100 / videos) ** 2), videos), 1.0
     own, base = np.array(sample.values)
     per_seed = own - base
     assert sample.videos is not None

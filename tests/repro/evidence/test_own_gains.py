@@ -96,6 +96,7 @@ def test_without_files_of_scores_there_is_no_word(tmp_path: Path):
     assert (kept.word, kept.value) == ("higher", 30.0)
     gone = found(tmp_path / "gone", rates(base=base, a=dict.fromkeys(range(4), 81.0)), kept=False)["a"]
     assert (gone.word, gone.value) == ("undecided", 31.0)
+    assert gone.half > 5  # 400 videos: 1.96 * sqrt((50 * 50 + 81 * 19) / 400) = 6.2
 
 
 @pytest.mark.parametrize(
