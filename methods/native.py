@@ -50,7 +50,7 @@ def library(source: Path, folder: Path) -> ctypes.CDLL:
 
 def _compiled(source: Path, folder: Path, compiler: str, native: str, machine: bytes) -> Path:
     """The file for this source, compiler and machine (its macros tell both)."""
-    parts = (source.read_bytes(), _HEADER.read_bytes(), machine, repr((native, _FLAGS)).encode())
+    parts = (source.read_bytes(), _HEADER.read_bytes(), machine, repr((native, _FLAGS, _THREADS)).encode())
     digest = hashlib.sha256(b"\0".join(parts)).hexdigest()
     path = folder / f"{source.stem}-{digest[:16]}.so"
     if path.exists():

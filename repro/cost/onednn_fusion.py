@@ -1,10 +1,10 @@
 """A network for the CPU with each convolution, its normalization, residual sum and activation as one oneDNN call.
 
 `fuse` reads the order of operations off a torch.fx graph, so that it depends on what a network does, not on how its
-parts are called: a batch normalization, sum or ReLU goes into the convolution before it when nothing else reads the
-value in between. Weights are packed once for their kernel; maps stay in channels_last, volumes in channels_last_3d,
-which 1x1 convolutions prefer. The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++
-compiler is needed.
+parts are called: a batch normalization, sum or activation goes into the convolution before it when nothing else reads
+the value in between. Weights are packed once for their kernel; maps stay in channels_last, volumes in channels_last_3d,
+which 1x1 convolutions prefer. The operators (torch.ops.mkldnn) are those that torch.compile calls; here no C++ compiler
+is needed.
 """
 
 from __future__ import annotations
@@ -131,12 +131,14 @@ class FusedConv(nn.Module):
             self.packed = torch.ops.mkldnn._reorder_convolution_weight(
                 weight.detach(), padding, stride, dilation, groups, list(x.shape)
             )
-        name, arguments = self.act
         if self.other is None:
+            name, arguments = self.act
             act = (name, list(arguments), "")
             return torch.ops.mkldnn._convolution_pointwise(x, self.packed, bias, *self.where, *act)
+        if self.act not in (_NONE, _RELU):
+            raise NotImplementedError(f"{self.act[0]} behind a sum is not fused")
         other = self.other.contiguous(memory_format=self.layout)
-        relu = name if self.act == _RELU else None
+        relu = "relu" if self.act == _RELU else None
         after: tuple[Any, ...] = (self.packed, bias, *self.where, "add", 1.0, relu, [], None)
         if self.in_place:
             return torch.ops.mkldnn._convolution_pointwise_.binary(other, x, *after)

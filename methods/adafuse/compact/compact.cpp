@@ -400,9 +400,9 @@ void adafuse_reduce(const Segment *segments, int count, int height, int width, i
     });
 }
 
-// Frames first..last-1 of a clip, on one core: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse, 2 keep; nothing
-// is reused in frame 0) -> out (frames, rows, columns, outputs). Of the frame before `first` what is reused is made too.
-// Outputs go outside and frames inside, so that the second convolution's weights are fetched once for the clip.
+// Frames first..last-1 of a clip, on one core: x (frames, pixels, inputs) and codes (frames, middle: 0 skip, 1 reuse,
+// 2 keep; nothing is reused in frame 0) -> out (frames, rows, columns, outputs). Of the frame before `first` what is
+// reused is made too. Outputs go outside and frames inside, so that the second convolution's weights are fetched once.
 static void stretch(const int8_t *codes, int first, int last, const float *x, int height, int width, int inputs,
                     const float *w1, const float *b1, int middle, const float *w2, const float *b2, int stride,
                     int outputs, int relu, float *out) {
